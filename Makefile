@@ -1,0 +1,107 @@
+# `make run` and `make test` each work as the first command in a fresh clone; everything they need goes into .venv.
+# HOST=, PORT= and every variable of .env.example are taken from the command line or the environment.
+
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+VENV := .venv
+PY := $(VENV)/bin/python
+DATABASE_TESTS := $(addprefix tests/,auth audit notes admin home contract race db)
+LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
+INSTALL = @printf 'Installing %s ...\n' $(1); \
+	{ $(VENV)/bin/uv pip install --quiet --require-hashes --python $(PY) -r $(1) 2>$(VENV)/uv.log \
+	|| $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); } && touch $@
+
+export UV_PYTHON_DOWNLOADS := never
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYTHONDONTWRITEBYTECODE :=# compiled modules halve the time of the next start
+
+.PHONY: help
+help: ## this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+.PHONY: run
+run: $(VENV)/.run .env ## set everything up and start the site: http://localhost:8000 (PORT=8001 for another port)
+	@umask 077 && APP_ENV=development exec $(PY) -m app serve
+
+.PHONY: test
+test: $(VENV)/.dev ## every test: SQLite, the browser, then PostgreSQL (T="-k login" for some of them)
+	@$(PY) -m pytest $(T)
+	@$(MAKE) postgresql
+
+.PHONY: postgresql
+postgresql: $(VENV)/.dev ## the tests that reach a database once more, on a PostgreSQL server of their own
+	@TEST_DATABASE=postgresql $(PY) -m pytest $(DATABASE_TESTS) $(T) || [ $$? -eq 5 ]
+
+.PHONY: unit
+unit: $(VENV)/.dev ## the tests without a browser
+	@$(PY) -m pytest tests $(T)
+
+.PHONY: e2e
+e2e: $(VENV)/.dev ## the tests in the browser (HEADED=1 to watch)
+	@$(PY) -m pytest e2e $(T)
+
+.PHONY: bench
+bench: $(VENV)/.dev ## measure, side by side; writes bench/results.md
+	@$(PY) -m bench.run
+
+.PHONY: browser
+browser: $(VENV)/.dev ## find a Chromium for the tests, or install one
+	@$(PY) -m e2e.support.browser
+
+.PHONY: check
+check: $(VENV)/.dev ## lint, import contracts, types
+	@$(PY) -m ruff check .
+	@$(PY) -m ruff format --check .
+	@$(VENV)/bin/lint-imports --no-cache
+	@$(PY) -m mypy
+
+.PHONY: lint
+lint: $(VENV)/.dev ## mend what the linter can mend, and format
+	@$(PY) -m ruff check --fix .
+	@$(PY) -m ruff format .
+
+.PHONY: types
+types: $(VENV)/.dev ## the type checker alone
+	@$(PY) -m mypy
+
+.PHONY: migrate
+migrate: $(VENV)/.run .env ## bring the database up to date (`make run` does it by itself)
+	@APP_ENV=development exec $(PY) -m app migrate
+
+.PHONY: routes
+routes: $(VENV)/.run .env ## every route and the guard before it
+	@APP_ENV=development exec $(PY) -m app routes
+
+.PHONY: lock
+lock: $(VENV)/.dev ## make the lock files again after pyproject.toml changed (U=1: newest versions)
+	@$(LOCK) $(if $(U),--upgrade) pyproject.toml -o requirements.lock
+	@$(LOCK) $(if $(U),--upgrade) -c requirements.lock pyproject.toml --group dev -o requirements-dev.lock
+
+.PHONY: clean
+clean: ## remove the environment, caches and test results; the database and .env stay
+	@rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis e2e/results
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# A secret of one's own, readable by its owner alone, never committed.
+.env: | $(VENV)/.run
+	@umask 077 && $(PY) -c 'import secrets; print("APP_SECRET_KEY=" + secrets.token_urlsafe(48))' >$@.new && mv $@.new $@
+	@echo 'Wrote .env with a secret key of its own (.env.example lists what else can stand there).'
+
+$(VENV)/.run: requirements.lock $(VENV)/.made
+	$(call INSTALL,requirements.lock)
+
+$(VENV)/.dev: requirements-dev.lock $(VENV)/.made
+	$(call INSTALL,requirements-dev.lock)
+	@touch $(VENV)/.run
+
+# The interpreter of the machine, never a downloaded one. uv only saves time: without it, pip installs the same lock.
+$(VENV)/.made:
+	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
+		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; done; \
+	if [ -z "$$python" ]; then echo 'Python 3.11 or newer is needed: install it, or say where it is: make PYTHON=/path/to/python3'; exit 1; fi; \
+	"$$python" -m venv --clear $(VENV) || { echo "$$python has no venv module: install it (Debian: apt-get install python3-venv)"; exit 1; }
+	@awk '/^uv==/,!/\\$$/' requirements-dev.lock >$(VENV)/uv.txt; \
+	$(PY) -m pip install --quiet --no-deps --require-hashes -r $(VENV)/uv.txt 2>$(VENV)/uv.log || true
+	@touch $@

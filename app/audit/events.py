@@ -1,0 +1,108 @@
+"""What happened to accounts: one closed vocabulary, one writer, no secrets.
+
+Chapter: "What the site remembers". Source: OWASP Logging; v5.0.0-16.2.1, v5.0.0-16.3.*.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.audit.models import event_rows
+from app.web import client
+
+LOGIN = "login"
+LOGIN_FAILED = "login_failed"
+LOGIN_THROTTLED = "login_throttled"
+LOGOUT = "logout"
+STEP_UP = "step_up"
+STEP_UP_FAILED = "step_up_failed"
+SESSION_ROTATED = "session_rotated"
+SESSION_REPLAYED = "session_replayed"
+SESSION_REUSED = "session_reused"
+SESSION_REVOKED = "session_revoked"
+REFRESH_FROM_THE_FUTURE = "refresh_from_the_future"
+REFRESH_THROTTLED = "refresh_throttled"
+ACCESS_DENIED = "access_denied"
+USER_DEACTIVATED = "user_deactivated"
+USER_REACTIVATED = "user_reactivated"
+ROLE_CHANGED = "role_changed"
+PASSWORD_REHASHED = "password_rehashed"  # noqa: S105 - the name of an event
+
+# Event -> what the person whom it happened to reads.
+WORDS = {
+    LOGIN: "Signed in",
+    LOGIN_FAILED: "Somebody tried to sign in with a wrong password",
+    LOGIN_THROTTLED: "Too many wrong passwords: whoever tries has to wait now",
+    LOGOUT: "Signed out",
+    STEP_UP: "Confirmed the password",
+    STEP_UP_FAILED: "A wrong password was given to confirm an action",
+    SESSION_ROTATED: "Session renewed",
+    SESSION_REPLAYED: "Session renewed once more, because an answer was lost or two tabs asked at once",
+    SESSION_REUSED: "An old token came back: it may have been stolen, so the session was ended",
+    SESSION_REVOKED: "Session ended",
+    REFRESH_FROM_THE_FUTURE: "A token was shown that was never handed out",
+    REFRESH_THROTTLED: "Too many renewals at once: further ones had to wait",
+    ACCESS_DENIED: "Refused: not allowed",
+    USER_DEACTIVATED: "Account deactivated",
+    USER_REACTIVATED: "Account reactivated",
+    ROLE_CHANGED: "Role changed",
+    PASSWORD_REHASHED: "Password storage brought up to date",
+}
+
+# Why a session ended (sessions.revoked_for, and the detail of session_revoked).
+LOGGED_OUT = "logout"
+REPLACED = "replaced"
+REUSED = "reuse"
+DEACTIVATED = "deactivated"
+ENDED_BY_ADMIN = "ended_by_admin"
+REASONS = (LOGGED_OUT, REPLACED, REUSED, DEACTIVATED, ENDED_BY_ADMIN)
+
+
+async def record(
+    event: str,
+    *,
+    tx: Any = db,
+    user_id: UUID | None = None,
+    actor_id: UUID | None = None,
+    session_id: UUID | None = None,
+    detail: str = "",
+    at: datetime | None = None,
+) -> None:
+    """Write one row, in the caller's transaction `tx` or on its own.
+
+    `user_id`: whose account it is about. `actor_id`: who did it, None for somebody not signed in. `detail`: at most 255
+    characters out of our own vocabulary, never text that a visitor sent.
+    Errors: KeyError for an event outside the vocabulary.
+    """
+    WORDS[event]
+    browser = client.current()
+    await tx.execute(
+        sa.insert(event_rows).values(
+            id=db.uuid7(),
+            at=at or db.utcnow(),
+            event=event,
+            user_id=user_id,
+            actor_id=actor_id,
+            session_id=session_id,
+            ip=browser.ip,
+            user_agent=browser.user_agent,
+            request_id=browser.request_id,
+            detail=detail,
+        )
+    )
+
+
+async def of_user(user_id: UUID, limit: int = 10) -> list[Any]:
+    """The newest events of an account, newest first; renewals left out, for they are noise to a person."""
+    table = event_rows
+    noise = (SESSION_ROTATED, SESSION_REPLAYED)
+    query = (
+        sa.select(table)
+        .where(table.c.user_id == user_id, table.c.event.not_in(noise))
+        .order_by(table.c.id.desc())
+        .limit(limit)
+    )
+    return await db.fetch_all(query)

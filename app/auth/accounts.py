@@ -1,0 +1,199 @@
+"""What people do with their accounts: sign in, prove it again, sign out; and what an admin does to them.
+
+Each function is one transaction that locks the user's row before the session's, so that a login and a deactivation that
+meet cannot leave a live session behind.
+Chapter: "The first check at the desk". Patterns: login-endpoint, login-errors.
+"""
+
+import unicodedata
+from collections.abc import Iterable
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.auth import badges, passwords, sessions, throttle
+from app.auth.errors import TooManyAttempts
+from app.auth.judge import Verdict
+from app.auth.models import session_rows, user_rows
+from app.auth.tokens import AppToken, TokenPair
+
+
+def email_key(email: str) -> str:
+    """What makes an address unique: no outer space, no case. Dots and plus signs count: they are the owner's choice.
+
+    "" for what can be no address at all; no account has that key.
+    """
+    key = unicodedata.normalize("NFC", email.strip()).lower()
+    printable = key.isprintable() and not any("\ud800" <= char <= "\udfff" for char in key)
+    return key if printable and len(key) <= 254 else ""
+
+
+async def login(email: str, password: str, presented: Iterable[AppToken] = ()) -> TokenPair | None:
+    """A new session for the right password of an active account; None for everything else, in the same time.
+
+    `presented`: tokens that the browser still holds; their sessions end as replaced.
+    Raises TooManyAttempts, Overloaded.
+    """
+    key = email_key(email)
+    async with throttle.login(key, db.utcnow()) as attempt:
+        for _ in range(2):  # the second time where a login at the same moment has brought the stored hash up to date
+            user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.email_key == key))
+            verified = await passwords.verify(password, user.password if user else None)
+            if user is None or not verified.ok or not user.is_active:
+                break
+            async with db.transaction() as tx:
+                now = await tx.fetch_value(sa.select(db.now()))
+                values = {"last_login": now} | ({"password": verified.new_hash} if verified.new_hash else {})
+                if await _claim(tx, user, values, attempt.open(now)):
+                    await attempt.succeeded(tx, now)
+                    return await _start(tx, user, presented, now, rehashed=bool(verified.new_hash))
+            stored = sa.select(user_rows.c.password).where(user_rows.c.id == user.id)
+            if await db.fetch_value(stored) == user.password:  # a limit was reached, or the account closed, meanwhile
+                break
+        user_id = user.id if user else None
+        await attempt.failed(db.utcnow(), user_id)
+        await events.record(events.LOGIN_FAILED, user_id=user_id)
+    return None
+
+
+async def step_up(user_id: UUID, sid: UUID, password: str) -> TokenPair | None:
+    """Prove the password again: a new session with the old absolute end, and the old one ended.
+
+    A new one, so that whoever holds a copy of the old tokens gains nothing (v5.0.0-7.2.4). None for a wrong password,
+    or when the session ended meanwhile. Raises TooManyAttempts, Overloaded.
+    """
+    async with throttle.step_up(sid, db.utcnow()) as attempt:
+        user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id))
+        verified = await passwords.verify(password, user.password if user else None)
+        if user is not None and verified.ok:
+            async with db.transaction() as tx:
+                now = await tx.fetch_value(sa.select(db.now()))
+                if await _claim(tx, user, {"last_login": user.last_login}, attempt.open(now)):
+                    return await _replace(tx, user, sid, now)
+        await attempt.failed(db.utcnow(), user_id)
+        await events.record(events.STEP_UP_FAILED, user_id=user_id, actor_id=user_id, session_id=sid)
+    return None
+
+
+async def refresh(raw: str | None, *, marker: str = "", retried: bool = False) -> sessions.Rotated | sessions.Rejected:
+    """`sessions.rotate` at a bounded pace. Raises TooManyAttempts, and nothing is lost: the token stays good."""
+    if raw:
+        await throttle.token_shown(raw, db.utcnow())
+    outcome = await sessions.rotate(raw, marker=marker, retried=retried)
+    if isinstance(outcome, sessions.Rotated) and outcome.quick >= throttle.CHAIN:
+        raise TooManyAttempts(int(sessions.QUICK.total_seconds()))
+    if raw and isinstance(outcome, sessions.Rejected) and outcome.verdict is Verdict.INVALID:
+        await throttle.garbage_shown(db.utcnow())
+    return outcome
+
+
+async def logout(presented: Iterable[AppToken]) -> None:
+    """End the sessions of these tokens, whatever their age or generation. Doing it twice is no error, and one event."""
+    for token in presented:
+        user_id = UUID(token.sub)
+        async with db.transaction() as tx:
+            now = await tx.fetch_value(sa.select(db.now()))
+            if await sessions.revoke(token.sid, events.LOGGED_OUT, tx=tx, now=now, actor_id=user_id):
+                await events.record(events.LOGOUT, tx=tx, user_id=user_id, actor_id=user_id, session_id=token.sid)
+
+
+async def deactivate(user_id: UUID, actor_id: UUID) -> bool:
+    """Close the account and end all its sessions; False if there is nothing to do, or one would close one's own."""
+    if user_id == actor_id:
+        return False
+    return await _set_active(user_id, False, events.USER_DEACTIVATED, actor_id)
+
+
+async def reactivate(user_id: UUID, actor_id: UUID) -> bool:
+    """Open the account again; its old sessions stay ended."""
+    return await _set_active(user_id, True, events.USER_REACTIVATED, actor_id)
+
+
+async def set_role(user_id: UUID, role: str, actor_id: UUID) -> bool:
+    """Give the account another role; it counts at the next check, nobody is logged out. Errors: IntegrityError."""
+    changed = sa.update(user_rows).where(user_rows.c.id == user_id, user_rows.c.role != role).values(role=role)
+    async with db.transaction() as tx:
+        if await tx.execute(changed) == 0:
+            return False
+        await badges.announce(tx, user_id=user_id)
+        await events.record(events.ROLE_CHANGED, tx=tx, user_id=user_id, actor_id=actor_id, detail=role)
+    return True
+
+
+async def end_sessions(user_id: UUID, actor_id: UUID) -> int:
+    """End every session of the account; how many there were."""
+    async with db.transaction() as tx:
+        now = await tx.fetch_value(sa.select(db.now()))
+        await tx.fetch_one(_locked(user_id))
+        return await sessions.revoke_all(user_id, events.ENDED_BY_ADMIN, tx=tx, now=now, actor_id=actor_id)
+
+
+async def create(email: str, name: str, password: str, role: str = "user") -> UUID | None:
+    """A new account; None when the address is taken. The password is hashed as it is: judge it before."""
+    encoded = await passwords.hash(password)
+    table, user_id = user_rows, db.uuid7()
+    values = {
+        "id": user_id,
+        "email": email.strip(),
+        "email_key": email_key(email),
+        "name": name,
+        "search_text": db.folded(f"{name} {email_key(email)}"),
+        "password": encoded,
+        "role": role,
+        "is_active": True,
+        "created_at": db.utcnow(),
+    }
+    try:
+        await db.execute(sa.insert(table).values(values))
+    except sa.exc.IntegrityError:
+        return None
+    return user_id
+
+
+async def _set_active(user_id: UUID, active: bool, event: str, actor_id: UUID) -> bool:
+    table = user_rows
+    async with db.transaction() as tx:
+        now = await tx.fetch_value(sa.select(db.now()))
+        change = (
+            sa.update(table).where(table.c.id == user_id, table.c.is_active.is_(not active)).values(is_active=active)
+        )
+        if await tx.execute(change) == 0:
+            return False
+        if not active:
+            await sessions.revoke_all(user_id, events.DEACTIVATED, tx=tx, now=now, actor_id=actor_id)
+        await badges.announce(tx, user_id=user_id)
+        await events.record(event, tx=tx, user_id=user_id, actor_id=actor_id)
+    return True
+
+
+async def _claim(tx: Any, user: Any, values: dict[str, Any], still_open: Any) -> bool:
+    """Lock the row if it still is what was verified: active, with the same password, and below every limit."""
+    table = user_rows
+    unchanged = (table.c.id == user.id, table.c.is_active.is_(True), table.c.password == user.password)
+    return bool(await tx.execute(sa.update(table).where(*unchanged, still_open).values(values)))
+
+
+async def _start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, *, rehashed: bool) -> TokenPair:
+    for token in presented:
+        await sessions.revoke(token.sid, events.REPLACED, tx=tx, now=now, actor_id=user.id)
+    pair = await sessions.start(tx, user, now=now)
+    await events.record(events.LOGIN, tx=tx, user_id=user.id, actor_id=user.id)
+    if rehashed:
+        await events.record(events.PASSWORD_REHASHED, tx=tx, user_id=user.id, actor_id=user.id)
+    return pair
+
+
+async def _replace(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair | None:
+    ends_at = await tx.fetch_value(sa.select(session_rows.c.ends_at).where(session_rows.c.id == sid))
+    if not await sessions.revoke(sid, events.REPLACED, tx=tx, now=now, actor_id=user.id):
+        return None
+    pair = await sessions.start(tx, user, now=now, ends_at=ends_at)
+    await events.record(events.STEP_UP, tx=tx, user_id=user.id, actor_id=user.id)
+    return pair
+
+
+def _locked(user_id: UUID) -> Any:
+    return sa.select(user_rows.c.id).where(user_rows.c.id == user_id).with_for_update()

@@ -1,0 +1,121 @@
+"""The kernel's JSON API under /api/auth, for clients that are not browsers, and for our own pages' scripts.
+
+Chapter: "The same doors for programs". Patterns: login-endpoint, login-errors, refresh-endpoint, refresh-type-check,
+protected.
+"""
+
+from typing import Any
+
+from lilya.responses import JSONResponse, Response
+from pydantic import BaseModel, ConfigDict, Field
+from ravyn import Request, get, post
+
+from app import db
+from app.auth import accounts, challenges, cookies, guards, identity, keys, sessions
+from app.auth.judge import Verdict
+from app.auth.tokens import TokenPair
+from app.web import errors
+
+
+class LoginRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    email: str = Field(min_length=1, max_length=320)
+    password: str = Field(min_length=1)
+
+
+class RefreshRequest(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    refresh_token: str
+
+
+@post(status_code=200)
+async def login(request: Request, data: LoginRequest) -> Any:
+    """The token pair for an address and a password; no cookie is set."""
+    pair = await accounts.login(data.email, data.password)
+    if pair is None:
+        return challenges.unauthorized(request, token_sent=False, detail="Invalid credentials.")
+    return JSONResponse(_in_the_body(pair))
+
+
+@post(status_code=200)
+async def refresh(request: Request, data: RefreshRequest | None = None) -> Any:
+    """The next pair for a refresh token: from the body into the body, or from the cookie into new cookies."""
+    if data is None and request.user.is_authenticated and not request.user.bearer:
+        left = int((request.user.token.exp - db.utcnow()).total_seconds())
+        return JSONResponse({"token_type": "bearer", "expires_in": left})  # still good: a late caller must not rotate
+    from_cookie = None if request.user.bearer else cookies.read(request.scope)[1]
+    raw = data.refresh_token if data else from_cookie
+    outcome = await accounts.refresh(raw, retried=request.headers.get("x-refresh-retry") == "1")
+    if isinstance(outcome, sessions.Rejected):
+        if outcome.verdict is Verdict.ASK_AGAIN:
+            detail = "A newer token was handed out. Read yours again and repeat with X-Refresh-Retry: 1."
+            return errors.answer(request, 409, detail, error="refresh_stale")
+        return challenges.unauthorized(request, token_sent=bool(raw), detail="Sign in again.", error="invalid_grant")
+    if data:
+        return JSONResponse(_in_the_body(outcome.pair))
+    body = {"token_type": "bearer", "expires_in": outcome.pair.expires_in}
+    return cookies.remember(JSONResponse(body), outcome.pair)
+
+
+@post(status_code=200)
+async def logout(request: Request, data: RefreshRequest | None = None) -> Any:
+    """End the session of the token that was sent: in the body, as bearer or in a cookie. Repeating it is no error."""
+    access, from_cookie = cookies.read(request.scope)
+    bearer = request.headers.get("authorization", "").partition(" ")[2].strip()
+    if data or bearer:
+        held = sessions.presented((data.refresh_token if data else None, "refresh"), (bearer, "access"))
+    else:
+        held = sessions.presented((access, "access"), (from_cookie, "refresh"))
+    try:
+        await accounts.logout(held)
+        response: Any = Response(status_code=204)
+    except db.Unavailable:
+        detail = "The session could not be ended on the server. Try again in a moment."
+        response = errors.answer(request, 503, detail, headers={"Retry-After": "5"})
+    if data or bearer or not (access or from_cookie):
+        return response
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return cookies.forget(response)
+
+
+@get()
+async def me() -> Any:
+    """Who the token belongs to, as the rows say."""
+    return _about(identity.current())
+
+
+@get()
+async def protected(request: Request) -> Any:
+    """The page's protected route: the same answer behind the same guard."""
+    return _about(request.user)
+
+
+@get()
+async def jwks() -> Any:
+    """The public keys (RFC 7517)."""
+    return JSONResponse(keys.jwks())
+
+
+def _about(user: Any) -> Any:
+    return JSONResponse({"user_id": str(user.id), "email": user.email, "name": user.name, "role": user.role})
+
+
+def _in_the_body(pair: TokenPair) -> dict[str, Any]:
+    return {
+        "access_token": pair.access_token,
+        "refresh_token": pair.refresh_token,
+        "token_type": "bearer",
+        "expires_in": pair.expires_in,
+    }
+
+
+route_patterns = [
+    guards.public("/api/auth/login", login),
+    guards.public("/api/auth/refresh", refresh),
+    guards.public("/api/auth/logout", logout),
+    guards.private("/api/auth/me", me),
+    guards.private("/api/protected", protected),
+    guards.public("/.well-known/jwks.json", jwks),
+]

@@ -1,0 +1,145 @@
+"""The check at the desk: is the session behind a good access token still alive, and who is it?
+
+A badge is checked in once, with one query, and then remembered by this worker until its token ends, or until the change
+feed says that a row behind it changed. Nobody who calls `check_in` can tell whether it was remembered.
+Chapter: "Revocable, and still a badge". Pattern: why. Source: v5.0.0-7.4.1, v5.0.0-8.3.2.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from cachetools import LRUCache
+
+from app import db
+from app.auth.models import change_rows, session_rows, user_rows
+from app.auth.tokens import AppToken
+
+log = logging.getLogger("lanyard.auth")
+
+LARGEST = 10_000  # badges a worker remembers; the oldest go first
+READ_EVERY = 0.5  # seconds between two reads of the feed
+TRUSTED_FOR = 5.0  # seconds after a read began: later nothing remembered counts, every request checks in
+WINDOW = timedelta(minutes=5)  # each read takes all of it again: commits become visible out of order
+
+
+@dataclass(frozen=True, slots=True)
+class Badge:
+    """What the rows say about the holder: never the token's copy, which goes stale."""
+
+    user_id: UUID
+    email: str
+    name: str
+    role: str
+    sid: UUID
+
+
+class _Desk:
+    """What this worker remembers: (sid, generation) -> the badge, and when the token that fetched it ends."""
+
+    def __init__(self) -> None:
+        self.badges: LRUCache[tuple[UUID, int], tuple[Badge, datetime]] = LRUCache(LARGEST)
+        self.epoch = 0  # moves with every drop: a check-in that began before it does not store
+        self.read_began = float("-inf")  # monotonic seconds
+        self.read_at: datetime | None = None  # the same moment by the database's clock
+
+
+_desk = _Desk()
+
+
+async def check_in(token: AppToken, now: datetime, *, remembered: bool = True) -> Badge | None:
+    """The holder's badge; None when the session is over, the account inactive, or the token not of this session.
+
+    `remembered=False` asks the rows in any case. On a miss the token's generation is marked as arrived, best effort: a
+    read-only database still serves pages. Errors: db.Unavailable.
+    """
+    key, began, epoch = (token.sid, token.gen), time.monotonic(), _desk.epoch
+    badge, until = _desk.badges.get(key, (None, now)) if remembered and _trusted(began) else (None, now)
+    if badge and now < until and str(badge.user_id) == token.sub:
+        return badge
+    badge = await _ask_the_rows(token, now)
+    # The second look at the clock: a process that was stopped for minutes in between has slept through the feed.
+    if badge and epoch == _desk.epoch and _trusted(began) and time.monotonic() - began < TRUSTED_FOR:
+        _desk.badges[key] = (badge, token.exp)
+    return badge
+
+
+async def announce(tx: Any, *, session_id: UUID | None = None, user_id: UUID | None = None) -> None:
+    """Tell every worker, in the transaction that makes the change; this one forgets the moment it is committed."""
+    await tx.execute(sa.insert(change_rows).values(id=db.uuid7(), at=db.now(), session_id=session_id, user_id=user_id))
+    tx.after_commit.append(lambda: drop({session_id, user_id}))
+
+
+def drop(changed: Collection[UUID | None]) -> None:
+    """Forget the badges of these sessions and users, in this worker, at once."""
+    _desk.epoch += 1
+    for key in [key for key, (badge, _) in _desk.badges.items() if key[0] in changed or badge.user_id in changed]:
+        del _desk.badges[key]
+
+
+async def follow() -> None:
+    """Read the feed for ever: the background task of a worker. A database that is down is asked again."""
+    while True:
+        try:
+            await read_feed()
+        except db.Unavailable:
+            log.warning("the change feed cannot be read: every request checks in")
+        await asyncio.sleep(READ_EVERY)
+
+
+async def read_feed() -> None:
+    """Drop what changed within the window, every time: rows are applied again, never remembered as done."""
+    began = time.monotonic()
+    if not _trusted(began):
+        forget_all()  # changes may have come and gone while nobody read
+    # One row at least, which brings the database's clock along.
+    clock = sa.select(db.now().label("now")).subquery()
+    recent = change_rows.c.at > _desk.read_at - WINDOW if _desk.read_at else sa.false()
+    query = sa.select(clock.c.now, change_rows.c.session_id, change_rows.c.user_id)
+    rows = await db.fetch_all(query.select_from(clock.outerjoin(change_rows, recent)))
+    if changed := {owner for row in rows for owner in (row.session_id, row.user_id) if owner}:
+        drop(changed)
+    _desk.read_at, _desk.read_began = rows[0].now, began
+
+
+def forget_all() -> None:
+    """Begin anew, as a worker that has just started."""
+    _desk.__init__()  # type: ignore[misc]
+
+
+def _trusted(at: float) -> bool:
+    """Whether what is remembered counts at this monotonic time: fail closed when the feed is not heard."""
+    return at - _desk.read_began <= TRUSTED_FOR
+
+
+async def _ask_the_rows(token: AppToken, now: datetime) -> Badge | None:
+    row = await db.fetch_one(
+        sa.select(
+            session_rows.c.user_id, session_rows.c.generation, session_rows.c.confirmed, session_rows.c.revoked_at,
+            session_rows.c.ends_at, user_rows.c.email, user_rows.c.name, user_rows.c.role, user_rows.c.is_active,
+        )
+        .select_from(session_rows.join(user_rows, session_rows.c.user_id == user_rows.c.id))
+        .where(session_rows.c.id == token.sid)
+    )  # fmt: skip
+    if row is None or not row.is_active or row.revoked_at is not None or now >= row.ends_at:
+        return None
+    if str(row.user_id) != token.sub or token.gen > row.generation:
+        return None
+    if token.gen > row.confirmed:
+        await _confirm(token, now)
+    return Badge(row.user_id, row.email, row.name, row.role, token.sid)
+
+
+async def _confirm(token: AppToken, now: datetime) -> None:
+    """The pair of this generation arrived: from now on its predecessor is old (see `judge`)."""
+    arrived = session_rows.c.id == token.sid, session_rows.c.confirmed < token.gen, session_rows.c.revoked_at.is_(None)
+    try:
+        await db.execute(sa.update(session_rows).where(*arrived).values(confirmed=token.gen, last_seen_at=now))
+    except db.Unavailable:
+        log.warning("a generation could not be confirmed: the database takes no writes")

@@ -1,0 +1,118 @@
+"""What an authentication error becomes: a redirect for a page, a status for the API, or the bounce.
+
+Chapter: "The way of a request". Source: RFC 6750 section 3, RFC 9470 section 3; the table in http-contract terms stands
+in README under "The way of a request".
+"""
+
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from lilya.responses import RedirectResponse
+
+from app.audit import events
+from app.auth.errors import ComeBack, Forbidden, SessionEnded, StepUpRequired, TooManyAttempts, Unavailable
+from app.settings import get_settings
+from app.web import errors, render, urls
+
+SAFE = ("GET", "HEAD")
+
+
+async def answer(request: Any, error: Exception) -> Any:
+    """The response to an error of `auth.errors`, for the error boundary."""
+    if isinstance(error, ComeBack):
+        detail, headers = come_back(error)
+        return errors.answer(request, error.status, detail, headers=headers)
+    user = request.scope["user"]
+    page = errors.wants_html(request.scope)
+    if isinstance(error, Unavailable):
+        detail = "We cannot check right now whether you are signed in. You still are: please try again in a moment."
+        return errors.answer(request, 503, detail, headers={"Retry-After": "5"})
+    if isinstance(error, Forbidden):
+        await events.record(events.ACCESS_DENIED, user_id=user.id, actor_id=user.id, session_id=user.sid)
+        return errors.answer(request, 403, "You are signed in, but this is not open to you.")
+    if isinstance(error, StepUpRequired):
+        return _step_up(request) if page else _insufficient(request)
+    if not page:
+        return unauthorized(request, token_sent=user.token_sent)
+    return _to_login(request, user, ended=isinstance(error, SessionEnded))
+
+
+def unauthorized(request: Any, *, token_sent: bool, detail: str = "Sign in first.", **members: Any) -> Any:
+    """401 with the challenge of RFC 6750: an error code only if a token was sent."""
+    challenge = 'Bearer error="invalid_token"' if token_sent else "Bearer"
+    return errors.answer(request, 401, detail, headers={"WWW-Authenticate": challenge}, **members)
+
+
+def come_back(error: ComeBack) -> tuple[str, dict[str, str]]:
+    """The sentence for a person and the header for a program: the same for every account, and for none."""
+    if error.seconds < 120:
+        wait = "a second" if error.seconds == 1 else f"{error.seconds} seconds"
+    else:
+        wait = f"{-(-error.seconds // 60)} minutes"
+    why = "Too many attempts" if isinstance(error, TooManyAttempts) else "Too many people sign in at this moment"
+    return f"{why}. Please try again in {wait}.", {"Retry-After": str(error.seconds)}
+
+
+def see_other(path: str, **query: str) -> Any:
+    """303: the browser asks for the page with GET."""
+    return RedirectResponse(f"{path}?{urlencode(query)}" if query else path, status_code=303)
+
+
+def same_method(path: str, **query: str) -> Any:
+    """307: the browser sends method and body again."""
+    return RedirectResponse(f"{path}?{urlencode(query)}", status_code=307)
+
+
+def form_lost(request: Any) -> Any:
+    """To the login page, with the way back to the page of the form. Never 307: a password page must not get it."""
+    return see_other("/login", next=referring_page(request), notice="form_not_saved")
+
+
+def referring_page(request: Any) -> str:
+    """The local page that the Referer names, or the dashboard."""
+    referer = urlsplit(request.headers.get("referer", ""))
+    if f"{referer.scheme}://{referer.netloc}" != get_settings().origin:
+        return urls.local_path(None)
+    return urls.local_path(f"{referer.path}?{referer.query}" if referer.query else referer.path)
+
+
+def _to_login(request: Any, user: Any, ended: bool) -> Any:
+    target = _asked_for(request)
+    if request.method not in SAFE:
+        if user.refresh_cookie and not ended:
+            return same_method("/auth/resume", next=target)
+        return form_lost(request)
+    if _followed_from_elsewhere(request, user):
+        return render.page(request, "auth/bounce.html", url=urls.local_path(target, default="/"))
+    return see_other("/auth/resume" if user.refresh_cookie and not ended else "/login", next=target)
+
+
+def _followed_from_elsewhere(request: Any, user: Any) -> bool:
+    """A link on another site: SameSite=Strict kept the cookies at home. Our page reloads itself, and they come."""
+    header = request.headers.get
+    return (
+        not user.token_sent
+        and not user.refresh_cookie
+        and header("sec-fetch-site") == "cross-site"
+        and header("sec-fetch-mode") == "navigate"
+        and header("sec-fetch-dest", "document") == "document"
+    )
+
+
+def _step_up(request: Any) -> Any:
+    """The confirmation page has the address of its POST: a late POST does nothing and returns there."""
+    return see_other("/step-up", next=_asked_for(request))
+
+
+def _insufficient(request: Any) -> Any:
+    seconds = get_settings().step_up_seconds
+    challenge = f'Bearer error="insufficient_user_authentication", max_age="{seconds}"'
+    headers = {"WWW-Authenticate": challenge}
+    return errors.answer(
+        request, 401, "Confirm your password first.", headers=headers, error="insufficient_user_authentication"
+    )
+
+
+def _asked_for(request: Any) -> str:
+    query = request.scope["query_string"].decode("ascii", "replace")
+    return f"{request.scope['path']}?{query}" if query else str(request.scope["path"])

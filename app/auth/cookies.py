@@ -1,0 +1,47 @@
+"""The two cookies: their names, their attributes, and the only places that set or expire them.
+
+A failed refresh never comes through here: a loser's late 401 must not delete the winner's cookies.
+Chapter: "Where the badge is kept". Source: RFC 6265bis section 4.1.3.2 (`__Host-`); v5.0.0-3.3.*.
+Pattern: pitfall-localstorage.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.auth.tokens import TokenPair
+from app.settings import get_settings
+from app.web import cookies
+
+
+def access_name() -> str:
+    return "__Host-access" if get_settings().secure_cookies else "access"
+
+
+def refresh_name() -> str:
+    return "__Host-refresh" if get_settings().secure_cookies else "refresh"
+
+
+def read(scope: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The access and the refresh cookie's value. Only login, logout and the two ways to refresh use the second."""
+    jar = cookies.read(scope)
+    return jar.get(access_name()), jar.get(refresh_name())
+
+
+def remember(response: Any, pair: TokenPair) -> Any:
+    """Put both tokens into the browser: HttpOnly, Secure, SameSite=Strict, each for as long as its token lives."""
+    _set(response, access_name(), pair.access_token, pair.expires_in)
+    _set(response, refresh_name(), pair.refresh_token, pair.refresh_expires_in)
+    return response
+
+
+def forget(response: Any) -> Any:
+    """Expire both cookies: the answer to a logout, and to nothing else."""
+    for name in (access_name(), refresh_name()):
+        _set(response, name, "", 0)
+    return response
+
+
+def _set(response: Any, name: str, value: str, seconds: int) -> None:
+    response.set_cookie(
+        name, value, max_age=seconds, path="/", secure=get_settings().secure_cookies, httponly=True, samesite="Strict"
+    )

@@ -1,0 +1,92 @@
+"""Counters that all workers share: the only reader and writer of `throttle_counters`. What they mean is in `throttle`.
+
+Each change is one atomic UPSERT in autocommit, so a row is locked for one statement and no count is ever lost. A key is
+a MAC: neither addresses nor e-mails stand in the table. Errors: db.Unavailable.
+"""
+
+from collections.abc import Collection, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from app import db
+from app.auth import keys
+from app.auth.models import throttle_rows
+
+KEPT = timedelta(hours=1)  # a row is of use so long after its end: a turn can still be taken
+PRUNE_EVERY, PRUNED = 100, 1000  # a login that fails writes four rows: deleting keeps ahead of it
+
+_added = 0
+
+
+def key(*what: str) -> str:
+    """The name of a counter; the parts hold no line ends."""
+    return keys.seal("throttle", "\n".join(what))
+
+
+async def live(asked: Collection[str], now: datetime) -> dict[str, Any]:
+    """The rows (key, count, ends_at) that are there and not over, by key."""
+    table = throttle_rows
+    return {
+        row.key: row
+        for row in await db.fetch_all(sa.select(table).where(table.c.key.in_(asked), table.c.ends_at > now))
+    }
+
+
+def all_below(limits: Mapping[str, int], now: datetime) -> Any:
+    """For the WHERE of another statement: none of these keys has reached its limit."""
+    table = throttle_rows
+    full = sa.or_(*(sa.and_(table.c.key == key, table.c.count >= most) for key, most in limits.items()))
+    return ~sa.exists().where(full, table.c.ends_at > now)
+
+
+async def add(windows: Mapping[str, timedelta], by: int, now: datetime) -> dict[str, Any]:
+    """Count at all these keys in one statement; the rows, by key. A window that is over starts anew."""
+    # Sorted: two statements that locked the same rows in different orders would wait for each other for ever.
+    insert = _insert().values([{"key": key, "count": by, "ends_at": now + windows[key]} for key in sorted(windows)])
+    old, new = throttle_rows.c, insert.excluded
+    over = old.ends_at <= now
+    changes = {
+        "count": sa.case((over, new.count), else_=old.count + new.count),
+        "ends_at": sa.case((over, new.ends_at), else_=old.ends_at),
+    }
+    rows = await db.fetch_all(
+        insert.on_conflict_do_update(index_elements=["key"], set_=changes).returning(throttle_rows)
+    )
+    await _prune(now)
+    return {row.key: row for row in rows}
+
+
+async def take_turn(key: str, seconds: int, now: datetime) -> bool:
+    """Has this key waited? If so, or if it is new, its next wait begins. Of many who ask at once one is told yes."""
+    insert = _insert().values(key=key, count=0, ends_at=now + timedelta(seconds=seconds))
+    changes = {"count": throttle_rows.c.count + 1, "ends_at": insert.excluded.ends_at}
+    upsert = insert.on_conflict_do_update(index_elements=["key"], set_=changes, where=throttle_rows.c.ends_at <= now)
+    row = await db.fetch_one(upsert.returning(throttle_rows.c.count))
+    return row is not None and row.count > 0
+
+
+async def keep(tx: Any, key: str, until: datetime) -> None:
+    """Have a live row there until then, in the caller's transaction."""
+    insert = _insert().values(key=key, count=1, ends_at=until)
+    await tx.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"ends_at": insert.excluded.ends_at}))
+
+
+async def _prune(now: datetime) -> None:
+    global _added
+    _added += 1
+    if _added % PRUNE_EVERY:
+        return
+    table = throttle_rows
+    old = table.c.ends_at < now - KEPT
+    # Whatever somebody else is counting at this moment is left for the next time.
+    some = sa.select(table.c.key).where(old).limit(PRUNED).with_for_update(skip_locked=True)
+    await db.execute(sa.delete(table).where(old, table.c.key.in_(some)))
+
+
+def _insert() -> Any:
+    """Both databases write ON CONFLICT alike; SQLAlchemy has it twice."""
+    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[db.database.address.get_backend_name()]
+    return dialect.insert(throttle_rows)

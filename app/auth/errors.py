@@ -1,0 +1,45 @@
+"""What authentication and authorisation raise; `challenges` answers each. Nothing else crosses layers so."""
+
+
+class AuthError(Exception):
+    """The request may not go on as it is."""
+
+
+class LoginRequired(AuthError):
+    """Nobody is signed in: sign in, or exchange the refresh token if there is one (RFC 6750 section 3.1)."""
+
+
+class SessionEnded(LoginRequired):
+    """The token is good but its session is over: no refresh will help."""
+
+
+class Forbidden(AuthError):
+    """Signed in, but not allowed."""
+
+
+class StepUpRequired(AuthError):
+    """Signed in, but the password was typed too long ago (RFC 9470)."""
+
+
+class ComeBack(AuthError):
+    """Not now, whoever it is: try again after `seconds`. Says nothing about any account."""
+
+    status = 503
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+
+class TooManyAttempts(ComeBack):
+    """A limit was reached (RFC 6585 section 4; the figures are in `throttle`)."""
+
+    status = 429
+
+
+class Overloaded(ComeBack):
+    """More passwords to check than this worker can hold (v5.0.0-15.2.2)."""
+
+
+class Unavailable(AuthError):
+    """Nobody can say whether this token is still good: the database does not answer."""

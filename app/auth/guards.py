@@ -1,0 +1,101 @@
+"""Guards: the permissions that stand on every private route.
+
+A guard lets pass or raises an error of `errors`; `challenges` turns that into a redirect or a status. Each route names
+its guard: `private(...)` or `public(...)`. One that names none stops the application from starting (see `main`).
+Chapter: "Doors". Source: v5.0.0-8.2.1, v5.0.0-8.3.*. Pattern: protected.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+from ravyn import Gateway
+from ravyn.permissions import BasePermission
+
+from app import db
+from app.auth import identity
+from app.auth.errors import Forbidden, LoginRequired, SessionEnded, StepUpRequired, Unavailable
+from app.settings import get_settings
+
+
+class Guard(BasePermission):
+    """Lets pass or raises; never answers False, which the framework turns into a 403 of its own.
+
+    Async on purpose: the framework runs a plain function in a worker thread, which costs more than the whole request.
+    """
+
+    async def has_permission(self, request: Any, controller: Any) -> bool:  # type: ignore[override]
+        self.check(request.scope["user"])
+        return True
+
+    def check(self, user: Any) -> None:
+        raise NotImplementedError
+
+
+class SignedIn(Guard):
+    """Anybody signed in."""
+
+    def check(self, user: Any) -> None:
+        if user.is_authenticated:
+            return
+        if user.unavailable:
+            raise Unavailable
+        raise SessionEnded if user.session_ended else LoginRequired
+
+
+class Admin(SignedIn):
+    """Somebody whose row says admin, whatever the token says (v5.0.0-8.3.2)."""
+
+    def check(self, user: Any) -> None:
+        super().check(user)
+        if user.role != "admin":
+            raise Forbidden
+
+
+class RecentLogin(SignedIn):
+    """Whoever typed the password in the last minutes (`APP_STEP_UP_SECONDS`; v5.0.0-7.5.1)."""
+
+    def check(self, user: Any) -> None:
+        super().check(user)
+        _recently(user)
+
+
+class RecentAdmin(Admin):
+    """An admin who typed the password in the last minutes; who is no admin is not asked for one.
+
+    For what changes others: asks the rows, not the badge, so a demotion counts before the feed has told this worker.
+    """
+
+    async def has_permission(self, request: Any, controller: Any) -> bool:  # type: ignore[override]
+        if request.scope["user"].is_authenticated:
+            request.scope["user"] = await identity.again(request.scope["user"])
+        return await super().has_permission(request, controller)
+
+    def check(self, user: Any) -> None:
+        super().check(user)
+        _recently(user)
+
+
+class Public(Guard):
+    """Everybody; written down, so that no route is public because somebody forgot."""
+
+    def check(self, user: Any) -> None:
+        return
+
+
+def private(path: str, handler: Any, guard: type[Guard] = SignedIn) -> Gateway:
+    return _guarded(path, handler, guard)
+
+
+def public(path: str, handler: Any) -> Gateway:
+    return _guarded(path, handler, Public)
+
+
+def _guarded(path: str, handler: Any, guard: type[Guard]) -> Gateway:
+    gateway: Any = Gateway(path, handler=handler, permissions=[guard])
+    gateway.guard = guard  # for the table of routes
+    return gateway
+
+
+def _recently(user: Any) -> None:
+    if db.utcnow() - user.auth_time > timedelta(seconds=get_settings().step_up_seconds):
+        raise StepUpRequired

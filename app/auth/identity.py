@@ -1,0 +1,114 @@
+"""Who is asking: reads the token of a request and says who holds it. Never refuses; refusing is the guards' business.
+
+Chapter: "The way of a request". Source: RFC 6750 section 2.1. Patterns: middleware, quick-start, protected.
+"""
+
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+from lilya.authentication import AuthCredentials, AuthenticationBackend
+
+from app import db
+from app.auth import badges, cookies, tokens
+from app.auth.tokens import AppToken
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """Somebody signed in, as the rows say. `auth_time`: when the password was last typed in this session."""
+
+    id: UUID
+    email: str
+    name: str
+    role: str
+    sid: UUID
+    auth_time: datetime
+    token: AppToken = field(repr=False)
+    bearer: bool = False
+    is_authenticated: bool = field(default=True, init=False)
+
+    @property
+    def is_admin(self) -> bool:
+        return self.role == "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Anonymous:
+    """Nobody, and why: what the challenge needs to know."""
+
+    token_sent: bool = False
+    session_ended: bool = False  # the token was good, its session is not
+    unavailable: bool = False  # the database could not be asked
+    refresh_cookie: bool = False
+    bearer: bool = False
+    is_authenticated: bool = field(default=False, init=False)
+
+
+_current: ContextVar[Principal | Anonymous] = ContextVar("user")
+
+
+def current() -> Any:
+    """Who asks, for handlers without a `request` parameter: that alone costs as much as the rest of a small handler."""
+    return _current.get()
+
+
+class TokenBackend(AuthenticationBackend):
+    """For the framework's AuthenticationMiddleware: `request.user` is a Principal or Anonymous.
+
+    The framework's own backend reads headers only, takes a refresh token for an access token and does not look at
+    is_active. Here a bearer header decides, and cookies are then ignored: a header is no ambient authority.
+    """
+
+    async def authenticate(self, conn: Any, /, **_: Any) -> Any:
+        user = await identify(conn.scope)
+        _current.set(user)
+        return AuthCredentials(["authenticated"] if user.is_authenticated else []), user
+
+
+async def identify(scope: Any) -> Principal | Anonymous:
+    """The holder of the request's access token. Never raises for bad input, nor when the database is down."""
+    bearer = _bearer(scope)
+    access, refresh = (bearer, None) if bearer is not None else cookies.read(scope)
+    nobody = Anonymous(token_sent=bool(access), refresh_cookie=bool(refresh), bearer=bearer is not None)
+    token = tokens.read(access, "access", db.utcnow())
+    return await _holder(token, nobody) if token else nobody
+
+
+async def again(principal: Principal) -> Principal | Anonymous:
+    """The same holder as the rows say at this moment, whatever is remembered: before anything dangerous."""
+    nobody = Anonymous(token_sent=True, bearer=principal.bearer)
+    return await _holder(principal.token, nobody, remembered=False)
+
+
+async def _holder(token: AppToken, nobody: Anonymous, *, remembered: bool = True) -> Principal | Anonymous:
+    try:
+        badge = await badges.check_in(token, db.utcnow(), remembered=remembered)
+    except db.Unavailable:
+        return replace(nobody, unavailable=True)
+    if badge is None:
+        return replace(nobody, session_ended=True)
+    return Principal(
+        id=badge.user_id,
+        email=badge.email,
+        name=badge.name,
+        role=badge.role,
+        sid=badge.sid,
+        auth_time=datetime.fromtimestamp(token.auth_time or 0, UTC),
+        token=token,
+        bearer=nobody.bearer,
+    )
+
+
+def _bearer(scope: Any) -> str | None:
+    """The token of `Authorization: Bearer ...`; "" for two such headers, None where there is none.
+
+    The scheme is compared without case (RFC 9110 section 11.1). Another scheme, such as a proxy's Basic, is not ours.
+    """
+    values = [value for name, value in scope["headers"] if name == b"authorization" and value[:6].lower() == b"bearer"]
+    if not values:
+        return None
+    _, _, token = values[0].partition(b" ")
+    return token.strip().decode("latin-1") if len(values) == 1 else ""

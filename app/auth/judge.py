@@ -1,0 +1,58 @@
+"""The verdict on a refresh token that was presented: one pure table, no clock and no database of its own.
+
+Chapter: "Rotation and reuse". Source: RFC 9700 section 4.14.2; v5.0.0-10.4.5. Pattern: refresh-endpoint.
+"""
+
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import Protocol
+
+LEEWAY = timedelta(seconds=30)  # two tabs that refreshed at the same moment
+ASK_WINDOW = timedelta(seconds=300)  # a request that hung in a bad network may come back once
+CLOCK_SET_BACK = timedelta(seconds=-120)  # beyond it, an age means nothing: ask
+
+
+class Verdict(Enum):
+    ROTATE = "rotate"  # hand out the next generation
+    REPLAY = "replay"  # hand out the current generation once more
+    ASK_AGAIN = "ask_again"  # no token: re-read the cookie jar and come back
+    INVALID = "invalid"  # not a token of this session
+    DEAD = "dead"  # the session is over
+    REUSE = "reuse"  # somebody else holds a copy: end the session
+
+
+class Judged(Protocol):
+    """The part of a session's row that the verdict depends on."""
+
+    generation: int
+    confirmed: int
+    handed_at: datetime
+    ends_at: datetime
+    revoked_at: datetime | None
+
+
+def judge(session: Judged | None, active: bool, g: int, asked: bool, now: datetime, idle: timedelta) -> Verdict:
+    """What to do with refresh token number `g`, whose signature and `jti` are good.
+
+    `active`: the account may sign in. `asked`: the caller was told to ask again before. `idle`: how long a pair lives
+    after it was handed out. Order is decided by generation, never by time; the leeway is looked at last, so it can
+    never re-open a session that has ended.
+    """
+    if session is None or not active or session.revoked_at is not None:
+        return Verdict.DEAD
+    if now >= session.ends_at or now >= session.handed_at + idle:
+        return Verdict.DEAD
+    if g > session.generation:
+        return Verdict.INVALID
+    if g == session.generation:
+        return Verdict.ROTATE
+    if g < session.generation - 1:
+        return Verdict.REUSE
+    if session.confirmed < session.generation:
+        return Verdict.REPLAY  # the answer with the successor got lost: no time limit
+    age = now - session.handed_at
+    if CLOCK_SET_BACK <= age <= LEEWAY:
+        return Verdict.REPLAY
+    if age <= ASK_WINDOW and not asked:
+        return Verdict.ASK_AGAIN
+    return Verdict.REUSE

@@ -1,0 +1,95 @@
+"""Signing keys: which key signs, which ones verify, and the keys derived for everything that is not a token.
+
+One importer of key material. Each key has one algorithm, and the `kid` in a token's header only ever selects from this
+ring: never a file, a URL or a key that the token brought along (RFC 8725 section 3.10; v5.0.0-9.1.3).
+Chapter: "Keys". Patterns: pitfall-weak-key, practice-env.
+"""
+
+import base64
+import hashlib
+import hmac
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from jwt.algorithms import OKPAlgorithm
+
+from app.settings import ALGORITHMS, get_settings
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """`kid` names it, `algorithm` is the only one it is good for. `signs` is secret; `verifies` is not under EdDSA."""
+
+    kid: str
+    algorithm: str
+    signs: Any
+    verifies: Any
+
+    def __repr__(self) -> str:  # never the material
+        return f"Key(kid={self.kid!r}, algorithm={self.algorithm!r})"
+
+
+def current() -> Key:
+    """The key that signs."""
+    settings = get_settings()
+    return _key(settings.secret_key, settings.jwt_algorithm)
+
+
+def find(kid: object) -> Key | None:
+    """The key of that name, also one that no longer signs; None for any other value of any type."""
+    return _ring().get(kid) if isinstance(kid, str) else None
+
+
+def jwks() -> dict[str, list[dict[str, Any]]]:
+    """The public keys for `/.well-known/jwks.json` (RFC 7517). Empty under HS256: a shared key is nobody else's."""
+    return {
+        "keys": [
+            {**OKPAlgorithm.to_jwk(key.verifies, as_dict=True), "kid": key.kid, "alg": key.algorithm, "use": "sig"}
+            for key in _ring().values()
+            if key.algorithm == "EdDSA" and get_settings().jwt_algorithm == "EdDSA"
+        ]
+    }
+
+
+def seal(label: str, message: str) -> str:
+    """A MAC over the message under a key of its own for each label, base64url (v5.0.0-9.2.4)."""
+    return _mac(get_settings().secret_key, label, message)
+
+
+def sealed(label: str, message: str, mac: str) -> bool:
+    """Is it our MAC, under any secret that still verifies?"""
+    macs = [_mac(secret, label, message) for secret in get_settings().secret_keys]
+    return any(hmac.compare_digest(mac.encode(), ours.encode()) for ours in macs)
+
+
+def derive(secret: str, label: str) -> bytes:
+    """32 bytes for one purpose out of the secret: HKDF-SHA256 (RFC 5869)."""
+    return HKDF(SHA256(), length=32, salt=None, info=f"lanyard {label}".encode()).derive(secret.encode())
+
+
+@cache
+def _ring() -> dict[str, Key]:
+    """Both algorithms of every secret that verifies: a change of either logs nobody out."""
+    keys = [_key(secret, algorithm) for secret in get_settings().secret_keys for algorithm in ALGORITHMS]
+    return {key.kid: key for key in keys}
+
+
+@cache
+def _key(secret: str, algorithm: str) -> Key:
+    kid = _b64(derive(secret, f"kid {algorithm}"))[:12]
+    if algorithm == "EdDSA":
+        private = Ed25519PrivateKey.from_private_bytes(derive(secret, "ed25519"))
+        return Key(kid, algorithm, private, private.public_key())
+    return Key(kid, algorithm, secret.encode(), secret.encode())
+
+
+def _mac(secret: str, label: str, message: str) -> str:
+    return _b64(hmac.digest(derive(secret, label), message.encode(), hashlib.sha256))
+
+
+def _b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

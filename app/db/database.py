@@ -1,0 +1,87 @@
+"""Edgy's database with its defects mended. Each mending names the defect; tests/upstream shows it on the stock one."""
+
+from contextlib import suppress
+from typing import Any
+
+import edgy
+import orjson
+from databasez.core.transaction import Transaction as _StockTransaction
+from databasez.sqlalchemy import SQLAlchemyTransaction
+
+from app.db import sqlite
+from app.db.urls import normalised
+from app.settings import get_settings
+
+POOL_SECONDS = 5  # how long a request waits for a connection before it is told to come back (503)
+
+# SQLite: a transaction that reads first and writes later would lose its write to another one, without an error.
+BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED"}
+
+
+class _Transaction(SQLAlchemyTransaction):
+    """Stock: none on SQLite before the first write, SERIALIZABLE on PostgreSQL, AUTOCOMMIT if READ COMMITTED is asked.
+
+    Here the engine stays in autocommit, and the three words are said aloud.
+    """
+
+    async def start(self, is_root: bool, **options: Any) -> None:
+        if options:
+            raise TypeError(f"transactions take no options here: {', '.join(options)}")
+        connection: Any = self.async_connection
+        if not is_root:
+            self.raw_transaction = await connection.begin_nested()
+            return
+        if connection.in_transaction():  # SQLAlchemy says so since the first SELECT; the database knows of none
+            await connection.rollback()
+        await connection.exec_driver_sql(BEGIN[connection.dialect.name])
+
+    async def commit(self) -> None:
+        await (self.raw_transaction.commit() if self.raw_transaction else self._say("COMMIT"))
+
+    async def rollback(self) -> None:
+        if self.raw_transaction:
+            await self.raw_transaction.rollback()
+            return
+        with suppress(Exception):  # the connection is gone, and the transaction with it
+            await self._say("ROLLBACK")
+
+    async def _say(self, word: str) -> None:
+        connection: Any = self.async_connection
+        try:
+            await connection.exec_driver_sql(word)
+        except BaseException:
+            await connection.invalidate()  # nobody knows where it stands; closing it ends the transaction
+            raise
+
+
+async def _enter(transaction: _StockTransaction) -> _StockTransaction:
+    """Stock: `async with transaction()` keeps its connection for ever when BEGIN fails."""
+    return await transaction.start(cleanup_on_error=True)
+
+
+_StockTransaction.__aenter__ = _enter  # type: ignore[method-assign, assignment]
+
+
+class Database(edgy.Database):
+    """One engine in autocommit; transactions begin when they say so."""
+
+    def __init__(self, url: str) -> None:
+        self.address, self.connect_args = normalised(url)
+        if self.address.get_backend_name() == "sqlite":
+            self.connect_args["async_creator_fn"] = sqlite.connect
+        else:
+            self.connect_args["timeout"] = POOL_SECONDS  # asyncpg would try for a minute
+        pool_size = get_settings().database_pool_size
+        super().__init__(
+            self.address.render_as_string(hide_password=False),
+            # Stock: an attribute that was not loaded runs a query in another thread and blocks the loop meanwhile.
+            poll_interval=-1,
+            pool_size=pool_size,
+            max_overflow=0,  # overflow connections are opened anew each time
+            pool_timeout=POOL_SECONDS,
+            hide_parameters=True,  # errors would print password hashes
+            # Stock: UUIDs and datetimes in JSON are an error on PostgreSQL alone.
+            json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
+            connect_args=self.connect_args,
+        )
+        self.backend.transaction_class = _Transaction

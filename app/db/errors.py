@@ -1,0 +1,41 @@
+"""The database's failures in one word: `Unavailable`. The error boundary answers 503 and knows no SQLAlchemy."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy import exc
+
+# What says "not now" rather than "not so": the start of SQLite's error names (SQLITE_ERROR is a faulty statement) ...
+SQLITE_NOT_NOW = ("BUSY", "LOCKED", "READONLY", "FULL", "IOERR", "CANTOPEN", "NOMEM", "PROTOCOL")
+# ... and of PostgreSQL's SQLSTATEs: connection, resources, operator, system; then read-only, lock and idle time-outs,
+# serialization failure and deadlock.
+POSTGRESQL_NOT_NOW = ("08", "53", "57", "58", "25006", "55P03", "25P03", "25P04", "40001", "40P01")
+
+
+class Unavailable(Exception):
+    """The database cannot be asked right now: try later. `str()` tells the log why, never a statement or a value."""
+
+
+@contextmanager
+def available() -> Iterator[None]:
+    """Turn what means "not now" into Unavailable; let everything else pass."""
+    try:
+        yield
+    except (exc.TimeoutError, TimeoutError, OSError) as error:
+        raise Unavailable(type(error).__name__) from error
+    except exc.DBAPIError as error:
+        if reason := _not_now(error):
+            raise Unavailable(reason) from error
+        raise
+
+
+def _not_now(error: exc.DBAPIError) -> str | None:
+    """The database's own name for it, if it says "not now"."""
+    if isinstance(error.orig, sqlite3.Error):
+        name = getattr(error.orig, "sqlite_errorname", "")
+        found = name.removeprefix("SQLITE_").startswith(SQLITE_NOT_NOW)
+    else:
+        name = getattr(error.orig, "sqlstate", None) or ""
+        found = name.startswith(POSTGRESQL_NOT_NOW)
+    return name or "connection lost" if found or error.connection_invalidated else None

@@ -1,0 +1,93 @@
+"""Migrations: forward, back, and which ones are missing. Alembic on Edgy's metadata, atomic on both databases.
+
+Edgy's own runner is not atomic, and on SQLite a table that it rebuilds takes its child rows along (ON DELETE CASCADE);
+see `app/migrations/env.py` for how that is avoided.
+"""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+from app.settings import ROOT
+
+FOLDER = ROOT / "app" / "migrations"
+
+
+def upgrade(revision: str = "head") -> None:
+    """Run what is missing. Several processes may do so at once: one works, the others wait and find it done."""
+    from alembic import command  # imported late: a running server never needs it
+
+    _apart(command.upgrade, config(), revision)
+
+
+def downgrade(revision: str) -> None:
+    """Go back to that revision; "base" is the empty database."""
+    from alembic import command
+
+    _apart(command.downgrade, config(), revision)
+
+
+def pending() -> list[str]:
+    """The revisions that have not run yet, oldest first."""
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    def heads(connection: sa.Connection) -> tuple[str, ...]:
+        return MigrationContext.configure(connection).get_current_heads()
+
+    current = _apart(asyncio.run, on_own_connection(heads))
+    missing = ScriptDirectory.from_config(config()).iterate_revisions("heads", current or "base")
+    return [script.revision for script in missing if script.revision not in current][::-1]
+
+
+def config() -> Any:
+    """Alembic's configuration; there is no ini file."""
+    from alembic.config import Config
+
+    made = Config()
+    made.set_main_option("script_location", str(FOLDER).replace("%", "%%"))
+    return made
+
+
+def metadata() -> sa.MetaData:
+    """The tables of every feature that is there: each `app/*/models.py` is imported."""
+    from app import db
+
+    for file in sorted((ROOT / "app").glob("*/models.py")):
+        import_module(f"app.{file.parent.name}.models")
+    return {model.table.metadata for model in db.registry.models.values()}.pop()
+
+
+async def on_own_connection(work: Callable[[sa.Connection], Any]) -> Any:
+    """Do `work(connection)` in autocommit, outside the pool. Makes the folder of an SQLite file."""
+    from app import db
+
+    address = db.database.address
+    if address.get_backend_name() == "sqlite" and not address.query.get("uri"):
+        Path(address.database or "").parent.mkdir(parents=True, exist_ok=True)
+    engine = create_async_engine(
+        address,
+        connect_args=db.database.connect_args,
+        poolclass=NullPool,
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,
+    )
+    try:
+        with db.available():
+            async with engine.connect() as connection:
+                return await connection.run_sync(work)
+    finally:
+        await engine.dispose()
+
+
+def _apart(work: Callable[..., Any], *arguments: Any) -> Any:
+    """In a thread of its own: Alembic starts an event loop, and the caller may have one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(work, *arguments).result()

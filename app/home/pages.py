@@ -1,0 +1,55 @@
+"""The front page, and the dashboard behind it: who you are, this session, recent activity."""
+
+from typing import Any
+
+import sqlalchemy as sa
+from lilya.responses import PlainText
+from ravyn import Request, get
+
+from app import db
+from app.audit import events
+from app.auth import guards
+from app.auth.models import session_rows
+from app.web import client, render
+
+
+@get()
+async def index(request: Request) -> Any:
+    return render.page(request, "home/index.html")
+
+
+@get()
+async def dashboard(request: Request) -> Any:
+    row = await db.fetch_one(sa.select(session_rows).where(session_rows.c.id == request.user.sid))
+    session = {
+        "started": row.created_at,
+        "last_seen": row.last_seen_at,
+        "ends_at": row.ends_at,
+        "authenticated_at": row.authenticated_at,
+        "device": client.device(row.user_agent),
+        "ip": row.ip,
+    }
+    activity = [
+        {
+            "at": event.at,
+            "text": events.WORDS[event.event],
+            "kind": event.event,
+            "ip": event.ip,
+            "device": client.device(event.user_agent),
+        }
+        for event in await events.of_user(request.user.id)
+    ]
+    return render.page(request, "home/dashboard.html", session=session, activity=activity)
+
+
+@get()
+async def healthz() -> Any:
+    """The process answers."""
+    return PlainText("ok")
+
+
+route_patterns = [
+    guards.public("/", index),
+    guards.private("/dashboard", dashboard),
+    guards.public("/healthz", healthz),
+]

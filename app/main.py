@@ -1,0 +1,103 @@
+"""What is where: the middleware in its order, and the table of features. No logic.
+
+Start here, then read `app/auth/__init__.py` (the way of a request through the kernel), then any page.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from lilya.middleware import DefineMiddleware
+from ravyn import Ravyn
+from ravyn.middleware.authentication import AuthenticationMiddleware
+
+from app import db
+from app.admin import pages as admin_pages
+from app.auth import api as auth_api
+from app.auth import badges, challenges, cookies, demo
+from app.auth import pages as auth_pages
+from app.auth.errors import AuthError
+from app.auth.guards import Guard
+from app.auth.identity import TokenBackend
+from app.home import pages as home_pages
+from app.notes import api as notes_api
+from app.notes import pages as notes_pages
+from app.settings import Settings, get_settings
+from app.web import hardening, routes, static
+from app.web.errors import ErrorBoundary
+from app.web.headers import BodyLimit, Methods, SecurityHeaders, WellFormed
+from app.web.origin import SameOrigin, TrustedHost
+
+FEATURES = (home_pages, auth_pages, auth_api, notes_pages, notes_api, admin_pages)
+
+
+def create_app() -> Ravyn:
+    """The application, for `uvicorn --factory app.main:create_app`."""
+    hardening.install()
+    settings = get_settings()
+    guarded = [route for feature in FEATURES for route in feature.route_patterns]
+    for route in guarded:
+        guard_of(route)
+    app = Ravyn(
+        routes=[*guarded, static.mount()],
+        middleware=middleware(settings),
+        lifespan=lifespan,
+        settings_module=settings,  # type: ignore[arg-type]  # the instance: a class would be made anew, without .env
+        debug=False,
+        redirect_slashes=False,
+        enable_openapi=False,
+    )
+    routes.refuse_unsafe(app)
+    return app
+
+
+def middleware(settings: Settings) -> list[DefineMiddleware]:
+    """Outermost first."""
+    return [
+        DefineMiddleware(SecurityHeaders, https=settings.public_origin.startswith("https:")),
+        DefineMiddleware(ErrorBoundary, handlers={AuthError: challenges.answer}),
+        DefineMiddleware(WellFormed),
+        DefineMiddleware(TrustedHost, hosts=settings.hosts),
+        DefineMiddleware(BodyLimit, limit=settings.body_limit_bytes),
+        DefineMiddleware(
+            SameOrigin,
+            cookie_names=(cookies.access_name(), cookies.refresh_name()),
+            public_origin=settings.public_origin,
+        ),
+        DefineMiddleware(AuthenticationMiddleware, backend=[TokenBackend()]),
+        DefineMiddleware(Methods),
+    ]
+
+
+@asynccontextmanager
+async def lifespan(_: Any) -> AsyncIterator[None]:
+    await db.connect()
+    feed = asyncio.create_task(badges.follow())
+    try:
+        if not get_settings().is_development and (email := await demo.still_open()):
+            raise RuntimeError(
+                f"the published password of {email} works here: deactivate the account before going live"
+            )
+        yield
+    finally:
+        feed.cancel()
+        await db.disconnect()
+
+
+def route_table() -> list[dict[str, str]]:
+    """Every route with its guard, for `python -m app routes` and the matrix in the tests."""
+    return [
+        {"method": method, "path": route.path, "guard": guard_of(route).__name__}
+        for feature in FEATURES
+        for route in feature.route_patterns
+        for method in sorted(route.handler.http_methods)
+    ]
+
+
+def guard_of(route: Any) -> type[Guard]:
+    """The route's one guard. A route without one stops the start: nothing is public because somebody forgot."""
+    guard = getattr(route, "guard", None)
+    if guard is None:
+        raise RuntimeError(f"{route.path} names no guard: use guards.private(...) or guards.public(...)")
+    return guard

@@ -1,0 +1,65 @@
+"""How Alembic runs here: one transaction for all that is missing, and one process at a time.
+
+PostgreSQL: READ COMMITTED behind an advisory lock. SQLite: BEGIN IMMEDIATE with foreign keys off, because a table that
+is rebuilt is dropped, and the drop would delete its child rows; they are checked before the commit.
+"""
+
+import asyncio
+from typing import Literal
+
+from alembic import context
+from sqlalchemy.engine import Connection
+
+from app.db import schema
+from app.db.columns import AwareUTC
+
+LOCK = 0x6C616E79617264  # "lanyard"
+
+
+def run(connection: Connection) -> None:
+    if connection.dialect.name == "sqlite":
+        on_sqlite(connection)
+    else:
+        on_postgresql(connection)
+
+
+def on_postgresql(connection: Connection) -> None:
+    connection.execution_options(isolation_level="READ COMMITTED")
+    with connection.begin():
+        connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+        migrate(connection)
+
+
+def on_sqlite(connection: Connection) -> None:
+    execute = connection.exec_driver_sql
+    execute("PRAGMA busy_timeout=60000")  # milliseconds, for those who wait while another process migrates
+    execute("PRAGMA foreign_keys=OFF")
+    execute("BEGIN IMMEDIATE")
+    try:
+        migrate(connection)
+        if broken := execute("PRAGMA foreign_key_check").fetchall():
+            raise RuntimeError(f"the migration leaves rows without their parents: {broken[:5]}")
+        execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def migrate(connection: Connection) -> None:
+    context.configure(
+        connection=connection,
+        target_metadata=schema.metadata(),
+        render_as_batch=True,
+        transactional_ddl=True,
+        compare_type=True,
+        render_item=render,
+    )
+    context.run_migrations()
+
+
+def render(kind: str, item: object, _: object) -> str | Literal[False]:
+    """A new revision imports nothing of the application: the type that it names may be gone one day."""
+    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, AwareUTC) else False
+
+
+asyncio.run(schema.on_own_connection(run))

@@ -1,0 +1,129 @@
+"""The server process: what must hold before it starts, and how uvicorn is run.
+
+Owns the listening socket and the banner of a development start. Never decides what a request gets.
+Chapter: "One command".
+"""
+
+import asyncio
+import errno
+import socket
+import sys
+import threading
+import urllib.request
+from typing import Any
+
+import uvicorn
+from uvicorn.supervisors import Multiprocess
+
+from app import db, logs
+from app.auth import demo
+from app.settings import Settings, get_settings
+
+GRACE_SECONDS = 5  # for answers under way when the server is told to stop
+UNREAD_SECONDS = 60  # how long an answer waits for a client that reads nothing, or is not there any more
+
+
+def serve(workers: int, forwarded_allow_ips: str) -> int:
+    """Run until told to stop. Returns the exit code."""
+    settings = get_settings()
+    try:
+        listener = _listen(settings.host, settings.port)
+    except OSError as error:
+        return _say(_why_not(settings, error))
+    with listener:
+        if refusal := _prepare(settings):
+            return _say(refusal)
+        if settings.is_development:
+            threading.Thread(target=_greet, args=[settings], daemon=True).start()
+        _run(settings, listener, workers, forwarded_allow_ips)
+    return 0
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Listening from the first moment on: a second server on the port fails at once, and an early visitor waits."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, backlog=2048)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections inherit it
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+    return listener
+
+
+def _why_not(settings: Settings, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {settings.port} is taken; choose another one, such as PORT={settings.port % 65535 + 1}"
+    if error.errno == errno.EACCES:
+        return f"port {settings.port} is for the system's own services; choose one above 1023: PORT=8000"
+    reason = str(error.strerror).partition(" (")[0]  # what follows repeats the address
+    return f"cannot listen on HOST={settings.host} PORT={settings.port}: {reason}"
+
+
+def _prepare(settings: Settings) -> str | None:
+    """Make the database ready in development; say why production must not start, if so.
+
+    Production never migrates by itself: that is a step of the deployment.
+    """
+    try:
+        if settings.is_development:
+            db.upgrade()
+            asyncio.run(_connected(demo.ensure()))
+        elif pending := db.pending():
+            return f"migrations are pending ({', '.join(pending)}): run `python -m app migrate` first"
+        elif email := asyncio.run(_connected(demo.still_open())):
+            return f"the published password of {email} works here: deactivate that account first"
+    except (db.Unavailable, OSError) as error:
+        return f"the database that DATABASE_URL names does not answer: {error}"
+    return None
+
+
+def _run(settings: Settings, listener: socket.socket, workers: int, forwarded_allow_ips: str) -> None:
+    config = uvicorn.Config(
+        "app.main:create_app",
+        factory=True,
+        workers=workers,
+        http="app.wire:BoundedProtocol",
+        log_config=logs.config(quiet=settings.is_development),
+        access_log=False,  # the application writes its own, without query strings
+        server_header=False,
+        proxy_headers=bool(forwarded_allow_ips),
+        forwarded_allow_ips=forwarded_allow_ips,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_worker_healthcheck=30,  # a busy machine takes its time to import everything
+    )
+    try:
+        if workers > 1:
+            Multiprocess(config, [listener]).run()
+        else:
+            uvicorn.Server(config).run([listener])
+    except KeyboardInterrupt:
+        pass  # uvicorn has shut down in order and then repeats the signal
+
+
+async def _connected(work: Any) -> Any:
+    await db.connect()
+    try:
+        return await work
+    finally:
+        await db.disconnect()
+
+
+def _greet(settings: Settings) -> None:
+    """Wait for the first answer, then say where to go. `localhost`, for passkeys refuse an address in digits."""
+    everywhere = settings.host in ("127.0.0.1", "0.0.0.0", "::1", "::", "localhost")  # noqa: S104 - compared, not bound
+    address = f"http://{'localhost' if everywhere else settings.host}:{settings.port}"
+    try:
+        with urllib.request.urlopen(f"{address}/healthz", timeout=60):  # noqa: S310 - our own address
+            pass
+    except OSError:
+        return  # it did not start, and has said why
+    accounts = "".join(f"    {one.email:<20}{one.password:<26}{one.role}\n" for one in demo.ACCOUNTS)
+    print(
+        f"\n  Lanyard is ready: {address}\n\n"
+        f"  Sign in at {address}/login as\n{accounts}\n"
+        "  Then open /dashboard, /notes and, as admin, /admin/users. Ctrl-C stops the server.\n",
+        flush=True,
+    )
+
+
+def _say(text: str) -> int:
+    print(f"lanyard: {text}", file=sys.stderr)
+    return 1

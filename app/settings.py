@@ -1,0 +1,214 @@
+"""Every setting of the application, checked once at the start.
+
+Owns the environment variables (`.env.example` lists them) and the framework's `JWTConfig`. A value that would make the
+application unsafe stops it: one line on standard error names the variable, exit code 2. There is one class for all
+environments; `APP_ENV` decides only what the comments say, and is `production` unless set.
+Chapter: "Configuration that refuses to be weak". Patterns: settings, minimal-config, complete-config, practice-env.
+"""
+
+import os
+import sys
+from datetime import timedelta
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
+from ravyn import RavynSettings
+from ravyn import conf as ravyn_conf
+from ravyn.core.config.jwt import JWTConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+ALGORITHMS = ("HS256", "EdDSA")
+SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key is at least as long as the hash
+ARGON2_MEMORY_KIB = 19456  # OWASP Password Storage: argon2id, 19 MiB, two iterations, one lane
+LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
+
+# Secrets that stand in public: the documentation page, the framework's default, everybody's examples.
+WELL_KNOWN = (
+    "secret",
+    "changeme",
+    "change-me",
+    "change_me",
+    "change-in-production",
+    "example",
+    "my secret",
+    "password",
+)
+
+
+class Settings(RavynSettings):
+    """What the environment says. Times carry their unit in the name; `jwt_config` is what the tokens are made with."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="APP_", extra="ignore", populate_by_name=True, hide_input_in_errors=True
+    )
+
+    env: Literal["production", "development"] = "production"
+    secret_key: str = Field(default="", repr=False)
+    verifying_secret_keys: str = Field(default="", repr=False)  # commas between; they verify, never sign (rotate-keys)
+
+    jwt_algorithm: str = "HS256"
+    issuer: str = ""
+    audience: str = ""
+    access_token_seconds: int = 15 * 60
+    refresh_token_seconds: int = 7 * 24 * 3600
+    session_seconds: int = 30 * 24 * 3600
+    step_up_seconds: int = Field(default=10 * 60, gt=0)
+    password_min_length: int = Field(default=15, ge=8)  # NIST SP 800-63B-4 section 3.1.1.2: 15 where it stands alone
+    password_max_length: int = Field(default=128, ge=64, le=1024)
+    argon2_memory_kib: int = ARGON2_MEMORY_KIB
+    password_checks_waiting: int = Field(default=100, ge=1)
+    address_failures_per_5_minutes: int = Field(default=50, ge=1)
+    login_failures_per_minute: int = Field(default=600, ge=1)
+    body_limit_bytes: int = Field(default=1024 * 1024, gt=0)
+    openapi: bool = False
+    public_origin: str = Field(default="", validation_alias="PUBLIC_ORIGIN")
+    cookie_insecure: bool = Field(default=False, validation_alias="COOKIE_INSECURE")
+    database_url: str = Field(
+        default=f"sqlite+aiosqlite:///{ROOT / 'var' / 'lanyard.db'}", validation_alias="DATABASE_URL"
+    )
+    database_pool_size: int = Field(default=10, ge=1)
+    host: str = Field(default="127.0.0.1", validation_alias="HOST")
+    port: int = Field(default=8000, ge=1, le=65535, validation_alias="PORT")
+
+    @property
+    def is_development(self) -> bool:
+        return self.env == "development"
+
+    @property
+    def secret_keys(self) -> list[str]:
+        """The secret that signs, then those that only verify."""
+        return [self.secret_key, *filter(None, self.verifying_secret_keys.split(","))]
+
+    @property
+    def secure_cookies(self) -> bool:
+        """False only when the operator said so: the names then lose `__Host-` and the cookies `Secure`."""
+        return not self.cookie_insecure
+
+    @property
+    def logging_config(self) -> None:
+        """Whoever runs the process sets up logging (`app.serve`); the framework would replace the root's handlers."""
+        return None
+
+    @property
+    def password_hashers(self) -> list[str]:
+        """The framework's slot for hashers; the first one is used for new passwords."""
+        return ["app.auth.passwords.Argon2idHasher", "app.auth.passwords.BcryptHasher"]
+
+    @cached_property
+    def jwt_config(self) -> JWTConfig:
+        """The page's configuration object. Lifetimes are `timedelta`: a bare number becomes a float nobody reads."""
+        return JWTConfig(
+            signing_key=self.secret_key,
+            algorithm=self.jwt_algorithm,
+            access_token_lifetime=timedelta(seconds=self.access_token_seconds),
+            refresh_token_lifetime=timedelta(seconds=self.refresh_token_seconds),
+            issuer=self.issuer or self.origin,
+            audience=self.audience or self.origin,
+        )
+
+    @property
+    def origin(self) -> str:
+        """Where the site is reached, `scheme://host[:port]`; in development the address that `make run` prints."""
+        return self.public_origin or f"http://localhost:{self.port}"
+
+    @property
+    def hosts(self) -> list[str]:
+        """Host names that requests may ask for: the origin's own, and in development those of this machine."""
+        return [urlsplit(self.origin).hostname or "", *(LOOPBACK if self.is_development else ())]
+
+    @field_validator("secret_key")
+    @classmethod
+    def _strong(cls, secret: str) -> str:
+        if not secret:
+            raise ValueError("is not set: give it 32 random bytes or more (openssl rand -base64 48)")
+        if len(secret.encode()) < SECRET_BYTES:
+            raise ValueError(f"is too short: {SECRET_BYTES} bytes at least (openssl rand -base64 48)")
+        if len(set(secret)) < 10 or any(word in secret.lower() for word in WELL_KNOWN):
+            raise ValueError("is easy to guess: use a random one (openssl rand -base64 48)")
+        return secret
+
+    @field_validator("verifying_secret_keys")
+    @classmethod
+    def _strong_too(cls, secrets: str) -> str:
+        return ",".join(cls._strong(secret.strip()) for secret in secrets.split(",") if secret.strip())
+
+    @field_validator("jwt_algorithm")
+    @classmethod
+    def _listed(cls, algorithm: str) -> str:
+        if algorithm not in ALGORITHMS:
+            raise ValueError(f"must be one of {', '.join(ALGORITHMS)}")
+        return algorithm
+
+    @field_validator("access_token_seconds", "refresh_token_seconds", "session_seconds")
+    @classmethod
+    def _positive(cls, seconds: int) -> int:
+        if seconds <= 0:
+            raise ValueError("must be a number of seconds above 0")
+        return seconds
+
+    @field_validator("public_origin")
+    @classmethod
+    def _an_origin(cls, origin: str) -> str:
+        parts = urlsplit(origin)
+        if origin and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/")):
+            raise ValueError("must be scheme and host alone, such as https://app.example.com")
+        return origin.rstrip("/").lower()
+
+    @model_validator(mode="after")
+    def _together(self) -> "Settings":
+        if self.access_token_seconds >= self.refresh_token_seconds:
+            raise ValueError("APP_ACCESS_TOKEN_SECONDS must be below APP_REFRESH_TOKEN_SECONDS")
+        if self.password_min_length > self.password_max_length:
+            raise ValueError("APP_PASSWORD_MIN_LENGTH must not be above APP_PASSWORD_MAX_LENGTH")
+        if self.is_development:
+            return self
+        if not self.public_origin:
+            raise ValueError("PUBLIC_ORIGIN is not set: the address people type, such as https://app.example.com")
+        if self.argon2_memory_kib < ARGON2_MEMORY_KIB:
+            raise ValueError(f"APP_ARGON2_MEMORY_KIB must be at least {ARGON2_MEMORY_KIB}")
+        parts = urlsplit(self.public_origin)
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.cookie_insecure:
+            raise ValueError("PUBLIC_ORIGIN is plain http: use https, or set COOKIE_INSECURE=true and know the risk")
+        return self
+
+
+@cache
+def get_settings() -> Settings:
+    """The settings of this process.
+
+    Read from the environment, then from the file that APP_ENV_FILE names (`.env` beside the code unless set).
+    Errors: one line on standard error and exit code 2.
+    """
+    try:
+        settings = load_settings()
+    except ValidationError as error:
+        print(f"lanyard: {describe(error)}", file=sys.stderr)
+        raise SystemExit(2) from None
+    ravyn_conf.monkay.settings = settings  # `ravyn.conf.settings` is ours everywhere, not only inside a request
+    return settings
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read and check, without the cache. Errors: pydantic.ValidationError, whose `describe` is one line."""
+    return Settings(_env_file=env_file(), **overrides)  # type: ignore[call-arg]
+
+
+def env_file() -> Path:
+    """Where settings stand that the process environment does not have."""
+    return Path(os.environ.get("APP_ENV_FILE", ROOT / ".env"))
+
+
+def describe(error: ValidationError) -> str:
+    """The first thing to mend, in one line that names the variable and never repeats its value."""
+    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    message = first["msg"].removeprefix("Value error, ")
+    if not first["loc"]:
+        return message
+    name = str(first["loc"][0])
+    field = Settings.model_fields.get(name)
+    variable = (field and field.validation_alias) or (f"APP_{name.upper()}" if field else name)
+    return f"{variable} {message[0].lower()}{message[1:]}"

@@ -1,0 +1,80 @@
+"""Who asks, as far as the wire tells: address, browser and the id of this request, for logs and the audit trail."""
+
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """`ip` is the peer, or what a trusted proxy says (uvicorn --forwarded-allow-ips); X-Forwarded-For is never read."""
+
+    ip: str = ""
+    user_agent: str = ""
+    request_id: str = ""
+
+
+_NOBODY = Client()
+_current: ContextVar[Client] = ContextVar("client", default=_NOBODY)
+
+BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("Firefox/", "Firefox"),
+    ("FxiOS/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+    ("curl/", "curl"),
+)
+SYSTEMS = (
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("Windows", "Windows"),
+    ("CrOS", "ChromeOS"),
+    ("Mac OS X", "macOS"),
+    ("Linux", "Linux"),
+)
+
+
+def current() -> Client:
+    """The client of the request being answered; all fields empty outside of one."""
+    return _current.get()
+
+
+@contextmanager
+def of(scope: Mapping[str, Any]) -> Iterator[Client]:
+    """Make the client of `scope` the current one. The id is always ours: one sent by a client could forge log lines."""
+    peer = scope.get("client")
+    agents = [value for name, value in scope["headers"] if name.lower() == b"user-agent"]
+    made = Client(
+        ip=clean(peer[0], 45) if peer else "",
+        user_agent=clean(agents[0].decode("utf-8", "replace"), 255) if agents else "",
+        request_id=str(uuid4()),
+    )
+    token = _current.set(made)
+    try:
+        yield made
+    finally:
+        _current.reset(token)
+
+
+def clean(text: str, length: int) -> str:
+    """One printable line: control, format and unassigned characters become "?" (log injection, v5.0.0-16.4.1)."""
+    text = text[:length]
+    return text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
+
+
+def device(user_agent: str) -> str:
+    """A user agent in a few words, such as "Chrome on Linux"; for people to recognise, never to decide by."""
+    browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
+    system = next((name for mark, name in SYSTEMS if re.search(rf"\b{mark}\b", user_agent)), "")
+    if browser and system:
+        return f"{browser} on {system}"
+    return browser or system or "Unknown device"

@@ -1,0 +1,207 @@
+"""The middleware around everything: headers on every answer, each exactly once, and bounds on what may come in.
+
+`SecurityHeaders` is outermost and gives each request its id and its line in the log. `WellFormed`, `BodyLimit` and
+`Methods` stand inside the error boundary, which answers what they refuse.
+Source: the OWASP Secure Headers Project; CSP Level 3; v5.0.0-3.4.*, v5.0.0-4.2.*, v5.0.0-15.4.4, v5.0.0-16.4.1.
+"""
+
+import logging
+import secrets
+import time
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote, unquote_to_bytes
+
+import anyio
+
+from app.web import client
+from app.web.errors import Problem
+
+logger = logging.getLogger("lanyard.web")
+Headers = list[tuple[bytes, bytes]]
+
+NONCE_BYTES = 18  # 144 bits; CSP asks for 128
+POLICY = (
+    "default-src 'self'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'nonce-{nonce}'; img-src 'self' data:; "
+    "font-src 'self'; connect-src 'self'; "
+    "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+)
+ALWAYS: Headers = [
+    (b"x-content-type-options", b"nosniff"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (
+        b"permissions-policy",
+        b"accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), "
+        b"microphone=(), midi=(), payment=(), usb=()",
+    ),
+]
+STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000; includeSubDomains")  # a year, v5.0.0-3.4.1
+# What a handler may say otherwise. no-referrer would make browsers send `Origin: null` with our own forms.
+DEFAULTS: Headers = [(b"cache-control", b"no-store"), (b"referrer-policy", b"same-origin")]
+# Ours alone to set, or nobody's to know (v5.0.0-13.4.6).
+REPLACED = frozenset(
+    {name for name, _ in ALWAYS}
+    | {STRICT_TRANSPORT[0], b"content-security-policy", b"x-request-id", b"server", b"x-powered-by"}
+)
+
+# Bytes, cookies apart: a sibling site may plant many of those, and must not lock anybody out.
+HEADERS_LIMIT = 32 * 1024
+BODY_SECONDS = 60
+# In cookies other bytes become "?", which no cookie's name holds; dropping them would make a planted name a good one.
+ASCII = bytes(range(0x80)) + b"?" * 0x80
+
+
+class SecurityHeaders:
+    """Makes `client.current()`, `scope["csp_nonce"]` and the headers.
+
+    `https`: the site is reached over https even where the last hop to this process is not.
+    """
+
+    def __init__(self, app: Any, *, https: bool = False) -> None:
+        self.app = app
+        self.https = https
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        # A copy: `Methods` changes the method in it, and the server, which leaves out the body for HEAD, has its own.
+        scope = {**scope, "csp_nonce": secrets.token_urlsafe(NONCE_BYTES)}
+        with client.of(scope) as asking:
+            if scope["type"] == "websocket":
+                await self.app(scope, receive, send)
+            else:
+                await self._answer(scope, receive, send, asking.request_id)
+
+    async def _answer(self, scope: Any, receive: Any, send: Any, request_id: str) -> None:
+        method, path, started, status = scope["method"], scope["path"], time.perf_counter(), 500
+        ours = [
+            *ALWAYS,
+            (b"content-security-policy", POLICY.format(nonce=scope["csp_nonce"]).encode("ascii")),
+            (b"x-request-id", request_id.encode("ascii")),
+        ]
+        if self.https or scope["scheme"] == "https":
+            ours.append(STRICT_TRANSPORT)
+
+        async def with_headers(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": _merged(message.get("headers", ()), ours)}
+            await send(message)
+
+        try:
+            await self.app(scope, receive, with_headers)
+        finally:
+            # Quoted, so that a path cannot write a line of its own; the query stays out, it may hold secrets.
+            shown = quote(path, safe="/:@!$&'()*+,;=~-._", errors="replace")[:512]
+            milliseconds = (time.perf_counter() - started) * 1000
+            logger.info("%s %s %d %.1fms %s", client.clean(method, 20), shown, status, milliseconds, request_id)
+
+
+class WellFormed:
+    """Refuses what is no text: 400 for bytes that are not UTF-8 or a query with NUL, 431 for headers without end.
+
+    The framework fails (500) on such headers, and PostgreSQL on NUL. Stands before everything that looks at a header.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] in ("http", "websocket"):
+            fault = _fault(scope)
+            if fault and scope["type"] == "http":
+                raise fault
+            if fault:
+                await send({"type": "websocket.close", "code": 1007})
+                return
+            headers = [(name.lower(), value) for name, value in scope["headers"]]
+            scope["headers"] = [
+                (name, value.translate(ASCII) if name == b"cookie" else value) for name, value in headers
+            ]
+        await self.app(scope, receive, send)
+
+
+class BodyLimit:
+    """Answers 413 over `limit` bytes, counted as they come; 408 after BODY_SECONDS; 415 for a packed body.
+
+    The connection stays open: the server reads the rest and throws it away, so a client that is still sending sees the
+    answer instead of a broken pipe.
+    """
+
+    def __init__(self, app: Any, *, limit: int) -> None:
+        self.app = app
+        self.limit = limit
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = dict(scope["headers"])
+        if headers.get(b"content-encoding", b"identity").lower() != b"identity":
+            raise Problem(415, "Send the body as it is, unpacked.")  # a few bytes may unpack to gigabytes
+        length = headers.get(b"content-length", b"0")
+        if not length.isdigit():
+            raise Problem(400)
+        if int(length[:20]) > self.limit:  # the first digits tell; int() refuses thousands of them
+            raise Problem(413)
+        arrived, complete, deadline = 0, False, anyio.current_time() + BODY_SECONDS
+
+        async def limited() -> Any:
+            nonlocal arrived, complete
+            if complete:  # from here on only a disconnect is waited for
+                return await receive()
+            with anyio.move_on_after(deadline - anyio.current_time()) as waiting:
+                message = await receive()
+            if waiting.cancelled_caught:
+                raise Problem(408)
+            arrived += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if arrived > self.limit:
+                raise Problem(413)
+            return message
+
+        await self.app(scope, limited, send)
+
+
+class Methods:
+    """Routes HEAD as GET, so that it works wherever GET does; `urls.asked_with_head` tells."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http" and scope["method"] == "HEAD":
+            scope |= {"method": "GET", "asked_with_head": True}
+        await self.app(scope, receive, send)
+
+
+def _merged(theirs: Iterable[tuple[bytes, bytes]], ours: Headers) -> Headers:
+    """Their headers without those that are ours, then ours; of a default that they set, the last one counts."""
+    kept = [(name.lower(), value) for name, value in theirs]
+    if any(byte in part for header in kept for part in header for byte in b"\r\n\0"):
+        raise ValueError("a header holds a line end")  # the server would write it as it is: response splitting
+    kept = [header for header in kept if header[0] not in REPLACED]
+    for name, default in DEFAULTS:
+        values = [value for key, value in kept if key == name]
+        kept = [header for header in kept if header[0] != name]
+        kept.append((name, values[-1] if values else default))
+    return kept + ours
+
+
+def _fault(scope: Any) -> Problem | None:
+    others = [(name, value) for name, value in scope["headers"] if name.lower() != b"cookie"]
+    if sum(len(name) + len(value) for name, value in others) > HEADERS_LIMIT:
+        return Problem(431)
+    query = unquote_to_bytes(scope["query_string"].replace(b"+", b" "))
+    path = unquote_to_bytes(scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape"))
+    try:
+        for text in (query, path, *(part for header in others for part in header)):
+            text.decode("utf-8")
+    except UnicodeDecodeError:
+        return Problem(400)
+    if b"\0" in path:
+        return Problem(404)
+    return Problem(400) if b"\0" in query else None

@@ -1,0 +1,28 @@
+"""The closed set of messages that `?notice=` may show. A link can pick one of these, never write one of its own."""
+
+from typing import Literal, NamedTuple
+
+
+class Notice(NamedTuple):
+    kind: Literal["success", "info", "warning", "error"]
+    text: str
+
+
+NOTICES: dict[str, Notice] = {
+    "signed_out": Notice("success", "You are signed out."),
+    "session_ended": Notice(
+        "warning",
+        "Your session was ended because an old sign-in was used again. That happens when a browser restores an earlier "
+        "state after a crash, and when somebody copied your session. Sign in again.",
+    ),
+    "cookies": Notice("error", "Your browser did not keep our cookies. Allow them for this site, then sign in."),
+    "form_not_saved": Notice(
+        "warning", "Your session had ended, so your form was not saved. Sign in and send it again."
+    ),
+    "note_saved": Notice("success", "The note is saved."),
+    "note_deleted": Notice("success", "The note is deleted."),
+    "user_deactivated": Notice("success", "The account is deactivated and its sessions are ended."),
+    "user_reactivated": Notice("success", "The account is active again."),
+    "sessions_ended": Notice("success", "The sessions are ended."),
+    "signed_in_again": Notice("success", "Thank you, it is you. You can go on."),
+}

@@ -1,0 +1,89 @@
+"""Requests that change something come from our own pages: the same-origin rule, and the hosts we answer to.
+
+The rule is pure. SameSite=Strict cookies are the first fence, this is the second, so forms carry no token.
+Source: OWASP CSRF Prevention, "Fetch Metadata headers"; v5.0.0-3.5.1, v5.0.0-3.5.3; RFC 6454.
+"""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from app.web import cookies
+from app.web.errors import Problem
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
+TRUSTED_SITES = frozenset({"same-origin", "none"})  # "none": typed or bookmarked, no page is behind it
+
+
+def allowed(method: str, *, site: str | None, origin: str | None, ours: str, has_our_cookies: bool) -> bool:
+    """Whether a request may go on. `site` is Sec-Fetch-Site, `ours` our own origin; None means that a header is absent.
+
+    A WebSocket handshake counts as an unsafe method: pass "WEBSOCKET".
+    """
+    if method in SAFE:
+        return True
+    if site is not None:
+        return site in TRUSTED_SITES
+    if origin is not None:
+        return origin == ours
+    return not has_our_cookies  # no browser: a program, which holds no cookies that a page could ride on
+
+
+class SameOrigin:
+    """Refuses what `allowed` does not allow: 403, or a closed handshake.
+
+    `public_origin`: scheme://host[:port]; "" takes the scheme and host asked for, which is for development only.
+    """
+
+    def __init__(self, app: Any, *, cookie_names: Collection[str], public_origin: str) -> None:
+        self.app = app
+        self.cookie_names = frozenset(cookie_names)
+        self.public_origin = public_origin
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] not in ("http", "websocket") or self._allowed(scope):
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            raise Problem(403, "This request did not come from a page of this site, so nothing was done.")
+
+    def _allowed(self, scope: Any) -> bool:
+        return allowed(
+            scope.get("method", "WEBSOCKET"),
+            site=_header(scope, b"sec-fetch-site"),
+            origin=_header(scope, b"origin"),
+            ours=self.public_origin or _asked_for(scope),
+            has_our_cookies=not self.cookie_names.isdisjoint(cookies.read(scope)),
+        )
+
+
+class TrustedHost:
+    """Answers only to `hosts` (names without port): 400 for any other, or for none, or for two."""
+
+    def __init__(self, app: Any, *, hosts: Iterable[str]) -> None:
+        self.app = app
+        self.hosts = frozenset(host.lower() for host in hosts)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] not in ("http", "websocket") or _host_name(_header(scope, b"host") or "") in self.hosts:
+            await self.app(scope, receive, send)
+        elif scope["type"] == "websocket":
+            await send({"type": "websocket.close", "code": 1008})
+        else:
+            raise Problem(400, "This server does not answer for that host.")
+
+
+def _header(scope: Any, wanted: bytes) -> str | None:
+    """A header's value, None if absent; two of them are joined, and then equal nothing we know."""
+    values = [value for name, value in scope["headers"] if name.lower() == wanted]
+    return b", ".join(values).decode("latin-1") if values else None
+
+
+def _asked_for(scope: Any) -> str:
+    scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
+    return f"{scheme}://{_header(scope, b'host')}".lower()
+
+
+def _host_name(host: str) -> str:
+    name, colon, port = host.rpartition(":")
+    return (name if colon and port.isdigit() else host).lower()

@@ -1,0 +1,130 @@
+"""Files for the browser, under names that change with their content, so that a cache may keep them for ever.
+
+The framework's StaticFiles sends no Cache-Control and an unquoted ETag (never a 304), follows symbolic links out of the
+folder and fails on `%00`. Here the folder is read once: what was not found then does not exist.
+Source: RFC 8246 (immutable), RFC 9110 section 8.8.3 and 13.1.2; v5.0.0-13.4.* (no listings, intended types only).
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lilya.exceptions import HTTPException
+from lilya.responses import Response
+from ravyn import Include
+
+from app.settings import ROOT, get_settings
+
+FOLDER = ROOT / "static"
+PREFIX = "/static"
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".ico": "image/x-icon",
+    ".woff2": "font/woff2",
+    ".txt": "text/plain; charset=utf-8",
+    ".webmanifest": "application/manifest+json",
+}
+FOR_EVER = "public, max-age=31536000, immutable"
+ASK_FIRST = "no-cache"
+
+_HASHED = re.compile(r"(.+)\.[0-9a-f]{16}(\.[a-z0-9]+)")
+
+
+@dataclass(frozen=True, slots=True)
+class File:
+    name: str
+    hashed_name: str
+    etag: str
+    media_type: str
+    content: bytes
+
+
+class Files:
+    """The files of a folder, as an ASGI application. `reread`: look again at every use, for development."""
+
+    def __init__(self, folder: Path, *, reread: bool = False) -> None:
+        self.folder = folder
+        self.reread = reread
+        self._found = _read(folder)
+
+    @property
+    def found(self) -> Mapping[str, File]:
+        if self.reread:
+            self._found = _read(self.folder)
+        return self._found
+
+    def url(self, name: str) -> str:
+        """The address of `app.css`: /static/app.<hash>.css. Errors: LookupError for a file that is not there."""
+        if name not in (found := self.found):
+            raise LookupError(f"no static file {name!r}")
+        return f"{PREFIX}/{found[name].hashed_name}"
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["method"] not in ("GET", "HEAD"):
+            raise HTTPException(status_code=405, headers={"Allow": "GET, HEAD"})
+        asked = scope["path"].removeprefix(f"{PREFIX}/")
+        hashed = _HASHED.fullmatch(asked)
+        name = "".join(hashed.groups()) if hashed else asked
+        file = self.found.get(name)
+        if file is None:
+            raise HTTPException(status_code=404)
+        # Another worker's hash, while a new version rolls out: our content must not be kept under its name.
+        kept = FOR_EVER if asked == file.hashed_name else ASK_FIRST
+        response = _response(file, kept, scope)
+        await response(scope, receive, send)
+
+
+_files: dict[Path, Files] = {}
+
+
+def url(name: str) -> str:
+    """The address of a file of `static/`, for templates."""
+    return files().url(name)
+
+
+def mount() -> Include:
+    """The route that serves `static/`."""
+    return Include(PREFIX, app=files(), redirect_slashes=False)
+
+
+def files() -> Files:
+    if FOLDER not in _files:
+        _files[FOLDER] = Files(FOLDER, reread=get_settings().is_development)
+    return _files[FOLDER]
+
+
+def _read(folder: Path) -> dict[str, File]:
+    found = (_file(path, folder) for path in sorted(folder.rglob("*")) if _intended(path, folder))
+    return {file.name: file for file in found}
+
+
+def _intended(path: Path, folder: Path) -> bool:
+    steps = [step for step in (path, *path.parents) if folder in step.parents]
+    return (
+        path.suffix in TYPES
+        and path.is_file()
+        and not any(step.is_symlink() or step.name.startswith(".") for step in steps)
+    )
+
+
+def _file(path: Path, folder: Path) -> File:
+    content = path.read_bytes()
+    digest = hashlib.sha256(content).hexdigest()[:16]
+    name = path.relative_to(folder).as_posix()
+    hashed_name = f"{name.removesuffix(path.suffix)}.{digest}{path.suffix}"
+    return File(name, hashed_name, f'"{digest}"', TYPES[path.suffix], content)
+
+
+def _response(file: File, kept: str, scope: Any) -> Response:
+    headers = {"cache-control": kept, "etag": file.etag}
+    asked = b", ".join(value for name, value in scope["headers"] if name == b"if-none-match").decode("latin-1")
+    if file.etag in [tag.strip().removeprefix("W/") for tag in asked.split(",")] or asked == "*":
+        return Response(status_code=304, headers=headers)
+    return Response(file.content, headers={**headers, "content-type": file.media_type})

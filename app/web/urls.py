@@ -1,0 +1,54 @@
+"""Which addresses a visitor may be sent on to, and how ids in addresses are read. Pure: knows no framework."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import unquote_to_bytes
+from uuid import UUID
+
+LENGTH = 512
+# Sent on there, a visitor would be signed out, asked again for ever, or shown JSON.
+NO_PLACE_TO_GO_ON = frozenset({"login", "logout", "auth", "step-up", "api"})
+# A form is sent on to the address it was posted to, but never to one that starts or ends a session.
+NO_PLACE_TO_POST = frozenset({"login", "logout", "auth"})
+
+_LOCAL = re.compile(r"/[!-~]*")  # printable ASCII without spaces: what a browser sends as an address
+_PLAIN = re.compile(r"[^\x00-\x20\x7f-\x9f\\\ufffd]*")
+
+
+def local_path(raw: str | None, default: str = "/dashboard") -> str:
+    """`raw` if it is a local page that one may go on to after signing in, else `default`.
+
+    `raw` as the query or form parser gives it; its path is decoded once more for the comparison, as the server will.
+    Source: CWE-601; WHATWG URL (browsers read "\\" as "/", drop tabs and line breaks, and resolve "%2e%2e").
+    """
+    return _local(raw, NO_PLACE_TO_GO_ON) or default
+
+
+def posted_path(raw: str | None, default: str = "/dashboard") -> str:
+    """`raw` if it is a local address that a form may be sent on to once the session is renewed, else `default`."""
+    return _local(raw, NO_PLACE_TO_POST) or default
+
+
+def uuid_or_none(raw: str | None) -> UUID | None:
+    """The id in an address, in its one canonical form; None for anything else."""
+    try:
+        found = UUID(raw or "")
+    except ValueError:
+        return None
+    return found if str(found) == raw else None
+
+
+def asked_with_head(scope: Mapping[str, Any]) -> bool:
+    """The request came as HEAD, though it is routed as GET: it must change nothing, not even a session."""
+    return bool(scope.get("asked_with_head"))
+
+
+def _local(raw: str | None, refused: frozenset[str]) -> str | None:
+    if not raw or len(raw) > LENGTH or not _LOCAL.fullmatch(raw):
+        return None
+    path = unquote_to_bytes(re.split(r"[?#]", raw)[0]).decode("utf-8", "replace")
+    segments = path.split("/")[1:]
+    if not _PLAIN.fullmatch(path) or "" in segments[:-1] or "." in segments or ".." in segments:
+        return None  # "//host", "/\host", encoded or not, and paths that the browser resolves to another one
+    return None if segments[0].casefold() in refused else raw

@@ -1,0 +1,108 @@
+"""HTTP/1.1 on the wire: bounds on the head of a request, which uvicorn's fast parser does not have.
+
+Without them one connection can fill the memory with a header that never ends, or be held open for ever. What is refused
+here never becomes a request, so the answer is written here too, with the headers that every answer carries.
+Source: v5.0.0-15.2.2; RFC 9110 section 15.5, RFC 6585 section 5.
+"""
+
+import asyncio
+import secrets
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.settings import get_settings
+from app.web import headers
+
+HEAD_BYTES = 1024 * 1024  # room for every cookie a browser keeps for one site; `headers.WellFormed` bounds the rest
+HEAD_SECONDS = 20
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """A head of at most HEAD_BYTES, complete HEAD_SECONDS after it began; silence is closed too.
+
+    Stock: one byte after the answer, and a connection is never closed again.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._in_head = True
+        self._head_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._answering: Any = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        if self._answering:  # stock: only the last one of pipelined requests learns that nobody is there any more
+            self._answering.disconnected |= not self._answering.response_complete
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)  # stops the server's timer for idle connections, whatever it is that came
+        if self.transport.is_closing() or self not in self.connections:
+            return  # hung up, or handed over to a WebSocket
+        if not self._in_head:
+            self._bound_what_nobody_waits_for()
+            return
+        if self._timer is None:
+            self._timer = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+        self._head_bytes += len(data)
+        if self._head_bytes > HEAD_BYTES:
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        if not self._in_head:
+            self._stop_timer()
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(HTTPStatus.BAD_REQUEST)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _bound_what_nobody_waits_for(self) -> None:
+        """After the answer: the rest of a body that was refused or not read, empty lines. Another request ends it."""
+        if self.cycle.response_complete and self._timer is None:
+            self._timer = self.loop.call_later(headers.BODY_SECONDS, self.timeout_keep_alive_handler)
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        if not self.transport.is_closing():
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """Answer and hang up: what follows on the connection cannot be told from the rest of this head."""
+        text = f"{status.value} {status.phrase}\n".encode()
+        policy = headers.POLICY.format(nonce=secrets.token_urlsafe(headers.NONCE_BYTES))
+        answer = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(text)).encode()),
+            (b"connection", b"close"),
+            (b"content-security-policy", policy.encode()),
+            (b"x-request-id", str(uuid4()).encode()),
+            *headers.DEFAULTS,
+            *headers.ALWAYS,
+            *([headers.STRICT_TRANSPORT] if get_settings().public_origin.startswith("https:") else []),
+        ]
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in answer)
+        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + text)
+        self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None

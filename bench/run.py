@@ -1,0 +1,225 @@
+"""The benchmarks: ratios of server CPU per request, measured side by side in one run. `make bench` writes results.md.
+
+Absolute times say nothing on a shared machine, so each number is a quotient of medians over interleaved rounds. Nothing
+here is a test: no figure fails a build.
+"""
+
+import asyncio
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from tests.support import environment  # isort: skip  # before anything of the application
+from app.auth import cookies
+from bench import yardsticks
+from tests.support.people import PASSWORD, make_user, start_session
+from tests.support.server import Server, free_port, running
+
+ROUNDS, REQUESTS, CONNECTIONS = 7, 300, 8
+RESULTS = Path(__file__).parent / "results.md"
+REAL_HASH = {"APP_ARGON2_MEMORY_KIB": "19456"}
+Ask = Callable[[], Awaitable[None]]
+
+
+class Connection:
+    """One keep-alive connection that sends bytes and reads an answer; a client library would take the second core."""
+
+    async def open(self, port: int) -> "Connection":
+        self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port)
+        return self
+
+    async def ask(
+        self, method: str, path: str, headers: dict[str, str] | None = None, body: Any = None
+    ) -> tuple[int, bytes]:
+        content = b"" if body is None else json.dumps(body).encode()
+        lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(content)}"]
+        lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+        lines += ["Content-Type: application/json"] if content else []
+        self.writer.write("\r\n".join([*lines, "", ""]).encode() + content)
+        head = await self.reader.readuntil(b"\r\n\r\n")
+        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        return int(head[9:12]), await self.reader.readexactly(length)
+
+
+def cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def compare(sides: dict[str, tuple[int, list[Ask]]]) -> dict[str, float]:
+    """Median CPU seconds of a request for each side: pid, and one way to ask for each connection."""
+    spent: dict[str, list[float]] = {name: [] for name in sides}
+    for number in range(ROUNDS + 1):
+        for name, (pid, asks) in sides.items():
+            before = cpu_seconds(pid)
+            await asyncio.gather(*(repeat(ask, REQUESTS // len(asks)) for ask in asks))
+            if number:  # the first round warms up
+                spent[name].append((cpu_seconds(pid) - before) / REQUESTS)
+    return {name: statistics.median(values) for name, values in spent.items()}
+
+
+async def repeat(ask: Ask, times: int) -> None:
+    for _ in range(times):
+        await ask()
+
+
+async def getting(port: int, path: str, headers: dict[str, str] | None = None) -> list[Ask]:
+    async def one() -> Ask:
+        connection = await Connection().open(port)
+
+        async def ask() -> None:
+            status, _ = await connection.ask("GET", path, headers)
+            assert status == 200, (path, status)
+
+        return ask
+
+    return [await one() for _ in range(CONNECTIONS)]
+
+
+async def refreshing(port: int, path: str, begin: Callable[[Connection], Awaitable[str]]) -> list[Ask]:
+    """Each connection has a session of its own and goes from generation to generation."""
+
+    async def one() -> Ask:
+        connection = await Connection().open(port)
+        token = await begin(connection)
+
+        async def ask() -> None:
+            nonlocal token
+            status, body = await connection.ask("POST", path, None, {"refresh_token": token})
+            assert status == 200, (path, status)
+            token = json.loads(body)["refresh_token"]
+
+        return ask
+
+    return [await one() for _ in range(CONNECTIONS)]
+
+
+async def logins_a_second(server: Server, email: str, seconds: float) -> float:
+    until, done = time.perf_counter() + seconds, 0
+
+    async def keep_on() -> None:
+        nonlocal done
+        connection = await Connection().open(server.port)
+        while time.perf_counter() < until:
+            status, _ = await connection.ask("POST", "/api/auth/login", None, {"email": email, "password": PASSWORD})
+            assert status == 200, status
+            done += 1
+
+    began = time.perf_counter()
+    await asyncio.gather(*(keep_on() for _ in range(8)))
+    return done / (time.perf_counter() - began)
+
+
+async def p99_of_hello(server: Server, seconds: float) -> float:
+    connection, took = await Connection().open(server.port), []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        began = time.perf_counter()
+        await connection.ask("GET", "/healthz")
+        took.append(time.perf_counter() - began)
+        await asyncio.sleep(0.005)
+    return statistics.quantiles(took, n=100)[98]
+
+
+async def measure(server: Server, bare: "Bare", starlette: "Bare") -> list[tuple[str, float, str]]:
+    async with server.database():
+        person = await make_user()
+        pair = await start_session(person)
+    bearer = {"Authorization": f"Bearer {pair.access_token}"}
+    signed_in = {"Cookie": f"{cookies.access_name()}={pair.access_token}", "Accept": "text/html"}
+    pid = server.process.pid
+
+    async def login(connection: Connection) -> str:
+        _, body = await connection.ask("POST", "/api/auth/login", None, {"email": person.email, "password": PASSWORD})
+        return str(json.loads(body)["refresh_token"])
+
+    async def begin(connection: Connection) -> str:
+        _, body = await connection.ask("POST", "/begin")
+        return str(json.loads(body)["refresh_token"])
+
+    api = await compare(
+        {
+            "me": (pid, await getting(server.port, "/api/auth/me", bearer)),
+            "bare": (bare.pid, await getting(bare.port, "/")),
+        }
+    )
+    page = await compare(
+        {
+            "signed in": (pid, await getting(server.port, "/", signed_in)),
+            "anonymous": (pid, await getting(server.port, "/", {"Accept": "text/html"})),
+        }
+    )
+    refresh = await compare(
+        {
+            "ours": (pid, await refreshing(server.port, "/api/auth/refresh", login)),
+            "starlette": (starlette.pid, await refreshing(starlette.port, "/refresh", begin)),
+        }
+    )
+    hashes, logins = [], []
+    for _ in range(3):
+        hashes.append(await yardsticks.argon2_in_threads(2))
+        logins.append(await logins_a_second(server, person.email, 2))
+    quiet = await p99_of_hello(server, 4)
+    _, loaded = await asyncio.gather(logins_a_second(server, person.email, 5), p99_of_hello(server, 5))
+    return [
+        ("`/api/auth/me` warm / bare Ravyn JSON handler that takes `request`", api["me"] / api["bare"], "<= 1.5"),
+        ("front page signed in / the same page anonymous", page["signed in"] / page["anonymous"], "<= 1.2"),
+        ("refresh / Starlette with aiosqlite, the same statements", refresh["ours"] / refresh["starlette"], "<= 2.5"),
+        ("logins a second / bare argon2 in threads", statistics.median(logins) / statistics.median(hashes), ">= 0.85"),
+        ("p99 of a hello during 8 parallel logins / quiet", loaded / quiet, "<= 3"),
+    ]
+
+
+class Bare:
+    """A yardstick in a process of its own."""
+
+    def __init__(self, what: str, stack: ExitStack) -> None:
+        self.port = free_port()
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        variables = os.environ | {"BENCH_DATABASE": f"{folder}/bench.db"}
+        command = [sys.executable, "-m", "bench.yardsticks", what, str(self.port)]
+        process = subprocess.Popen(command, cwd=environment.ROOT, env=variables)
+        stack.callback(process.wait)
+        stack.callback(process.terminate)
+        self.pid = process.pid
+
+
+async def answering(port: int) -> None:
+    for _ in range(600):
+        try:
+            (await asyncio.open_connection("127.0.0.1", port))[1].close()
+            return
+        except OSError:
+            await asyncio.sleep(0.05)
+    raise RuntimeError("a yardstick does not start")
+
+
+async def main() -> None:
+    with ExitStack() as stack:
+        bare, starlette = Bare("bare_ravyn", stack), Bare("bare_refresh", stack)
+        server = stack.enter_context(running(**REAL_HASH))
+        for one in (bare, starlette):
+            await answering(one.port)
+        rows = await measure(server, bare, starlette)
+    table = [f"| {what} | {ratio:.2f} | {goal} |" for what, ratio, goal in rows]
+    text = "\n".join(["| what | ratio | goal |", "|---|---|---|", *table])
+    print(text)
+    machine = (
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, SQLite, one worker, one run of `make bench`."
+    )
+    head = RESULTS.read_text().split("<!-- numbers -->")[0] if RESULTS.exists() else "# Benchmarks\n\n"
+    tail = RESULTS.read_text().split("<!-- end -->")[1] if RESULTS.exists() else "\n"
+    RESULTS.write_text(f"{head}<!-- numbers -->\n{machine}\n\n{text}\n<!-- end -->{tail}")
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

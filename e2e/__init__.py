@@ -1,0 +1,3 @@
+"""Playwright against a real server process. The environment is that of the unit tests."""
+
+import tests as tests

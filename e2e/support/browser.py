@@ -1,0 +1,100 @@
+"""A Chromium for the tests: found, else installed, else the tests fail and say what to do. A skip would read as green.
+
+`python -m e2e.support.browser` does that alone and prints which one it is.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+from typing import Any
+
+from playwright.sync_api import Browser, Error, Playwright, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+ARGUMENTS = [
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE localhost, EXCLUDE *.localhost, EXCLUDE 127.0.0.1",
+    "--disable-quic",
+]
+HELP = """No browser for the tests. Any one of these helps:
+  1. python -m playwright install chromium
+  2. install Chromium or Chrome with the system's package manager (Debian: apt-get install chromium)
+  3. E2E_BROWSER=/path/to/chrome make test"""
+
+
+class NoBrowserError(RuntimeError):
+    pass
+
+
+def launch(playwright: Playwright) -> Browser:
+    """A running browser. Order: E2E_BROWSER, Playwright's own, one on PATH; then the same after an installation.
+
+    Errors: NoBrowserError with the ways to get one.
+    """
+    if named := os.environ.get("E2E_BROWSER"):
+        try:
+            return _start(playwright, named)
+        except Error as error:
+            raise NoBrowserError(f"E2E_BROWSER={named} does not start.\n{HELP}") from error
+    found = _first(playwright)
+    for command in _installers():
+        if found:
+            break
+        _say("no browser yet: " + " ".join(command[-1]))
+        found = _first(playwright) if all(_run(step) for step in command) else None
+    if not found:
+        raise NoBrowserError(HELP)
+    return found
+
+
+def _first(playwright: Playwright) -> Browser | None:
+    """Playwright's own is tried by starting it: the path it reports is not the one it uses."""
+    for path in (None, *filter(None, map(shutil.which, NAMES))):
+        try:
+            return _start(playwright, path)
+        except Error:
+            continue
+    return None
+
+
+def _start(playwright: Playwright, path: str | None) -> Browser:
+    options: dict[str, Any] = {"executable_path": path} if path else {}
+    return playwright.chromium.launch(
+        headless=not os.environ.get("HEADED"),
+        args=ARGUMENTS,
+        chromium_sandbox=hasattr(os, "geteuid") and os.geteuid() != 0,  # as root there is no sandbox
+        # Playwright switches the back/forward cache off, and "back after logout" would then test nothing.
+        ignore_default_args=["--disable-back-forward-cache"],
+        **options,
+    )
+
+
+def _installers() -> list[list[list[str]]]:
+    commands = [[[sys.executable, "-m", "playwright", "install", "chromium"]]]
+    if shutil.which("apt-get") and os.geteuid() == 0:
+        install = ["apt-get", "install", "-y", "-qq", "--no-install-recommends", "chromium"]
+        commands.append([["apt-get", "update", "-qq"], install])
+    return commands
+
+
+def _run(command: list[str]) -> bool:
+    environment = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
+    try:
+        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=600)
+    except subprocess.TimeoutExpired:
+        return False
+    return done.returncode == 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    with sync_playwright() as playwright:
+        try:
+            browser = launch(playwright)
+        except NoBrowserError as error:
+            sys.exit(str(error))
+        print(f"Chromium {browser.version}")
+        browser.close()

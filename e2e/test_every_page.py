@@ -1,0 +1,164 @@
+"""Every page there is: accessible in both colour schemes and on a phone, and nothing in the console."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
+
+from app import db
+from app.notes import store
+from e2e.support.people import cookie, put_cookie, sign_in
+from tests.support import forge
+from tests.support.people import Person, make_user
+from tests.support.server import Server
+
+PHONE, NARROW = {"width": 360, "height": 740}, {"width": 320, "height": 640}
+
+
+@dataclass
+class Scene:
+    """A browser, and who sits in front of it."""
+
+    page: Page
+    server: Server
+    person: Person | None
+
+    def go(self, path: str) -> None:
+        self.page.goto(path)
+
+    def press(self, name: str) -> None:
+        self.page.get_by_role("button", name=name).click()
+
+    def note(self, title: str, body: str = "") -> str:
+        assert self.person
+        owner = self.person.id
+        return f"/notes/{self.server.run(lambda: store.create(owner, title, body)).id}"
+
+    def somebody_else(self) -> str:
+        person = self.server.run(make_user)
+        return f"/admin/users/{person.id}"
+
+
+def login_refused(at: Scene) -> None:
+    at.go("/login")
+    at.page.get_by_label("E-mail").fill("nobody@example.com")
+    at.page.get_by_label("Password", exact=True).fill("not the right passphrase")
+    at.press("Sign in")
+
+
+def login_empty(at: Scene) -> None:
+    at.go("/login")
+    at.press("Sign in")
+
+
+def dashboard_with_an_alarm(at: Scene) -> None:
+    assert at.person
+    for password in (at.person.password, "not the right passphrase"):
+        httpx.post(f"{at.server.url}/api/auth/login", json={"email": at.person.email, "password": password})
+    at.go("/dashboard")
+    expect(at.page.get_by_role("listitem").filter(has_text="wrong password")).to_be_visible()
+
+
+def notes(at: Scene) -> None:
+    for number in range(25):
+        at.note(f"Note {number}", "A line.\n" * number)
+    at.go("/notes")
+
+
+def note_refused(at: Scene) -> None:
+    at.go("/notes/new")
+    at.press("Save note")
+
+
+def step_up(at: Scene) -> None:
+    typed = int(db.utcnow().timestamp()) - 3600
+    context = at.page.context
+    put_cookie(context, "access", forge.resign(cookie(context, "access") or "", auth_time=typed))
+    at.go(f"{at.somebody_else()}/deactivate")
+
+
+def step_up_refused(at: Scene) -> None:
+    step_up(at)
+    at.page.get_by_label("Password", exact=True).fill("not the right passphrase")
+    at.press("Continue")
+
+
+def bounce(at: Scene) -> None:
+    """Followed from another site, and held there: its reload is answered with "no content", so the page stays."""
+    answers = iter([lambda route: route.continue_(), lambda route: route.fulfill(status=204)])
+    at.page.route("**/notes", lambda route: next(answers)(route))
+    at.page.goto(f"data:text/html,<a href='{at.server.url}/notes'>Have a look</a>")
+    at.page.get_by_role("link", name="Have a look").click()
+
+
+# Name: who looks at it, the heading that says it is that page, how one gets there.
+PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
+    "home": ("", "A badge for every session.", lambda at: at.go("/")),
+    "home, signed in": ("user", "A badge for every session.", lambda at: at.go("/")),
+    "login": ("", "Sign in", lambda at: at.go("/login?notice=signed_out")),
+    "login, refused": ("", "Sign in", login_refused),
+    "login, empty": ("", "Sign in", login_empty),
+    "dashboard": ("user", "Hello, Robin Example", dashboard_with_an_alarm),
+    "notes, none": ("user", "Notes", lambda at: at.go("/notes")),
+    "notes": ("user", "Notes", notes),
+    "notes, nothing found": ("user", "Notes", lambda at: at.go("/notes?q=key")),
+    "note": ("user", "Keys", lambda at: at.go(at.note("Keys", "Third hook.") + "?notice=note_saved")),
+    "note form": ("user", "Edit note", lambda at: at.go(at.note("Keys", "Third hook.") + "/edit")),
+    "note form, refused": ("user", "New note", note_refused),
+    "note, to delete": ("user", "Delete this note?", lambda at: at.go(at.note("Keys") + "/delete")),
+    "people": ("admin", "People", lambda at: at.go("/admin/users")),
+    "people, nobody found": ("admin", "People", lambda at: at.go("/admin/users?q=nobody-at-all")),
+    "person, to deactivate": (
+        "admin", "Deactivate this person?", lambda at: at.go(at.somebody_else() + "/deactivate")
+    ),
+    "step-up": ("admin", "Confirm that it is you", step_up),
+    "step-up, refused": ("admin", "Confirm that it is you", step_up_refused),
+    "403": ("user", "Forbidden", lambda at: at.go("/admin/users")),
+    "404": ("", "Not Found", lambda at: at.go("/nothing/here")),
+    "bounce": ("user", "One moment…", bounce),
+}  # fmt: skip
+
+
+@pytest.fixture(params=PAGES)
+def shown(request: pytest.FixtureRequest, new_context: Callable[..., BrowserContext], server: Server) -> Page:
+    """A page of the table, on a wide screen in light colours."""
+    role, heading, steps = PAGES[request.param]
+    context = new_context(reduced_motion="reduce", color_scheme="light")
+    person = server.run(lambda: make_user(role=role)) if role else None
+    if person:
+        sign_in(context, server, person)
+    page = context.new_page()
+    page.on("console", lambda message: grumble(message, request.getfixturevalue("complaints")))
+    steps(Scene(page, server, person))
+    expect(page.get_by_role("heading", level=1)).to_have_text(heading)
+    return page
+
+
+def grumble(message: ConsoleMessage, complaints: list[str]) -> None:
+    """Any error in the console but the status of the page itself, which is 404 where that is the page."""
+    own_status = message.text.startswith("Failed to load resource") and message.location["url"] == message.page.url
+    if message.type in ("error", "warning") and not own_status:
+        complaints.append(message.text)
+
+
+def violations(page: Page) -> str:
+    """What axe finds, in words; "" for nothing."""
+    found = Axe().run(page)
+    return str(found.generate_report()) if found.violations_count else ""
+
+
+def test_page_is_accessible_in_both_colour_schemes_and_on_a_phone(shown: Page) -> None:
+    """And it scrolls in one direction only (WCAG 2.2, 1.4.10 Reflow: 320 pixels)."""
+    light = violations(shown)
+    shown.emulate_media(color_scheme="dark")
+    dark = violations(shown)
+    shown.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    phone = violations(shown)
+    shown.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    too_wide = shown.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+    assert (light, dark, phone, too_wide) == ("", "", "", 0)

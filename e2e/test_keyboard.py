@@ -1,0 +1,94 @@
+"""Everything by keyboard: Tab, Enter, and what is typed. Where the focus stands is always to be seen."""
+
+import re
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from app.notes import store
+from e2e.support.people import sign_in
+from tests.support.people import Person
+from tests.support.server import Server
+
+STEPS = 25  # Tab presses until somebody gives up
+
+
+@pytest.fixture
+def signed_in(page: Page, server: Server, person: Person) -> Page:
+    sign_in(page.context, server, person)
+    page.goto("/dashboard")
+    return page
+
+
+def tab_to(page: Page, target: Locator) -> None:
+    """Press Tab until `target` has the focus; each stop on the way shows that it has it."""
+    for _ in range(STEPS):
+        page.keyboard.press("Tab")
+        assert page.evaluate(
+            "() => { const at = document.activeElement; const ring = (part) => getComputedStyle(at, part).outlineStyle;"
+            "return at === document.body || ring() !== 'none' || ring('::after') !== 'none' }"
+        ), page.evaluate("document.activeElement.outerHTML")
+        if target.evaluate("(element) => element === document.activeElement"):
+            return
+    raise AssertionError(f"{target} cannot be reached")
+
+
+def test_signing_in(page: Page, person: Person) -> None:
+    page.goto("/login")  # the first field has the focus
+
+    page.keyboard.type(person.email)
+    page.keyboard.press("Tab")
+    page.keyboard.type(person.password)
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Hello, {person.name}")
+
+
+def test_skip_link_comes_first_and_leads_past_the_header(signed_in: Page) -> None:
+    skip = signed_in.get_by_role("link", name="Skip to the content")
+
+    signed_in.keyboard.press("Tab")
+    expect(skip).to_be_focused()
+    expect(skip).to_be_in_viewport()
+    signed_in.keyboard.press("Enter")
+
+    expect(signed_in.get_by_role("main")).to_be_focused()
+
+
+def test_writing_a_note(signed_in: Page) -> None:
+    page = signed_in
+    tab_to(page, page.get_by_role("link", name="Notes"))
+    page.keyboard.press("Enter")
+    expect(page).to_have_title(re.compile("^Notes"))
+    tab_to(page, page.get_by_role("link", name="Write the first note"))
+    page.keyboard.press("Enter")
+    expect(page).to_have_title(re.compile("^New note"))
+    tab_to(page, page.get_by_label("Title"))
+    page.keyboard.type("By keyboard")
+    tab_to(page, page.get_by_label("Text"))
+    page.keyboard.type("Two lines,")
+    page.keyboard.press("Enter")
+    page.keyboard.type("no mouse.")
+    tab_to(page, page.get_by_role("button", name="Save note"))
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("By keyboard")
+    expect(page.get_by_role("article")).to_contain_text("Two lines,\nno mouse.", use_inner_text=True)
+
+
+def test_opening_a_note_from_the_list(signed_in: Page, server: Server, person: Person) -> None:
+    server.run(lambda: store.create(person.id, "On the list", ""))
+    signed_in.goto("/notes")
+    tab_to(signed_in, signed_in.get_by_role("link", name="On the list"))
+
+    signed_in.keyboard.press("Enter")
+
+    expect(signed_in.get_by_role("heading", level=1)).to_have_text("On the list")
+
+
+def test_signing_out(signed_in: Page) -> None:
+    tab_to(signed_in, signed_in.get_by_role("button", name="Sign out"))
+
+    signed_in.keyboard.press("Enter")
+
+    expect(signed_in).to_have_url(re.compile(r"/login\?notice=signed_out$"))

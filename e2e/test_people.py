@@ -1,0 +1,172 @@
+"""An administrator closes an account and opens it again, and has to prove the password for it."""
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from app import db
+from e2e.support.people import cookie, put_cookie, sessions_of, sign_in
+from tests.support import forge
+from tests.support.people import Person, make_user
+from tests.support.server import Server
+
+HOUR = 3600
+
+
+@pytest.fixture
+def admin(server: Server) -> Person:
+    return server.run(lambda: make_user(role="admin", name="Alex Admin"))
+
+
+@pytest.fixture
+def desk(new_context: Callable[..., BrowserContext], server: Server, admin: Person) -> Page:
+    """The administrator's browser; the password was typed just now."""
+    context = new_context()
+    sign_in(context, server, admin)
+    return context.new_page()
+
+
+@pytest.fixture
+def stale_desk(desk: Page) -> Page:
+    """The same, but the password was typed an hour ago."""
+    let_an_hour_pass(desk.context)
+    return desk
+
+
+def let_an_hour_pass(context: BrowserContext) -> None:
+    """Since the password was typed, as the access token tells it; the token itself stays good."""
+    typed = int(db.utcnow().timestamp()) - HOUR
+    put_cookie(context, "access", forge.resign(cookie(context, "access") or "", auth_time=typed))
+
+
+def ask_to(page: Page, action: str, person: Person) -> None:
+    """From the list to the confirmation page, or to what stands before it."""
+    page.goto("/admin/users")
+    page.get_by_label("Search people").fill(person.email)
+    page.get_by_role("button", name="Search").click()
+    page.get_by_role("row", name=person.email).get_by_role("link", name=f"{action} {person.name}").click()
+
+
+def test_old_password_is_asked_for_before_the_confirmation(stale_desk: Page, person: Person) -> None:
+    ask_to(stale_desk, "Deactivate", person)
+
+    expect(stale_desk.get_by_role("heading", level=1)).to_have_text("Confirm that it is you")
+    expect(stale_desk.get_by_label("Password", exact=True)).to_be_focused()
+
+
+def test_proven_password_comes_back_to_the_confirmation(
+    stale_desk: Page, server: Server, admin: Person, person: Person
+) -> None:
+    """Under a new session: a copy of the old tokens gains nothing."""
+    ask_to(stale_desk, "Deactivate", person)
+
+    stale_desk.get_by_label("Password", exact=True).fill(admin.password)
+    stale_desk.get_by_role("button", name="Continue").click()
+
+    expect(stale_desk.get_by_role("heading", level=1)).to_have_text("Deactivate this person?")
+    expect(stale_desk).to_have_url(re.compile(f"/admin/users/{person.id}/deactivate$"))
+    expect(stale_desk.get_by_role("main")).to_contain_text(person.email)
+    assert [row.revoked_for for row in sessions_of(server, admin)] == ["replaced", None]
+
+
+def test_wrong_password_opens_no_confirmation(stale_desk: Page, person: Person) -> None:
+    ask_to(stale_desk, "Deactivate", person)
+
+    stale_desk.get_by_label("Password", exact=True).fill("not the right passphrase")
+    stale_desk.get_by_role("button", name="Continue").click()
+
+    expect(stale_desk.get_by_role("alert")).to_have_text("That is not your password.")
+    expect(stale_desk.get_by_role("alert")).to_be_focused()
+
+
+def test_confirmation_left_open_too_long_does_nothing_and_asks(
+    desk: Page, context: BrowserContext, server: Server, person: Person
+) -> None:
+    sign_in(context, server, person)
+    ask_to(desk, "Deactivate", person)
+    let_an_hour_pass(desk.context)
+
+    desk.get_by_role("button", name="Deactivate").click()
+
+    expect(desk.get_by_role("heading", level=1)).to_have_text("Confirm that it is you")
+    assert [row.revoked_at for row in sessions_of(server, person)] == [None]
+
+
+def test_deactivated_person_is_out_at_the_next_click(
+    desk: Page, context: BrowserContext, server: Server, person: Person
+) -> None:
+    sign_in(context, server, person)
+    theirs = context.new_page()
+    theirs.goto("/dashboard")
+    expect(theirs.get_by_role("button", name="Sign out")).to_be_visible()
+    ask_to(desk, "Deactivate", person)
+    desk.get_by_role("button", name="Deactivate").click()
+    expect(desk.get_by_role("status")).to_have_text("The account is deactivated and its sessions are ended.")
+
+    theirs.get_by_role("link", name="Notes").click()
+
+    expect(theirs.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def test_deactivated_person_cannot_sign_in_until_reactivated(
+    desk: Page, context: BrowserContext, person: Person
+) -> None:
+    theirs = context.new_page()
+    ask_to(desk, "Deactivate", person)
+    desk.get_by_role("button", name="Deactivate").click()
+    expect(desk.get_by_role("status")).to_be_visible()
+    enter(theirs, person)
+    expect(theirs.get_by_role("alert")).to_contain_text("the account cannot be used")
+
+    ask_to(desk, "Reactivate", person)
+    desk.get_by_role("button", name="Reactivate").click()
+    expect(desk.get_by_role("status")).to_have_text("The account is active again.")
+    enter(theirs, person)
+
+    expect(theirs.get_by_role("heading", level=1)).to_have_text(f"Hello, {person.name}")
+
+
+def test_ended_sessions_put_the_person_out_and_leave_the_account_open(
+    desk: Page, context: BrowserContext, server: Server, person: Person
+) -> None:
+    sign_in(context, server, person)
+    theirs = context.new_page()
+    theirs.goto("/dashboard")
+    ask_to(desk, "End sessions of", person)
+    desk.get_by_role("button", name="End sessions").click()
+    expect(desk.get_by_role("status")).to_have_text("The sessions are ended.")
+
+    theirs.get_by_role("link", name="Notes").click()
+    expect(theirs.get_by_role("heading", level=1)).to_have_text("Sign in")
+    enter(theirs, person)
+
+    expect(theirs.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def test_ordinary_person_is_shown_no_way_in_and_refused(page: Page, server: Server, person: Person) -> None:
+    sign_in(page.context, server, person)
+    page.goto("/dashboard")
+    expect(page.get_by_role("link", name="People")).to_have_count(0)
+
+    page.goto("/admin/users")
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Forbidden")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+
+
+def test_administrator_is_offered_nothing_against_oneself(desk: Page, admin: Person) -> None:
+    desk.goto(f"/admin/users?q={admin.email}")
+
+    row = desk.get_by_role("row", name=admin.email)
+
+    expect(row).to_contain_text("This is you")
+    expect(row.get_by_role("link")).to_have_count(0)
+
+
+def enter(page: Page, person: Person) -> None:
+    page.goto("/login")
+    page.get_by_label("E-mail").fill(person.email)
+    page.get_by_label("Password", exact=True).fill(person.password)
+    page.get_by_role("button", name="Sign in").click()

@@ -1,0 +1,26 @@
+// Niceties only: every page works without this file.
+
+// A page kept by the back/forward cache may belong to someone who has signed out since: ask the server again.
+addEventListener("pageshow", (event) => {
+  if (event.persisted) location.reload();
+});
+
+// Show or hide a password. The field keeps its name and autocomplete, and is hidden again before it is sent.
+for (const input of document.querySelectorAll(".reveal input")) {
+  const toggle = document.createElement("button");
+  const hidden = document.createElement("span");
+  hidden.className = "visually-hidden";
+  hidden.textContent = " password";
+  const show = (visible) => {
+    input.type = visible ? "text" : "password";
+    toggle.textContent = visible ? "Hide" : "Show";
+    toggle.append(hidden);
+  };
+  toggle.type = "button";
+  toggle.className = "button button-plain";
+  toggle.setAttribute("aria-controls", input.id);
+  toggle.addEventListener("click", () => show(input.type === "password"));
+  input.form?.addEventListener("submit", () => show(false));
+  show(false);
+  input.after(toggle);
+}

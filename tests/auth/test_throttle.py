@@ -1,0 +1,174 @@
+"""The rules of the throttle as tables and properties, and the counters it stands on."""
+
+import asyncio
+from datetime import timedelta
+from hashlib import sha256
+from ipaddress import IPv6Address
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app import db
+from app.auth import counters, passwords, throttle
+from app.auth.errors import Overloaded, TooManyAttempts
+from app.auth.models import throttle_rows
+from app.settings import get_settings
+from tests.support.clock import Clock
+
+MINUTE = timedelta(minutes=1)
+numbers = st.integers(min_value=0, max_value=2**31)
+
+
+@pytest.mark.parametrize(
+    ("account", "site", "seconds"),
+    [
+        (0, 0, 0),
+        (19, 599, 0),
+        (20, 0, 1),
+        (21, 0, 2),
+        (25, 0, 32),
+        (29, 0, 512),
+        (30, 0, 900),
+        (10**9, 0, 900),
+        (0, 600, 10),
+        (0, 1199, 10),
+        (0, 1200, 20),
+        (0, 10**9, 60),
+        (20, 600, 10),
+        (25, 600, 32),
+    ],
+)
+def test_wait_of_strangers(account: int, site: int, seconds: int) -> None:
+    assert throttle.wait_of_strangers(account, site) == seconds
+
+
+@given(numbers, numbers, numbers, numbers)
+def test_wait_only_grows_with_failures_and_has_an_end(account: int, site: int, more: int, elsewhere: int) -> None:
+    before = throttle.wait_of_strangers(account, site)
+    after = throttle.wait_of_strangers(account + more, site + elsewhere)
+
+    assert 0 <= before <= after <= throttle.LONGEST_WAIT
+
+
+@pytest.mark.parametrize(
+    ("ip", "place"),
+    [
+        ("203.0.113.7", "203.0.113.7"),
+        ("::ffff:203.0.113.7", "203.0.113.7"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("::1", "::/64"),
+        ("", ""),
+        ("a socket", "a socket"),
+    ],
+)
+def test_place_is_one_ipv4_address_or_one_ipv6_network(ip: str, place: str) -> None:
+    assert throttle.place_of(ip) == place
+
+
+@given(st.integers(0x2000 << 48, 0x3FFF << 48), st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
+def test_every_address_of_a_64_is_one_place_and_the_next_64_another(network: int, host: int, other: int) -> None:
+    here = throttle.place_of(str(IPv6Address(network << 64 | host)))
+
+    assert throttle.place_of(str(IPv6Address(network << 64 | other))) == here
+    assert throttle.place_of(str(IPv6Address(network + 1 << 64 | other))) != here
+
+
+@pytest.mark.anyio
+@pytest.mark.usefixtures("database")
+class TestCounters:
+    @pytest.mark.parametrize(("seconds", "count"), [(0, 3), (59, 3), (60, 2), (3600, 2)])
+    async def test_window_starts_with_the_first_and_starts_anew_at_its_end(
+        self, clock: Clock, seconds: int, count: int
+    ) -> None:
+        began = clock.now
+        await counters.add({"a": MINUTE}, 1, began)
+
+        later = clock.forward(seconds=seconds)
+        row = (await counters.add({"a": MINUTE}, 2, later))["a"]
+
+        assert row.count == count
+        assert row.ends_at == (began if count == 3 else later) + MINUTE
+
+    async def test_counts_of_many_at_once_are_all_different(self, clock: Clock) -> None:
+        """No two of them can both believe to have been the tenth. Keys in any order: nobody waits for ever."""
+        windows = [{"a": MINUTE, "b": MINUTE}, {"b": MINUTE, "a": MINUTE}]
+
+        answers = await asyncio.gather(*(counters.add(windows[n % 2], 1, clock.now) for n in range(60)))
+
+        for key in ("a", "b"):
+            assert sorted(rows[key].count for rows in answers) == list(range(1, 61))
+
+    async def test_row_that_is_over_is_not_live(self, clock: Clock) -> None:
+        await counters.add({"a": MINUTE, "b": 2 * MINUTE}, 1, clock.now)
+
+        assert set(await counters.live(["a", "b", "c"], clock.forward(seconds=59))) == {"a", "b"}
+        assert set(await counters.live(["a", "b", "c"], clock.forward(seconds=1))) == {"b"}
+
+    async def test_turn_comes_after_the_wait_and_to_one_alone(self, clock: Clock) -> None:
+        assert not await counters.take_turn("a", 30, clock.now)
+        assert not await counters.take_turn("a", 30, clock.forward(seconds=29))
+        clock.forward(seconds=1)
+
+        taken = await asyncio.gather(*(counters.take_turn("a", 30, clock.now) for _ in range(10)))
+
+        assert taken.count(True) == 1
+        assert not await counters.take_turn("a", 30, clock.forward(seconds=29))
+        assert await counters.take_turn("a", 30, clock.forward(seconds=1))
+
+    async def test_old_rows_are_pruned_and_a_turn_can_be_taken_for_an_hour(self, clock: Clock) -> None:
+        for number in range(30):
+            await counters.add({f"old {number}": MINUTE}, 1, clock.now)
+        await counters.take_turn("turn", 60, clock.forward(minutes=45))
+        clock.forward(minutes=30)
+
+        for _ in range(counters.PRUNE_EVERY):
+            await counters.add({"new": MINUTE}, 1, clock.now)
+
+        kept = {row.key for row in await db.fetch_all(sa.select(throttle_rows))}
+        assert kept == {"turn", "new"}
+
+    async def test_flood_is_told_to_the_database_every_twentieth_time(self, clock: Clock) -> None:
+        for _ in range(throttle.BATCH - 1):
+            await throttle.token_shown("token", clock.now)
+        assert await db.fetch_all(sa.select(throttle_rows)) == []
+
+        await throttle.token_shown("token", clock.now)
+
+        (row,) = await db.fetch_all(sa.select(throttle_rows))
+        assert (row.count, row.ends_at) == (throttle.BATCH, clock.now + MINUTE)
+
+    async def test_flood_is_counted_over_all_workers(self, clock: Clock) -> None:
+        """Another worker has counted 290 of this token already: this one learns it with its first batch."""
+        key = counters.key(throttle.TOKEN, sha256(b"shared").hexdigest())
+        await counters.add({key: MINUTE}, 290, clock.now)
+
+        for _ in range(throttle.BATCH - 1):
+            await throttle.token_shown("shared", clock.now)
+        for _ in range(2):
+            with pytest.raises(TooManyAttempts) as refused:
+                await throttle.token_shown("shared", clock.now)
+
+        assert refused.value.seconds == 60
+        await throttle.token_shown("shared", clock.forward(seconds=60))
+
+
+@pytest.mark.anyio
+async def test_only_so_many_passwords_wait_to_be_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """v5.0.0-15.2.2: what is too much is refused at once, the rest is done, and afterwards there is room again."""
+    monkeypatch.setattr(get_settings(), "password_checks_waiting", 3)
+    stored = await passwords.hash("correct horse battery staple")
+    running = passwords._limiter.get().total_tokens
+
+    checks = (passwords.verify("correct horse battery staple", stored) for _ in range(50))
+    outcomes = await asyncio.gather(*checks, return_exceptions=True)
+
+    done = [outcome for outcome in outcomes if isinstance(outcome, passwords.Verified)]
+    assert len(done) == running + 3
+    assert all(outcome.ok for outcome in done)
+    assert {type(outcome) for outcome in outcomes} == {passwords.Verified, Overloaded}
+    assert (await passwords.verify("correct horse battery staple", stored)).ok

@@ -1,0 +1,290 @@
+"""What an anonymous or outdated visitor gets: /login, /auth/resume, the bounce, or a 401."""
+
+import pytest
+import sqlalchemy as sa
+
+from app import db
+from app.auth import sessions
+from app.auth.models import session_rows
+from app.notes.models import note_rows
+from tests.support import forge
+from tests.support.clock import Clock
+from tests.support.people import make_user, sign_in
+from tests.support.visitor import Visitor
+
+pytestmark = pytest.mark.anyio
+
+ACCESS, REFRESH = "__Host-access", "__Host-refresh"
+CROSS_SITE = {"Sec-Fetch-Site": "cross-site"}
+
+
+async def generation() -> int:
+    return int((await db.fetch_one(sa.select(session_rows.c.generation)))[0])
+
+
+async def go_through(client: Visitor, path: str, method: str = "GET", **options: object) -> list[str]:
+    """Follow redirects as a browser does; the statuses and addresses on the way."""
+    way = []
+    for _ in range(10):
+        send = client.visit if method == "GET" else client.submit
+        answer = await send(path, **(options if method == "POST" else {}))
+        way.append(f"{answer.status_code} {path.split('?')[0]}")
+        if answer.status_code not in (303, 307):
+            return way
+        method = "GET" if answer.status_code == 303 else method
+        path = answer.headers["location"]
+    return [*way, "loop"]
+
+
+@pytest.mark.parametrize("path", ["/dashboard", "/notes?q=a%20b&cursor=", "/admin/users"])
+async def test_anonymous_page_goes_to_login_and_back(client: Visitor, path: str) -> None:
+    answer = await client.visit(path)
+
+    assert answer.status_code == 303
+    assert (await client.get(answer.headers["location"])).status_code == 200
+    assert str(client.build_request("GET", answer.headers["location"]).url.params["next"]) == path
+
+
+async def test_client_that_reads_no_html_gets_a_401(client: Visitor) -> None:
+    answer = await client.get("/dashboard", headers={"Accept": "application/json"})
+
+    assert answer.status_code == 401
+    assert answer.headers["www-authenticate"] == "Bearer"
+    assert answer.headers["content-type"] == "application/problem+json"
+
+
+async def test_expired_access_token_renews_and_comes_back(client: Visitor, clock: Clock) -> None:
+    await sign_in(client, await make_user())
+    clock.forward(minutes=16)
+
+    way = await go_through(client, "/notes?q=x")
+
+    assert way == ["303 /notes", "303 /auth/resume", "200 /notes"]
+    assert await generation() == 2
+
+
+async def test_access_cookie_that_the_browser_dropped_renews_too(client: Visitor) -> None:
+    await sign_in(client, await make_user())
+    client.drop_cookie(ACCESS)
+
+    assert await go_through(client, "/dashboard") == ["303 /dashboard", "303 /auth/resume", "200 /dashboard"]
+
+
+async def test_form_survives_an_expired_access_token(client: Visitor, clock: Clock) -> None:
+    """R9: one effect, body intact."""
+    await sign_in(client, await make_user())
+    clock.forward(minutes=16)
+
+    first = await client.submit("/notes", {"title": "Long text", "body": "typed for an hour"})
+    assert (first.status_code, first.headers["location"]) == (307, "/auth/resume?next=%2Fnotes")
+    second = await client.submit(first.headers["location"], {"title": "Long text", "body": "typed for an hour"})
+    assert (second.status_code, second.headers["location"]) == (307, "/notes")
+    third = await client.submit(second.headers["location"], {"title": "Long text", "body": "typed for an hour"})
+
+    assert third.status_code == 303
+    (note,) = await db.fetch_all(sa.select(note_rows))
+    assert (note.title, note.body) == ("Long text", "typed for an hour")
+
+
+async def test_form_without_any_session_goes_to_login_with_a_notice(client: Visitor) -> None:
+    """Never 307: the password page must not receive the form."""
+    answer = await client.submit("/notes", {"title": "x"}, headers={"Referer": "https://testserver/notes/new?a=1"})
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/login?next=%2Fnotes%2Fnew%3Fa%3D1&notice=form_not_saved"
+    assert "not saved" in (await client.visit(answer.headers["location"])).text
+
+
+@pytest.mark.parametrize("referer", ["https://evil.example/notes", "https://testserver.evil.example/x", "nonsense", ""])
+async def test_foreign_referer_is_not_followed(client: Visitor, referer: str) -> None:
+    answer = await client.submit("/notes", {"title": "x"}, headers={"Referer": referer})
+
+    assert answer.headers["location"] == "/login?next=%2Fdashboard&notice=form_not_saved"
+
+
+async def test_session_known_to_be_over_goes_to_login_never_to_resume(client: Visitor) -> None:
+    person = await make_user()
+    pair = await sign_in(client, person)
+    async with db.transaction() as tx:
+        await sessions.revoke_all(person.id, "logout", tx=tx, now=db.utcnow())
+
+    answer = await client.visit("/dashboard")
+
+    assert answer.headers["location"] == "/login?next=%2Fdashboard"
+    assert pair.access_token == client.cookie(ACCESS)  # nothing was deleted
+
+
+async def test_dead_refresh_token_ends_at_login_and_deletes_no_cookie(client: Visitor, clock: Clock) -> None:
+    await sign_in(client, await make_user())
+    clock.forward(days=8)
+
+    answer = await client.visit("/auth/resume?next=/notes")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=%2Fnotes")
+    assert "set-cookie" not in answer.headers
+
+
+async def test_late_tab_does_not_rotate_again(client: Visitor) -> None:
+    """Without this check the model of rotation.md lost nearly every innocent."""
+    await sign_in(client, await make_user())
+
+    answer = await client.visit("/auth/resume?next=/notes")
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/notes")
+    assert "set-cookie" not in answer.headers
+    assert await generation() == 1
+
+
+async def test_head_never_rotates(client: Visitor) -> None:
+    await sign_in(client, await make_user())
+    client.drop_cookie(ACCESS)
+
+    answer = await client.head("/auth/resume?next=/notes", headers={"Accept": "text/html"})
+
+    assert answer.status_code == 303
+    assert await generation() == 1
+
+
+@pytest.mark.parametrize(
+    ("site", "dest"),
+    [("cross-site", "image"), ("same-site", "image"), ("same-site", "iframe"), ("cross-site", "empty")],
+)
+async def test_embedding_elsewhere_never_rotates(client: Visitor, site: str, dest: str) -> None:
+    await sign_in(client, await make_user())
+    client.drop_cookie(ACCESS)
+
+    await client.visit("/auth/resume?next=/notes", site=site, headers={"Sec-Fetch-Dest": dest})
+
+    assert await generation() == 1
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_stale_cookie_is_asked_again_once_and_then_reported(client: Visitor, clock: Clock, method: str) -> None:
+    """R12 over HTTP: an innocent tab comes back with the new cookie, a robbed jar with the old one."""
+    old = await sign_in(client, await make_user())
+    client.drop_cookie(ACCESS)
+    await go_through(client, "/dashboard")
+    newest = client.cookie(REFRESH)
+    clock.forward(seconds=60)
+    client.drop_cookie(ACCESS)
+    client.put_cookie(REFRESH, old.refresh_token)
+    send = client.visit if method == "GET" else client.submit
+
+    asked = await send("/auth/resume?next=/notes")
+    assert asked.status_code == (303 if method == "GET" else 307)
+    assert asked.headers["location"].startswith("/auth/resume?next=%2Fnotes&again=")
+    assert "set-cookie" not in asked.headers
+    stale = await send(asked.headers["location"])
+
+    assert stale.status_code == 303
+    assert stale.headers["location"].startswith("/login?next=")
+    assert "set-cookie" not in stale.headers
+    client.put_cookie(REFRESH, newest or "")
+    assert (await client.visit("/auth/resume?next=/notes")).headers["location"] == "/login?next=%2Fnotes"
+
+
+async def test_innocent_tab_comes_back_with_the_new_cookie(client: Visitor, clock: Clock) -> None:
+    old = await sign_in(client, await make_user())
+    client.drop_cookie(ACCESS)
+    await go_through(client, "/dashboard")
+    access, refresh = client.cookie(ACCESS), client.cookie(REFRESH)
+    clock.forward(seconds=60)
+    client.drop_cookie(ACCESS)
+    client.put_cookie(REFRESH, old.refresh_token)
+
+    asked = await client.visit("/auth/resume?next=/notes")
+    client.put_cookie(ACCESS, access or "")
+    client.put_cookie(REFRESH, refresh or "")
+
+    assert (await client.visit(asked.headers["location"])).headers["location"] == "/notes"
+
+
+async def test_cookies_that_never_stick_end_the_loop_at_login(client: Visitor, clock: Clock) -> None:
+    await sign_in(client, await make_user())
+    places = []
+    for _ in range(6):
+        client.drop_cookie(ACCESS)
+        clock.forward(seconds=1)
+        places.append((await client.visit("/auth/resume?next=/dashboard")).headers["location"])
+
+    assert "/login?next=%2Fdashboard&notice=cookies" in places
+    assert places[:4] == ["/dashboard"] * 4
+
+
+async def test_link_from_another_site_is_bounced_and_then_signed_in(client: Visitor) -> None:
+    """SameSite=Strict kept the cookies at home; the page that reloads itself brings them."""
+    bounce = await client.visit("/notes?q=x", site="cross-site")
+
+    assert bounce.status_code == 200
+    assert 'http-equiv="refresh"' in bounce.text
+    assert 'url=/notes?q=x"' in bounce.text
+    assert "<script" not in bounce.text
+    assert bounce.headers["cache-control"] == "no-store"
+    await sign_in(client, await make_user())
+    assert (await client.visit("/notes?q=x", site="same-origin")).status_code == 200
+
+
+async def test_only_navigations_are_bounced(client: Visitor) -> None:
+    for headers in ({"Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "image"}, {"Sec-Fetch-Dest": "iframe"}):
+        answer = await client.visit("/notes", site="cross-site", headers=headers)
+
+        assert answer.status_code == 303
+
+
+async def test_unknown_page_is_404_for_everybody(client: Visitor) -> None:
+    assert (await client.visit("/nowhere", site="cross-site")).status_code == 404
+
+
+async def test_another_persons_note_is_404_like_a_missing_one(client: Visitor) -> None:
+    """v5.0.0-8.2.2"""
+    owner, other = await make_user(), await make_user()
+    await sign_in(client, owner)
+    where = (await client.submit("/notes", {"title": "mine"})).headers["location"].split("?")[0]
+    await sign_in(client, other)
+
+    for method, path in (
+        ("GET", where),
+        ("POST", where),
+        ("GET", f"{where}/edit"),
+        ("GET", f"{where}/delete"),
+        ("POST", f"{where}/delete"),
+    ):
+        send = client.visit if method == "GET" else client.submit
+        assert (await send(path)).status_code == 404, path
+    api = f"/api{where}"
+    missing = await client.call("GET", f"/api/notes/{db.uuid7()}")
+    for method, body in (("GET", None), ("PATCH", {"title": "stolen"}), ("DELETE", None)):
+        answer = await client.call(method, api, json=body)
+        assert answer.status_code == 404
+        assert answer.json().keys() == missing.json().keys()
+    assert [row.title for row in await db.fetch_all(sa.select(note_rows))] == ["mine"]
+
+
+async def test_form_opened_as_somebody_else_does_nothing(client: Visitor) -> None:
+    """A opens a form, B signs in in another tab, the form of A is posted (OWASP CSRF)."""
+    first, second = await make_user(), await make_user()
+    await sign_in(client, second)
+
+    answer = await client.submit("/notes", {"title": "meant for A", "as": str(first.id)})
+
+    assert answer.status_code == 409
+    assert await db.fetch_all(sa.select(note_rows)) == []
+
+
+async def test_user_is_forbidden_where_admins_go(client: Visitor) -> None:
+    await sign_in(client, await make_user())
+    victim = await make_user()
+
+    for path in ("/admin/users", f"/admin/users/{victim.id}/deactivate"):
+        assert (await client.visit(path)).status_code == 403
+    assert (await client.submit(f"/admin/users/{victim.id}/deactivate")).status_code == 403
+
+
+async def test_pair_in_the_jar_of_a_forger_is_refused(client: Visitor) -> None:
+    pair = await sign_in(client, await make_user())
+    client.put_cookie(ACCESS, pair.refresh_token)  # one for the other (RFC 8725 section 3.11)
+    client.put_cookie(REFRESH, pair.access_token)
+
+    assert (await go_through(client, "/dashboard"))[-1] == "200 /login"
+    claims = forge.claims(pair.access_token)
+    assert claims["token_type"] == "access"

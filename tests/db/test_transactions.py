@@ -1,0 +1,183 @@
+"""One statement wins or does not; a transaction is all or nothing, whatever ends it."""
+
+import asyncio
+import contextlib
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from app import db
+
+pytestmark = pytest.mark.anyio
+
+
+async def amount(table: Any) -> int:
+    return int(await db.fetch_value(sa.select(table.c.amount).where(table.c.id == 1)))
+
+
+def add(table: Any, number: int) -> Any:
+    return sa.update(table).where(table.c.id == 1).values(amount=table.c.amount + number)
+
+
+async def test_a_statement_alone_is_committed(account: Any) -> None:
+    touched = await db.execute(add(account, 5))
+
+    assert touched == 1
+    assert await amount(account) == 5
+
+
+async def test_no_row_is_none_and_no_rows_are_an_empty_list(account: Any) -> None:
+    nowhere = sa.select(account).where(account.c.id == 2)
+
+    assert await db.fetch_one(nowhere) is None
+    assert await db.fetch_value(nowhere) is None
+    assert await db.fetch_all(nowhere) == []
+    assert await db.execute(sa.delete(account).where(account.c.id == 2)) == 0
+
+
+async def test_a_transaction_is_seen_by_others_only_when_it_is_over(account: Any) -> None:
+    async with db.transaction() as tx:
+        inside = await tx.fetch_value(add(account, 5).returning(account.c.amount))
+        outside = await amount(account)
+
+    assert (inside, outside) == (5, 0)
+    assert await amount(account) == 5
+
+
+@pytest.mark.parametrize("error", [RuntimeError, OSError, TimeoutError, KeyboardInterrupt, asyncio.CancelledError])
+async def test_whatever_is_raised_inside_undoes_all_and_comes_out_unchanged(
+    account: Any, error: type[BaseException]
+) -> None:
+    async def fail() -> None:
+        async with db.transaction() as tx:
+            await tx.execute(add(account, 5))
+            raise error("of the caller's own")
+
+    with pytest.raises(error) as caught:
+        await fail()
+
+    assert caught.type is error
+    assert await amount(account) == 0
+
+
+async def test_read_then_write_loses_nothing(account: Any) -> None:
+    async def deposit() -> None:
+        async with db.transaction() as tx:
+            row = await tx.fetch_one(sa.select(account.c.amount).where(account.c.id == 1).with_for_update())
+            await tx.execute(sa.update(account).where(account.c.id == 1).values(amount=row.amount + 1))
+
+    await asyncio.gather(*[deposit() for _ in range(40)])
+
+    assert await amount(account) == 40
+
+
+async def test_of_many_that_compare_and_swap_one_wins(account: Any) -> None:
+    async def swap() -> Any:
+        untouched = sa.update(account).where(account.c.id == 1, account.c.amount == 0)
+        return await db.fetch_one(untouched.values(amount=1).returning(account.c.amount))
+
+    rows = await asyncio.gather(*[swap() for _ in range(60)])
+
+    assert len([row for row in rows if row]) == 1
+
+
+async def test_a_savepoint_undoes_its_own_part_alone(account: Any) -> None:
+    async def fail(tx: Any) -> None:
+        async with tx.savepoint():
+            await tx.execute(add(account, 100))
+            await tx.execute(sa.insert(account).values(id=1, amount=0))
+
+    async with db.transaction() as tx:
+        await tx.execute(add(account, 5))
+        with pytest.raises(sa.exc.IntegrityError):
+            await fail(tx)
+        await tx.execute(add(account, 2))
+
+    assert await amount(account) == 7
+
+
+async def test_a_savepoint_inside_a_savepoint_undoes_its_own_part_alone(account: Any) -> None:
+    async def fail(tx: Any) -> None:
+        async with tx.savepoint():
+            await tx.execute(add(account, 100))
+            raise LookupError
+
+    async with db.transaction() as tx, tx.savepoint():
+        await tx.execute(add(account, 5))
+        with pytest.raises(LookupError):
+            await fail(tx)
+        await tx.execute(add(account, 2))
+
+    assert await amount(account) == 7
+
+
+async def test_a_transaction_in_which_a_statement_failed_commits_nothing(account: Any) -> None:
+    async def carry_on() -> None:
+        async with db.transaction() as tx:
+            await tx.execute(add(account, 5))
+            with contextlib.suppress(sa.exc.IntegrityError):
+                await tx.execute(sa.insert(account).values(id=1, amount=0))
+
+    with pytest.raises(RuntimeError, match="savepoint"):
+        await carry_on()
+
+    assert await amount(account) == 0
+
+
+async def test_what_follows_the_commit_is_told_only_after_it(account: Any) -> None:
+    told: list[str] = []
+
+    async with db.transaction() as tx:
+        tx.after_commit.append(lambda: told.append("committed"))
+        await tx.execute(add(account, 5))
+        before = list(told)
+
+    assert (before, told) == ([], ["committed"])
+
+
+async def test_what_follows_the_commit_is_not_told_after_a_rollback(account: Any) -> None:
+    told: list[str] = []
+
+    async def fail() -> None:
+        async with db.transaction() as tx:
+            tx.after_commit.append(lambda: told.append("committed"))
+            raise LookupError
+
+    with pytest.raises(LookupError):
+        await fail()
+
+    assert told == []
+
+
+async def test_a_unique_row_twice_is_an_integrity_error_that_names_no_value(account: Any) -> None:
+    with pytest.raises(sa.exc.IntegrityError) as caught:
+        await db.execute(sa.insert(account).values(id=1, amount=424242))
+
+    assert "424242" not in str(caught.value)
+
+
+@pytest.mark.parametrize("cancels", [1, 2])
+@pytest.mark.parametrize("turns", range(0, 24, 2))
+async def test_a_transaction_cancelled_anywhere_leaves_nothing(account: Any, turns: int, cancels: int) -> None:
+    finished = asyncio.Event()
+
+    async def transfer() -> None:
+        async with db.transaction() as tx:
+            await tx.execute(add(account, 5))
+            await tx.execute(add(account, 5))
+            await asyncio.Event().wait()
+        finished.set()
+
+    task = asyncio.create_task(transfer())
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    for _ in range(cancels):
+        task.cancel()
+        await asyncio.sleep(0)
+    await asyncio.wait([task])
+
+    assert task.cancelled()
+    assert not finished.is_set()
+    assert await amount(account) == 0
+    assert await db.execute(add(account, 1)) == 1, "nobody holds a lock"

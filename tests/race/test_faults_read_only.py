@@ -1,0 +1,160 @@
+"""A database that can be read and not written: who is signed in reads on, whatever changes something is told to wait."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from app import db
+from app.auth import cookies
+from app.auth.models import session_rows
+from app.auth.tokens import TokenPair
+from tests.support import forge
+from tests.support.faults import read_only
+from tests.support.people import PASSWORD, Person, make_user, start_session
+from tests.support.server import Server, running
+
+pytestmark = [pytest.mark.race, pytest.mark.anyio]
+
+HANGING_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with running() as server:
+        yield server
+
+
+@pytest.fixture
+async def client(server: Server) -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(base_url=server.url, timeout=HANGING_SECONDS) as client:
+        yield client
+
+
+@pytest.fixture
+async def person(server: Server) -> Person:
+    async with server.database():
+        return await make_user()
+
+
+@pytest.fixture
+async def pair(server: Server, person: Person) -> TokenPair:
+    """Of a session that the server has not met yet: it would note that the tokens have arrived."""
+    async with server.database():
+        return await start_session(person)
+
+
+@pytest.fixture
+async def reader(server: Server, person: Person) -> TokenPair:
+    """Another session of the same person, for looking whether the database answers."""
+    async with server.database():
+        return await start_session(person)
+
+
+@pytest.fixture
+async def unwritable(
+    server: Server, client: httpx.AsyncClient, pair: TokenPair, reader: TokenPair
+) -> AsyncIterator[None]:
+    """From after the sign-in to the end of the test."""
+    async with read_only(server):
+        await until_readable(client, reader)
+        yield
+
+
+async def test_pages_of_people_who_are_signed_in_are_served(
+    unwritable: None, client: httpx.AsyncClient, person: Person, pair: TokenPair
+) -> None:
+    for path in ("/dashboard", "/notes", "/api/auth/me", "/api/notes"):
+        assert (await client.get(path, headers=browser(pair))).status_code == 200, path
+
+
+async def test_whatever_writes_is_503_and_no_cookie_is_touched(
+    unwritable: None, client: httpx.AsyncClient, person: Person, pair: TokenPair
+) -> None:
+    login, note = {"email": person.email, "password": PASSWORD}, {"title": "a", "body": ""}
+    without_access = browser(pair, cookies.refresh_name())
+
+    answers = [
+        await client.post("/login", data=login, headers=browser(pair)),
+        await client.post("/api/auth/login", json=login),
+        await client.post("/api/auth/login", json=login | {"password": "wrong"}),
+        await client.post("/step-up", data={"password": PASSWORD}, headers=browser(pair)),
+        await client.get("/auth/resume", headers=without_access),
+        await client.post("/api/auth/refresh", headers=without_access),
+        await client.post("/api/auth/refresh", json={"refresh_token": pair.refresh_token}),
+        await client.post("/api/auth/logout", headers=bearer(pair)),
+        await client.post("/notes", data=note, headers=browser(pair)),
+        await client.post("/api/notes", json=note, headers=bearer(pair)),
+    ]
+
+    assert [answer.status_code for answer in answers] == [503] * len(answers)
+    for answer in answers:
+        assert answer.headers["retry-after"] == "5", answer.url
+        assert "set-cookie" not in answer.headers, answer.url
+
+
+@pytest.mark.parametrize("path", ["/logout", "/api/auth/logout"])
+async def test_logout_forgets_the_cookies_and_says_that_the_session_goes_on(
+    unwritable: None, client: httpx.AsyncClient, server: Server, pair: TokenPair, path: str
+) -> None:
+    answer = await client.post(path, headers=browser(pair))
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert len([line for line in answer.headers.get_list("set-cookie") if "Max-Age=0" in line]) == 2
+    assert "could not be ended" in answer.text
+    assert (await row_of(server, pair)).revoked_at is None
+
+
+async def test_refused_renewal_has_cost_nothing_once_writing_is_possible_again(
+    client: httpx.AsyncClient, server: Server, pair: TokenPair, reader: TokenPair
+) -> None:
+    body = {"refresh_token": pair.refresh_token}
+    async with read_only(server):
+        await until_readable(client, reader)
+        refused = [await client.post("/api/auth/refresh", json=body) for _ in range(5)]
+    await until_readable(client, reader)
+
+    renewed = await client.post("/api/auth/refresh", json=body)
+
+    assert [answer.status_code for answer in refused] == [503] * 5
+    assert forge.claims(renewed.json()["refresh_token"])["gen"] == 2
+    row = await row_of(server, pair)
+    assert (row.generation, row.revoked_at) == (2, None)
+
+
+def test_no_request_of_this_file_failed_inside_the_server(server: Server) -> None:
+    log = server.log()
+
+    assert "Traceback" not in log, log[log.index("Traceback") :]
+    assert " 500 " not in log
+
+
+async def until_readable(client: httpx.AsyncClient, reader: TokenPair) -> None:
+    """Connections that were cut are found out when they are used."""
+    deadline = time.monotonic() + HANGING_SECONDS
+    while (status := (await client.get("/api/notes", headers=bearer(reader))).status_code) != 200:
+        assert status == 503
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+
+
+async def row_of(server: Server, pair: TokenPair) -> Any:
+    async with server.database():
+        sid = UUID(forge.claims(pair.refresh_token)["sid"])
+        return await db.fetch_one(sa.select(session_rows).where(session_rows.c.id == sid))
+
+
+def bearer(pair: TokenPair) -> dict[str, str]:
+    return {"Authorization": f"Bearer {pair.access_token}"}
+
+
+def browser(pair: TokenPair, *names: str) -> dict[str, str]:
+    """With both cookies, or those named."""
+    jar = {cookies.access_name(): pair.access_token, cookies.refresh_name(): pair.refresh_token}
+    sent = "; ".join(f"{name}={value}" for name, value in jar.items() if name in (names or jar))
+    return {"Accept": "text/html", "Cookie": sent, "Sec-Fetch-Site": "same-origin"}

@@ -1,0 +1,138 @@
+"""P: any interleaving of tabs, lost answers and delays, on the real rotation with a clock of its own."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app import db
+from app.auth import badges, sessions, tokens
+from app.auth.judge import Verdict
+from app.auth.sessions import Rejected
+from app.auth.tokens import TokenPair
+from tests.support.clock import Clock
+from tests.support.people import make_user, start_session
+
+pytestmark = [pytest.mark.race, pytest.mark.anyio]
+
+NETWORK_GIVES_UP = 240  # seconds a request or an answer may hang before the browser drops it
+
+
+class Browser:
+    """A cookie jar, tabs that ask for pages with it, and a network that loses and delays."""
+
+    def __init__(self, pair: TokenPair) -> None:
+        self.access: str = pair.access_token
+        self.refresh: str = pair.refresh_token
+        self.under_way: list[dict[str, Any]] = []
+        self.answers: list[dict[str, Any]] = []
+        self.verdicts: list[Verdict] = []
+
+    def ask(self, now: float, marker: str = "") -> None:
+        self.under_way.append({"access": self.access, "refresh": self.refresh, "marker": marker, "at": now})
+
+    async def arrive(self, which: int, now: float) -> None:
+        """The server answers one of the requests under way."""
+        if not self.under_way:
+            return
+        request = self.under_way.pop(which % len(self.under_way))
+        token = tokens.read(request["access"], "access", db.utcnow())
+        if token and await badges.check_in(token, db.utcnow()):
+            return
+        outcome = await sessions.rotate(request["refresh"], marker=request["marker"])
+        if not isinstance(outcome, Rejected):
+            self.answers.append({"pair": outcome.pair, "at": now})
+        elif outcome.verdict is Verdict.ASK_AGAIN:
+            self.answers.append({"marker": outcome.marker, "at": now})
+        else:
+            self.verdicts.append(outcome.verdict)
+
+    def receive(self, which: int, now: float) -> None:
+        if not self.answers:
+            return
+        answer = self.answers.pop(which % len(self.answers))
+        if "marker" in answer:
+            self.ask(now, answer["marker"])
+        else:
+            self.access, self.refresh = answer["pair"].access_token, answer["pair"].refresh_token
+
+    def lose(self, which: int) -> None:
+        for queue in (self.answers, self.under_way):
+            if queue:
+                queue.pop(which % len(queue))
+                return
+
+    def give_up(self, now: float) -> None:
+        self.under_way = [one for one in self.under_way if now - one["at"] < NETWORK_GIVES_UP]
+        self.answers = [one for one in self.answers if now - one["at"] < NETWORK_GIVES_UP]
+
+
+steps = st.lists(
+    st.tuples(
+        st.sampled_from(["ask", "ask", "arrive", "arrive", "receive", "receive", "lose", "wait", "expire"]),
+        st.integers(0, 239),
+    ),
+    max_size=40,
+)
+
+
+@given(steps)
+@settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+async def test_without_a_thief_nobody_is_ever_logged_out(
+    database: str, clock: Clock, plan: Sequence[tuple[str, int]]
+) -> None:
+    browser = Browser(await start_session(await make_user()))
+
+    for what, number in plan:
+        now = clock.now.timestamp()
+        if what == "ask":
+            browser.ask(now)
+        elif what == "arrive":
+            await browser.arrive(number, now)
+        elif what == "receive":
+            browser.receive(number, now)
+        elif what == "lose":
+            browser.lose(number)
+        else:
+            browser.give_up(clock.forward(seconds=number if what == "wait" else 901).timestamp())
+
+    assert browser.verdicts == []
+
+
+@given(thief_first=st.booleans(), rotations=st.integers(1, 4), stolen_at=st.integers(0, 3), wait=st.integers(301, 800))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+async def test_with_a_thief_the_family_dies_once_both_moved(
+    database: str, clock: Clock, thief_first: bool, rotations: int, stolen_at: int, wait: int
+) -> None:
+    """R14 and its mirror: one uses a newer generation, the other comes with an older one outside both windows."""
+    pair = await start_session(await make_user())
+    for _ in range(stolen_at):
+        clock.forward(seconds=901)
+        pair = await _rotate(pair)
+    victim = thief = pair
+
+    ahead = thief if thief_first else victim
+    behind = victim if thief_first else thief
+    for _ in range(rotations):
+        clock.forward(seconds=901)
+        ahead = await _rotate(ahead)
+    clock.forward(seconds=wait)
+    outcome = await sessions.rotate(behind.refresh_token)
+
+    assert isinstance(outcome, Rejected)
+    assert outcome.verdict is Verdict.REUSE
+    token = tokens.read(ahead.access_token, "access", db.utcnow())
+    assert token is None or await badges.check_in(token, db.utcnow()) is None
+    assert await sessions.rotate(ahead.refresh_token) == Rejected(Verdict.DEAD)
+
+
+async def _rotate(pair: TokenPair) -> TokenPair:
+    """Rotate, and use what came."""
+    outcome = await sessions.rotate(pair.refresh_token)
+    assert not isinstance(outcome, Rejected), outcome
+    token = tokens.read(outcome.pair.access_token, "access", db.utcnow())
+    assert token
+    assert await badges.check_in(token, db.utcnow())
+    return outcome.pair

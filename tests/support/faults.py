@@ -1,0 +1,107 @@
+"""A server whose bounds a test has made small, or that fails at one chosen place; and what its process holds open."""
+
+import resource
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, closing, suppress
+from pathlib import Path
+
+import asyncpg
+
+from tests.support import database as databases
+from tests.support.server import Server
+
+PROGRAM = """\
+import sys
+sys.path.insert(0, "")
+{changes}
+if __name__ == "__main__":
+    from app.__main__ import main
+    sys.exit(main())
+"""
+
+
+def command(folder: Path, changes: str, workers: int = 1) -> list[str]:
+    """For `running(command=...)`: the server after these lines of Python, in the supervisor and in each worker."""
+    file = folder / "serve.py"  # a file, not `-c`: a worker is a new interpreter that reads it again
+    file.write_text(PROGRAM.format(changes=changes))
+    return [sys.executable, str(file), "serve", "--workers", str(workers)]
+
+
+def workers(server: Server) -> set[int]:
+    """The ids of the worker processes that are alive, when there are several."""
+    pid, found = server.process.pid, set()
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with suppress(FileNotFoundError):  # gone meanwhile
+            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.add(int(child))
+    return found
+
+
+def connections(server: Server) -> int:
+    """How many clients the server's process holds a socket of, be it a dead one."""
+    others = {line.split()[6] for line in _table("unix")}
+    for line in _table("tcp"):
+        _, local, remote, _, _, _, _, _, _, inode, *_ = line.split()
+        if int(local.partition(":")[2], 16) != server.port or remote.endswith(":0000"):  # to the database; listening
+            others.add(inode)
+    held = set()
+    for link in Path(f"/proc/{server.process.pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            kind, _, inode = str(link.readlink()).partition(":")
+            held |= {inode.strip("[]")} if kind == "socket" else set()
+    return len(held - others)
+
+
+def _table(protocol: str) -> list[str]:
+    return Path(f"/proc/net/{protocol}").read_text().splitlines()[1:]
+
+
+@asynccontextmanager
+async def neighbour(server: Server) -> AsyncIterator[None]:
+    """Another program in the middle of a long transaction: whoever writes to the sessions waits for it."""
+    if databases.POSTGRESQL:
+        connection = await asyncpg.connect(server.db_url)
+        try:
+            async with connection.transaction():
+                await connection.execute("LOCK TABLE sessions IN EXCLUSIVE MODE")
+                yield
+        finally:
+            await connection.close()
+    else:
+        with closing(sqlite3.connect(server.db_url.partition("///")[2], isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            yield
+            other.execute("ROLLBACK")
+
+
+@asynccontextmanager
+async def read_only(server: Server) -> AsyncIterator[None]:
+    """No writing any more: PostgreSQL takes nothing but reading, as a replica does; SQLite's disk takes no byte."""
+    if databases.POSTGRESQL:
+        await _fail_over(server, "SET default_transaction_read_only = on")
+        try:
+            yield
+        finally:
+            await _fail_over(server, "RESET default_transaction_read_only")
+    else:
+        pid, before = server.process.pid, resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (0, before[1]))
+        try:
+            yield
+        finally:
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
+async def _fail_over(server: Server, change: str) -> None:
+    """Change a setting of the database and cut every connection that began before."""
+    connection = await asyncpg.connect(server.db_url, server_settings={"default_transaction_read_only": "off"})
+    try:
+        await connection.execute(f"ALTER DATABASE {server.db_url.rpartition('/')[2]} {change}")
+        await connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+    finally:
+        await connection.close()

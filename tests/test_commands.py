@@ -1,0 +1,171 @@
+"""The commands as a person types them: what they say, and with which exit code they leave."""
+
+import asyncio
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from app import db, serve
+from app.__main__ import main
+from app.auth import demo
+from app.settings import load_settings
+from tests.support import database
+from tests.support.server import free_port, running
+
+
+@pytest.fixture
+def set_up(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Other settings than those of the tests, for commands run in this process."""
+
+    def set_up(**values: object) -> None:
+        monkeypatch.setattr("app.serve.get_settings", lambda: load_settings(**values))
+
+    return set_up
+
+
+@pytest.fixture
+def point_at() -> Iterator[Callable[[Path | str], None]]:
+    """Another SQLite file than that of the tests."""
+    before = str(db.database.url)
+    yield lambda file: db.point_at(f"sqlite+aiosqlite:///{file}")
+    db.point_at(before)
+
+
+@pytest.mark.parametrize("command", [[], ["serve"], ["migrate"], ["routes"]])
+def test_every_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main([*command, "--help"])
+
+    assert left.value.code == 0
+    assert "usage: python -m app" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["serve", "--workers", "0"], ["serve", "--workers", "many"]])
+def test_wrong_usage_leaves_with_two(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(arguments)
+
+    assert left.value.code == 2
+    assert "error:" in capsys.readouterr().err
+
+
+def test_routes_prints_a_guard_for_each_route(capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["routes"])
+
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert code == 0
+    assert lines[0] == ["METHOD", "PATH", "GUARD"]
+    assert ["GET", "/dashboard", "SignedIn"] in lines
+    assert all(len(line) == 3 for line in lines)
+
+
+def test_taken_port_is_one_line_that_names_it(set_up: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        set_up(host="127.0.0.1", port=port)
+        code = main(["serve"])
+
+    assert code == 1
+    assert capsys.readouterr().err == (
+        f"lanyard: port {port} is taken; choose another one, such as PORT={port % 65535 + 1}\n"
+    )
+
+
+def test_address_of_another_machine_is_one_line(
+    set_up: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up(host="192.0.2.1", port=8000)
+
+    code = main(["serve"])
+
+    assert code == 1
+    assert capsys.readouterr().err == (
+        "lanyard: cannot listen on HOST=192.0.2.1 PORT=8000: Cannot assign requested address\n"
+    )
+
+
+@pytest.mark.parametrize("command", ["serve", "migrate"])
+def test_database_that_cannot_be_opened_is_one_line(
+    command: str,
+    tmp_path: Path,
+    set_up: Callable[..., None],
+    point_at: Callable[[Path], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    in_the_way = tmp_path / "file"
+    in_the_way.write_text("not a folder")
+    point_at(in_the_way / "lanyard.db")
+    set_up(port=free_port())
+
+    code = main([command])
+
+    said = capsys.readouterr().err
+    assert code == 1
+    assert said.startswith("lanyard: the database that DATABASE_URL names does not answer: ")
+    assert said.count("\n") == 1
+
+
+def test_migrating_twice_changes_nothing(
+    tmp_path: Path, point_at: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    point_at(tmp_path / "lanyard.db")
+
+    codes = main(["migrate"]), main(["migrate"])
+
+    first, second = capsys.readouterr().out.splitlines()
+    assert codes == (0, 0)
+    assert first.endswith("new).")
+    assert second == "The database is up to date."
+
+
+def test_production_never_migrates_at_the_start(
+    tmp_path: Path,
+    set_up: Callable[..., None],
+    point_at: Callable[[Path], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    point_at(tmp_path / "empty.db")
+    set_up(env="production", argon2_memory_kib=19456, port=free_port())
+
+    code = main(["serve"])
+
+    assert code == 1
+    assert "run `python -m app migrate` first" in capsys.readouterr().err
+
+
+def test_production_refuses_to_start_with_a_published_password(
+    tmp_path: Path,
+    set_up: Callable[..., None],
+    point_at: Callable[[Path], None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    database.copy_to(tmp_path / "lanyard.db")
+    point_at(tmp_path / "lanyard.db")
+    asyncio.run(serve._connected(demo.ensure()))
+    set_up(env="production", argon2_memory_kib=19456, port=free_port())
+
+    code = main(["serve"])
+
+    assert code == 1
+    assert "the published password of admin@example.com works here" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_development_start_says_where_to_go_and_stops_in_order(workers: int) -> None:
+    with running(workers=workers) as server:
+        deadline = time.monotonic() + 60
+        while "Ctrl-C" not in server.log() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.killpg(server.process.pid, signal.SIGINT)  # as a terminal does it: to all processes at once
+        code = server.process.wait(30)
+
+    assert f"Lanyard is ready: {server.url}\n" in server.log()
+    assert "admin@example.com" in server.log()
+    assert "admin demo passphrase" in server.log()
+    assert "Traceback" not in server.log()
+    assert code == 0

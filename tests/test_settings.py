@@ -1,0 +1,96 @@
+"""What stops the start: each in one line that names the variable, exit code 2, and never the secret's value."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from app.settings import Settings
+from tests.support.environment import ROOT
+
+STRONG = "k3J9x!aB7qLmZ2wR8tYvE4uI6oP0sDfGh1jKcNbV5"
+FINE = {"APP_SECRET_KEY": STRONG, "PUBLIC_ORIGIN": "https://app.example.org"}
+
+
+def start(**variables: str) -> "subprocess.CompletedProcess[str]":
+    program = (
+        "from app.settings import get_settings as s; print(s().env, s().debug, s().jwt_config.access_token_lifetime)"
+    )
+    environment = {"PATH": os.environ["PATH"], "APP_ENV_FILE": os.devnull, **variables}
+    return subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.pattern("settings")
+@pytest.mark.pattern("practice-short")
+def test_production_is_the_default_and_lifetimes_are_timedeltas() -> None:
+    done = start(**FINE)
+
+    assert (done.returncode, done.stdout.split()) == (0, ["production", "False", "0:15:00"]), done.stderr
+
+
+@pytest.mark.pattern("pitfall-weak-key")
+@pytest.mark.pattern("practice-env")
+@pytest.mark.parametrize(
+    ("changes", "variable"),
+    [
+        ({"APP_SECRET_KEY": ""}, "APP_SECRET_KEY is not set"),
+        ({"APP_SECRET_KEY": "x7" * 15}, "APP_SECRET_KEY is too short"),
+        ({"APP_SECRET_KEY": "your-secret-key-change-in-production"}, "APP_SECRET_KEY is easy to guess"),
+        ({"APP_SECRET_KEY": "a" * 64}, "APP_SECRET_KEY is easy to guess"),
+        ({"APP_SECRET_KEY": "my secret my secret my secret my secret"}, "APP_SECRET_KEY is easy to guess"),
+        ({"APP_VERIFYING_SECRET_KEYS": "short"}, "APP_VERIFYING_SECRET_KEYS is too short"),
+        ({"APP_JWT_ALGORITHM": "none"}, "APP_JWT_ALGORITHM must be one of"),
+        ({"APP_JWT_ALGORITHM": "RS256"}, "APP_JWT_ALGORITHM must be one of"),
+        ({"APP_ACCESS_TOKEN_SECONDS": "0"}, "APP_ACCESS_TOKEN_SECONDS must"),
+        ({"APP_REFRESH_TOKEN_SECONDS": "-1"}, "APP_REFRESH_TOKEN_SECONDS must"),
+        ({"APP_SESSION_SECONDS": "0"}, "APP_SESSION_SECONDS must"),
+        ({"APP_ACCESS_TOKEN_SECONDS": "604800"}, "APP_ACCESS_TOKEN_SECONDS must be below"),
+        ({"APP_ACCESS_TOKEN_SECONDS": "15 minutes"}, "APP_ACCESS_TOKEN_SECONDS"),
+        ({"APP_ENV": "prod"}, "APP_ENV"),
+        ({"APP_ARGON2_MEMORY_KIB": "8"}, "APP_ARGON2_MEMORY_KIB"),
+        ({"PUBLIC_ORIGIN": ""}, "PUBLIC_ORIGIN is not set"),
+        ({"PUBLIC_ORIGIN": "app.example.org"}, "PUBLIC_ORIGIN must"),
+        ({"PUBLIC_ORIGIN": "https://app.example.org/path"}, "PUBLIC_ORIGIN must"),
+        ({"PUBLIC_ORIGIN": "http://app.example.org"}, "PUBLIC_ORIGIN is plain http"),
+        ({"PORT": "99999"}, "PORT"),
+    ],
+    ids=str,
+)
+def test_unsafe_value_stops_the_start_in_one_line(changes: dict[str, str], variable: str) -> None:
+    done = start(**FINE | changes)
+
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert variable in done.stderr
+    assert "Traceback" not in done.stderr
+    assert STRONG not in done.stderr
+
+
+def test_plain_http_needs_to_be_said_twice() -> None:
+    assert start(**FINE | {"PUBLIC_ORIGIN": "http://app.example.org", "COOKIE_INSECURE": "true"}).returncode == 0
+    assert start(**FINE | {"PUBLIC_ORIGIN": "http://localhost:8000"}).returncode == 0
+
+
+def test_variables_of_other_programs_change_nothing() -> None:
+    """The framework's settings have no prefix: DEBUG=release would crash it, VERSION and TITLE would be taken over."""
+    done = start(**FINE, DEBUG="release", VERSION="9", TITLE="x", SECRET_KEY="y", ENVIRONMENT="z", TIMEZONE="q")
+
+    assert (done.returncode, done.stdout.split()[0]) == (0, "production"), done.stderr
+
+
+@pytest.mark.pattern("parameters")
+@pytest.mark.pattern("complete-config")
+def test_jwt_config_carries_issuer_audience_and_real_lifetimes() -> None:
+    made = {
+        "secret_key": STRONG,
+        "public_origin": "https://app.example.org",
+        "issuer": "",
+        "audience": "api",
+        "env": "development",
+    }
+
+    config = Settings(_env_file=None, **made).jwt_config
+
+    assert (config.algorithm, config.issuer, config.audience) == ("HS256", "https://app.example.org", "api")
+    assert str(config.refresh_token_lifetime) == "7 days, 0:00:00"
