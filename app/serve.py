@@ -6,6 +6,7 @@ Chapter: "One command".
 
 import asyncio
 import errno
+import signal
 import socket
 import sys
 import threading
@@ -33,6 +34,8 @@ def serve(workers: int, forwarded_allow_ips: str) -> int:
     with listener:
         if refusal := _prepare(settings):
             return _say(refusal)
+        if settings.cookie_insecure:
+            _say("COOKIE_INSECURE=true: whoever listens on the network can take over sessions; use https")
         if settings.is_development:
             threading.Thread(target=_greet, args=[settings], daemon=True).start()
         _run(settings, listener, workers, forwarded_allow_ips)
@@ -89,6 +92,7 @@ def _run(settings: Settings, listener: socket.socket, workers: int, forwarded_al
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_worker_healthcheck=30,  # a busy machine takes its time to import everything
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that stopping is no failure: exit code 0
     try:
         if workers > 1:
             Multiprocess(config, [listener]).run()

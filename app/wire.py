@@ -1,6 +1,7 @@
-"""HTTP/1.1 on the wire: bounds on the head of a request, which uvicorn's fast parser does not have.
+"""HTTP/1.1 on the wire: bounds on what surrounds a request, which uvicorn's fast parser does not have.
 
-Without them one connection can fill the memory with a header that never ends, or be held open for ever. What is refused
+Without them one connection can fill the memory with a header that never ends, or be held open for ever. Bodies that are
+read are bounded by `headers.BodyLimit`, answers that nobody reads by `serve.UNREAD_SECONDS`. What is refused
 here never becomes a request, so the answer is written here too, with the headers that every answer carries.
 Source: v5.0.0-15.2.2; RFC 9110 section 15.5, RFC 6585 section 5.
 """

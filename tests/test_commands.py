@@ -5,8 +5,11 @@ import os
 import signal
 import socket
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -169,3 +172,24 @@ def test_development_start_says_where_to_go_and_stops_in_order(workers: int) -> 
     assert "admin demo passphrase" in server.log()
     assert "Traceback" not in server.log()
     assert code == 0
+
+
+def test_insecure_cookies_are_warned_of_and_lose_prefix_and_secure() -> None:
+    with running(COOKIE_INSECURE="true") as server:
+        login = {"email": "user@example.com", "password": "user demo passphrase"}
+        body = urlencode(login).encode()
+        request = urllib.request.Request(f"{server.url}/login", body, {"Origin": server.url})
+        opener = urllib.request.build_opener(_Stay)
+        with opener.open(request) as answer:
+            cookies = answer.headers.get_all("set-cookie")
+
+    assert "COOKIE_INSECURE=true: whoever listens" in server.log()
+    assert sorted(cookie.split("=")[0] for cookie in cookies) == ["access", "refresh"]
+    assert not [cookie for cookie in cookies if "Secure" in cookie]
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Take the redirect for the answer."""
+
+    def http_error_303(self, _: Any, answer: Any, *__: Any) -> Any:
+        return answer

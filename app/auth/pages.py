@@ -15,7 +15,7 @@ from app.auth.challenges import see_other
 from app.auth.errors import ComeBack
 from app.auth.judge import Verdict
 from app.settings import get_settings
-from app.web import errors, forms, render, urls
+from app.web import client, errors, forms, render, urls
 
 WRONG = "That address and password do not fit, or the account cannot be used. Nothing was changed."
 QUICK_RESUMES = 5  # so many within seconds of each other: the cookies do not stick, or the token is dead on arrival
@@ -121,7 +121,9 @@ async def step_up(request: Request) -> Any:
 
 
 def _login_page(request: Request, form: dict[str, str], status: int = 200, **context: Any) -> Any:
-    shown = [account._asdict() for account in demo.ACCOUNTS] if get_settings().is_development else []
+    # Never to a neighbour in the network: passwords on a page are for the developer's own browser.
+    offered = get_settings().is_development and client.current().ip in ("127.0.0.1", "::1")
+    shown = [account._asdict() for account in demo.ACCOUNTS] if offered else []
     context = {"errors": {}, "error": "", **context}
     return render.page(request, "auth/login.html", status, form=form, demo_accounts=shown, **context)
 

@@ -1,5 +1,7 @@
 """/login, /logout and /step-up as the contract fixes them."""
 
+from typing import Any
+
 import httpx
 import pytest
 import sqlalchemy as sa
@@ -10,6 +12,7 @@ from app.audit.models import event_rows
 from app.auth.models import session_rows, user_rows
 from tests.support import forge
 from tests.support.clock import Clock
+from tests.support.environment import ORIGIN
 from tests.support.people import PASSWORD, make_user, sign_in
 from tests.support.visitor import Visitor
 
@@ -289,7 +292,12 @@ async def test_refresh_is_no_step_up(client: Visitor, clock: Clock) -> None:
     assert answer.headers["location"].startswith("/step-up")
 
 
-async def test_demo_accounts_are_offered_in_development(client: Visitor) -> None:
+async def test_demo_accounts_are_offered_in_development_to_this_machine_alone(client: Visitor, app: Any) -> None:
     page = await client.visit("/login")
+    transport = httpx.ASGITransport(app=app, client=("192.168.7.7", 50000))
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as neighbour:
+        elsewhere = await neighbour.get("/login")
 
     assert "admin demo passphrase" in page.text
+    assert elsewhere.status_code == 200
+    assert "passphrase" not in elsewhere.text
