@@ -18,6 +18,7 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth import badges, keys, tokens
+from app.auth.errors import Overloaded
 from app.auth.judge import Verdict, judge
 from app.auth.models import session_rows, user_rows
 from app.auth.tokens import AppToken, TokenPair
@@ -45,7 +46,7 @@ class Rejected:
     marker: str = ""
 
 
-class Busy(Exception):
+class Busy(Overloaded):
     """The row changed under three attempts in a row: try later (503)."""
 
 
@@ -104,7 +105,7 @@ async def rotate(raw: str | None, *, marker: str = "", retried: bool = False) ->
                 events.REFRESH_FROM_THE_FUTURE, user_id=row.user_id, session_id=row.id, detail=f"gen {token.gen}"
             )
         return Rejected(verdict, _marker(token, row.db_now) if verdict is Verdict.ASK_AGAIN else "")
-    raise Busy
+    raise Busy(1)
 
 
 async def revoke(sid: UUID, reason: str, *, tx: Any, now: datetime, actor_id: UUID | None = None) -> bool:

@@ -8,9 +8,9 @@ from sqlalchemy import exc
 
 # What says "not now" rather than "not so": the start of SQLite's error names (SQLITE_ERROR is a faulty statement) ...
 SQLITE_NOT_NOW = ("BUSY", "LOCKED", "READONLY", "FULL", "IOERR", "CANTOPEN", "NOMEM", "PROTOCOL")
-# ... and of PostgreSQL's SQLSTATEs: connection, resources, operator, system; then read-only, lock and idle time-outs,
-# serialization failure and deadlock.
-POSTGRESQL_NOT_NOW = ("08", "53", "57", "58", "25006", "55P03", "25P03", "25P04", "40001", "40P01")
+# ... and of PostgreSQL's SQLSTATEs: connection, who may connect, to what, resources, operator, system; then read-only,
+# lock and idle time-outs, serialization failure and deadlock.
+POSTGRESQL_NOT_NOW = ("08", "28", "3D", "53", "57", "58", "25006", "55P03", "25P03", "25P04", "40001", "40P01")
 
 
 class Unavailable(Exception):
@@ -24,18 +24,20 @@ def available() -> Iterator[None]:
         yield
     except (exc.TimeoutError, TimeoutError, OSError) as error:
         raise Unavailable(type(error).__name__) from error
-    except exc.DBAPIError as error:
+    except Exception as error:
         if reason := _not_now(error):
             raise Unavailable(reason) from error
         raise
 
 
-def _not_now(error: exc.DBAPIError) -> str | None:
+def _not_now(error: Exception) -> str | None:
     """The database's own name for it, if it says "not now"."""
-    if isinstance(error.orig, sqlite3.Error):
-        name = getattr(error.orig, "sqlite_errorname", "")
+    lost = isinstance(error, exc.DBAPIError) and error.connection_invalidated
+    origin = error.orig if isinstance(error, exc.DBAPIError) else error  # while connecting, asyncpg's own errors pass
+    if isinstance(origin, sqlite3.Error):
+        name = getattr(origin, "sqlite_errorname", "")
         found = name.removeprefix("SQLITE_").startswith(SQLITE_NOT_NOW)
     else:
-        name = getattr(error.orig, "sqlstate", None) or ""
+        name = getattr(origin, "sqlstate", None) or ""
         found = name.startswith(POSTGRESQL_NOT_NOW)
-    return name or "connection lost" if found or error.connection_invalidated else None
+    return name or "connection lost" if found or lost else None

@@ -68,10 +68,10 @@ async def test_wait_is_over_to_the_second_and_refused_tries_do_not_prolong_it(at
     for left in (300, 299, 298):
         assert wait_of((await guesser.tries(person.email))[0]) == left
         clock.forward(seconds=1)
-    clock.forward(seconds=296.5)
+    clock.forward(seconds=294.5)
 
-    assert wait_of((await guesser.tries(person.email, PASSWORD))[0]) == 1
-    clock.forward(seconds=0.5)
+    assert wait_of((await guesser.tries(person.email, PASSWORD))[0]) == 3
+    clock.forward(seconds=2.5)
     assert statuses(await guesser.tries(person.email, PASSWORD)) == [200]
 
 

@@ -1,4 +1,4 @@
-"""A database that can be read and not written: who is signed in reads on, whatever changes something is told to wait."""
+"""A database that can be read and not written: who is signed in reads on, whatever changes something has to wait."""
 
 import asyncio
 import time
