@@ -64,7 +64,6 @@ class Settings(RavynSettings):
     address_failures_per_5_minutes: int = Field(default=50, ge=1)
     login_failures_per_minute: int = Field(default=600, ge=1)
     body_limit_bytes: int = Field(default=1024 * 1024, gt=0)
-    openapi: bool = False
     public_origin: str = Field(default="", validation_alias="PUBLIC_ORIGIN")
     cookie_insecure: bool = Field(default=False, validation_alias="COOKIE_INSECURE")
     database_url: str = Field(

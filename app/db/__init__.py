@@ -17,7 +17,7 @@ import edgy
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.columns import folded, moment, now, uuid7
-from app.db.database import BEGIN, Database
+from app.db.database import BEGIN, Database, roll_back
 from app.db.errors import Unavailable, available
 from app.db.pool import Pool
 from app.db.schema import downgrade, pending, upgrade
@@ -183,10 +183,7 @@ async def transaction() -> AsyncIterator[Transaction]:
                 for tell in inside.after_commit:
                     tell()
         except Exception:
-            try:
-                await _run(connection, "ROLLBACK")
-            except Exception:  # the connection is gone, and the transaction with it
-                await connection.invalidate()
+            await roll_back(connection)
             raise
 
 

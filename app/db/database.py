@@ -1,6 +1,5 @@
 """Edgy's database with its defects mended. Each mending names the defect; tests/upstream shows it on the stock one."""
 
-from contextlib import suppress
 from typing import Any
 
 import edgy
@@ -16,6 +15,17 @@ POOL_SECONDS = 5  # how long a request waits for a connection before it is told 
 
 # SQLite: a transaction that reads first and writes later would lose its write to another one, without an error.
 BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED"}
+
+
+async def roll_back(connection: Any) -> None:
+    """Undo what was said since BEGIN. If that fails the connection is gone, and the transaction with it."""
+    try:
+        if connection.dialect.name == "sqlite":
+            await connection.rollback()  # nothing if SQLite has undone it by itself, as it does when the disk is full
+        else:
+            await connection.exec_driver_sql("ROLLBACK")
+    except Exception:
+        await connection.invalidate()
 
 
 class _Transaction(SQLAlchemyTransaction):
@@ -36,22 +46,22 @@ class _Transaction(SQLAlchemyTransaction):
         await connection.exec_driver_sql(BEGIN[connection.dialect.name])
 
     async def commit(self) -> None:
-        await (self.raw_transaction.commit() if self.raw_transaction else self._say("COMMIT"))
+        if self.raw_transaction:
+            await self.raw_transaction.commit()
+            return
+        connection: Any = self.async_connection
+        try:
+            await connection.exec_driver_sql("COMMIT")
+        except BaseException as error:
+            # Cancelled: nobody knows where it stands; closing it ends the transaction.
+            await (roll_back(connection) if isinstance(error, Exception) else connection.invalidate())
+            raise
 
     async def rollback(self) -> None:
         if self.raw_transaction:
             await self.raw_transaction.rollback()
-            return
-        with suppress(Exception):  # the connection is gone, and the transaction with it
-            await self._say("ROLLBACK")
-
-    async def _say(self, word: str) -> None:
-        connection: Any = self.async_connection
-        try:
-            await connection.exec_driver_sql(word)
-        except BaseException:
-            await connection.invalidate()  # nobody knows where it stands; closing it ends the transaction
-            raise
+        else:
+            await roll_back(self.async_connection)
 
 
 async def _enter(transaction: _StockTransaction) -> _StockTransaction:

@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 
@@ -92,12 +93,44 @@ async def test_a_full_disk_is_unavailable_and_changes_nothing(connected: Path) -
             await tx.execute(sa.text("INSERT INTO t VALUES ('small')"))
             await tx.execute(sa.text("INSERT INTO t VALUES (:x)").bindparams(x="x" * 100_000))
 
-    await db.fetch_one(sa.text("PRAGMA max_page_count=1"))  # SQLite takes as many as are used already
+    few = await db.fetch_value(sa.text("PRAGMA max_page_count=1"))  # SQLite takes as many as are used already
 
     with pytest.raises(db.Unavailable):
         await write()
 
     assert await db.fetch_all(sa.text("SELECT x FROM t")) == []
+    # The connection was kept: on a disk that is really full another one could not be opened, not even for reading.
+    assert await db.fetch_value(sa.text("PRAGMA max_page_count")) == few
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.CannotConnectNowError("the database system is starting up"),
+        asyncpg.TooManyConnectionsError("sorry, too many clients already"),
+        asyncpg.AdminShutdownError("terminating connection"),
+        asyncpg.InvalidPasswordError("password authentication failed"),
+        asyncpg.InvalidCatalogNameError("no such database"),
+        asyncpg.ConnectionDoesNotExistError("closed in the middle of operation"),
+        ConnectionRefusedError("connection refused"),
+        TimeoutError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_comes_while_connecting_to_postgresql_is_unavailable(error: Exception) -> None:
+    """SQLAlchemy lets the driver's own errors pass there."""
+    with pytest.raises(db.Unavailable) as caught, db.available():
+        raise error
+
+    assert caught.value.__cause__ is error
+
+
+@pytest.mark.parametrize("error", [ValueError(), asyncpg.UndefinedTableError("x"), asyncpg.UniqueViolationError("x")])
+def test_any_other_error_passes(error: Exception) -> None:
+    with pytest.raises(type(error)) as caught, db.available():
+        raise error
+
+    assert caught.value is error
 
 
 async def test_a_faulty_statement_is_a_fault_of_ours(account: Any) -> None:

@@ -18,8 +18,9 @@ from app.auth import cookies
 from app.auth.models import session_rows
 from app.auth.tokens import TokenPair
 from tests.support import forge
-from tests.support.faults import command, workers
+from tests.support.faults import command, session_row, workers
 from tests.support.people import make_user, start_session
+from tests.support.sent import browser
 from tests.support.server import Server, running
 
 pytestmark = [pytest.mark.race, pytest.mark.anyio]
@@ -75,14 +76,14 @@ async def test_client_of_a_killed_worker_is_handed_the_answer_it_never_got(
     (folder / place).touch()
     with pytest.raises(httpx.TransportError):
         await post(server, "/api/auth/refresh", json=body)
-    assert (await row_of(server, pair)).generation == (2 if place == "after the commit" else 1)
+    assert (await session_row(server, pair)).generation == (2 if place == "after the commit" else 1)
     await handed_an_hour_ago(server, pair)
 
     answer = await until_served(server, "/api/auth/refresh", json=body)
 
     assert answer.status_code == 200
     assert forge.claims(answer.json()["refresh_token"])["gen"] == 2
-    row = await row_of(server, pair)
+    row = await session_row(server, pair)
     assert (row.generation, row.revoked_at) == (2, None)
     happened = await events_of(server, pair)
     assert events.SESSION_REUSED not in happened
@@ -91,18 +92,17 @@ async def test_client_of_a_killed_worker_is_handed_the_answer_it_never_got(
 
 async def test_browser_of_a_killed_worker_gets_its_cookies_at_the_next_visit(server: Server, folder: Path) -> None:
     pair = await new_session(server)
-    cookie = f"{cookies.refresh_name()}={pair.refresh_token}"
-    browser = {"Accept": "text/html", "Cookie": cookie, "Sec-Fetch-Site": "same-origin"}
+    headers = browser(pair, cookies.refresh_name())
     (folder / "after the commit").touch()
     with pytest.raises(httpx.TransportError):
-        await post(server, "/auth/resume?next=/notes", headers=browser)
+        await post(server, "/auth/resume?next=/notes", headers=headers)
 
-    answer = await until_served(server, "/auth/resume?next=/notes", headers=browser)
+    answer = await until_served(server, "/auth/resume?next=/notes", headers=headers)
 
     assert (answer.status_code, answer.headers["location"]) == (307, "/notes")
     kept = dict(line.split(";")[0].split("=", 1) for line in answer.headers.get_list("set-cookie"))
     assert forge.claims(kept[cookies.refresh_name()])["gen"] == 2
-    assert (await row_of(server, pair)).revoked_at is None
+    assert (await session_row(server, pair)).revoked_at is None
 
 
 async def test_killed_worker_is_replaced(server: Server, folder: Path) -> None:
@@ -146,11 +146,6 @@ async def until_served(server: Server, path: str, **options: Any) -> httpx.Respo
             assert time.monotonic() < deadline
 
 
-async def row_of(server: Server, pair: TokenPair) -> Any:
-    async with server.database():
-        return await db.fetch_one(sa.select(session_rows).where(session_rows.c.id == sid_of(pair)))
-
-
 async def events_of(server: Server, pair: TokenPair) -> list[str]:
     async with server.database():
         rows = await db.fetch_all(sa.select(event_rows.c.event).where(event_rows.c.session_id == sid_of(pair)))
@@ -159,7 +154,7 @@ async def events_of(server: Server, pair: TokenPair) -> list[str]:
 
 async def handed_an_hour_ago(server: Server, pair: TokenPair) -> None:
     """The database's clock cannot be moved; its rows can."""
-    row = await row_of(server, pair)
+    row = await session_row(server, pair)
     async with server.database():
         earlier = row.handed_at - timedelta(hours=1)
         await db.execute(sa.update(session_rows).where(session_rows.c.id == row.id).values(handed_at=earlier))

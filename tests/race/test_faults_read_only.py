@@ -3,20 +3,16 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
-from uuid import UUID
 
 import httpx
 import pytest
-import sqlalchemy as sa
 
-from app import db
 from app.auth import cookies
-from app.auth.models import session_rows
 from app.auth.tokens import TokenPair
 from tests.support import forge
-from tests.support.faults import read_only
+from tests.support.faults import read_only, session_row
 from tests.support.people import PASSWORD, Person, make_user, start_session
+from tests.support.sent import bearer, browser
 from tests.support.server import Server, running
 
 pytestmark = [pytest.mark.race, pytest.mark.anyio]
@@ -107,7 +103,7 @@ async def test_logout_forgets_the_cookies_and_says_that_the_session_goes_on(
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert len([line for line in answer.headers.get_list("set-cookie") if "Max-Age=0" in line]) == 2
     assert "could not be ended" in answer.text
-    assert (await row_of(server, pair)).revoked_at is None
+    assert (await session_row(server, pair)).revoked_at is None
 
 
 async def test_refused_renewal_has_cost_nothing_once_writing_is_possible_again(
@@ -123,7 +119,7 @@ async def test_refused_renewal_has_cost_nothing_once_writing_is_possible_again(
 
     assert [answer.status_code for answer in refused] == [503] * 5
     assert forge.claims(renewed.json()["refresh_token"])["gen"] == 2
-    row = await row_of(server, pair)
+    row = await session_row(server, pair)
     assert (row.generation, row.revoked_at) == (2, None)
 
 
@@ -141,20 +137,3 @@ async def until_readable(client: httpx.AsyncClient, reader: TokenPair) -> None:
         assert status == 503
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
-
-
-async def row_of(server: Server, pair: TokenPair) -> Any:
-    async with server.database():
-        sid = UUID(forge.claims(pair.refresh_token)["sid"])
-        return await db.fetch_one(sa.select(session_rows).where(session_rows.c.id == sid))
-
-
-def bearer(pair: TokenPair) -> dict[str, str]:
-    return {"Authorization": f"Bearer {pair.access_token}"}
-
-
-def browser(pair: TokenPair, *names: str) -> dict[str, str]:
-    """With both cookies, or those named."""
-    jar = {cookies.access_name(): pair.access_token, cookies.refresh_name(): pair.refresh_token}
-    sent = "; ".join(f"{name}={value}" for name, value in jar.items() if name in (names or jar))
-    return {"Accept": "text/html", "Cookie": sent, "Sec-Fetch-Site": "same-origin"}

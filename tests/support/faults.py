@@ -1,4 +1,4 @@
-"""A server whose bounds a test has made small, or that fails at one chosen place; and what its process holds open."""
+"""Servers that something happens to: small bounds, a chosen place to fail at, a neighbour in the way, a full disk."""
 
 import resource
 import sqlite3
@@ -6,10 +6,17 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import asyncpg
+import sqlalchemy as sa
 
+from app import db
+from app.auth.models import session_rows
+from app.auth.tokens import TokenPair
 from tests.support import database as databases
+from tests.support import forge
 from tests.support.server import Server
 
 PROGRAM = """\
@@ -54,8 +61,11 @@ def connections(server: Server) -> int:
     return len(held - others)
 
 
-def _table(protocol: str) -> list[str]:
-    return Path(f"/proc/net/{protocol}").read_text().splitlines()[1:]
+async def session_row(server: Server, pair: TokenPair) -> Any:
+    """The pair's session, read through a connection that the server has never seen."""
+    async with server.database():
+        sid = UUID(forge.claims(pair.refresh_token)["sid"])
+        return await db.fetch_one(sa.select(session_rows).where(session_rows.c.id == sid))
 
 
 @asynccontextmanager
@@ -92,6 +102,10 @@ async def read_only(server: Server) -> AsyncIterator[None]:
             yield
         finally:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+
+
+def _table(protocol: str) -> list[str]:
+    return Path(f"/proc/net/{protocol}").read_text().splitlines()[1:]
 
 
 async def _fail_over(server: Server, change: str) -> None:

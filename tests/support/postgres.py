@@ -144,13 +144,6 @@ class Postgres:
             self._process.wait()
         self._process = None
 
-    def send_signal(self, number: int) -> None:
-        """To the server and every process of its connections, which are its children."""
-        assert self._process
-        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
-        for pid in (self._process.pid, *map(int, children)):
-            os.kill(pid, number)
-
     def _remove(self) -> None:
         self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
