@@ -18,12 +18,12 @@ from app.auth import cookies
 from app.auth.models import session_rows
 from app.auth.tokens import TokenPair
 from tests.support import forge
-from tests.support.faults import command, session_row, workers
+from tests.support.faults import command, linux_only, session_row, workers
 from tests.support.people import make_user, start_session
 from tests.support.sent import browser
 from tests.support.server import Server, running
 
-pytestmark = [pytest.mark.race, pytest.mark.anyio]
+pytestmark = [pytest.mark.race, pytest.mark.anyio, linux_only]
 
 HANGING_SECONDS = 30
 

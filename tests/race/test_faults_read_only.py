@@ -10,12 +10,12 @@ import pytest
 from app.auth import cookies
 from app.auth.tokens import TokenPair
 from tests.support import forge
-from tests.support.faults import read_only, session_row
+from tests.support.faults import linux_only, read_only, session_row
 from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.sent import bearer, browser
 from tests.support.server import Server, running
 
-pytestmark = [pytest.mark.race, pytest.mark.anyio]
+pytestmark = [pytest.mark.race, pytest.mark.anyio, linux_only]
 
 HANGING_SECONDS = 30
 

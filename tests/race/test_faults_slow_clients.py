@@ -11,10 +11,10 @@ from contextlib import ExitStack, suppress
 import httpx
 import pytest
 
-from tests.support.faults import command, connections
+from tests.support.faults import command, connections, linux_only
 from tests.support.server import Server, running
 
-pytestmark = pytest.mark.race
+pytestmark = [pytest.mark.race, linux_only]
 
 BOUNDS = """\
 from app import serve, wire

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import pytest
 import sqlalchemy as sa
 
 from app import db
@@ -18,6 +19,8 @@ from app.auth.tokens import TokenPair
 from tests.support import database as databases
 from tests.support import forge
 from tests.support.server import Server
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 PROGRAM = """\
 import sys
