@@ -30,6 +30,19 @@ USER_DEACTIVATED = "user_deactivated"
 USER_REACTIVATED = "user_reactivated"
 ROLE_CHANGED = "role_changed"
 PASSWORD_REHASHED = "password_rehashed"  # noqa: S105 - the name of an event
+PASSWORD_CHANGED = "password_changed"  # noqa: S105
+PASSWORD_RESET_ASKED = "password_reset_asked"  # noqa: S105
+PASSWORD_RESET = "password_reset"  # noqa: S105
+REGISTERED = "registered"
+EMAIL_CHANGE_ASKED = "email_change_asked"
+EMAIL_CHANGED = "email_changed"
+EMAIL_CHANGE_UNDONE = "email_change_undone"
+NAME_CHANGED = "name_changed"
+NEW_DEVICE = "new_device"
+DELETION_ASKED = "deletion_asked"
+ACCOUNT_KEPT = "account_kept"
+ACCOUNT_DELETED = "account_deleted"
+DATA_EXPORTED = "data_exported"
 
 # Event -> what the person whom it happened to reads.
 WORDS = {
@@ -50,6 +63,19 @@ WORDS = {
     USER_REACTIVATED: "Account reactivated",
     ROLE_CHANGED: "Role changed",
     PASSWORD_REHASHED: "Password storage brought up to date",
+    PASSWORD_CHANGED: "Password changed",
+    PASSWORD_RESET_ASKED: "A link to choose a new password was mailed",
+    PASSWORD_RESET: "A new password was chosen through a mailed link",
+    REGISTERED: "Account made",
+    EMAIL_CHANGE_ASKED: "A change of the e-mail address was asked for",
+    EMAIL_CHANGED: "E-mail address changed",
+    EMAIL_CHANGE_UNDONE: "The change of the e-mail address was undone",
+    NAME_CHANGED: "Name changed",
+    NEW_DEVICE: "Signed in on a device that was not known",
+    DELETION_ASKED: "Deletion of the account asked for",
+    ACCOUNT_KEPT: "Deletion called off",
+    ACCOUNT_DELETED: "Account deleted",
+    DATA_EXPORTED: "A copy of the account's data was made",
 }
 
 # Why a session ended (sessions.revoked_for, and the detail of session_revoked).
@@ -58,7 +84,10 @@ REPLACED = "replaced"
 REUSED = "reuse"
 DEACTIVATED = "deactivated"
 ENDED_BY_ADMIN = "ended_by_admin"
-REASONS = (LOGGED_OUT, REPLACED, REUSED, DEACTIVATED, ENDED_BY_ADMIN)
+ENDED_BY_OWNER = "ended_by_owner"
+CREDENTIALS_CHANGED = "credentials_changed"  # a new password or address: every other session, or all of them
+CLOSED = "closed"  # the owner gave the account up
+REASONS = (LOGGED_OUT, REPLACED, REUSED, DEACTIVATED, ENDED_BY_ADMIN, ENDED_BY_OWNER, CREDENTIALS_CHANGED, CLOSED)
 
 
 async def record(

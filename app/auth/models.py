@@ -1,4 +1,4 @@
-"""Tables of the kernel: people, their sessions, the change feed and the counters of the throttle.
+"""Tables of the kernel: people, their sessions, mailed links, the change feed and the counters of the throttle.
 
 Owns the schema only. Rows are read and changed in `accounts` and `sessions`, with SQLAlchemy Core: a state change is
 one conditional UPDATE, never "read, change, save".
@@ -25,7 +25,8 @@ class User(edgy.StrictModel):
     carries the password hash. The fields that the framework's pages use have the same names here: id, email, password,
     is_active, last_login.
     `email` is what the person typed, `email_key` is what makes it unique (see `accounts.email_key`), `search_text` is
-    what admins search: name and address as `db.folded` makes them.
+    what admins search: name and address as `db.folded` makes them. `delete_after` is set while an account that its
+    owner gave up can still be kept. Whoever has a row here has confirmed the address: see `MailLink` for the others.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
@@ -38,6 +39,7 @@ class User(edgy.StrictModel):
     is_active = f.BooleanField(default=True)
     created_at = moment(default=db.utcnow)
     last_login = moment(null=True)
+    delete_after = moment(null=True)
 
     class Meta:
         registry = db.registry
@@ -80,6 +82,39 @@ class Session(edgy.StrictModel):
         ]
 
 
+class MailLink(edgy.StrictModel):
+    """Something that waits for a click in a mailbox: a registration, a new password, a new address; see `links`.
+
+    A registration is no account yet: its name and password wait here, and only the click makes the row in `users`.
+    `fingerprint` is what the account's password hash was, hashed: a link to choose a new one dies with the old one.
+    """
+
+    id = f.UUIDField(primary_key=True, default=db.uuid7)
+    purpose = f.CharField(max_length=16)
+    secret = f.CharField(max_length=64, secret=True, exclude=True)
+    user_id = f.UUIDField(null=True)
+    email = f.CharField(max_length=254, default="")
+    email_key = f.CharField(max_length=254, default="")
+    name = f.CharField(max_length=80, default="")
+    password = f.CharField(max_length=255, default="", secret=True, exclude=True)
+    fingerprint = f.CharField(max_length=64, default="")
+    created_at = moment()
+    ends_at = moment()
+    used_at = moment(null=True)
+
+    class Meta:
+        registry = db.registry
+        tablename = "mail_links"
+        indexes = [
+            edgy.Index(fields=["user_id"], name="ix_mail_links_user_id"),
+            edgy.Index(fields=["email_key"], name="ix_mail_links_email_key"),
+            edgy.Index(fields=["ends_at"], name="ix_mail_links_ends_at"),
+        ]
+        constraints = [
+            sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_mail_links_user_id", ondelete="CASCADE"),
+        ]
+
+
 class Change(edgy.StrictModel):
     """The change feed: whose badge is no longer what the rows say. Stamped by the database's clock; see `badges`.
 
@@ -116,5 +151,6 @@ class ThrottleCounter(edgy.StrictModel):
 # For SQLAlchemy Core, whose tables a type checker cannot see through Edgy's metaclass.
 user_rows: Any = User.table
 session_rows: Any = Session.table
+link_rows: Any = MailLink.table
 change_rows: Any = Change.table
 throttle_rows: Any = ThrottleCounter.table

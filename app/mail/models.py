@@ -1,0 +1,43 @@
+"""The outbox's table: letters that are to go out, and those that did. Written by `outbox.put` and the sender alone."""
+
+from typing import Any
+
+import edgy
+
+from app import db
+from app.db import moment
+
+f: Any = edgy.fields
+
+
+class Letter(edgy.StrictModel):
+    """A letter somebody is owed; what it says is worked out when it is sent, so no link that opens anything is kept.
+
+    `kind` names it (see `auth.letters`), `facts` are small texts that it needs (JSON). `recipient` is an address, or ""
+    where the account of `user_id` says it. Exactly one of `sent_at`, `dropped_at` (nobody to write to) and `failed_at`
+    (a dead letter) is set in the end. `subject`, `text` and `html` are filled in development alone, for the mailbox.
+    """
+
+    id = f.UUIDField(primary_key=True, default=db.uuid7)
+    kind = f.CharField(max_length=32)
+    recipient = f.CharField(max_length=254, default="")
+    user_id = f.UUIDField(null=True)
+    facts = f.TextField(default="{}")
+    created_at = moment()
+    next_try_at = moment()
+    attempts = f.IntegerField(default=0)
+    sent_at = moment(null=True)
+    dropped_at = moment(null=True)
+    failed_at = moment(null=True)
+    error = f.CharField(max_length=255, default="")
+    subject = f.CharField(max_length=255, default="")
+    text = f.TextField(default="")
+    html = f.TextField(default="")
+
+    class Meta:
+        registry = db.registry
+        tablename = "letters"
+        indexes = [edgy.Index(fields=["next_try_at"], name="ix_letters_next_try_at")]
+
+
+letter_rows: Any = Letter.table  # for SQLAlchemy Core

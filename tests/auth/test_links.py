@@ -1,0 +1,119 @@
+"""Mailed links: each opens one thing, once, for a while, and nothing that is stored opens anything."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from app import db
+from app.auth import links
+from app.auth.models import link_rows
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+
+
+async def made(purpose: str = links.REGISTER, **values: Any) -> Any:
+    async with db.transaction() as tx:
+        return await links.make(tx, purpose, db.utcnow(), **values)
+
+
+async def used(raw: str, purpose: str = links.REGISTER) -> Any:
+    async with db.transaction() as tx:
+        return await links.use(tx, raw, purpose, db.utcnow())
+
+
+async def test_link_is_good_once() -> None:
+    """v5.0.0-6.5.1"""
+    row = await made(email="a@example.com")
+    raw = links.token(row)
+
+    assert (await links.find(raw, links.REGISTER, db.utcnow())).email == "a@example.com"
+    assert (await used(raw)).id == row.id
+    assert await used(raw) is None
+    assert await links.find(raw, links.REGISTER, db.utcnow()) is None
+
+
+@pytest.mark.race
+async def test_twenty_clicks_at_once_are_one() -> None:
+    raw = links.token(await made())
+
+    rows = await asyncio.gather(*(used(raw) for _ in range(20)))
+
+    assert sum(row is not None for row in rows) == 1
+
+
+async def test_link_of_one_purpose_opens_no_other() -> None:
+    raw = links.token(await made(links.REGISTER))
+
+    assert await links.find(raw, links.RESET, db.utcnow()) is None
+    assert await used(raw, links.RESET) is None
+
+
+async def test_link_is_over_on_time() -> None:
+    """v5.0.0-6.5.5"""
+    raw = links.token(row := await made(links.RESET))
+
+    assert await links.find(raw, links.RESET, row.ends_at - timedelta(seconds=1))
+    assert await links.find(raw, links.RESET, row.ends_at) is None
+
+
+async def test_each_altered_character_makes_it_worthless() -> None:
+    raw = links.token(await made())
+
+    for place in range(len(raw)):
+        altered = raw[:place] + ("A" if raw[place] != "A" else "B") + raw[place + 1 :]
+        assert await links.find(altered, links.REGISTER, db.utcnow()) is None, place
+
+
+@pytest.mark.parametrize(
+    "raw", ["", ".", "x", "a.b.c", "\x00", "é.é", "=" * 24 + ".x", "A" * 22, "A" * 22 + ".", "x" * 5000]
+)
+async def test_nonsense_is_no_link(raw: str) -> None:
+    await made()
+
+    assert await links.find(raw, links.REGISTER, db.utcnow()) is None
+    assert await used(raw) is None
+
+
+async def test_nothing_stored_is_the_token() -> None:
+    """A leaked database opens nothing (v5.0.0-11.5.1)."""
+    raw = links.token(row := await made())
+    link_id, _, mac = raw.partition(".")
+
+    for value in row:
+        assert mac not in str(value)
+        assert await links.find(f"{link_id}.{value}", links.REGISTER, db.utcnow()) is None
+
+
+async def test_letter_sent_twice_carries_the_same_link_for_longer(clock: Any) -> None:
+    letter_id = db.uuid7()
+    first = await made(links.RESET, link_id=letter_id)
+    clock.forward(minutes=10)
+
+    second = await made(links.RESET, link_id=letter_id)
+
+    assert links.token(first) == links.token(second)
+    assert second.ends_at == first.ends_at + timedelta(minutes=10)
+
+
+async def test_used_link_is_not_opened_again_by_a_letter_sent_twice() -> None:
+    letter_id = db.uuid7()
+    raw = links.token(await made(links.RESET, link_id=letter_id))
+    await used(raw, links.RESET)
+
+    with pytest.raises(sa.exc.IntegrityError):
+        await made(links.RESET, link_id=letter_id)
+
+    assert await links.find(raw, links.RESET, db.utcnow()) is None
+
+
+async def test_voided_links_open_nothing() -> None:
+    raw, other = links.token(await made(email_key="a@b.example")), links.token(await made(email_key="c@d.example"))
+
+    async with db.transaction() as tx:
+        assert await links.void(tx, db.utcnow(), link_rows.c.email_key == "a@b.example") == 1
+
+    assert await links.find(raw, links.REGISTER, db.utcnow()) is None
+    assert await links.find(other, links.REGISTER, db.utcnow())
