@@ -1,4 +1,4 @@
-"""The commands: `python -m app serve | migrate | routes | rotate-keys`, each with `--help`.
+"""The commands: `python -m app serve | migrate | routes | prune | rotate-keys`, each with `--help`.
 
 Exit codes: 0 done, 1 could not be done (one line says why), 2 wrong usage or a setting that must be mended first.
 Nothing heavy is imported up here: every worker process of `serve` imports this module again.
@@ -45,6 +45,27 @@ def routes(_: argparse.Namespace) -> int:
     return 0
 
 
+def prune(_: argparse.Namespace) -> int:
+    import asyncio
+
+    from app import db, housekeeping
+
+    async def connected() -> dict[str, int]:
+        await db.connect()
+        try:
+            return await housekeeping.run()
+        finally:
+            await db.disconnect()
+
+    try:
+        pruned = asyncio.run(connected())
+    except (db.Unavailable, OSError) as error:
+        print(f"lanyard: the database that DATABASE_URL names does not answer: {error}", file=sys.stderr)
+        return 1
+    print("Deleted: " + ", ".join(f"{count} {name}" for name, count in pruned.items()) + ".")
+    return 0
+
+
 def rotate_keys(options: argparse.Namespace) -> int:
     from app.auth import secret_file
     from app.settings import env_file
@@ -76,6 +97,11 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("routes", help="list the routes", description="Every route and the guard before it.")
     command.set_defaults(command=routes)
+
+    command = commands.add_parser(
+        "prune", help="delete what is over", description="Delete what is over; a running server does so every hour."
+    )
+    command.set_defaults(command=prune)
 
     command = commands.add_parser(
         "rotate-keys",

@@ -12,15 +12,17 @@ from lilya.middleware import DefineMiddleware
 from ravyn import Ravyn
 from ravyn.middleware.authentication import AuthenticationMiddleware
 
-from app import db
+from app import db, housekeeping
 from app.admin import pages as admin_pages
 from app.auth import api as auth_api
-from app.auth import badges, challenges, cookies, demo
+from app.auth import badges, challenges, cookies, demo, letters
 from app.auth import pages as auth_pages
 from app.auth.errors import AuthError
 from app.auth.guards import Guard
 from app.auth.identity import TokenBackend
 from app.home import pages as home_pages
+from app.mail import sender
+from app.mail.message import Composer
 from app.notes import api as notes_api
 from app.notes import pages as notes_pages
 from app.settings import Settings, get_settings
@@ -30,6 +32,7 @@ from app.web.headers import BodyLimit, Methods, SecurityHeaders, WellFormed
 from app.web.origin import SameOrigin, TrustedHost
 
 FEATURES = (home_pages, auth_pages, auth_api, notes_pages, notes_api, admin_pages)
+COMPOSERS: dict[str, Composer] = {**letters.COMPOSERS}  # kind of letter -> who writes it
 
 
 def create_app() -> Ravyn:
@@ -73,7 +76,8 @@ def middleware(settings: Settings) -> list[DefineMiddleware]:
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
     await db.connect()
-    feed = asyncio.create_task(badges.follow())
+    work = (badges.follow(), sender.follow(COMPOSERS), housekeeping.follow())
+    tasks = [asyncio.create_task(each) for each in work]
     try:
         if not get_settings().is_development and (email := await demo.still_open()):
             raise RuntimeError(
@@ -81,7 +85,9 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
             )
         yield
     finally:
-        feed.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         await db.disconnect()
 
 

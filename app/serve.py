@@ -36,6 +36,8 @@ def serve(workers: int, forwarded_allow_ips: str) -> int:
             return _say(refusal)
         if settings.cookie_insecure:
             _say("COOKIE_INSECURE=true: whoever listens on the network can take over sessions; use https")
+        if not (settings.smtp_url or settings.is_development):
+            _say("SMTP_URL is not set: letters are not sent, they wait in the database until it is")
         if settings.is_development:
             threading.Thread(target=_greet, args=[settings], daemon=True).start()
         _run(settings, listener, workers, forwarded_allow_ips)

@@ -7,6 +7,7 @@ Chapter: "Configuration that refuses to be weak". Patterns: settings, minimal-co
 """
 
 import os
+import re
 import sys
 from datetime import timedelta
 from functools import cache, cached_property
@@ -25,6 +26,7 @@ ALGORITHMS = ("HS256", "EdDSA")
 SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key is at least as long as the hash
 ARGON2_MEMORY_KIB = 19456  # OWASP Password Storage: argon2id, 19 MiB, two iterations, one lane
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
+MAILBOX = re.compile(r"(?:([^<>@,;:\"]*[^<>@,;:\" ]) *<)?([a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9.-]+)(?(1)>)")
 
 # Secrets that stand in public: the documentation page, the framework's default, everybody's examples.
 WELL_KNOWN = (
@@ -70,6 +72,8 @@ class Settings(RavynSettings):
         default=f"sqlite+aiosqlite:///{ROOT / 'var' / 'lanyard.db'}", validation_alias="DATABASE_URL"
     )
     database_pool_size: int = Field(default=10, ge=1)
+    smtp_url: str = Field(default="", repr=False, validation_alias="SMTP_URL")
+    mail_from: str = Field(default="", validation_alias="MAIL_FROM")
     host: str = Field(default="127.0.0.1", validation_alias="HOST")
     port: int = Field(default=8000, ge=1, le=65535, validation_alias="PORT")
 
@@ -156,6 +160,29 @@ class Settings(RavynSettings):
         if origin and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/")):
             raise ValueError("must be scheme and host alone, such as https://app.example.com")
         return origin.rstrip("/").lower()
+
+    @field_validator("smtp_url")
+    @classmethod
+    def _a_mail_server(cls, url: str) -> str:
+        try:
+            parts = urlsplit(url)
+            odd = parts.path not in ("", "/") or parts.query or parts.fragment or parts.port == 0
+        except ValueError:
+            parts, odd = urlsplit(""), "not even an address"
+        half = bool(parts.username) != bool(parts.password)
+        if url and (parts.scheme not in ("smtp", "smtps") or not parts.hostname or odd or half):
+            raise ValueError(
+                "must be smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465, "
+                "signs in the password such as @ : / # written as %40 %3A %2F %23"
+            )
+        return url
+
+    @field_validator("mail_from")
+    @classmethod
+    def _one_sender(cls, sender: str) -> str:
+        if sender and not (sender.isprintable() and MAILBOX.fullmatch(sender)):
+            raise ValueError("must be one address, such as Lanyard <no-reply@example.com>")
+        return sender
 
     @model_validator(mode="after")
     def _together(self) -> "Settings":

@@ -27,6 +27,7 @@ LARGEST = 10_000  # badges a worker remembers; the oldest go first
 READ_EVERY = 0.5  # seconds between two reads of the feed
 TRUSTED_FOR = 5.0  # seconds after a read began: later nothing remembered counts, every request checks in
 WINDOW = timedelta(minutes=5)  # each read takes all of it again: commits become visible out of order
+KEPT = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,11 @@ async def read_feed() -> None:
     if changed := {owner for row in rows for owner in (row.session_id, row.user_id) if owner}:
         drop(changed)
     _desk.read_at, _desk.read_began = rows[0].now, began
+
+
+async def prune(now: datetime) -> int:
+    """Delete the rows of the feed that nobody reads any more; how many."""
+    return await db.prune(change_rows, change_rows.c.at < now - KEPT)
 
 
 def forget_all() -> None:

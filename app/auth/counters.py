@@ -16,7 +16,7 @@ from app.auth import keys
 from app.auth.models import throttle_rows
 
 KEPT = timedelta(hours=1)  # a row is of use so long after its end: a turn can still be taken
-PRUNE_EVERY, PRUNED = 100, 1000  # a login that fails writes four rows: deleting keeps ahead of it
+PRUNE_EVERY = 100  # statements: a flood must not fill the table until the hour is over
 
 _added = 0
 
@@ -44,6 +44,7 @@ def all_below(limits: Mapping[str, int], now: datetime) -> Any:
 
 async def add(windows: Mapping[str, timedelta], by: int, now: datetime) -> dict[str, Any]:
     """Count at all these keys in one statement; the rows, by key. A window that is over starts anew."""
+    global _added
     # Sorted: two statements that locked the same rows in different orders would wait for each other for ever.
     insert = _insert().values([{"key": key, "count": by, "ends_at": now + windows[key]} for key in sorted(windows)])
     old, new = throttle_rows.c, insert.excluded
@@ -55,7 +56,9 @@ async def add(windows: Mapping[str, timedelta], by: int, now: datetime) -> dict[
     rows = await db.fetch_all(
         insert.on_conflict_do_update(index_elements=["key"], set_=changes).returning(throttle_rows)
     )
-    await _prune(now)
+    _added += 1
+    if _added % PRUNE_EVERY == 0:
+        await prune(now)
     return {row.key: row for row in rows}
 
 
@@ -74,16 +77,9 @@ async def keep(tx: Any, key: str, until: datetime) -> None:
     await tx.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"ends_at": insert.excluded.ends_at}))
 
 
-async def _prune(now: datetime) -> None:
-    global _added
-    _added += 1
-    if _added % PRUNE_EVERY:
-        return
-    table = throttle_rows
-    old = table.c.ends_at < now - KEPT
-    # Whatever somebody else is counting at this moment is left for the next time.
-    some = sa.select(table.c.key).where(old).limit(PRUNED).with_for_update(skip_locked=True)
-    await db.execute(sa.delete(table).where(old, table.c.key.in_(some)))
+async def prune(now: datetime) -> int:
+    """Delete the rows that are of no use any more; how many."""
+    return await db.prune(throttle_rows, throttle_rows.c.ends_at < now - KEPT)
 
 
 def _insert() -> Any:

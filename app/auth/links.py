@@ -18,6 +18,7 @@ from app.auth.models import link_rows
 from app.web import urls
 
 LABEL = "mail link"
+KEPT = timedelta(days=30)  # after its end
 
 REGISTER = "register"  # make the account: `email`, `email_key`, `name`, `password`
 RESET = "reset"  # choose a new password: `user_id`, `fingerprint`
@@ -70,6 +71,11 @@ async def use(tx: Any, raw: str, purpose: str, now: datetime) -> Any:
 async def void(tx: Any, now: datetime, *which: Any) -> int:
     """Use up every open link that these conditions on `link_rows` name; how many there were."""
     return int(await tx.execute(sa.update(link_rows).where(*which, link_rows.c.used_at.is_(None)).values(used_at=now)))
+
+
+async def prune(now: datetime) -> int:
+    """Delete the links that ended, or would have, 30 days ago; how many."""
+    return await db.prune(link_rows, link_rows.c.ends_at < now - KEPT)
 
 
 def _open(raw: str, purpose: str, now: datetime) -> Any:

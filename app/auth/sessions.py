@@ -27,6 +27,7 @@ from app.web import client
 
 TRIES = 3  # a rotation that lost its race is judged again this often
 QUICK = timedelta(seconds=5)
+KEPT = timedelta(days=30)  # after its end
 MARKER, MARKER_SECONDS = "ask again", 60
 
 
@@ -116,6 +117,11 @@ async def revoke(sid: UUID, reason: str, *, tx: Any, now: datetime, actor_id: UU
 async def revoke_all(user_id: UUID, reason: str, *, tx: Any, now: datetime, actor_id: UUID | None = None) -> int:
     """End every session of the user; how many this call ended."""
     return await _revoke(tx, session_rows.c.user_id == user_id, reason, now, actor_id)
+
+
+async def prune(now: datetime) -> int:
+    """Delete the sessions that ended, or would have, 30 days ago; how many. Until then a replayed token is known."""
+    return await db.prune(session_rows, session_rows.c.ends_at < now - KEPT)
 
 
 def presented(*raws: tuple[str | None, tokens.Kind]) -> list[AppToken]:

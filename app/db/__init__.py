@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import edgy
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.columns import folded, moment, now, uuid7
@@ -41,6 +42,7 @@ __all__ = [
     "now",
     "pending",
     "point_at",
+    "prune",
     "registry",
     "transaction",
     "upgrade",
@@ -48,6 +50,8 @@ __all__ = [
     "utcnow",
     "uuid7",
 ]
+
+PRUNED = 1000  # rows that are deleted at a time
 
 try:
     database = Database(get_settings().database_url)
@@ -112,6 +116,19 @@ async def fetch_all(statement: Any) -> list[Any]:
 async def execute(statement: Any) -> int:
     """How many rows the statement touched."""
     return await _opened().run(lambda connection: int(connection.execute(statement).rowcount))
+
+
+async def prune(table: Any, over: Any) -> int:
+    """Delete the rows for which the condition holds; how many. What somebody else is busy with waits for the next time.
+
+    Some at a time, so that nobody waits long for a row, or for SQLite's one writer.
+    """
+    (key,) = table.primary_key
+    some = sa.select(key).where(over).limit(PRUNED).with_for_update(skip_locked=True)
+    total = 0
+    while deleted := await execute(sa.delete(table).where(over, key.in_(some))):
+        total += deleted
+    return total
 
 
 class Transaction:

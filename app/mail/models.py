@@ -15,7 +15,8 @@ class Letter(edgy.StrictModel):
 
     `kind` names it (see `auth.letters`), `facts` are small texts that it needs (JSON). `recipient` is an address, or ""
     where the account of `user_id` says it. Exactly one of `sent_at`, `dropped_at` (nobody to write to) and `failed_at`
-    (a dead letter) is set in the end. `subject`, `text` and `html` are filled in development alone, for the mailbox.
+    (a dead letter) is set in the end; `next_try_at` is then when the row is pruned.
+    `subject`, `text` and `html` are filled in development alone, for the mailbox.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)

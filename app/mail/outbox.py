@@ -2,10 +2,16 @@
 
 A request only ever inserts one row here. Whether there is anybody to write to, and what to say, is found out later by
 the sender: the request takes the same time for an address that has an account and for one that has not.
+Every statement on the table stands here; when to try what is the business of `sender`.
 Chapter: "Letters". Source: v5.0.0-6.3.8 (no telling accounts apart), OWASP Forgot Password.
 """
 
+import asyncio
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +19,25 @@ import sqlalchemy as sa
 
 from app import db
 from app.mail.models import letter_rows
+
+LEASE = timedelta(seconds=60)  # a claimed letter is nobody else's for so long; a killed worker's is tried again then
+KEPT = timedelta(days=7)  # what was sent, or dropped
+DEAD_KEPT = timedelta(days=30)  # for somebody to look at; also what nobody ever tried to send
+
+_bells: set[asyncio.Event] = set()
+
+
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A letter that this worker has claimed, for the `attempts`th time."""
+
+    id: UUID
+    kind: str
+    recipient: str
+    user_id: UUID | None
+    facts: dict[str, str]
+    created_at: datetime
+    attempts: int
 
 
 async def put(tx: Any, kind: str, *, recipient: str = "", user_id: UUID | None = None, **facts: str) -> UUID:
@@ -32,4 +57,72 @@ async def put(tx: Any, kind: str, *, recipient: str = "", user_id: UUID | None =
         "next_try_at": db.now(),
     }
     await tx.execute(sa.insert(letter_rows).values(values))
+    if isinstance(tx, db.Transaction):
+        tx.after_commit.append(_ring)
+    else:
+        _ring()
     return letter_id
+
+
+@contextmanager
+def bell() -> Iterator[asyncio.Event]:
+    """Set whenever this worker has committed a letter. For the sender."""
+    event = asyncio.Event()
+    _bells.add(event)
+    try:
+        yield event
+    finally:
+        _bells.discard(event)
+
+
+async def due() -> datetime | None:
+    """The time by the database's clock if a letter is due, else None: all that an idle worker ever asks."""
+    now = await db.fetch_value(sa.select(db.now()).where(sa.exists().where(*_due(db.now()))))
+    return now if isinstance(now, datetime) else None
+
+
+async def claim(now: datetime, most: int) -> list[Owed]:
+    """The letters that are due, now this worker's for the time of the lease. Of many who ask at once one gets each."""
+    table = letter_rows
+    # A CTE, for PostgreSQL may run a subquery more than once and then lock more rows than it was told.
+    some = sa.select(table.c.id).where(*_due(now)).order_by(table.c.next_try_at).limit(most)
+    chosen = some.with_for_update(skip_locked=True).cte("chosen")
+    taken = sa.update(table).where(table.c.id.in_(sa.select(chosen.c.id)), *_due(now))
+    rows = await db.fetch_all(
+        taken.values(next_try_at=now + LEASE, attempts=table.c.attempts + 1).returning(
+            table.c.id, table.c.kind, table.c.recipient, table.c.user_id, table.c.facts, table.c.created_at,
+            table.c.attempts,
+        )
+    )  # fmt: skip
+    return [Owed(**row._mapping | {"facts": json.loads(row.facts)}) for row in rows]
+
+
+async def settle(letter: Owed, **values: Any) -> None:
+    """Write down how it went.
+
+    Only while the claim is ours: a lease may have run out. That a letter was sent is true in any case.
+    """
+    table = letter_rows
+    ours = sa.true() if values.get("sent_at") else table.c.attempts == letter.attempts
+    await db.execute(sa.update(table).where(table.c.id == letter.id, table.c.sent_at.is_(None), ours).values(values))
+
+
+async def prune(now: datetime) -> int:
+    """Delete letters that are over: their `next_try_at` says when. How many there were."""
+    table = letter_rows
+    over = sa.and_(table.c.next_try_at <= now, sa.not_(_owed()))
+    return await db.prune(table, sa.or_(over, table.c.created_at <= now - DEAD_KEPT))
+
+
+def _owed() -> Any:
+    table = letter_rows
+    return sa.and_(table.c.sent_at.is_(None), table.c.dropped_at.is_(None), table.c.failed_at.is_(None))
+
+
+def _due(now: Any) -> tuple[Any, ...]:
+    return letter_rows.c.next_try_at <= now, _owed()
+
+
+def _ring() -> None:
+    for event in _bells:
+        event.set()

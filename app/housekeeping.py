@@ -1,0 +1,49 @@
+"""What is over is deleted: once an hour in every server, and by `python -m app prune`.
+
+Each line of TASKS is one condition on one table. Two workers may do the same at once: rows that one is busy with are
+left alone by the other.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from app import db
+from app.auth import badges, counters, links, sessions
+from app.mail import outbox
+
+log = logging.getLogger("lanyard.housekeeping")
+
+EVERY_SECONDS = 3600
+FIRST_SECONDS = 300  # not while a new version starts
+
+# What it is called: how many there were at this time. Accounts whose `delete_after` is past come first, when they can.
+TASKS: Mapping[str, Callable[[datetime], Awaitable[int]]] = {
+    "letters": outbox.prune,
+    "mailed links": links.prune,
+    "sessions": sessions.prune,
+    "changes": badges.prune,
+    "throttle counters": counters.prune,
+}
+
+
+async def follow() -> None:
+    """Do it again and again: a background task of each worker. What fails is tried an hour later."""
+    await asyncio.sleep(FIRST_SECONDS)
+    while True:
+        try:
+            await run()
+        except db.Unavailable:
+            log.warning("nothing is pruned: the database cannot be asked")
+        except Exception:
+            log.exception("nothing is pruned")
+        await asyncio.sleep(EVERY_SECONDS)
+
+
+async def run() -> dict[str, int]:
+    """Delete what is over, by the database's clock; how many of each. Errors: db.Unavailable."""
+    now = await db.fetch_value(sa.select(db.now()))
+    return {name: await task(now) for name, task in TASKS.items()}

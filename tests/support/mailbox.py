@@ -1,0 +1,59 @@
+"""Letters as their readers get them: sent in this process, or by a server that runs."""
+
+import asyncio
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from app import db, main
+from app.mail import sender
+from app.mail.message import Composer, Message
+from app.mail.models import letter_rows
+from tests.support.environment import ORIGIN
+from tests.support.server import Server
+
+PATIENCE_SECONDS = 30
+
+
+async def delivered(composers: Mapping[str, Composer] | None = None) -> list[Message]:
+    """Send everything that is due now; every letter that has gone out in this test, oldest first."""
+    while await sender.send_due(main.COMPOSERS if composers is None else composers):
+        pass
+    return [_message(row) for row in await db.fetch_all(_sent())]
+
+
+async def letters_to(address: str) -> list[Message]:
+    """As `delivered`, to this address alone."""
+    return [message for message in await delivered() if message.recipient == address]
+
+
+def arrived(server: Server, address: str, subject: str = "") -> Message:
+    """The newest letter that the server has sent to the address, with that in its subject; waits for it."""
+    which = _sent().where(letter_rows.c.recipient == address, letter_rows.c.subject.contains(subject, autoescape=True))
+
+    async def wait() -> Message:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (rows := await db.fetch_all(which)):
+            assert time.monotonic() < deadline, f"no letter to {address} about {subject!r}"
+            await asyncio.sleep(0.05)
+        return _message(rows[-1])
+
+    return server.run(wait)
+
+
+def link_in(message: Message, origin: str = ORIGIN) -> str:
+    """The first address of the site that the letter holds, as a path with its query; for a server: `server.url`."""
+    found = re.search(rf"^{re.escape(origin)}(/\S*)$", message.text, re.MULTILINE)
+    assert found, message.text
+    return found[1]
+
+
+def _sent() -> Any:
+    return sa.select(letter_rows).where(letter_rows.c.sent_at.is_not(None)).order_by(letter_rows.c.id)
+
+
+def _message(row: Any) -> Message:
+    return Message(row.recipient, row.subject, row.text, row.html)
