@@ -18,8 +18,9 @@ from app.auth import api as auth_api
 from app.auth import badges, challenges, cookies, demo, letters
 from app.auth import pages as auth_pages
 from app.auth.errors import AuthError
-from app.auth.guards import Guard
+from app.auth.guards import Developer, Guard
 from app.auth.identity import TokenBackend
+from app.dev import pages as dev_pages
 from app.home import pages as home_pages
 from app.mail import sender
 from app.mail.message import Composer
@@ -32,6 +33,7 @@ from app.web.headers import BodyLimit, Methods, SecurityHeaders, WellFormed
 from app.web.origin import SameOrigin, TrustedHost
 
 FEATURES = (home_pages, auth_pages, auth_api, notes_pages, notes_api, admin_pages)
+DEVELOPMENT = (dev_pages,)  # in development alone
 COMPOSERS: dict[str, Composer] = {**letters.COMPOSERS}  # kind of letter -> who writes it
 
 
@@ -39,9 +41,10 @@ def create_app() -> Ravyn:
     """The application, for `uvicorn --factory app.main:create_app`."""
     hardening.install()
     settings = get_settings()
-    guarded = [route for feature in FEATURES for route in feature.route_patterns]
+    guarded = [route for feature in features() for route in feature.route_patterns]
     for route in guarded:
-        guard_of(route)
+        if guard_of(route) is Developer and not settings.is_development:
+            raise RuntimeError(f"{route.path} is for development alone: it must not be served here")
     app = Ravyn(
         routes=[*guarded, static.mount()],
         middleware=middleware(settings),
@@ -91,11 +94,15 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
         await db.disconnect()
 
 
+def features() -> tuple[Any, ...]:
+    return FEATURES + (DEVELOPMENT if get_settings().is_development else ())
+
+
 def route_table() -> list[dict[str, str]]:
     """Every route with its guard, for `python -m app routes` and the matrix in the tests."""
     return [
         {"method": method, "path": route.path, "guard": guard_of(route).__name__}
-        for feature in FEATURES
+        for feature in features()
         for route in feature.route_patterns
         for method in sorted(route.handler.http_methods)
     ]

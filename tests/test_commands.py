@@ -39,7 +39,7 @@ def point_at() -> Iterator[Callable[[Path | str], None]]:
     db.point_at(before)
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["migrate"], ["routes"]])
+@pytest.mark.parametrize("command", [[], ["serve"], ["migrate"], ["routes"], ["prune"]])
 def test_every_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main([*command, "--help"])
@@ -92,7 +92,7 @@ def test_address_of_another_machine_is_one_line(
     )
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate"])
+@pytest.mark.parametrize("command", ["serve", "migrate", "prune"])
 def test_database_that_cannot_be_opened_is_one_line(
     command: str,
     tmp_path: Path,
@@ -124,6 +124,28 @@ def test_migrating_twice_changes_nothing(
     assert codes == (0, 0)
     assert first.endswith("new).")
     assert second == "The database is up to date."
+
+
+def test_pruning_says_what_is_gone(
+    tmp_path: Path, point_at: Callable[[Path], None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    database.copy_to(tmp_path / "lanyard.db")
+    point_at(tmp_path / "lanyard.db")
+
+    code = main(["prune"])
+
+    assert code == 0
+    assert capsys.readouterr().out == (
+        "Deleted: 0 letters, 0 mailed links, 0 sessions, 0 changes, 0 throttle counters.\n"
+    )
+
+
+def test_production_says_once_that_letters_wait() -> None:
+    settings = {"APP_ENV": "production", "PUBLIC_ORIGIN": "http://127.0.0.1", "APP_ARGON2_MEMORY_KIB": "19456"}
+    with running(**settings) as server:
+        said = server.log()
+
+    assert said.count("SMTP_URL is not set: letters are not sent, they wait") == 1
 
 
 def test_production_never_migrates_at_the_start(

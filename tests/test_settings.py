@@ -54,6 +54,16 @@ def test_production_is_the_default_and_lifetimes_are_timedeltas() -> None:
         ({"PUBLIC_ORIGIN": "https://app.example.org/path"}, "PUBLIC_ORIGIN must"),
         ({"PUBLIC_ORIGIN": "http://app.example.org"}, "PUBLIC_ORIGIN is plain http"),
         ({"PORT": "99999"}, "PORT"),
+        ({"SMTP_URL": f"http://mail:{STRONG}@mail.example"}, "SMTP_URL must be smtp://"),
+        ({"SMTP_URL": f"smtp://mail:{STRONG}@"}, "SMTP_URL must be smtp://"),
+        ({"SMTP_URL": f"smtp://{STRONG}@mail.example"}, "SMTP_URL must be smtp://"),
+        ({"SMTP_URL": f"smtp://mail:{STRONG}/@mail.example"}, "SMTP_URL must be smtp://"),
+        ({"SMTP_URL": f"smtp://mail:{STRONG}#@mail.example"}, "SMTP_URL must be smtp://"),
+        ({"SMTP_URL": "smtp://mail.example:70000"}, "SMTP_URL must be smtp://"),
+        ({"MAIL_FROM": "Lanyard"}, "MAIL_FROM must be one address"),
+        ({"MAIL_FROM": "a@mail.example, b@mail.example"}, "MAIL_FROM must be one address"),
+        ({"MAIL_FROM": "Lanyard <a@mail.example>\r\nBcc: b@mail.example"}, "MAIL_FROM must be one address"),
+        ({"MAIL_FROM": "Lanyard <a@mail.example> <b@mail.example>"}, "MAIL_FROM must be one address"),
     ],
     ids=str,
 )
@@ -70,6 +80,24 @@ def test_unsafe_value_stops_the_start_in_one_line(changes: dict[str, str], varia
 def test_plain_http_needs_to_be_said_twice() -> None:
     assert start(**FINE | {"PUBLIC_ORIGIN": "http://app.example.org", "COOKIE_INSECURE": "true"}).returncode == 0
     assert start(**FINE | {"PUBLIC_ORIGIN": "http://localhost:8000"}).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"SMTP_URL": "smtp://localhost:1025"},
+        {"SMTP_URL": "smtp://mail%40example.com:p%40ss@mail.example:587"},
+        {"SMTP_URL": "smtps://mail:secret@mail.example"},
+        {"MAIL_FROM": "no-reply@mail.example"},
+        {"MAIL_FROM": "The Desk <no-reply@mail.example>"},
+        {"MAIL_FROM": "Büro <no-reply@mail.example>"},
+    ],
+    ids=str,
+)
+def test_mail_server_and_sender_as_people_write_them(changes: dict[str, str]) -> None:
+    done = start(**FINE | changes)
+
+    assert done.returncode == 0, done.stderr
 
 
 def test_variables_of_other_programs_change_nothing() -> None:

@@ -15,6 +15,8 @@ from app import db
 from app.auth import identity
 from app.auth.errors import Forbidden, LoginRequired, SessionEnded, StepUpRequired, Unavailable
 from app.settings import get_settings
+from app.web import client
+from app.web.errors import Problem
 
 
 class Guard(BasePermission):
@@ -82,12 +84,25 @@ class Public(Guard):
         return
 
 
+class Developer(Guard):
+    """Whoever sits at this machine, in development. To everybody else nothing is there (404)."""
+
+    async def has_permission(self, request: Any, controller: Any) -> bool:  # type: ignore[override]
+        if not get_settings().is_development or not client.is_this_machine(request.scope):
+            raise Problem(404)
+        return True
+
+
 def private(path: str, handler: Any, guard: type[Guard] = SignedIn) -> Gateway:
     return _guarded(path, handler, guard)
 
 
 def public(path: str, handler: Any) -> Gateway:
     return _guarded(path, handler, Public)
+
+
+def developer(path: str, handler: Any) -> Gateway:
+    return _guarded(path, handler, Developer)
 
 
 def _guarded(path: str, handler: Any, guard: type[Guard]) -> Gateway:

@@ -122,7 +122,7 @@ async def step_up(request: Request) -> Any:
 
 def _login_page(request: Request, form: dict[str, str], status: int = 200, **context: Any) -> Any:
     # Never to a neighbour in the network: passwords on a page are for the developer's own browser.
-    offered = get_settings().is_development and client.current().ip in ("127.0.0.1", "::1")
+    offered = get_settings().is_development and client.is_this_machine(request.scope)
     shown = [account._asdict() for account in demo.ACCOUNTS] if offered else []
     context = {"errors": {}, "error": "", **context}
     return render.page(request, "auth/login.html", status, form=form, demo_accounts=shown, **context)

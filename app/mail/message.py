@@ -35,7 +35,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Of the HTML part; `href` is "" or an address of this site, which `text` stands for."""
+    """Of a letter. `href` is "" or an address of this site, which `text` stands for."""
 
     text: str
     href: str = ""
@@ -65,8 +65,15 @@ def letter(template: str, recipient: str, **context: Any) -> Message:
         recipient=recipient,
         subject=subject,
         text="\n\n".join([*paragraphs, foot]) + "\n",
-        html=html.render(subject=subject, paragraphs=[_lines(each, origin) for each in paragraphs], foot=foot),
+        html=html.render(subject=subject, paragraphs=[_buttons(each, origin) for each in paragraphs], foot=foot),
     )
+
+
+def lines(text: str, origin: str) -> list[Line]:
+    """The text, line by line; `href` is the path of one that is nothing but an address below the origin."""
+    found = [line.strip() for line in text.strip().split("\n")]
+    ours = re.compile(re.escape(origin) + r"(/[!-~]*)")
+    return [Line(line, match[1] if (match := ours.fullmatch(line)) else "") for line in found]
 
 
 @cache
@@ -94,14 +101,13 @@ def _when(moment: datetime) -> str:
     return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
 
 
-def _lines(paragraph: str, origin: str) -> list[Line]:
-    ours = re.compile(re.escape(origin) + r"/[!-~]*")
-    lines: list[Line] = []
-    for text in map(str.strip, paragraph.split("\n")):
-        if not ours.fullmatch(text):
-            lines.append(Line(text))
-        elif lines and not lines[-1].href and lines[-1].text.endswith(":"):
-            lines[-1] = Line(lines[-1].text[:-1], text)
+def _buttons(paragraph: str, origin: str) -> list[Line]:
+    shown: list[Line] = []
+    for line in lines(paragraph, origin):
+        if line.href and shown and not shown[-1].href and shown[-1].text.endswith(":"):
+            shown[-1] = Line(shown[-1].text[:-1], line.text)
+        elif line.href:
+            shown.append(Line(re.split(r"[?#]", line.text)[0].partition("//")[2], line.text))
         else:
-            lines.append(Line(re.split(r"[?#]", text)[0].partition("//")[2], text))
-    return lines
+            shown.append(line)
+    return shown

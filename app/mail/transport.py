@@ -43,7 +43,9 @@ def written(message: Message, letter_id: UUID, at: datetime) -> EmailMessage:
     had sent it, is the same letter, and most mailboxes show it once.
     """
     try:
-        checked = validate_email(message.recipient, check_deliverability=False, globally_deliverable=False)
+        checked = validate_email(
+            message.recipient, allow_smtputf8=False, check_deliverability=False, globally_deliverable=False
+        )
         if NOT_IN_A_LINE.search(message.subject):
             raise ValueError("the subject is not one line")
         mail = EmailMessage(policy=policy.SMTP)
@@ -53,8 +55,8 @@ def written(message: Message, letter_id: UUID, at: datetime) -> EmailMessage:
         mail["Date"] = at
         mail["Message-ID"] = f"<{letter_id}@{_host()}>"
         mail["Auto-Submitted"] = "auto-generated"  # no answer from a holiday
-        mail.set_content(message.text)
-        mail.add_alternative(message.html, subtype="html")
+        mail.set_content(message.text, cte="quoted-printable")
+        mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
         mail.as_bytes()  # what cannot be written is found here, not half-way into SMTP
     except ValueError as error:
         raise Undeliverable(f"the letter cannot be written: {error}") from error

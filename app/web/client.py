@@ -1,5 +1,6 @@
 """Who asks, as far as the wire tells: address, browser and the id of this request, for logs and the audit trail."""
 
+import ipaddress
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -63,6 +64,17 @@ def of(scope: Mapping[str, Any]) -> Iterator[Client]:
         yield made
     finally:
         _current.reset(token)
+
+
+def is_this_machine(scope: Mapping[str, Any]) -> bool:
+    """A loopback peer, and no proxy that says it asks for somebody else: a tunnel brings the whole world along."""
+    peer, forwarded = scope.get("client"), {b"forwarded", b"x-forwarded-for"}
+    try:
+        address = ipaddress.ip_address(peer[0] if peer else "")
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return (mapped or address).is_loopback and forwarded.isdisjoint(name.lower() for name, _ in scope["headers"])
 
 
 def clean(text: str, length: int) -> str:

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app import db
+from app import db, main
 from app.auth import accounts
 from app.auth.models import user_rows
+from app.dev import pages as dev_pages
 from app.main import create_app, route_table
+from app.settings import get_settings
 from tests.support.people import make_user, sign_in
 from tests.support.visitor import Visitor
 
@@ -19,6 +21,7 @@ PUBLIC = {
     "/", "/login", "/logout", "/auth/resume", "/healthz", "/.well-known/jwks.json",
     "/api/auth/login", "/api/auth/refresh", "/api/auth/logout",
 }  # fmt: skip
+PRIVATE = [row for row in route_table() if row["guard"] not in ("Public", "Developer")]  # see tests/dev
 REFUSED = {"anonymous": 401, "deactivated": 401, "user": 403, "demoted": 403}
 
 
@@ -42,9 +45,17 @@ def test_route_without_a_guard_stops_the_start(monkeypatch: pytest.MonkeyPatch) 
         create_app()
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in route_table() if row["guard"] != "Public"], ids=lambda r: " ".join(r.values())
-)
+def test_routes_of_a_developer_stop_the_start_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(get_settings(), "env", "production")
+    assert not [row for row in route_table() if row["guard"] == "Developer"]
+    create_app()
+    monkeypatch.setattr(main, "FEATURES", (*main.FEATURES, dev_pages))
+
+    with pytest.raises(RuntimeError, match="/dev/mailbox is for development alone"):
+        create_app()
+
+
+@pytest.mark.parametrize("row", PRIVATE, ids=lambda row: " ".join(row.values()))
 @pytest.mark.parametrize("who", ["anonymous", "deactivated", "user", "demoted", "admin"])
 async def test_each_visitor_gets_what_the_guard_says(client: Visitor, who: str, row: dict[str, str]) -> None:
     victim = await make_user()

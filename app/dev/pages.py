@@ -1,0 +1,74 @@
+"""The mailbox of a developer: letters as they went out, or wait, or could not be written.
+
+In development and for this machine alone (`guards.Developer`): a letter may open an account. In production there is
+nothing to show either, for no letter's text is kept. See `main.create_app`, which refuses to serve these routes there.
+Chapter: "Letters".
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+from lilya.responses import Response
+from ravyn import Request, get
+
+from app import db
+from app.auth import guards
+from app.mail import message
+from app.mail.models import letter_rows
+from app.settings import get_settings
+from app.web import headers, render, urls
+from app.web.errors import Problem
+
+PAGE = 50
+KINDS = {"sent": "success", "waiting": "warning", "dropped": "plain", "dead": "error"}  # state -> colour of its tag
+
+
+@get()
+async def mailbox(request: Request) -> Any:
+    search = request.query_params.get("q", "").strip()[:254]
+    after = urls.uuid_or_none(request.query_params.get("cursor"))
+    table = letter_rows
+    query = sa.select(table).order_by(table.c.id.desc()).limit(PAGE + 1)
+    if search:
+        query = query.where(sa.func.lower(table.c.recipient).contains(search.lower(), autoescape=True))
+    if after:
+        query = query.where(table.c.id < after)
+    rows = await db.fetch_all(query)
+    letters = [_shown(row) for row in rows[:PAGE]]
+    next_cursor = str(letters[-1]["id"]) if len(rows) > PAGE else None
+    return render.page(request, "dev/mailbox.html", letters=letters, query=search, next_cursor=next_cursor)
+
+
+@get()
+async def letter(request: Request) -> Any:
+    row = await _found(request)
+    lines = message.lines(row.text, get_settings().origin)
+    return render.page(request, "dev/letter.html", letter=_shown(row), lines=lines)
+
+
+@get()
+async def letter_html(request: Request) -> Any:
+    """The HTML part alone, for the frame on the page above: with its own styles, without scripts, cookies or ours."""
+    row = await _found(request)
+    policy = {"content-security-policy": headers.LETTER_POLICY}
+    return Response(row.html, headers=policy, media_type="text/html")
+
+
+async def _found(request: Request) -> Any:
+    letter_id = urls.uuid_or_none(request.path_params["letter_id"])
+    row = await db.fetch_one(sa.select(letter_rows).where(letter_rows.c.id == letter_id)) if letter_id else None
+    if row is None:
+        raise Problem(404)
+    return row
+
+
+def _shown(row: Any) -> dict[str, Any]:
+    state = "sent" if row.sent_at else "dropped" if row.dropped_at else "dead" if row.failed_at else "waiting"
+    return {**row._mapping, "state": state, "tag": KINDS[state], "title": row.subject or f"({row.kind})"}
+
+
+route_patterns = [
+    guards.developer("/dev/mailbox", mailbox),
+    guards.developer("/dev/mailbox/{letter_id}", letter),
+    guards.developer("/dev/mailbox/{letter_id}/html", letter_html),
+]

@@ -1,0 +1,103 @@
+"""What is over is deleted, and nothing else."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from app import db, housekeeping
+from app.auth import badges, counters, links, sessions
+from app.auth.models import change_rows, link_rows, session_rows, throttle_rows
+from app.mail import outbox
+from app.mail.models import letter_rows
+from tests.support.clock import Clock
+from tests.support.people import make_user, start_session
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+
+TABLES = {
+    "letters": letter_rows,
+    "mailed links": link_rows,
+    "sessions": session_rows,
+    "changes": change_rows,
+    "throttle counters": throttle_rows,
+}
+A_LOOK = timedelta(seconds=1)
+
+
+async def rows() -> dict[str, int]:
+    count = sa.select(sa.func.count())
+    return {name: await db.fetch_value(count.select_from(table)) for name, table in TABLES.items()}
+
+
+@pytest.fixture
+async def one_of_each(clock: Clock) -> Any:
+    """A row in each table, and when it is over."""
+    person = await make_user()
+    await start_session(person)
+    async with db.transaction() as tx:
+        link = await links.make(tx, links.RESET, clock.now, user_id=person.id)
+        await badges.announce(tx, user_id=person.id)
+    await counters.add({"key": timedelta(minutes=5)}, 1, clock.now)
+    await outbox.put(db, "hello", recipient=person.email)
+    (letter,) = await outbox.claim(clock.now, 1)
+    await outbox.settle(letter, sent_at=clock.now, next_try_at=clock.now + outbox.KEPT)
+    session = await db.fetch_one(sa.select(session_rows))
+    return {
+        "letters": clock.now + outbox.KEPT - A_LOOK,
+        "mailed links": link.ends_at + links.KEPT,
+        "sessions": session.ends_at + sessions.KEPT,
+        "changes": clock.now + badges.KEPT,
+        "throttle counters": clock.now + timedelta(minutes=5) + counters.KEPT,
+    }
+
+
+async def test_each_row_stays_to_its_last_moment_and_no_longer(clock: Clock, one_of_each: Any) -> None:
+    assert list(one_of_each) == list(housekeeping.TASKS)
+    for name, last in sorted(one_of_each.items(), key=lambda item: item[1]):
+        clock.now = last
+        before = await housekeeping.run()
+        clock.now = last + A_LOOK
+        after = await housekeeping.run()
+
+        assert (sum(before.values()), after) == (0, dict.fromkeys(TABLES, 0) | {name: 1}), name
+    assert await rows() == dict.fromkeys(TABLES, 0)
+
+
+async def test_many_rows_go_in_pieces(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(db, "PRUNED", 3)
+    await counters.add({f"key {number}": timedelta(minutes=5) for number in range(10)}, 1, clock.now)
+    clock.forward(hours=2)
+
+    assert (await housekeeping.run())["throttle counters"] == 10
+
+
+async def test_two_workers_may_do_it_at_once(clock: Clock, one_of_each: Any) -> None:
+    clock.forward(days=100)
+
+    both = await asyncio.gather(housekeeping.run(), housekeeping.run())
+
+    assert {name: sum(each[name] for each in both) for name in TABLES} == dict.fromkeys(TABLES, 1)
+
+
+async def test_database_that_is_away_does_not_end_the_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = asyncio.Event()
+    answers = iter([db.Unavailable("connection lost"), ZeroDivisionError("a mistake of ours")])
+
+    async def run() -> dict[str, int]:
+        if error := next(answers, None):
+            raise error
+        done.set()
+        return {}
+
+    monkeypatch.setattr(housekeeping, "run", run)
+    monkeypatch.setattr(housekeeping, "FIRST_SECONDS", 0)
+    monkeypatch.setattr(housekeeping, "EVERY_SECONDS", 0)
+    task = asyncio.create_task(housekeeping.follow())
+    try:
+        async with asyncio.timeout(10):
+            await done.wait()
+    finally:
+        task.cancel()
