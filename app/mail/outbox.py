@@ -77,7 +77,8 @@ def bell() -> Iterator[asyncio.Event]:
 
 async def due() -> datetime | None:
     """The time by the database's clock if a letter is due, else None: all that an idle worker ever asks."""
-    now = await db.fetch_value(sa.select(db.now()).where(sa.exists().where(*_due(db.now()))))
+    once = sa.select(db.now()).scalar_subquery()  # PostgreSQL would read its clock for each row, and so each row
+    now = await db.fetch_value(sa.select(once).where(sa.exists().where(*_due(once))))
     return now if isinstance(now, datetime) else None
 
 

@@ -1,10 +1,11 @@
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from app.mail.message import Composer, Message
 from app.settings import get_settings
+from tests.support.sink import Sink, listening
 
 
 @pytest.fixture
@@ -16,6 +17,14 @@ def setting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
             monkeypatch.setattr(get_settings(), name, value)
 
     return change
+
+
+@pytest.fixture
+def sink(setting: Callable[..., None]) -> Iterator[Sink]:
+    """The mail server of the settings."""
+    with listening() as sink:
+        setting(smtp_url=sink.url)
+        yield sink
 
 
 @pytest.fixture

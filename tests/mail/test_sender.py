@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from typing import Any
@@ -24,13 +24,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
 Composers = dict[str, Composer]
 ROBIN = "robin@example.com"
 PATIENCE = 10
-
-
-@pytest.fixture
-def sink(setting: Callable[..., None]) -> Iterator[Sink]:
-    with listening() as sink:
-        setting(smtp_url=sink.url)
-        yield sink
 
 
 @pytest.fixture

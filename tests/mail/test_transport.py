@@ -31,13 +31,6 @@ async def send(made: Message) -> None:
 
 
 @pytest.fixture
-def sink(setting: Callable[..., None]) -> Iterator[Sink]:
-    with listening() as sink:
-        setting(smtp_url=sink.url)
-        yield sink
-
-
-@pytest.fixture
 def authority(monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> Iterator[trustme.CA]:
     """One whose certificates this machine trusts."""
     authority = trustme.CA()

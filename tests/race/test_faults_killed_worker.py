@@ -18,7 +18,7 @@ from app.auth import cookies
 from app.auth.models import session_rows
 from app.auth.tokens import TokenPair
 from tests.support import forge
-from tests.support.faults import command, linux_only, session_row, workers
+from tests.support.faults import KILLED_AT, command, linux_only, session_row, workers
 from tests.support.people import make_user, start_session
 from tests.support.sent import browser
 from tests.support.server import Server, running
@@ -27,20 +27,9 @@ pytestmark = [pytest.mark.race, pytest.mark.anyio, linux_only]
 
 HANGING_SECONDS = 30
 
-# Whoever takes the file away dies: one worker, once for each time that a test puts the file there.
-KILLED = """\
-import os, signal
-from datetime import timedelta
-from pathlib import Path
+KILLED = f"""{KILLED_AT}
 from app.audit import events
 from app.auth import tokens
-
-def killed_at(place):
-    try:
-        Path({folder!r}, place).unlink()
-    except FileNotFoundError:
-        return
-    os.kill(os.getpid(), signal.SIGKILL)
 
 def issue_pair(*arguments, issue_pair=tokens.issue_pair, **options):
     killed_at("after the commit")

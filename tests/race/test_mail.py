@@ -15,7 +15,7 @@ from app import db
 from app.mail import outbox
 from app.mail.models import letter_rows
 from tests.support import database as databases
-from tests.support.faults import command
+from tests.support.faults import KILLED_AT, command
 from tests.support.people import Person, make_user
 from tests.support.server import Server, running
 from tests.support.sink import Sink, listening
@@ -25,22 +25,13 @@ pytestmark = [pytest.mark.race, pytest.mark.anyio]
 HANGING_SECONDS = 30
 LETTERS = 50
 
-# Each login owes its owner a letter. Whoever takes the file away dies, once for each time that a test puts it there.
-MAIL = """\
-import os, signal
+# Each login owes somebody a letter.
+MAIL = f"""{KILLED_AT}
 from datetime import timedelta
-from pathlib import Path
 from app import main
 from app.auth import sessions
 from app.mail import outbox, transport
 from app.mail.message import Message
-
-def killed_at(place):
-    try:
-        Path({folder!r}, place).unlink()
-    except FileNotFoundError:
-        return
-    os.kill(os.getpid(), signal.SIGKILL)
 
 async def start(tx, user, *, start=sessions.start, **options):
     pair = await start(tx, user, **options)
@@ -49,7 +40,7 @@ async def start(tx, user, *, start=sessions.start, **options):
 
 async def hello(letter):
     killed_at("before the mail")
-    return Message(letter.recipient, "Hello", "Hello.\\n", "<p>Hello.</p>\\n")
+    return Message(letter.recipient, "Hello", "Hello.", "<p>Hello.</p>")
 
 async def send(mail, send=transport.send):
     await send(mail)

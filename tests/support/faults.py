@@ -32,6 +32,20 @@ if __name__ == "__main__":
 """
 
 
+# For `command`'s changes. Whoever takes the file away dies, once for each time that a test puts it into the folder.
+KILLED_AT = """\
+import os, signal
+from pathlib import Path
+
+def killed_at(place):
+    try:
+        Path({folder!r}, place).unlink()
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
 def command(folder: Path, changes: str, workers: int = 1) -> list[str]:
     """For `running(command=...)`: the server after these lines of Python, in the supervisor and in each worker."""
     file = folder / "serve.py"  # a file, not `-c`: a worker is a new interpreter that reads it again
