@@ -144,6 +144,24 @@ async def test_elsewhere_the_letter_and_the_login_are_encrypted(
     assert sink.logins == [(b"mail@example.com", b"p@ss/word")]
 
 
+@pytest.mark.parametrize("trusted", [True, False])
+async def test_encrypted_from_the_first_byte_and_to_whom_is_trusted_alone(
+    setting: Callable[..., None], authority: trustme.CA, trusted: bool
+) -> None:
+    """smtps://, on this machine too."""
+    context = certificate(authority if trusted else trustme.CA(), "127.0.0.1")
+    with listening(tls=context, at_once=True) as sink:
+        setting(smtp_url=f"smtps://127.0.0.1:{sink.port}")
+
+        if trusted:
+            await send(message())
+        else:
+            with pytest.raises(transport.Failed):
+                await send(message())
+
+    assert len(sink.received) == trusted
+
+
 @pytest.mark.parametrize("fault", ["no encryption", "a stranger's certificate", "another host's certificate"])
 async def test_elsewhere_nothing_is_sent_to_whom_cannot_be_trusted(
     setting: Callable[..., None], authority: trustme.CA, fault: str

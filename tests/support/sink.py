@@ -62,12 +62,19 @@ class Sink:
 
 @contextmanager
 def listening(
-    host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None, **options: Any
+    host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None, at_once: bool = False, **options: Any
 ) -> Iterator[Sink]:
-    """`tls`: the server's context; STARTTLS is then a must, and a login is offered. 127.0.0.2 is not "this machine"."""
+    """`tls`: the server's context; STARTTLS is then a must, and a login is offered. 127.0.0.2 is not "this machine".
+
+    `at_once`: encrypted from the first byte on instead (smtps).
+    """
     sink = Sink(host, port or free_port(), **options)
-    login: dict[str, Any] = {"authenticator": sink.authenticate, "require_starttls": True, "tls_context": tls}
-    controller = Controller(sink, hostname=sink.host, port=sink.port, server_hostname="x", **(login if tls else {}))
+    how: dict[str, Any] = {}
+    if tls and at_once:
+        how = {"ssl_context": tls}
+    elif tls:
+        how = {"authenticator": sink.authenticate, "require_starttls": True, "tls_context": tls}
+    controller = Controller(sink, hostname=sink.host, port=sink.port, server_hostname="sink.example", **how)
     controller.start()
     try:
         yield sink
