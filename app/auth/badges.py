@@ -28,6 +28,7 @@ READ_EVERY = 0.5  # seconds between two reads of the feed
 TRUSTED_FOR = 5.0  # seconds after a read began: later nothing remembered counts, every request checks in
 WINDOW = timedelta(minutes=5)  # each read takes all of it again: commits become visible out of order
 KEPT = timedelta(days=1)
+CHECKS = ("session", "account", "revoked", "ended", "owner", "generation")  # in the order in which they are made
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +70,11 @@ async def check_in(token: AppToken, now: datetime, *, remembered: bool = True) -
     if badge and epoch == _desk.epoch and _trusted(began) and time.monotonic() - began < TRUSTED_FOR:
         _desk.badges[key] = (badge, token.exp)
     return badge
+
+
+async def refused_by(token: AppToken, now: datetime) -> str | None:
+    """The name in CHECKS of what the rows refuse the token for, or None. For explaining: nothing is remembered."""
+    return _fault(await _rows(token), token, now)
 
 
 async def announce(tx: Any, *, session_id: UUID | None = None, user_id: UUID | None = None) -> None:
@@ -125,7 +131,16 @@ def _trusted(at: float) -> bool:
 
 
 async def _ask_the_rows(token: AppToken, now: datetime) -> Badge | None:
-    row = await db.fetch_one(
+    row = await _rows(token)
+    if _fault(row, token, now):
+        return None
+    if token.gen > row.confirmed:
+        await _confirm(token, now)
+    return Badge(row.user_id, row.email, row.name, row.role, token.sid)
+
+
+async def _rows(token: AppToken) -> Any:
+    return await db.fetch_one(
         sa.select(
             session_rows.c.user_id, session_rows.c.generation, session_rows.c.confirmed, session_rows.c.revoked_at,
             session_rows.c.ends_at, user_rows.c.email, user_rows.c.name, user_rows.c.role, user_rows.c.is_active,
@@ -133,13 +148,20 @@ async def _ask_the_rows(token: AppToken, now: datetime) -> Badge | None:
         .select_from(session_rows.join(user_rows, session_rows.c.user_id == user_rows.c.id))
         .where(session_rows.c.id == token.sid)
     )  # fmt: skip
-    if row is None or not row.is_active or row.revoked_at is not None or now >= row.ends_at:
-        return None
-    if str(row.user_id) != token.sub or token.gen > row.generation:
-        return None
-    if token.gen > row.confirmed:
-        await _confirm(token, now)
-    return Badge(row.user_id, row.email, row.name, row.role, token.sid)
+
+
+def _fault(row: Any, token: AppToken, now: datetime) -> str | None:
+    if row is None:
+        return "session"
+    if not row.is_active:
+        return "account"
+    if row.revoked_at is not None:
+        return "revoked"
+    if now >= row.ends_at:
+        return "ended"
+    if str(row.user_id) != token.sub:
+        return "owner"
+    return "generation" if token.gen > row.generation else None
 
 
 async def _confirm(token: AppToken, now: datetime) -> None:

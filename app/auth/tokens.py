@@ -34,6 +34,19 @@ EARLY = timedelta(seconds=120)  # how far `iat` and `nbf` may lie ahead: clocks 
 REMEMBERED = 10_000  # verified tokens a worker knows by their hash
 SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
+# Every check, in the order in which they are made: a refusal names the first that fails.
+CHECKS = (
+    "characters", "header", "typ", "kid", "alg", "signature", "required", "iss", "aud", "claims", "token_type", "exp",
+    "iat",
+)  # fmt: skip
+# What the library's errors stand for, by their very class; any other one is about what a claim holds.
+FAULTS: dict[type[Exception], str] = {
+    jwt.InvalidSignatureError: "signature",
+    jwt.DecodeError: "required",  # signed, but no object with claims in it
+    jwt.MissingRequiredClaimError: "required",
+    jwt.InvalidIssuerError: "iss",
+    jwt.InvalidAudienceError: "aud",
+}
 
 _verified: LRUCache[tuple[str, bytes], "AppToken"] = LRUCache(REMEMBERED)
 
@@ -150,24 +163,36 @@ def read_whatever_its_age(raw: str | None, kind: Kind) -> AppToken | None:
         return None
 
 
+def refused_by(raw: str, kind: Kind, now: datetime) -> str | None:
+    """The name in CHECKS of what `read` refuses the token for; None for a good one. For explaining, never to decide."""
+    try:
+        return not_in_time(_read(raw, kind), now)
+    except _Refused as refused:
+        return refused.check
+
+
 def not_in_time(token: AppToken, now: datetime) -> str | None:
-    """Why the token's own times speak against it, or None. RFC 7519 section 4.1.4: on `exp` it is already over."""
+    """Which of the token's own times speaks against it, or None. RFC 7519 section 4.1.4: on `exp` it is over."""
     if now >= token.exp:
-        return "expired"
+        return "exp"
     if token.iat > now + EARLY or (token.nbf and token.nbf > now + EARLY):
-        return "not yet valid"
+        return "iat"
     return None
 
 
 class _Refused(Exception):
-    """The reason, for the log."""
+    """`check`: one of CHECKS. The reason is for the log."""
+
+    def __init__(self, check: str, reason: str) -> None:
+        super().__init__(f"{check}: {reason}")
+        self.check = check
 
 
 def _read(raw: str, kind: Kind) -> AppToken:
     if len(raw) > LONGEST or not SHAPE.fullmatch(raw):
-        raise _Refused("not three parts of base64url")
+        raise _Refused("characters", "not three parts of base64url")
+    key = _key_of(_header_of(raw), kind)
     try:
-        key = _key_of(jwt.get_unverified_header(raw), kind)
         token: Any = AppToken.decode(
             raw,
             key.verifies,
@@ -184,20 +209,31 @@ def _read(raw: str, kind: Kind) -> AppToken:
         )
         UUID(token.sub)
     except (jwt.PyJWTError, ValueError, RecursionError, OverflowError) as error:
-        raise _Refused(type(error).__name__) from None
+        raise _Refused(FAULTS.get(type(error), "claims"), type(error).__name__) from None
     if token.token_type != kind:
-        raise _Refused("wrong token_type")
+        raise _Refused("token_type", f"is not {kind}")
     token.kid = key.kid  # never what a claim of that name says
     return token
 
 
+def _header_of(raw: str) -> Mapping[str, Any]:
+    try:
+        return jwt.get_unverified_header(raw)
+    except (jwt.PyJWTError, ValueError, RecursionError) as error:
+        raise _Refused("header", type(error).__name__) from None
+
+
 def _key_of(header: Mapping[str, Any], kind: Kind) -> keys.Key:
     """The key that the header names, once the header says nothing but what we write ourselves."""
-    if set(header) != {"alg", "kid", "typ"} or header["typ"] != TYP[kind]:
-        raise _Refused("header is not one of ours")
+    if set(header) != {"alg", "kid", "typ"}:
+        raise _Refused("header", "says more or less than ours")
+    if header["typ"] != TYP[kind]:
+        raise _Refused("typ", f"is not {TYP[kind]}")
     key = keys.find(header["kid"])
-    if key is None or header["alg"] != key.algorithm:
-        raise _Refused("unknown kid, or not its algorithm")
+    if key is None:
+        raise _Refused("kid", "unknown")
+    if header["alg"] != key.algorithm:
+        raise _Refused("alg", "not the key's")
     return key
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth import accounts, badges, identity, sessions, tokens
-from app.auth.models import change_rows, user_rows
+from app.auth.models import change_rows, session_rows, user_rows
 from app.auth.tokens import AppToken, TokenPair
 from tests.support import forge
 from tests.support.clock import Clock
@@ -18,6 +19,8 @@ from tests.support.people import make_user, sign_in, start_session
 from tests.support.visitor import Visitor
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+
+LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
@@ -286,6 +289,35 @@ async def test_badge_of_another_persons_session_does_not_serve_a_forger() -> Non
 
     assert forged
     assert await badges.check_in(forged, db.utcnow()) is None
+
+
+@pytest.mark.parametrize(
+    ("check", "claims", "session", "user"),
+    [
+        (None, {}, {}, {}),
+        ("session", {"sid": str(db.uuid7())}, {}, {}),
+        ("account", {"gen": 2}, {"revoked_at": LONG_AGO, "ends_at": LONG_AGO}, {"is_active": False}),
+        ("revoked", {"gen": 2}, {"revoked_at": LONG_AGO, "ends_at": LONG_AGO}, {}),
+        ("ended", {"gen": 2, "sub": str(db.uuid7())}, {"ends_at": LONG_AGO}, {}),
+        ("owner", {"gen": 2, "sub": str(db.uuid7())}, {}, {}),
+        ("generation", {"gen": 2}, {}, {}),
+    ],
+)
+async def test_refusal_names_the_first_check_of_the_rows_that_fails(
+    check: str | None, claims: dict[str, Any], session: dict[str, Any], user: dict[str, Any]
+) -> None:
+    person = await make_user()
+    pair = await start_session(person)
+    token = access(TokenPair(forge.resign(pair.access_token, **claims), "", 0, 0))
+    await db.execute(sa.update(session_rows).values({"confirmed": 0} | session))
+    await db.execute(sa.update(user_rows).values({"name": person.name} | user))
+
+    assert await badges.refused_by(token, db.utcnow()) == check
+    confirmed = await db.fetch_value(sa.select(session_rows.c.confirmed))
+    badge = await badges.check_in(token, db.utcnow(), remembered=False)
+
+    assert (badge is None) is (check is not None)
+    assert confirmed == 0  # explaining changes nothing
 
 
 async def test_desk_is_bounded() -> None:

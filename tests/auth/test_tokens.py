@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from itertools import combinations_with_replacement
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -220,7 +221,50 @@ def test_deep_and_odd_json_inside_a_signed_token_is_refused() -> None:
         signature = jwt.get_algorithm_by_name("HS256").sign(body.encode(), keys.current().signs)
 
         assert tokens.read(f"{body}.{b64(signature)}", "access", NOW) is None, payload
+        assert tokens.refused_by(f"{body}.{b64(signature)}", "access", NOW) == "required", payload
     assert tokens.read(f"{b64(b'[' * 1200)}.{b64({})}.AAAA", "access", NOW) is None
+
+
+# Check -> what a token looks like that fails it and no other one.
+BROKEN: dict[str, dict[str, Any]] = {
+    "characters": {"tail": "="},
+    "header": {"header": {"jku": "http://127.0.0.1/keys"}},
+    "typ": {"header": {"typ": "JWT"}},
+    "kid": {"header": {"kid": "unknown"}},
+    "alg": {"header": {"alg": "EdDSA"}},
+    "signature": {"key": b"x" * 40},
+    "required": {"claims": {"jti": None}},
+    "iss": {"claims": {"iss": "https://other.example"}},
+    "aud": {"claims": {"aud": "https://other.example"}},
+    "claims": {"claims": {"gen": "3"}},
+    "token_type": {"claims": {"token_type": "refresh"}},
+    "exp": {"claims": {"exp": int(NOW.timestamp()) - 1}},
+    "iat": {"claims": {"iat": int(NOW.timestamp()) + 600}},
+}
+
+
+def broken(*checks: str) -> str:
+    """The access token, failing these checks."""
+    faults = [BROKEN[check] for check in checks]
+    header, claims = jwt.get_unverified_header(ACCESS), forge.claims(ACCESS)
+    key, tail = keys.current().signs, ""
+    for fault in faults:
+        header |= fault.get("header", {})
+        claims |= fault.get("claims", {})
+        key, tail = fault.get("key", key), fault.get("tail", tail)
+    body = f"{b64(header)}.{b64({name: value for name, value in claims.items() if value is not None})}"
+    return f"{body}.{b64(jwt.get_algorithm_by_name('HS256').sign(body.encode(), key))}{tail}"
+
+
+def test_refusal_names_the_first_check_that_fails_in_the_order_of_the_list() -> None:
+    assert tuple(BROKEN) == tokens.CHECKS
+    assert tokens.read(broken(), "access", NOW)
+    assert tokens.refused_by(broken(), "access", NOW) is None
+    for first, second in combinations_with_replacement(tokens.CHECKS, 2):
+        raw = broken(first, second)
+
+        assert tokens.refused_by(raw, "access", NOW) == first, second
+        assert tokens.read(raw, "access", NOW) is None
 
 
 @given(st.one_of(st.text(), st.binary().map(lambda raw: raw.decode("latin-1"))))
