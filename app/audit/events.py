@@ -21,6 +21,7 @@ STEP_UP = "step_up"
 STEP_UP_FAILED = "step_up_failed"
 SESSION_ROTATED = "session_rotated"
 SESSION_REPLAYED = "session_replayed"
+SESSION_ASKED_AGAIN = "session_asked_again"
 SESSION_REUSED = "session_reused"
 SESSION_REVOKED = "session_revoked"
 REFRESH_FROM_THE_FUTURE = "refresh_from_the_future"
@@ -54,6 +55,7 @@ WORDS = {
     STEP_UP_FAILED: "A wrong password was given to confirm an action",
     SESSION_ROTATED: "Session renewed",
     SESSION_REPLAYED: "Session renewed once more, because an answer was lost or two tabs asked at once",
+    SESSION_ASKED_AGAIN: "A late request brought a token that was just renewed, and was told to ask again",
     SESSION_REUSED: "An old token came back: it may have been stolen, so the session was ended",
     SESSION_REVOKED: "Session ended",
     REFRESH_FROM_THE_FUTURE: "A token was shown that was never handed out",
@@ -127,7 +129,7 @@ async def record(
 async def of_user(user_id: UUID, limit: int = 10) -> list[Any]:
     """The newest events of an account, newest first; renewals left out, for they are noise to a person."""
     table = event_rows
-    noise = (SESSION_ROTATED, SESSION_REPLAYED)
+    noise = (SESSION_ROTATED, SESSION_REPLAYED, SESSION_ASKED_AGAIN)
     query = (
         sa.select(table)
         .where(table.c.user_id == user_id, table.c.event.not_in(noise))
@@ -135,3 +137,15 @@ async def of_user(user_id: UUID, limit: int = 10) -> list[Any]:
         .limit(limit)
     )
     return await db.fetch_all(query)
+
+
+async def of_session(user_id: UUID, session_id: UUID, limit: int = 500) -> list[Any]:
+    """What happened to one session of an account, renewals too, oldest first; the newest `limit` of them."""
+    table = event_rows
+    query = (
+        sa.select(table)
+        .where(table.c.user_id == user_id, table.c.session_id == session_id)
+        .order_by(table.c.id.desc())
+        .limit(limit)
+    )
+    return (await db.fetch_all(query))[::-1]

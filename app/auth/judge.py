@@ -5,7 +5,7 @@ Chapter: "Rotation and reuse". Source: RFC 9700 section 4.14.2; v5.0.0-10.4.5. P
 
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 LEEWAY = timedelta(seconds=30)  # two tabs that refreshed at the same moment
 ASK_WINDOW = timedelta(seconds=300)  # a request that hung in a bad network may come back once
@@ -56,3 +56,15 @@ def judge(session: Judged | None, active: bool, g: int, asked: bool, now: dateti
     if age <= ASK_WINDOW and not asked:
         return Verdict.ASK_AGAIN
     return Verdict.REUSE
+
+
+def handed_out(session: Judged, g: int, verdict: Verdict, now: datetime) -> dict[str, Any]:
+    """What handing out a pair changes in the row, for ROTATE and REPLAY of token number `g`."""
+    changes: dict[str, Any] = {}
+    if g > session.confirmed:
+        changes["confirmed"] = g  # who presents g has received g
+    if verdict is Verdict.ROTATE:
+        changes |= {"generation": g + 1, "handed_at": now}
+    elif session.confirmed < session.generation:
+        changes["handed_at"] = now  # a lost answer, handed out again; two tabs at once leave it alone
+    return changes

@@ -19,7 +19,7 @@ from app import db
 from app.audit import events
 from app.auth import badges, keys, tokens
 from app.auth.errors import Overloaded
-from app.auth.judge import Verdict, judge
+from app.auth.judge import Verdict, handed_out, judge
 from app.auth.models import session_rows, user_rows
 from app.auth.tokens import AppToken, TokenPair
 from app.settings import get_settings
@@ -29,6 +29,8 @@ TRIES = 3  # a rotation that lost its race is judged again this often
 QUICK = timedelta(seconds=5)
 KEPT = timedelta(days=30)  # after its end
 MARKER, MARKER_SECONDS = "ask again", 60
+# Hands out nothing and ends nothing, but belongs in the trail.
+REMARKABLE = {Verdict.INVALID: events.REFRESH_FROM_THE_FUTURE, Verdict.ASK_AGAIN: events.SESSION_ASKED_AGAIN}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,10 +103,9 @@ async def rotate(raw: str | None, *, marker: str = "", retried: bool = False) ->
             return rotated
         if verdict is Verdict.REUSE:
             await _end_robbed(row, token)
-        elif verdict is Verdict.INVALID:
-            await events.record(
-                events.REFRESH_FROM_THE_FUTURE, user_id=row.user_id, session_id=row.id, detail=f"gen {token.gen}"
-            )
+        elif verdict in REMARKABLE:
+            detail = f"gen {token.gen} of {row.generation}"
+            await events.record(REMARKABLE[verdict], user_id=row.user_id, session_id=row.id, detail=detail)
         return Rejected(verdict, _marker(token, row.db_now) if verdict is Verdict.ASK_AGAIN else "")
     raise Busy(1)
 
@@ -165,13 +166,8 @@ async def _load(sid: UUID) -> Any:
 async def _hand_out(row: Any, token: AppToken, verdict: Verdict) -> Rotated | None:
     """The UPDATE that only one of many can win; None when the row is no longer what was judged."""
     table, now, browser = session_rows, row.db_now, client.current()
-    values: dict[str, Any] = {"last_seen_at": now, "ip": browser.ip, "user_agent": browser.user_agent}
-    if token.gen > row.confirmed:
-        values["confirmed"] = token.gen  # who presents g has received g
-    if verdict is Verdict.ROTATE:
-        values |= {"generation": token.gen + 1, "handed_at": now}
-    elif row.confirmed < row.generation:
-        values["handed_at"] = now  # a lost answer, handed out again; two tabs at once leave it alone
+    values = {"last_seen_at": now, "ip": browser.ip, "user_agent": browser.user_agent}
+    values |= handed_out(row, token.gen, verdict, now)
     async with db.transaction() as tx:
         fresh = await tx.fetch_one(
             sa.update(table)

@@ -99,6 +99,7 @@ async def test_stale_token_is_told_to_ask_again_and_gets_nothing(clock: Clock) -
     assert outcome.verdict is Verdict.ASK_AGAIN
     assert outcome.marker
     assert (await the_session(pair)).revoked_at is None
+    assert await audited() == [events.SESSION_ROTATED, events.SESSION_ASKED_AGAIN]
 
 
 async def test_stale_token_with_the_marker_is_reuse(clock: Clock) -> None:
