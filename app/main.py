@@ -22,6 +22,11 @@ from app.auth.guards import Developer, Guard
 from app.auth.identity import TokenBackend
 from app.dev import pages as dev_pages
 from app.home import pages as home_pages
+
+# learn
+from app.learn.lab import pages as lab_pages
+
+# /learn
 from app.mail import sender
 from app.mail.message import Composer
 from app.notes import api as notes_api
@@ -33,7 +38,12 @@ from app.web.headers import BodyLimit, Methods, SecurityHeaders, WellFormed
 from app.web.origin import SameOrigin, TrustedHost
 
 FEATURES = (home_pages, auth_pages, auth_api, notes_pages, notes_api, admin_pages)
-DEVELOPMENT = (dev_pages,)  # in development alone
+DEVELOPMENT: tuple[Any, ...] = (  # in development alone
+    dev_pages,
+    # learn
+    lab_pages,
+    # /learn
+)
 COMPOSERS: dict[str, Composer] = {**letters.COMPOSERS}  # kind of letter -> who writes it
 
 

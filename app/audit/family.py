@@ -15,14 +15,14 @@ from app.audit import events
 from app.web import client
 
 STARTED, RUN, LOST = "started", "run", "lost"
-# Kind -> what stands beside its mark; at most 17 letters.
+# Kind -> what stands beside its mark; at most 16 letters.
 WORDS = {
     STARTED: "signed in",
     RUN: "renewals",
     LOST: "lost on its way",
     events.SESSION_ROTATED: "renewed",
-    events.SESSION_REPLAYED: "handed out again",
-    events.SESSION_ASKED_AGAIN: "told to ask again",
+    events.SESSION_REPLAYED: "same pair again",
+    events.SESSION_ASKED_AGAIN: "asked to return",
     events.SESSION_REUSED: "an old copy",
     events.REFRESH_FROM_THE_FUTURE: "never handed out",
     events.SESSION_REVOKED: "session ended",
@@ -38,7 +38,7 @@ HANDED_OUT = (STARTED, RUN, LOST, events.SESSION_ROTATED, events.SESSION_REPLAYE
 
 LANES, NAME = 3, 19  # how many columns, and letters of a heading
 KEPT = 3  # plain renewals that stay at both ends of a run
-LEFT, TOP, LANE, ONE_LANE = 74, 52, 152, 254
+LEFT, TOP, LANE, ONE_LANE = 74, 52, 162, 254
 ROW, DAY, NODE, CHANNEL = 54, 30, 32, 27
 
 
@@ -175,7 +175,7 @@ def _edge(before: Sequence[Mark], mark: Mark) -> Edge | None:
     pairs = [other for other in before if other.kind in HANDED_OUT and other.happening.generation <= presented]
     if not pairs:
         return None
-    start = max(pairs, key=lambda other: other.happening.generation)
+    start = max(pairs, key=lambda other: (other.happening.generation, other.lane == mark.lane, other.y))
     between = [other for other in before if start.y < other.y and other.lane == mark.lane]
     half = NODE // 2
     if start.lane == mark.lane and not between:
@@ -183,11 +183,9 @@ def _edge(before: Sequence[Mark], mark: Mark) -> Edge | None:
     # Round the others: down into the gap below the pair, along it, down beside the lane, and in from the left.
     rail, gap = mark.x - CHANNEL, start.y + half + 9
     turn = 8 if rail > start.x else -8
-    return Edge(
-        one.kind,
-        f"M{start.x} {start.y + half}V{gap - 4}Q{start.x} {gap} {start.x + turn // 2} {gap}"
-        f"H{rail - turn}Q{rail} {gap} {rail} {gap + 8}V{mark.y - 8}Q{rail} {mark.y} {rail + 8} {mark.y}H{mark.x - half}",
-    )
+    out = f"M{start.x} {start.y + half}V{gap - 4}Q{start.x} {gap} {start.x + turn // 2} {gap}"
+    down = f"H{rail - turn}Q{rail} {gap} {rail} {gap + 8}V{mark.y - 8}"
+    return Edge(one.kind, f"{out}{down}Q{rail} {mark.y} {rail + 8} {mark.y}H{mark.x - half}")
 
 
 def _story(happenings: Sequence[Happening], alive: bool) -> str:

@@ -1,0 +1,67 @@
+"""What the scripts share: their outcome, and the steps that several of them take."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from app import db
+from app.learn.lab import forge, trace
+from app.learn.lab.bench import Bench
+from app.learn.lab.sources import Place
+from app.learn.lab.wire import Answer
+
+ME, REFRESH = "/api/auth/me", "/api/auth/refresh"
+ELSEWHERE = "https://evil.example"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """`held`: the site did what it promises. `checks`: the lines that decided. `forged`: what was sent, taken apart."""
+
+    held: bool
+    sentence: str
+    checks: list[Place]
+    forged: list[tuple[str, str, str]] = field(default_factory=list)  # what it is, header, payload
+
+
+async def forged(bench: Bench, forgeries: list[tuple[str, str]], sentence: str) -> Outcome:
+    """Each token at a private door; the genuine one first, so that a refusal means something."""
+    genuine = await bench.ask("The genuine token, to compare.", "GET", ME, token=bench.pair.access_token)
+    answers = [await bench.ask(f"{what[0].upper()}{what[1:]}.", "GET", ME, token=raw) for what, raw in forgeries]
+    found = [await trace.refused_by(raw, db.utcnow()) for _, raw in forgeries]
+    places = [trace.place_of(check) for check in dict.fromkeys(found) if check]
+    taken_apart = []
+    for what, raw in forgeries:
+        header, payload = forge.parts(raw)
+        taken_apart.append((what, forge.pretty(header), forge.pretty(payload)))
+    held = genuine.status == 200 and all(
+        answer.status == 401 and answer.header("www-authenticate").startswith("Bearer") for answer in answers
+    )
+    return Outcome(held, sentence, places, taken_apart)
+
+
+async def renew(bench: Bench, note: str, token: str) -> Answer:
+    return await bench.ask(note, "POST", REFRESH, body={"refresh_token": token})
+
+
+async def me(bench: Bench, note: str, renewed: Answer) -> Answer:
+    """Use what a renewal handed out. Errors: KeyError if it handed out nothing."""
+    return await bench.ask(note, "GET", ME, token=renewed.json()["access_token"])
+
+
+def generation(renewed: Answer) -> int:
+    _, claims = forge.parts(renewed.json()["access_token"])
+    return int(claims["gen"])
+
+
+def refresh_token(renewed: Answer) -> str:
+    return str(renewed.json()["refresh_token"])
+
+
+def statuses(*answers: Answer) -> list[int]:
+    return [answer.status for answer in answers]
+
+
+def about(answer: Answer) -> tuple[Any, Any]:
+    """Role and id of whoever /api/auth/me speaks of."""
+    said = answer.json()
+    return said["role"], said["user_id"]

@@ -1,0 +1,67 @@
+"""Tokens as a forger makes them, and one that no forger can make.
+
+Written by hand, for the library refuses to write much of what a forger writes.
+"""
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Mapping
+from typing import Any
+
+from app.auth import keys
+
+WRONG_KEY = secrets.token_bytes(32)  # of this process; verifies nothing
+
+
+def parts(raw: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and payload, unchecked. Errors: ValueError for what is no token."""
+    header, payload, _ = raw.split(".")
+    return _unpacked(header), _unpacked(payload)
+
+
+def unsigned(header: Mapping[str, Any], claims: Mapping[str, Any], signature: str = "") -> str:
+    """A signature from elsewhere, or none."""
+    return f"{_body(header, claims)}.{signature}"
+
+
+def signed_wrongly(header: Mapping[str, Any], claims: Mapping[str, Any], key: bytes = WRONG_KEY) -> str:
+    """HMAC-SHA256 under a key that is not ours, whatever algorithm the header names."""
+    body = _body(header, claims)
+    return f"{body}.{_b64(hmac.digest(key, body.encode(), hashlib.sha256))}"
+
+
+def signed_as_if_the_key_had_leaked(header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
+    """Signed with the site's own key, so that the checks behind the signature are reached.
+
+    For a check in this process, and then forgotten: never shown, never out of the process.
+    """
+    body, key = _body(header, claims), keys.current()
+    if key.algorithm == "HS256":
+        return f"{body}.{_b64(hmac.digest(key.signs, body.encode(), hashlib.sha256))}"
+    return f"{body}.{_b64(key.signs.sign(body.encode()))}"
+
+
+def pretty(part: Mapping[str, Any]) -> str:
+    return json.dumps(part, indent=2, ensure_ascii=False)
+
+
+def _body(header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
+    return f"{_packed(header)}.{_packed(claims)}"
+
+
+def _packed(part: Mapping[str, Any]) -> str:
+    return _b64(json.dumps(part, separators=(",", ":")).encode())
+
+
+def _unpacked(part: str) -> dict[str, Any]:
+    value = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    if not isinstance(value, dict):
+        raise ValueError("not an object")
+    return value
+
+
+def _b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()

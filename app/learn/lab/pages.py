@@ -1,0 +1,173 @@
+"""The exhibits as pages. Every one works by links and forms; static/lab.js makes countdowns tick, nothing more."""
+
+from typing import Annotated, Any, Literal
+from urllib.parse import urlencode
+
+import sqlalchemy as sa
+from lilya.responses import RedirectResponse
+from pydantic import BaseModel
+from ravyn import Request, get, post
+
+from app import db
+from app.audit import events, family
+from app.auth import guards, judge
+from app.auth.models import session_rows
+from app.learn.lab import attacks, bench, claims, inspector, machine, samples, sources, stories, transcripts, wire
+from app.learn.lab.door import Developer, reader
+from app.settings import get_settings
+from app.web import forms, render
+from app.web.errors import Problem
+from app.web.forms import Line, Lines
+
+MACHINE = "/learn/lab/time-machine"
+NO_OBJECT = "This must be a JSON object."
+
+
+class EditForm(BaseModel):
+    header: Annotated[str, Lines(1, 2000)]
+    payload: Annotated[str, Lines(1, 4000)]
+    way: Literal["kept", "wrong", "leaked"]
+
+
+class MintForm(BaseModel):
+    sub: Annotated[str, Line(1, 80)]
+    email: Annotated[str, Line(0, 254)] = ""
+    role: Annotated[str, Line(0, 40)] = ""
+
+
+@get()
+async def index(request: Request) -> Any:
+    return render.page(request, "learn/lab/index.html", attacks=len(attacks.ALL))
+
+
+@get()
+async def inspect(request: Request) -> Any:
+    return await _inspector(request)
+
+
+@post(status_code=200)
+async def edit(request: Request) -> Any:
+    """The verdict on an edited token; the token itself is never shown."""
+    if reader(request) is None:
+        return await _inspector(request)
+    form = await forms.parse(request, EditForm)
+    if form.data is None:
+        return await _inspector(request, 422, edited=form.values, errors=form.errors)
+    try:
+        steps = await inspector.edited_trace(
+            request.scope, form.data.header, form.data.payload, form.data.way, db.utcnow()
+        )
+    except inspector.NoObject as error:
+        return await _inspector(request, 422, edited=form.values, errors={error.field: NO_OBJECT})
+    return await _inspector(request, edited=form.values, verdict=steps)
+
+
+@post(status_code=200)
+async def mint(request: Request) -> Any:
+    form = await forms.parse(request, MintForm)
+    if form.data is None:
+        return await _inspector(request, 422, sample=form.values, sample_errors=form.errors)
+    minted = await samples.mint(form.data.sub, form.data.email, form.data.role, db.utcnow())
+    return await _inspector(request, sample=form.values, minted=minted)
+
+
+@get()
+async def own_family(request: Request) -> Any:
+    user = reader(request)
+    if user is None:
+        return render.page(request, "learn/lab/family.html", picture=None)
+    row = await db.fetch_one(sa.select(session_rows).where(session_rows.c.id == user.sid))
+    happened = family.of_session(row, await events.of_session(user.id, user.sid))
+    return render.page(request, "learn/lab/family.html", picture=family.picture(happened), row=row._mapping)
+
+
+@get()
+async def all_attacks(request: Request) -> Any:
+    return render.page(request, "learn/lab/attacks.html", attacks=attacks.ALL)
+
+
+@get()
+async def attack(request: Request) -> Any:
+    return _attack(request, _asked(request))
+
+
+@post(status_code=200)
+async def run_attack(request: Request) -> Any:
+    await forms.parse(request, forms.Nothing)
+    asked = _asked(request)
+    async with bench.throw_away(wire.in_this_process(request.scope)) as made:
+        outcome = await attacks.run(asked, made)
+    return _attack(request, asked, outcome, made.exchanges)
+
+
+@get()
+async def time_machine(request: Request) -> Any:
+    """A move sends on to the address of the world after it, which can be kept as a link."""
+    query = request.query_params
+    moves = machine.read(query.get("moves", ""))
+    loss, wait = _number(query.get("loss"), 0, 90, 0), _number(query.get("wait"), 10, 1800, 60)
+    if move := query.get("move", ""):
+        moves = machine.after(moves, f"w{wait}" if move == "w" else move)
+        here = urlencode({"moves": "-".join(moves), "loss": loss, "wait": wait})
+        return RedirectResponse(f"{MACHINE}?{here}#world", status_code=303)
+    world = machine.replay(moves, loss)
+    return render.page(
+        request, "learn/lab/time_machine.html", world=world, moves=moves, loss=loss, wait=wait, stories=stories.ALL,
+        picture=machine.picture(world), full=len(moves) >= machine.MOST_MOVES,
+        judge=sources.find(judge.judge, "def judge"),
+    )  # fmt: skip
+
+
+async def _inspector(request: Request, status: int = 200, **context: Any) -> Any:
+    now, user = db.utcnow(), reader(request)
+    shown: dict[str, Any] = {"access": None, "refresh": None, "steps": []}
+    if user is not None and not user.bearer:
+        row = await db.fetch_one(sa.select(session_rows).where(session_rows.c.id == user.sid))
+        shown = {
+            "access": inspector.access_token(request.scope),
+            "refresh": inspector.refresh_token(row),
+            "steps": await inspector.own_trace(request.scope, now),
+        }
+    context = {
+        "edited": None, "errors": {}, "verdict": [], "sample": None, "sample_errors": {}, "minted": None, **context
+    }  # fmt: skip
+    return render.page(
+        request, "learn/lab/inspector.html", status, now=now, distance=claims.distance, ways=inspector.WAYS,
+        names=inspector.cookie_names(), explained=claims.explained, pretty=inspector.pretty, **shown, **context,
+    )  # fmt: skip
+
+
+def _attack(request: Request, asked: attacks.Attack, outcome: Any = None, exchanges: Any = ()) -> Any:
+    at = attacks.ALL.index(asked)
+    return render.page(
+        request, "learn/lab/attack.html", attack=asked, outcome=outcome, exchanges=list(exchanges),
+        transcript=transcripts.first_of(asked.transcripts), following=attacks.ALL[(at + 1) % len(attacks.ALL)],
+    )  # fmt: skip
+
+
+def _asked(request: Request) -> attacks.Attack:
+    found = attacks.find(request.path_params["name"])
+    if found is None:
+        raise Problem(404)
+    return found
+
+
+def _number(raw: str | None, least: int, most: int, default: int) -> int:
+    """A whole number out of a link, kept within its bounds."""
+    text = raw or ""
+    return max(least, min(most, int(text))) if text.isascii() and text.isdigit() and len(text) < 9 else default
+
+
+exhibits = [
+    guards.private("/learn/lab", index, Developer),
+    guards.private("/learn/lab/inspector", inspect, Developer),
+    guards.private("/learn/lab/inspector/edit", edit, Developer),
+    guards.private("/learn/lab/inspector/mint", mint, Developer),
+    guards.private("/learn/lab/family", own_family, Developer),
+    guards.private("/learn/lab/attacks", all_attacks, Developer),
+    guards.private("/learn/lab/attacks/{name}", attack, Developer),
+    guards.private("/learn/lab/attacks/{name}", run_attack, Developer),
+    guards.private(MACHINE, time_machine, Developer),
+]
+# In production there is not even the address: the guard alone would still tell one method from another (405).
+route_patterns = exhibits if get_settings().is_development else []

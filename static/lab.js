@@ -1,0 +1,46 @@
+// Niceties of the Token Lab: it all works without this file.
+
+// Countdowns tick. The server wrote what stands there first.
+const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+const distance = (seconds) => {
+  let rest = Math.abs(seconds);
+  const words = [];
+  for (const [unit, length] of units) {
+    const count = Math.floor(rest / length);
+    rest %= length;
+    if (count || (unit === "second" && !words.length)) words.push(`${count} ${unit}${count === 1 ? "" : "s"}`);
+  }
+  return `${words.slice(0, 2).join(" ")} ${seconds > 0 ? "left" : "ago"}`;
+};
+const ticking = document.querySelectorAll("[data-until]");
+const tick = () => {
+  for (const each of ticking) each.textContent = distance(Math.trunc((Date.parse(each.dataset.until) - Date.now()) / 1000));
+};
+if (ticking.length) setInterval(tick, 1000);
+
+// A slider says where it stands.
+for (const output of document.querySelectorAll(".slider output")) {
+  const input = document.getElementById(output.htmlFor.value);
+  input.addEventListener("input", () => { output.value = input.value; });
+}
+
+// What a script can take from this page: tried here, with a sample that is worth nothing.
+const place = document.querySelector("[data-reach]");
+if (place) {
+  const key = "token-lab-sample";
+  localStorage.setItem(key, "a token kept in localStorage");
+  const found = [
+    ["document.cookie", document.cookie || "(empty: both cookies are HttpOnly)"],
+    [`localStorage.getItem("${key}")`, localStorage.getItem(key)],
+  ];
+  localStorage.removeItem(key);
+  const list = document.createElement("dl");
+  for (const [what, value] of found) {
+    const group = document.createElement("div"), term = document.createElement("dt"), said = document.createElement("dd");
+    term.append(Object.assign(document.createElement("code"), { textContent: what }));
+    said.textContent = value;
+    group.append(term, said);
+    list.append(group);
+  }
+  place.append(list);
+}

@@ -1,0 +1,161 @@
+"""Each attack, in this process and with a plain HTTP client against a server process: the same answers, one verdict."""
+
+import ast
+import html
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+
+from app import db
+from app.audit.models import event_rows
+from app.auth import sessions
+from app.auth.judge import Verdict
+from app.auth.models import session_rows, user_rows
+from app.learn.lab import attacks, bench, wire
+from app.learn.lab.attacks import Attack
+from app.learn.lab.wire import Answer, Send
+from app.settings import ROOT
+from app.web import origin
+from tests.support import server as servers
+from tests.support.people import make_user, sign_in
+from tests.support.server import Server
+from tests.support.visitor import Visitor
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with servers.running() as server:
+        yield server
+
+
+def over_http(client: httpx.AsyncClient) -> Send:
+    async def send(method: str, path: str, headers: Any, body: str) -> Answer:
+        answer = await client.request(method, path, headers=headers, content=body)
+        return Answer(answer.status_code, list(answer.headers.multi_items()), answer.text)
+
+    return send
+
+
+def shown_on(page: str) -> tuple[bool, list[int]]:
+    """What a page of the lab says: the verdict, and the status of each answer in turn."""
+    return "verdict-passed" in page, [int(status) for status in re.findall(r'status-\d">(\d+)<', page)]
+
+
+@pytest.mark.parametrize("attack", attacks.ALL, ids=lambda attack: attack.name)
+async def test_lab_gets_what_a_plain_http_client_gets(server: Server, attack: Attack) -> None:
+    """The script over loopback HTTP, and the button of the page, at one and the same server process."""
+    async with server.database(), httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+        async with bench.throw_away(over_http(client)) as plain:
+            outcome = await attacks.run(attack, plain)
+        page = await client.post(f"/learn/lab/attacks/{attack.name}")
+
+    assert page.status_code == 200, page.text
+    assert outcome.held, outcome.sentence
+    assert shown_on(page.text) == (outcome.held, [one.status for one in plain.exchanges])
+    assert html.escape(outcome.sentence, quote=False) in html.unescape(page.text)
+    for at in outcome.checks:
+        assert str(at) in page.text
+        assert (ROOT / at.file).read_text().splitlines()[at.line - 1].strip() == at.code
+
+
+@pytest.mark.parametrize("attack", attacks.ALL, ids=lambda attack: attack.name)
+async def test_nothing_is_left_of_a_run_and_the_reader_is_not_touched(client: Visitor, attack: Attack) -> None:
+    reader = await make_user()
+    await sign_in(client, reader)
+    await client.visit("/dashboard")
+    before = await everything()
+
+    page = await client.submit(f"/learn/lab/attacks/{attack.name}")
+
+    assert page.status_code == 200
+    assert shown_on(page.text)[0], page.text
+    assert await everything() == before
+    assert (await client.visit("/dashboard")).status_code == 200
+    assert f"<bdi>{reader.name}</bdi>" in page.text  # who asked in there is not who asks out here
+
+
+async def everything() -> dict[str, list[Any]]:
+    """Accounts, sessions and trail, whole."""
+    tables = {"users": user_rows, "sessions": session_rows, "trail": event_rows}
+    return {name: await db.fetch_all(sa.select(table).order_by(table.c.id)) for name, table in tables.items()}
+
+
+@pytest.mark.parametrize("attack", attacks.ALL, ids=lambda attack: attack.name)
+async def test_page_holds_no_token_that_could_be_used(
+    client: Visitor, attack: Attack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    shorten: Callable[[str], str] = wire.shortened
+    monkeypatch.setattr(wire, "shortened", lambda text: sent.append(text) or shorten(text))
+    await sign_in(client, await make_user())
+
+    page = (await client.submit(f"/learn/lab/attacks/{attack.name}")).text
+
+    whole = re.findall(r"eyJ[\w-]+\.[\w-]+\.[\w-]+", "\n".join(sent))
+    assert whole
+    for raw in whole:
+        assert raw not in page
+        assert raw.rpartition(".")[2] not in page
+
+
+async def test_attack_that_works_is_said_to_work(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The verdict comes from the answers: with the defence gone it turns."""
+    monkeypatch.setattr(sessions, "judge", lambda *_: Verdict.REPLAY)
+    monkeypatch.setattr(origin.SameOrigin, "_allowed", lambda *_: True)
+
+    for name in ("stale-refresh", "cross-site-post"):
+        page = (await client.submit(f"/learn/lab/attacks/{name}")).text
+        assert not shown_on(page)[0], name
+        assert "The site did not hold." in page
+
+
+async def test_script_that_cannot_go_on_has_not_held(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sessions, "judge", lambda *_: Verdict.DEAD)
+
+    page = await client.submit("/learn/lab/attacks/lost-answer")
+
+    assert page.status_code == 200
+    assert "The site did not hold." in page.text
+
+
+@pytest.mark.usefixtures("database")
+async def test_person_left_behind_by_a_stopped_worker_is_removed_by_the_next_run() -> None:
+    left = await make_user(email=f"left{bench.DOMAIN}")
+    stays = await make_user()
+    await db.execute(sa.update(user_rows).values(created_at=db.utcnow() - timedelta(hours=1)))
+
+    async with bench.throw_away(over_http(httpx.AsyncClient())):
+        pass
+
+    assert [row.id for row in await db.fetch_all(sa.select(user_rows))] == [stays.id] != [left.id]
+
+
+@pytest.mark.usefixtures("database")
+async def test_person_is_removed_when_the_run_fails() -> None:
+    with pytest.raises(ZeroDivisionError):
+        async with bench.throw_away(over_http(httpx.AsyncClient())):
+            raise ZeroDivisionError
+
+    assert await db.fetch_all(sa.select(user_rows)) == []
+
+
+@pytest.mark.parametrize("attack", attacks.ALL, ids=lambda attack: attack.name)
+def test_test_that_an_attack_names_is_there(attack: Attack) -> None:
+    file, _, name = attack.test.partition("::")
+    tree = ast.parse((ROOT / file).read_text())
+
+    assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
+
+
+def test_names_are_unlike_and_fit_an_address() -> None:
+    names = [attack.name for attack in attacks.ALL]
+
+    assert len(set(names)) == len(names) == 13
+    assert all(re.fullmatch(r"[a-z-]+", name) for name in names)
