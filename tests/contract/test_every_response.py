@@ -8,6 +8,7 @@ import pytest
 
 from app.main import route_table
 from app.web import static
+from tests.support.clock import Clock
 from tests.support.people import make_user, sign_in
 from tests.support.visitor import Visitor
 
@@ -130,7 +131,8 @@ async def test_nonce_is_new_each_time(client: Visitor) -> None:
 
 
 @pytest.mark.parametrize("route", [row for row in route_table() if row["method"] == "GET"], ids=lambda row: row["path"])
-async def test_head_equals_get_without_the_body(client: Visitor, route: dict[str, str]) -> None:
+async def test_head_equals_get_without_the_body(client: Visitor, clock: Clock, route: dict[str, str]) -> None:
+    """At the same moment: pages say how long ago something was."""
     await sign_in(client, await make_user(role="admin"))
     path = route["path"].replace("{action}", "deactivate")
     for name in ("note_id", "user_id"):

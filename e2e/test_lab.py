@@ -1,0 +1,186 @@
+"""The Token Lab in a browser: every exhibit, with and without JavaScript, in both colour schemes and on a phone."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from app.learn.lab import attacks, stories
+from app.learn.lab.attacks import Attack
+from e2e.support.people import cookie, sign_in
+from e2e.test_every_page import NARROW, PHONE, grumble, violations
+from tests.support.people import Person
+from tests.support.server import Server
+
+LAB = "/learn/lab"
+
+
+def press(page: Page, name: str) -> None:
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def edit(page: Page) -> None:
+    page.goto(f"{LAB}/inspector")
+    payload = page.get_by_label("Payload")
+    payload.fill(payload.input_value().replace('"user"', '"admin"'))
+    press(page, "Check it")
+    expect(page.get_by_role("status").filter(has_text="Refused by the check Signature")).to_be_visible()
+    expect(page.get_by_label("Payload")).to_have_value(re.compile('"admin"'))
+
+
+def edit_badly(page: Page) -> None:
+    page.goto(f"{LAB}/inspector")
+    page.get_by_label("Header").fill("no object")
+    press(page, "Check it")
+    expect(page.get_by_role("alert")).to_contain_text("This must be a JSON object.")
+
+
+def mint(page: Page) -> None:
+    page.goto(f"{LAB}/inspector")
+    page.get_by_label("Role claim").fill("astronaut")
+    press(page, "Mint and decode")
+    expect(page.get_by_text("Three readers")).to_be_visible()
+
+
+def run(page: Page, name: str) -> None:
+    page.goto(f"{LAB}/attacks/{name}")
+    press(page, "Run it")
+    expect(page.get_by_role("heading", name="The exchange")).to_be_visible()
+
+
+def wind(page: Page) -> None:
+    """The thief comes first, by hand."""
+    page.goto(f"{LAB}/time-machine")
+    press(page, "Copies the cookies")
+    press(page, "+ 16 min")
+    press(page, "Opens a page")
+    press(page, "Wait")
+    press(page, "+ 16 min")
+    press(page, "Tab 1 opens a page")
+    expect(page.get_by_role("status").filter(has_text="an old token came back")).to_be_visible()
+
+
+# Name: whether one is signed in, and how one gets there.
+EXHIBITS: dict[str, tuple[bool, Callable[[Page], Any]]] = {
+    "front page": (False, lambda page: page.goto(LAB)),
+    "inspector, invitation": (False, lambda page: page.goto(f"{LAB}/inspector")),
+    "inspector": (True, lambda page: page.goto(f"{LAB}/inspector")),
+    "inspector, edited": (True, edit),
+    "inspector, edited badly": (True, edit_badly),
+    "inspector, sample": (False, mint),
+    "family, invitation": (False, lambda page: page.goto(f"{LAB}/family")),
+    "family": (True, lambda page: page.goto(f"{LAB}/family")),
+    "attacks": (True, lambda page: page.goto(f"{LAB}/attacks")),
+    "attack": (True, lambda page: page.goto(f"{LAB}/attacks/expired")),
+    "attack, forged": (True, lambda page: run(page, "key-confusion")),
+    "attack, exchange": (True, lambda page: run(page, "stale-refresh")),
+    "attack, script": (True, lambda page: run(page, "script-reads-cookies")),
+    "time machine": (False, lambda page: page.goto(f"{LAB}/time-machine")),
+    "time machine, story": (True, lambda page: page.goto(f"{LAB}/time-machine?moves={stories.ALL[3].moves}")),
+    "time machine, by hand": (False, wind),
+}
+
+
+@pytest.mark.parametrize("exhibit", EXHIBITS)
+def test_exhibit_is_accessible_in_both_colour_schemes_and_on_a_phone(
+    new_context: Callable[..., BrowserContext], server: Server, person: Person, complaints: list[str], exhibit: str
+) -> None:
+    signed_in, steps = EXHIBITS[exhibit]
+    context = new_context(reduced_motion="reduce", color_scheme="light")
+    if signed_in:
+        sign_in(context, server, person)
+    page = context.new_page()
+    page.on("console", lambda message: grumble(message, complaints))
+
+    steps(page)
+    light = violations(page)
+    page.emulate_media(color_scheme="dark")
+    dark = violations(page)
+    page.set_viewport_size(PHONE)  # type: ignore[arg-type]
+    phone = violations(page)
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+    assert (light, dark, phone, too_wide) == ("", "", "", 0)
+
+
+@pytest.mark.parametrize("exhibit", EXHIBITS)
+def test_exhibit_works_without_javascript(
+    new_context: Callable[..., BrowserContext], server: Server, person: Person, exhibit: str
+) -> None:
+    signed_in, steps = EXHIBITS[exhibit]
+    context = new_context(java_script_enabled=False)
+    if signed_in:
+        sign_in(context, server, person)
+
+    steps(context.new_page())
+
+
+@pytest.mark.parametrize("attack", attacks.ALL, ids=lambda attack: attack.name)
+def test_attack_is_run_by_its_button_and_does_not_touch_the_reader(
+    page: Page, server: Server, person: Person, attack: Attack
+) -> None:
+    pair = sign_in(page.context, server, person)
+    page.goto(f"{LAB}/attacks")
+    page.get_by_role("link", name=attack.title, exact=True).click()
+
+    press(page, "Run it")
+
+    works = "It works, and nobody is signed out." if attack.innocent else "It does not work."
+    expect(page.get_by_role("status")).to_contain_text(works)
+    assert cookie(page.context, "refresh") == pair.refresh_token
+    page.goto("/dashboard")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Hello, {person.name}")
+
+
+def test_token_in_the_page_lacks_its_signature(page: Page, server: Server, person: Person) -> None:
+    """Whatever a script could read: the document as it stands, every field in it."""
+    pair = sign_in(page.context, server, person)
+    edit(page)
+
+    readable = page.content() + page.evaluate(
+        "[...document.querySelectorAll('input, textarea')].map(field => field.value).join()"
+    )
+
+    assert pair.access_token.split(".")[1] in readable
+    assert pair.access_token.rpartition(".")[2] not in readable
+    assert pair.refresh_token.rpartition(".")[2] not in readable
+
+
+def test_countdown_ticks_and_sliders_tell_their_value(page: Page, server: Server, person: Person) -> None:
+    sign_in(page.context, server, person)
+    page.clock.install()
+    page.goto(f"{LAB}/inspector")
+    before = page.locator("[data-until]").first.inner_text()
+    page.clock.run_for(5_000)  # milliseconds of its own clock
+    assert page.locator("[data-until]").first.inner_text() != before
+
+    page.goto(f"{LAB}/time-machine")
+    page.get_by_label("Answers lost, percent").press("End")
+
+    expect(page.locator("output").last).to_have_text("90")
+
+
+def test_reader_comes_from_the_invitation_back_to_the_exhibit(page: Page, person: Person) -> None:
+    page.goto(f"{LAB}/inspector")
+    page.get_by_role("main").get_by_role("link", name="Sign in").click()
+    page.get_by_label("E-mail").fill(person.email)
+    page.get_by_label("Password", exact=True).fill(person.password)
+    press(page, "Sign in")
+
+    expect(page.get_by_role("heading", name="Your two cookies")).to_be_visible()
+
+
+def test_story_is_a_link_that_shows_where_it_leads(page: Page) -> None:
+    page.goto(LAB)
+    page.get_by_role("link", name="Time machine", exact=True).first.click()
+
+    page.get_by_role("link", name="Two tabs").click()
+
+    expect(page.get_by_role("link", name="Two tabs")).to_have_attribute("aria-current", "true")
+    expect(page.get_by_role("img", name="The generations of this session")).to_be_visible()
+    page.get_by_text("The same as a table").click()
+    expect(page.get_by_role("table")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="same pair again")).to_contain_text("Tab 2")
