@@ -33,6 +33,9 @@ ENDED = {
     events.REUSED: "ended for both",
     events.DEACTIVATED: "account closed",
     events.ENDED_BY_ADMIN: "ended by admin",
+    events.ENDED_BY_OWNER: "ended by owner",
+    events.CREDENTIALS_CHANGED: "new credentials",
+    events.CLOSED: "account given up",
 }
 HANDED_OUT = (STARTED, RUN, LOST, events.SESSION_ROTATED, events.SESSION_REPLAYED)
 

@@ -23,6 +23,7 @@ from app.auth.models import user_rows
 from app.auth.tokens import TokenPair
 from app.learn.lab import wire
 from app.learn.lab.wire import Answer, Exchange, Send
+from app.mail.models import letter_rows
 
 DOMAIN = "@token-lab.invalid"  # RFC 2606: no mailbox can be there
 AT_ONCE = 2  # attacks that may run at the same time in a worker
@@ -105,8 +106,9 @@ async def _made() -> Person:
 
 
 async def _remove(which: Any) -> None:
-    """The account, by cascade its sessions, and what the trail says of it: a run is no part of anybody's history."""
+    """The account, by cascade its sessions, its letters and its trail: a run is no part of anybody's history."""
     async with db.transaction() as tx:
         doomed = [row.id for row in await tx.fetch_all(sa.select(user_rows.c.id).where(which).limit(100))]
-        await tx.execute(sa.delete(event_rows).where(event_rows.c.user_id.in_(doomed)))
+        for table in (event_rows, letter_rows):
+            await tx.execute(sa.delete(table).where(table.c.user_id.in_(doomed)))
         await tx.execute(sa.delete(user_rows).where(user_rows.c.id.in_(doomed)))

@@ -19,6 +19,7 @@ from app.auth.models import session_rows, user_rows
 from app.learn.lab import attacks, bench, wire
 from app.learn.lab.attacks import Attack
 from app.learn.lab.wire import Answer, Send
+from app.mail.models import letter_rows
 from app.settings import ROOT
 from app.web import origin
 from tests.support import server as servers
@@ -82,8 +83,8 @@ async def test_nothing_is_left_of_a_run_and_the_reader_is_not_touched(client: Vi
 
 
 async def everything() -> dict[str, list[Any]]:
-    """Accounts, sessions and trail, whole."""
-    tables = {"users": user_rows, "sessions": session_rows, "trail": event_rows}
+    """Accounts, sessions, trail and letters, whole."""
+    tables = {"users": user_rows, "sessions": session_rows, "trail": event_rows, "letters": letter_rows}
     return {name: await db.fetch_all(sa.select(table).order_by(table.c.id)) for name, table in tables.items()}
 
 
