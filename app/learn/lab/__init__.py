@@ -2,7 +2,7 @@
 
 Never shows a signature that the site would accept: script on the page could take it. What it mints is signed by a key
 of its own, for an audience of its own. What it signs with the site's key, to see a claim refused, never leaves the
-process. Development only, and only for whoever sits at this machine (`door`).
+process. Development only, and only for whoever sits at this machine (`guards.Developer`).
 
     inspector   both cookies as the server sees them; every check with the line where it stands (`trace`, `sources`)
     family      the session's generations, from the audit trail (app/audit/family.py)
