@@ -34,6 +34,7 @@ class Connection:
     """One keep-alive connection that sends bytes and reads an answer; a client library would take the second core."""
 
     async def open(self, port: int) -> "Connection":
+        self.port = port
         self.reader, self.writer = await asyncio.open_connection("127.0.0.1", port)
         return self
 
@@ -44,6 +45,8 @@ class Connection:
         lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(content)}"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         lines += ["Content-Type: application/json"] if content else []
+        if self.reader.at_eof():  # the server closes what was idle for five seconds, while another side has its turn
+            await self.open(self.port)
         self.writer.write("\r\n".join([*lines, "", ""]).encode() + content)
         head = await self.reader.readuntil(b"\r\n\r\n")
         length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])

@@ -1,6 +1,6 @@
 """What all tests share. People and sessions: `tests.support.people`; a real server process: `tests.support.server`."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +60,8 @@ async def make_client(app: Any, database: str) -> AsyncIterator[Callable[..., Vi
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     """Stands still until moved: `clock.forward(minutes=16)`."""
-    return Clock(monkeypatch)
+    clock = Clock(monkeypatch)
+    with clock.over_the_database():
+        yield clock

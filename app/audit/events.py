@@ -91,18 +91,24 @@ CREDENTIALS_CHANGED = "credentials_changed"  # a new password or address: every 
 CLOSED = "closed"  # the owner gave the account up
 REASONS = (LOGGED_OUT, REPLACED, REUSED, DEACTIVATED, ENDED_BY_ADMIN, ENDED_BY_OWNER, CREDENTIALS_CHANGED, CLOSED)
 
+RECORDED = sa.insert(event_rows)  # takes a `row`
 
-async def record(
+
+async def record(event: str, *, tx: Any = db, **what: Any) -> None:
+    """Write one row, in the caller's transaction `tx` or on its own. `what` and errors: see `row`."""
+    await tx.execute(RECORDED, row(event, **what))
+
+
+def row(
     event: str,
     *,
-    tx: Any = db,
     user_id: UUID | None = None,
     actor_id: UUID | None = None,
     session_id: UUID | None = None,
     detail: str = "",
     at: datetime | None = None,
-) -> None:
-    """Write one row, in the caller's transaction `tx` or on its own.
+) -> dict[str, Any]:
+    """What is written about it.
 
     `user_id`: whose account it is about. `actor_id`: who did it, None for somebody not signed in. `detail`: at most 255
     characters out of our own vocabulary, never text that a visitor sent.
@@ -110,20 +116,18 @@ async def record(
     """
     WORDS[event]
     browser = client.current()
-    await tx.execute(
-        sa.insert(event_rows).values(
-            id=db.uuid7(),
-            at=at or db.utcnow(),
-            event=event,
-            user_id=user_id,
-            actor_id=actor_id,
-            session_id=session_id,
-            ip=browser.ip,
-            user_agent=browser.user_agent,
-            request_id=browser.request_id,
-            detail=detail,
-        )
-    )
+    return {
+        "id": db.uuid7(),
+        "at": at or db.utcnow(),
+        "event": event,
+        "user_id": user_id,
+        "actor_id": actor_id,
+        "session_id": session_id,
+        "ip": browser.ip,
+        "user_agent": browser.user_agent,
+        "request_id": browser.request_id,
+        "detail": detail,
+    }
 
 
 async def of_user(user_id: UUID, limit: int = 10) -> list[Any]:

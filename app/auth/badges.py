@@ -30,6 +30,19 @@ WINDOW = timedelta(minutes=5)  # each read takes all of it again: commits become
 KEPT = timedelta(days=1)
 CHECKS = ("session", "account", "revoked", "ended", "owner", "generation")  # in the order in which they are made
 
+# Prepared once: what check-in says to the database.
+_s, _u = session_rows.c, user_rows.c
+_HELD = (
+    sa.select(
+        _s.user_id, _s.generation, _s.confirmed, _s.revoked_at, _s.ends_at, _u.email, _u.name, _u.role, _u.is_active
+    )
+    .select_from(session_rows.join(user_rows, _s.user_id == _u.id))
+    .where(_s.id == sa.bindparam("sid"))
+)
+_ARRIVED = sa.update(session_rows).where(
+    _s.id == sa.bindparam("sid"), _s.confirmed < sa.bindparam("shown"), _s.revoked_at.is_(None)
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Badge:
@@ -74,7 +87,7 @@ async def check_in(token: AppToken, now: datetime, *, remembered: bool = True) -
 
 async def refused_by(token: AppToken, now: datetime) -> str | None:
     """The name in CHECKS of what the rows refuse the token for, or None. For explaining: nothing is remembered."""
-    return _fault(await _rows(token), token, now)
+    return _fault(await db.fetch_one(_HELD, {"sid": token.sid}), token, now)
 
 
 async def announce(tx: Any, *, session_id: UUID | None = None, user_id: UUID | None = None) -> None:
@@ -131,23 +144,12 @@ def _trusted(at: float) -> bool:
 
 
 async def _ask_the_rows(token: AppToken, now: datetime) -> Badge | None:
-    row = await _rows(token)
+    row = await db.fetch_one(_HELD, {"sid": token.sid})
     if _fault(row, token, now):
         return None
     if token.gen > row.confirmed:
         await _confirm(token, now)
     return Badge(row.user_id, row.email, row.name, row.role, token.sid)
-
-
-async def _rows(token: AppToken) -> Any:
-    return await db.fetch_one(
-        sa.select(
-            session_rows.c.user_id, session_rows.c.generation, session_rows.c.confirmed, session_rows.c.revoked_at,
-            session_rows.c.ends_at, user_rows.c.email, user_rows.c.name, user_rows.c.role, user_rows.c.is_active,
-        )
-        .select_from(session_rows.join(user_rows, session_rows.c.user_id == user_rows.c.id))
-        .where(session_rows.c.id == token.sid)
-    )  # fmt: skip
 
 
 def _fault(row: Any, token: AppToken, now: datetime) -> str | None:
@@ -166,8 +168,8 @@ def _fault(row: Any, token: AppToken, now: datetime) -> str | None:
 
 async def _confirm(token: AppToken, now: datetime) -> None:
     """The pair of this generation arrived: from now on its predecessor is old (see `judge`)."""
-    arrived = session_rows.c.id == token.sid, session_rows.c.confirmed < token.gen, session_rows.c.revoked_at.is_(None)
+    values = {"sid": token.sid, "shown": token.gen, "confirmed": token.gen, "last_seen_at": now}
     try:
-        await db.execute(sa.update(session_rows).where(*arrived).values(confirmed=token.gen, last_seen_at=now))
+        await db.execute(_ARRIVED, values)
     except db.Unavailable:
         log.warning("a generation could not be confirmed: the database takes no writes")

@@ -10,6 +10,7 @@ import hmac
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,23 @@ KEPT = timedelta(days=30)  # after its end
 MARKER, MARKER_SECONDS = "ask again", 60
 # Hands out nothing and ends nothing, but belongs in the trail.
 REMARKABLE = {Verdict.INVALID: events.REFRESH_FROM_THE_FUTURE, Verdict.ASK_AGAIN: events.SESSION_ASKED_AGAIN}
+
+# Prepared once: what a refresh says to the database.
+_s, _u = session_rows.c, user_rows.c
+_STARTED = sa.insert(session_rows)
+_PRESENTED = (
+    sa.select(
+        _s.id, _s.user_id, _s.secret, _s.generation, _s.confirmed, _s.handed_at, _s.authenticated_at, _s.ends_at,
+        _s.revoked_at, _u.is_active, _u.role, db.now().label("db_now"),
+    )
+    .select_from(session_rows.join(user_rows, _s.user_id == _u.id))
+    .where(_s.id == sa.bindparam("sid"))
+)  # fmt: skip
+_HANDED_OUT = (
+    sa.update(session_rows)
+    .where(_s.id == sa.bindparam("sid"), _s.generation == sa.bindparam("judged"), _s.revoked_at.is_(None))
+    .returning(_s.id, _s.user_id, _s.secret, _s.generation, _s.authenticated_at, _s.ends_at)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +91,8 @@ async def start(tx: Any, user: Any, *, now: datetime, ends_at: datetime | None =
         "user_agent": browser.user_agent,
         "ip": browser.ip,
     }
-    row = await tx.fetch_one(sa.insert(session_rows).values(values).returning(*session_rows.c))
-    return tokens.issue_pair(row, role=user.role, now=now)
+    await tx.execute(_STARTED, values)
+    return tokens.issue_pair(SimpleNamespace(**values), role=user.role, now=now)
 
 
 async def rotate(raw: str | None, *, marker: str = "", retried: bool = False) -> Rotated | Rejected:
@@ -89,7 +107,7 @@ async def rotate(raw: str | None, *, marker: str = "", retried: bool = False) ->
     if token is None:
         return Rejected(Verdict.INVALID)
     for _ in range(TRIES):
-        row = await _load(token.sid)
+        row = await db.fetch_one(_PRESENTED, {"sid": token.sid})
         if row is None:
             return Rejected(Verdict.DEAD)
         if str(row.user_id) != token.sub or not _jti_fits(token, row):
@@ -155,32 +173,23 @@ def _verdict(row: Any, token: AppToken, asked: bool) -> Verdict:
     return verdict
 
 
-async def _load(sid: UUID) -> Any:
-    session, user = session_rows, user_rows
-    columns = [*session.c, user.c.is_active, user.c.role, db.now().label("db_now")]
-    return await db.fetch_one(
-        sa.select(*columns).select_from(session.join(user, session.c.user_id == user.c.id)).where(session.c.id == sid)
-    )
-
-
 async def _hand_out(row: Any, token: AppToken, verdict: Verdict) -> Rotated | None:
     """The UPDATE that only one of many can win; None when the row is no longer what was judged."""
-    table, now, browser = session_rows, row.db_now, client.current()
+    now, browser = row.db_now, client.current()
     values = {"last_seen_at": now, "ip": browser.ip, "user_agent": browser.user_agent}
     values |= handed_out(row, token.gen, verdict, now)
-    async with db.transaction() as tx:
-        fresh = await tx.fetch_one(
-            sa.update(table)
-            .where(table.c.id == row.id, table.c.generation == row.generation, table.c.revoked_at.is_(None))
-            .values(values)
-            .returning(*table.c)
-        )
-        if fresh is None:
-            return None
-        event = events.SESSION_ROTATED if verdict is Verdict.ROTATE else events.SESSION_REPLAYED
-        await events.record(
-            event, tx=tx, user_id=row.user_id, actor_id=row.user_id, session_id=row.id, detail=f"gen {fresh.generation}"
-        )
+
+    def hand_out(connection: sa.Connection) -> Any:
+        fresh = connection.execute(_HANDED_OUT, {"sid": row.id, "judged": row.generation, **values}).first()
+        if fresh:
+            event = events.SESSION_ROTATED if verdict is Verdict.ROTATE else events.SESSION_REPLAYED
+            about = {"user_id": row.user_id, "actor_id": row.user_id, "session_id": row.id}
+            connection.execute(events.RECORDED, events.row(event, **about, detail=f"gen {fresh.generation}"))
+        return fresh
+
+    fresh = await db.at_once(hand_out)
+    if fresh is None:
+        return None
     quick = (token.quick or 0) + 1 if now - token.iat < QUICK else 0
     return Rotated(tokens.issue_pair(fresh, role=row.role, now=now, quick=quick), quick)
 

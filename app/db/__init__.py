@@ -8,17 +8,18 @@ Chapter: "The desk's ledger".
 """
 
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import edgy
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.columns import folded, moment, now, uuid7
-from app.db.database import BEGIN, Database, roll_back
+from app.db.database import BEGIN, Database, undo
 from app.db.errors import Unavailable, available
 from app.db.pool import Pool
 from app.db.schema import downgrade, pending, upgrade
@@ -28,6 +29,7 @@ __all__ = [
     "Database",
     "Transaction",
     "Unavailable",
+    "at_once",
     "available",
     "connect",
     "database",
@@ -60,6 +62,8 @@ except ValueError as error:
     raise SystemExit(2) from None
 registry = edgy.Registry(database=database)
 
+T = TypeVar("T")
+Values = Mapping[str, Any] | None
 _pool: Pool | None = None
 
 
@@ -98,24 +102,47 @@ def point_at(url: str) -> None:
     registry.metadata_by_url.process()
 
 
-async def fetch_one(statement: Any) -> Any:
-    """The first row, or None. Errors: Unavailable; IntegrityError of SQLAlchemy."""
-    return await _opened().run(lambda connection: connection.execute(statement).first())
+async def fetch_one(statement: Any, values: Values = None) -> Any:
+    """The first row, or None. Errors: Unavailable; IntegrityError of SQLAlchemy.
+
+    `values`: of the statement's `sa.bindparam`s, and the columns that an INSERT or UPDATE without `.values()` sets. A
+    statement that is asked for often is a constant of its module: building one costs as much as running it.
+    """
+    return await _opened().run(lambda connection: connection.execute(statement, values).first())
 
 
-async def fetch_value(statement: Any) -> Any:
+async def fetch_value(statement: Any, values: Values = None) -> Any:
     """The first column of the first row, or None."""
-    row = await fetch_one(statement)
+    row = await fetch_one(statement, values)
     return None if row is None else row[0]
 
 
-async def fetch_all(statement: Any) -> list[Any]:
-    return await _opened().run(lambda connection: list(connection.execute(statement).all()))
+async def fetch_all(statement: Any, values: Values = None) -> list[Any]:
+    return await _opened().run(lambda connection: list(connection.execute(statement, values).all()))
 
 
-async def execute(statement: Any) -> int:
+async def execute(statement: Any, values: Values = None) -> int:
     """How many rows the statement touched."""
-    return await _opened().run(lambda connection: int(connection.execute(statement).rowcount))
+    return await _opened().run(lambda connection: int(connection.execute(statement, values).rowcount))
+
+
+async def at_once(work: Callable[[Connection], T]) -> T:
+    """A transaction with nothing to wait for between its statements, for half the CPU time of `transaction()`.
+
+    `work` speaks with SQLAlchemy's own connection. Who is cancelled does not wait for it; it is finished all the same.
+    """
+
+    def whole(connection: Connection) -> T:
+        connection.exec_driver_sql(BEGIN[connection.dialect.name])
+        try:
+            result = work(connection)
+            connection.exec_driver_sql("COMMIT")
+        except BaseException:
+            undo(connection)
+            raise
+        return result
+
+    return await _opened().run(whole)
 
 
 async def prune(table: Any, over: Any) -> int:
@@ -142,18 +169,18 @@ class Transaction:
         self.after_commit: list[Callable[[], None]] = []  # what this process must know the moment it is true
         self.failed = False
 
-    async def fetch_one(self, statement: Any) -> Any:
-        return (await self._run(statement)).first()
+    async def fetch_one(self, statement: Any, values: Values = None) -> Any:
+        return (await self._run(statement, values)).first()
 
-    async def fetch_value(self, statement: Any) -> Any:
-        row = await self.fetch_one(statement)
+    async def fetch_value(self, statement: Any, values: Values = None) -> Any:
+        row = await self.fetch_one(statement, values)
         return None if row is None else row[0]
 
-    async def fetch_all(self, statement: Any) -> list[Any]:
-        return list((await self._run(statement)).all())
+    async def fetch_all(self, statement: Any, values: Values = None) -> list[Any]:
+        return list((await self._run(statement, values)).all())
 
-    async def execute(self, statement: Any) -> int:
-        return int((await self._run(statement)).rowcount)
+    async def execute(self, statement: Any, values: Values = None) -> int:
+        return int((await self._run(statement, values)).rowcount)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
@@ -173,10 +200,10 @@ class Transaction:
         if self.failed:
             raise RuntimeError("a statement of this transaction has failed: what may fail belongs in a savepoint()")
 
-    async def _run(self, statement: Any) -> Any:
+    async def _run(self, statement: Any, values: Values = None) -> Any:
         self.refuse_if_failed()
         try:
-            return await _run(self._connection, statement)
+            return await _run(self._connection, statement, values)
         except Exception:
             self.failed = True
             raise
@@ -200,15 +227,15 @@ async def transaction() -> AsyncIterator[Transaction]:
                 for tell in inside.after_commit:
                     tell()
         except Exception:
-            await roll_back(connection)
+            await connection.run_sync(undo)
             raise
 
 
-async def _run(connection: AsyncConnection, statement: Any) -> Any:
+async def _run(connection: AsyncConnection, statement: Any, values: Values = None) -> Any:
     with available():
         if isinstance(statement, str):
             return await connection.exec_driver_sql(statement)
-        return await connection.execute(statement)
+        return await connection.execute(statement, values)
 
 
 def _opened() -> Pool:

@@ -4,6 +4,7 @@ from typing import Any
 
 import edgy
 import orjson
+import sqlalchemy as sa
 from databasez.core.transaction import Transaction as _StockTransaction
 from databasez.sqlalchemy import SQLAlchemyTransaction
 
@@ -17,15 +18,15 @@ POOL_SECONDS = 5  # how long a request waits for a connection before it is told 
 BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED"}
 
 
-async def roll_back(connection: Any) -> None:
-    """Undo what was said since BEGIN. If that fails the connection is gone, and the transaction with it."""
+def undo(connection: sa.Connection) -> None:
+    """Roll back what was said since BEGIN. If that fails the connection is gone, and the transaction with it."""
     try:
         if connection.dialect.name == "sqlite":
-            await connection.rollback()  # nothing if SQLite has undone it by itself, as it does when the disk is full
+            connection.rollback()  # nothing if SQLite has undone it by itself, as it does when the disk is full
         else:
-            await connection.exec_driver_sql("ROLLBACK")
+            connection.exec_driver_sql("ROLLBACK")
     except Exception:
-        await connection.invalidate()
+        connection.invalidate()
 
 
 class _Transaction(SQLAlchemyTransaction):
@@ -54,14 +55,15 @@ class _Transaction(SQLAlchemyTransaction):
             await connection.exec_driver_sql("COMMIT")
         except BaseException as error:
             # Cancelled: nobody knows where it stands; closing it ends the transaction.
-            await (roll_back(connection) if isinstance(error, Exception) else connection.invalidate())
+            await (connection.run_sync(undo) if isinstance(error, Exception) else connection.invalidate())
             raise
 
     async def rollback(self) -> None:
         if self.raw_transaction:
             await self.raw_transaction.rollback()
         else:
-            await roll_back(self.async_connection)
+            connection: Any = self.async_connection
+            await connection.run_sync(undo)
 
 
 async def _enter(transaction: _StockTransaction) -> _StockTransaction:

@@ -8,8 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
+from app.settings import get_settings
 
 pytestmark = pytest.mark.anyio
+
+SIZE = get_settings().database_pool_size
 
 
 async def amount(table: Any) -> int:
@@ -181,3 +184,52 @@ async def test_a_transaction_cancelled_anywhere_leaves_nothing(account: Any, tur
     assert not finished.is_set()
     assert await amount(account) == 0
     assert await db.execute(add(account, 1)) == 1, "nobody holds a lock"
+
+
+async def test_what_is_done_at_once_is_committed_as_one(account: Any) -> None:
+    def transfer(connection: sa.Connection) -> int:
+        connection.execute(add(account, 5))
+        return int(connection.execute(add(account, 5).returning(account.c.amount)).scalar_one())
+
+    assert await db.at_once(transfer) == 10
+    assert await amount(account) == 10
+
+
+async def test_what_fails_at_once_leaves_nothing_and_keeps_its_connection(account: Any) -> None:
+    def fail(connection: sa.Connection) -> None:
+        connection.execute(add(account, 5))
+        connection.execute(sa.insert(account).values(id=1, amount=0))
+
+    for _ in range(SIZE + 1):
+        with pytest.raises(sa.exc.IntegrityError):
+            await db.at_once(fail)
+
+    assert await amount(account) == 0
+    assert await db.execute(add(account, 1)) == 1, "nobody holds a lock"
+
+
+@pytest.mark.parametrize("turns", range(0, 24, 2))
+async def test_what_is_cancelled_at_once_happens_as_a_whole_or_not_at_all(account: Any, turns: int) -> None:
+    def transfer(connection: sa.Connection) -> None:
+        connection.execute(add(account, 5))
+        connection.execute(add(account, 5))
+
+    task = asyncio.create_task(db.at_once(transfer))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait([task])
+    await db._opened().settled()
+
+    assert await amount(account) in (0, 10)
+    assert await db.execute(add(account, 1)) == 1, "nobody holds a lock"
+
+
+async def test_statement_that_was_prepared_takes_its_values_each_time(account: Any) -> None:
+    which = account.c.id == sa.bindparam("which")
+    raised, read = sa.update(account).where(which), sa.select(account.c.amount).where(which)
+
+    changed = [await db.execute(raised, {"which": number, "amount": 7}) for number in (1, 2)]
+
+    assert changed == [1, 0]
+    assert await db.fetch_value(read, {"which": 1}) == 7
