@@ -7,6 +7,7 @@ read snapshot. Half of the CPU time of a statement was hopping.
 import asyncio
 import logging
 import sqlite3
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,8 +16,9 @@ import aiosqlite
 # Below this level it logs every statement with its values, password hashes too.
 logging.getLogger("aiosqlite").setLevel(logging.WARNING)
 
+BUSY_SECONDS = 10  # how long a writer waits for another one
 PRAGMAS = (
-    "busy_timeout=10000",  # milliseconds; first, for the others may have to wait already
+    f"busy_timeout={BUSY_SECONDS * 1000}",  # milliseconds; first, for the others may have to wait already
     "journal_mode=WAL",
     "synchronous=FULL",  # a revocation that was committed survives a power cut
     "foreign_keys=ON",
@@ -30,7 +32,7 @@ def connect(path: str, **options: Any) -> "Connection":
         connection = sqlite3.connect(path, isolation_level=None, **options)
         try:
             for pragma in PRAGMAS:
-                connection.execute(f"PRAGMA {pragma}").close()
+                _say(connection, pragma)
         except BaseException:
             connection.close()
             raise
@@ -39,6 +41,18 @@ def connect(path: str, **options: Any) -> "Connection":
     made = Connection(opened, iter_chunk_size=0)
     made._thread.daemon = True  # SQLAlchemy does the same
     return made
+
+
+def _say(connection: sqlite3.Connection, pragma: str) -> None:
+    """Where another process writes to a file that is no WAL yet, SQLite is "locked" at once, despite busy_timeout."""
+    deadline = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            return connection.execute(f"PRAGMA {pragma}").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname != "SQLITE_BUSY" or time.monotonic() > deadline:
+                raise
+        time.sleep(0.01)
 
 
 class Connection(aiosqlite.Connection):

@@ -16,12 +16,21 @@ from app.auth.models import user_rows
 from app.notes.models import note_rows
 
 PROCESSES, COROUTINES, INCREMENTS = 4, 50, 10
+PATIENCE_SECONDS = 100
 note = {"id": db.uuid7(), "owner_id": db.uuid7(), "title": "0", "created_at": db.utcnow(), "updated_at": db.utcnow()}
 owner = {"id": note["owner_id"], "email": "a@b.example", "email_key": "a@b.example", "name": "Ann", "password": "-"}
 this_note = note_rows.c.id == note["id"]
 
 
 def work(number: int, barrier: Any, results: Any) -> None:
+    try:
+        take_part(number, barrier, results)
+    except BaseException:
+        barrier.abort()  # or the others would wait for this one for ever
+        raise
+
+
+def take_part(number: int, barrier: Any, results: Any) -> None:
     barrier.wait()
     db.upgrade()
     barrier.wait()
@@ -66,13 +75,15 @@ async def increment() -> None:
 def main(url: str) -> None:
     db.point_at(url)
     context = multiprocessing.get_context("fork")  # everything is imported once
-    barrier, results = context.Barrier(PROCESSES), context.SimpleQueue()
+    barrier, results = context.Barrier(PROCESSES, timeout=PATIENCE_SECONDS), context.SimpleQueue()
     workers = [context.Process(target=work, args=(number, barrier, results)) for number in range(PROCESSES)]
     for worker in workers:
         worker.start()
     for worker in workers:
         worker.join()
-    found = [results.get() for worker in workers if worker.exitcode == 0]
+    if any(worker.exitcode for worker in workers):
+        sys.exit("a process has failed")
+    found = [results.get() for _ in workers]
     total = asyncio.run(connected(db.fetch_value(sa.select(note_rows.c.body).where(this_note))))
     json.dump({"processes": found, "increments": int(total)}, sys.stdout)
 

@@ -21,7 +21,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> Any:
     file: Path = tmp_path_factory.mktemp("four") / "fresh.db"
     url = postgres.empty() if databases.POSTGRESQL else f"sqlite:///{file}"
     done = subprocess.run(
-        [sys.executable, "-m", "tests.db.four_processes", url], cwd=ROOT, capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "tests.db.four_processes", url], cwd=ROOT, capture_output=True, text=True, timeout=110
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

@@ -12,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
+from app.db import sqlite
 from tests.support.server import free_port
 
 pytestmark = pytest.mark.anyio
@@ -76,6 +77,28 @@ async def test_a_database_that_somebody_else_keeps_locked_is_unavailable_to_writ
         other.execute("COMMIT")
 
     assert await db.execute(write) == 1, "everybody goes on afterwards"
+
+
+async def test_a_new_file_that_another_process_is_filling_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several processes that start at once: SQLite itself waits for nobody when a file shall become WAL."""
+    new = tmp_path / "new.db"
+    with closing(sqlite3.connect(new, isolation_level=None, check_same_thread=False)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("CREATE TABLE t (x)")
+        waited: list[float] = []
+
+        def commit(seconds: float) -> None:
+            waited.append(seconds)
+            if other.in_transaction:
+                other.execute("COMMIT")
+
+        monkeypatch.setattr(sqlite.time, "sleep", commit)
+
+        assert await ask(f"sqlite:///{new}", sa.text("SELECT x FROM t")) == []
+
+    assert waited
 
 
 async def test_a_database_that_is_read_only_is_unavailable_to_writers_alone(connected: Path) -> None:
