@@ -18,7 +18,7 @@ from app.auth import api as auth_api
 from app.auth import badges, challenges, cookies, demo, letters
 from app.auth import pages as auth_pages
 from app.auth.errors import AuthError
-from app.auth.guards import Developer, Guard
+from app.auth.guards import Developer, Guard, Impersonal
 from app.auth.identity import TokenBackend
 from app.dev import pages as dev_pages
 from app.home import pages as home_pages
@@ -57,7 +57,7 @@ def create_app() -> Ravyn:
             raise RuntimeError(f"{route.path} is for development alone: it must not be served here")
     app = Ravyn(
         routes=[*guarded, static.mount()],
-        middleware=middleware(settings),
+        middleware=middleware(settings, [route.path for route in guarded if guard_of(route) is Impersonal]),
         lifespan=lifespan,
         settings_module=settings,  # type: ignore[arg-type]  # the instance: a class would be made anew, without .env
         debug=False,
@@ -68,8 +68,8 @@ def create_app() -> Ravyn:
     return app
 
 
-def middleware(settings: Settings) -> list[DefineMiddleware]:
-    """Outermost first."""
+def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddleware]:
+    """Outermost first. `impersonal`: the paths where nobody is identified."""
     return [
         DefineMiddleware(SecurityHeaders, https=settings.public_origin.startswith("https:")),
         DefineMiddleware(ErrorBoundary, handlers={AuthError: challenges.answer}),
@@ -81,7 +81,7 @@ def middleware(settings: Settings) -> list[DefineMiddleware]:
             cookie_names=(cookies.access_name(), cookies.refresh_name()),
             public_origin=settings.public_origin,
         ),
-        DefineMiddleware(AuthenticationMiddleware, backend=[TokenBackend()]),
+        DefineMiddleware(AuthenticationMiddleware, backend=[TokenBackend([*impersonal, f"{static.PREFIX}/"])]),
         DefineMiddleware(Methods),
     ]
 

@@ -117,5 +117,5 @@ route_patterns = [
     guards.public("/api/auth/logout", logout),
     guards.private("/api/auth/me", me),
     guards.private("/api/protected", protected),
-    guards.public("/.well-known/jwks.json", jwks),
+    guards.impersonal("/.well-known/jwks.json", jwks),
 ]

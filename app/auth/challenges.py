@@ -4,16 +4,19 @@ Chapter: "The way of a request". Source: RFC 6750 section 3, RFC 9470 section 3;
 in README under "The way of a request".
 """
 
+import logging
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from lilya.responses import RedirectResponse
 
+from app import db
 from app.audit import events
 from app.auth.errors import ComeBack, Forbidden, SessionEnded, StepUpRequired, TooManyAttempts, Unavailable
 from app.settings import get_settings
-from app.web import errors, render, urls
+from app.web import client, errors, render, urls
 
+log = logging.getLogger("lanyard.auth")
 SAFE = ("GET", "HEAD")
 
 
@@ -28,13 +31,22 @@ async def answer(request: Any, error: Exception) -> Any:
         detail = "We cannot check right now whether you are signed in. You still are: please try again in a moment."
         return errors.answer(request, 503, detail, headers={"Retry-After": "5"})
     if isinstance(error, Forbidden):
-        await events.record(events.ACCESS_DENIED, user_id=user.id, actor_id=user.id, session_id=user.sid)
+        await _note_denial(user)
         return errors.answer(request, 403, "You are signed in, but this is not open to you.")
     if isinstance(error, StepUpRequired):
         return _step_up(request) if page else _insufficient(request)
     if not page:
         return unauthorized(request, token_sent=user.token_sent)
     return _to_login(request, user, ended=isinstance(error, SessionEnded))
+
+
+async def _note_denial(user: Any) -> None:
+    """Refusing does not depend on writing it down: to come back later would not help, so it is no 503."""
+    try:
+        await events.record(events.ACCESS_DENIED, user_id=user.id, actor_id=user.id, session_id=user.sid)
+    except db.Unavailable:
+        request_id = client.current().request_id
+        log.warning("%s access denied to user %s; the audit trail takes no writes", request_id, user.id)
 
 
 def unauthorized(request: Any, *, token_sent: bool, detail: str = "Sign in first.", **members: Any) -> Any:

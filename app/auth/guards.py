@@ -1,7 +1,8 @@
 """Guards: the permissions that stand on every private route.
 
 A guard lets pass or raises an error of `errors`; `challenges` turns that into a redirect or a status. Each route names
-its guard: `private(...)` or `public(...)`. One that names none stops the application from starting (see `main`).
+its guard: `private(...)`, `public(...)` or `impersonal(...)`. One that names none stops the application from starting
+(see `main`).
 Chapter: "Doors". Source: v5.0.0-8.2.1, v5.0.0-8.3.*. Pattern: protected.
 """
 
@@ -93,6 +94,10 @@ class Developer(Guard):
         return True
 
 
+class Impersonal(Public):
+    """Everybody alike: nobody looks who asks, so the database may be down or stuck (see `identity.TokenBackend`)."""
+
+
 def private(path: str, handler: Any, guard: type[Guard] = SignedIn) -> Gateway:
     return _guarded(path, handler, guard)
 
@@ -103,6 +108,10 @@ def public(path: str, handler: Any) -> Gateway:
 
 def developer(path: str, handler: Any) -> Gateway:
     return _guarded(path, handler, Developer)
+
+
+def impersonal(path: str, handler: Any) -> Gateway:
+    return _guarded(path, handler, Impersonal)
 
 
 def _guarded(path: str, handler: Any, guard: type[Guard]) -> Gateway:

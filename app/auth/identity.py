@@ -3,6 +3,7 @@
 Chapter: "The way of a request". Source: RFC 6750 section 2.1. Patterns: middleware, quick-start, protected.
 """
 
+from collections.abc import Collection
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -41,7 +42,7 @@ class Anonymous:
 
     token_sent: bool = False
     session_ended: bool = False  # the token was good, its session is not
-    unavailable: bool = False  # the database could not be asked
+    unavailable: bool = False  # the database could not be asked, or was not
     refresh_cookie: bool = False
     bearer: bool = False
     is_authenticated: bool = field(default=False, init=False)
@@ -60,10 +61,18 @@ class TokenBackend(AuthenticationBackend):
 
     The framework's own backend reads headers only, takes a refresh token for an access token and does not look at
     is_active. Here a bearer header decides, and cookies are then ignored: a header is no ambient authority.
+    `impersonal`: paths, those ending in "/" with all below, where nobody is identified, whatever was sent: they are
+    answered while the database is not.
     """
 
+    def __init__(self, impersonal: Collection[str] = ()) -> None:
+        self._paths = frozenset(impersonal)
+        self._folders = tuple(path for path in impersonal if path.endswith("/"))
+
     async def authenticate(self, conn: Any, /, **_: Any) -> Any:
-        user = await identify(conn.scope)
+        path = conn.scope["path"]
+        impersonal = path in self._paths or path.startswith(self._folders)
+        user = Anonymous(unavailable=True) if impersonal else await identify(conn.scope)
         _current.set(user)
         return AuthCredentials(["authenticated"] if user.is_authenticated else []), user
 

@@ -7,6 +7,7 @@ Callers write `db.utcnow()`, never `from app.db import utcnow`: tests replace th
 Chapter: "The desk's ledger".
 """
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -19,7 +20,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.columns import folded, moment, now, uuid7
-from app.db.database import BEGIN, Database, undo
+from app.db.database import BEGIN, TRANSACTION_SECONDS, Database, hang_up, undo
 from app.db.errors import Unavailable, available
 from app.db.pool import Pool
 from app.db.schema import downgrade, pending, upgrade
@@ -213,29 +214,40 @@ class Transaction:
 async def transaction() -> AsyncIterator[Transaction]:
     """All or nothing: commits at the end, rolls back on any exception, cancellation included.
 
-    READ COMMITTED on PostgreSQL; on SQLite one writer at a time from the first line on. Errors as `fetch_one`.
+    READ COMMITTED on PostgreSQL; on SQLite one writer at a time from the first line on. Errors as `fetch_one`;
+    Unavailable also for what takes longer than TRANSACTION_SECONDS.
     """
-    async with _opened().connection() as connection:
-        await _run(connection, BEGIN[connection.dialect.name])
-        try:
-            inside = Transaction(connection)
-            yield inside
-            inside.refuse_if_failed()
+    limit = asyncio.timeout(TRANSACTION_SECONDS)
+    try:
+        async with limit, _opened().connection() as connection:
+            await _run(connection, BEGIN[connection.dialect.name])
             try:
-                await _run(connection, "COMMIT")
-            finally:  # also when nobody knows whether it arrived
-                for tell in inside.after_commit:
-                    tell()
-        except Exception:
-            await connection.run_sync(undo)
-            raise
+                inside = Transaction(connection)
+                yield inside
+                inside.refuse_if_failed()
+                try:
+                    await _run(connection, "COMMIT")
+                finally:  # also when nobody knows whether it arrived
+                    for tell in inside.after_commit:
+                        tell()
+            except Exception:
+                await connection.run_sync(undo)
+                raise
+    except TimeoutError as error:
+        if limit.expired():
+            raise Unavailable("the transaction took too long") from error
+        raise
 
 
 async def _run(connection: AsyncConnection, statement: Any, values: Values = None) -> Any:
     with available():
-        if isinstance(statement, str):
-            return await connection.exec_driver_sql(statement)
-        return await connection.execute(statement, values)
+        try:
+            if isinstance(statement, str):
+                return await connection.exec_driver_sql(statement)
+            return await connection.execute(statement, values)
+        except TimeoutError:
+            await connection.run_sync(hang_up)
+            raise
 
 
 def _opened() -> Pool:

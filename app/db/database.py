@@ -13,6 +13,9 @@ from app.db.urls import normalised
 from app.settings import get_settings
 
 POOL_SECONDS = 5  # how long a request waits for a connection before it is told to come back (503)
+STATEMENT_SECONDS = 9  # how long the server works on a statement, or waits for a lock or for the rest of a transaction
+ANSWER_SECONDS = 10  # how long a statement's answer is waited for; after that the server is taken for dead
+TRANSACTION_SECONDS = 30  # as a whole: the change feed is read minutes back, so a change must be visible by then
 
 # SQLite: a transaction that reads first and writes later would lose its write to another one, without an error.
 BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED"}
@@ -20,6 +23,8 @@ BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN ISOLATION LEVEL READ 
 
 def undo(connection: sa.Connection) -> None:
     """Roll back what was said since BEGIN. If that fails the connection is gone, and the transaction with it."""
+    if connection.invalidated:
+        return
     try:
         if connection.dialect.name == "sqlite":
             connection.rollback()  # nothing if SQLite has undone it by itself, as it does when the disk is full
@@ -27,6 +32,14 @@ def undo(connection: sa.Connection) -> None:
             connection.exec_driver_sql("ROLLBACK")
     except Exception:
         connection.invalidate()
+
+
+def hang_up(connection: sa.Connection) -> None:
+    """At once, on a server that no longer answers: a polite goodbye would wait for it, too."""
+    driver: Any = connection.connection.driver_connection
+    if connection.dialect.name == "postgresql":
+        driver.terminate()
+    connection.invalidate()
 
 
 class _Transaction(SQLAlchemyTransaction):
@@ -94,6 +107,14 @@ class Database(edgy.Database):
             hide_parameters=True,  # errors would print password hashes
             # Stock: UUIDs and datetimes in JSON are an error on PostgreSQL alone.
             json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
-            connect_args=self.connect_args,
+            connect_args=self.connect_args | self._bounds(),
         )
         self.backend.transaction_class = _Transaction
+
+    def _bounds(self) -> dict[str, Any]:
+        """Not for migrations, which take their time. SQLite waits for locks alone, and is bounded there."""
+        if self.address.get_backend_name() == "sqlite":
+            return {}
+        milliseconds = str(STATEMENT_SECONDS * 1000)
+        server = {"statement_timeout": milliseconds, "idle_in_transaction_session_timeout": milliseconds}
+        return {"command_timeout": ANSWER_SECONDS, "server_settings": server}

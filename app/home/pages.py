@@ -51,5 +51,5 @@ async def healthz() -> Any:
 route_patterns = [
     guards.public("/", index),
     guards.private("/dashboard", dashboard),
-    guards.public("/healthz", healthz),
+    guards.impersonal("/healthz", healthz),
 ]

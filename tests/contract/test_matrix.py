@@ -18,15 +18,19 @@ pytestmark = pytest.mark.anyio
 
 # Public on purpose. Whoever adds a route without a guard finds this list in the way.
 PUBLIC = {
-    "/", "/login", "/logout", "/auth/resume", "/healthz", "/.well-known/jwks.json",
+    "/", "/login", "/logout", "/auth/resume",
     "/api/auth/login", "/api/auth/refresh", "/api/auth/logout",
 }  # fmt: skip
-PRIVATE = [row for row in route_table() if row["guard"] not in ("Public", "Developer")]  # see tests/dev
+# And of these, what is the same for everybody: nobody looks at the cookies, so it needs no database.
+IMPERSONAL = {"/healthz", "/.well-known/jwks.json"}
+OPEN = ("Public", "Impersonal")
+PRIVATE = [row for row in route_table() if row["guard"] not in (*OPEN, "Developer")]  # see tests/dev
 REFUSED = {"anonymous": 401, "deactivated": 401, "user": 403, "demoted": 403}
 
 
 def test_public_routes_are_the_short_list() -> None:
     assert {row["path"] for row in route_table() if row["guard"] == "Public"} == PUBLIC
+    assert {row["path"] for row in route_table() if row["guard"] == "Impersonal"} == IMPERSONAL
 
 
 def test_route_without_a_guard_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,16 +2,21 @@
 
 import asyncio
 import contextlib
+import sys
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
 from app import db
+from app.db import schema
 from app.settings import get_settings
+from tests.support import database as databases
 
 pytestmark = pytest.mark.anyio
 
+bounds: Any = sys.modules["app.db.database"]  # `app.db.database` is the database itself
+IDLE = "idle_in_transaction_session_timeout"
 SIZE = get_settings().database_pool_size
 
 
@@ -233,3 +238,43 @@ async def test_statement_that_was_prepared_takes_its_values_each_time(account: A
 
     assert changed == [1, 0]
     assert await db.fetch_value(read, {"which": 1}) == 7
+
+
+async def test_transaction_that_takes_too_long_is_unavailable_and_leaves_nothing(
+    account: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The change feed is read minutes back: what changes a session must not become visible later than that."""
+    monkeypatch.setattr(db, "TRANSACTION_SECONDS", 0.05)
+
+    async def dawdle() -> None:
+        async with db.transaction() as tx:
+            await tx.execute(add(account, 5))
+            await asyncio.Event().wait()
+
+    with pytest.raises(db.Unavailable, match="too long"):
+        await dawdle()
+
+    assert await amount(account) == 0
+    assert await db.execute(add(account, 1)) == 1, "nobody holds a lock"
+
+
+@pytest.mark.skipif(not databases.POSTGRESQL, reason="bounds of PostgreSQL")
+async def test_server_ends_a_transaction_that_says_nothing_and_a_statement_that_lasts(account: Any) -> None:
+    shown = [await db.fetch_value(sa.text(f"SHOW {name}")) for name in ("statement_timeout", IDLE)]
+
+    assert shown == [f"{bounds.STATEMENT_SECONDS}s"] * 2
+    assert bounds.STATEMENT_SECONDS < bounds.ANSWER_SECONDS < bounds.TRANSACTION_SECONDS
+
+    async with db.transaction() as tx:
+        await tx.execute(sa.text("SET LOCAL statement_timeout = 20"))
+        with pytest.raises(db.Unavailable, match="57014"):
+            async with tx.savepoint():
+                await tx.execute(sa.text("SELECT pg_sleep(5)"))
+    assert await db.execute(add(account, 1)) == 1
+
+
+@pytest.mark.skipif(not databases.POSTGRESQL, reason="bounds of PostgreSQL")
+async def test_migrations_have_no_bounds(url: str) -> None:
+    shown = await schema.on_own_connection(lambda own: own.exec_driver_sql("SHOW statement_timeout").scalar())
+
+    assert shown == "0"

@@ -11,14 +11,13 @@ import pytest
 from app.auth.tokens import TokenPair
 from tests.support import database as databases
 from tests.support import forge
-from tests.support.faults import command, neighbour, session_row
+from tests.support.faults import HANGING_SECONDS, command, neighbour, session_row
 from tests.support.people import Person, make_user, start_session
 from tests.support.sent import bearer, browser
 from tests.support.server import Server, running
 
 pytestmark = [pytest.mark.race, pytest.mark.anyio]
 
-HANGING_SECONDS = 30
 SIZE = 2
 HURRIED = "from app.db import pool; pool.POOL_SECONDS = 0.3"
 IMPATIENT = "from app.db import sqlite; sqlite.PRAGMAS = ('busy_timeout=300', *sqlite.PRAGMAS[1:])"

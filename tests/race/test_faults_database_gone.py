@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import Any
 
@@ -15,15 +15,14 @@ from app.audit import events
 from app.auth import cookies
 from app.auth.tokens import TokenPair
 from tests.support import forge
-from tests.support.faults import command, session_row
-from tests.support.people import Person, make_user, start_session
+from tests.support.faults import HANGING_SECONDS, command, session_row
+from tests.support.people import Person
 from tests.support.postgres import Postgres
 from tests.support.sent import bearer, browser
 from tests.support.server import Server, running
 
 pytestmark = [pytest.mark.race, pytest.mark.anyio]
 
-HANGING_SECONDS = 30
 TRUSTED_FOR = 2.0  # seconds; five in earnest
 SMALL = f"from app.auth import badges; badges.TRUSTED_FOR = {TRUSTED_FOR}"
 
@@ -53,25 +52,6 @@ def server(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iter
     program = command(tmp_path_factory.mktemp("small"), SMALL)
     with running(command=program, DATABASE_URL=postgres.url, APP_DATABASE_POOL_SIZE="2") as server:
         yield server
-
-
-@pytest.fixture
-async def client(server: Server) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.url, timeout=HANGING_SECONDS) as client:
-        yield client
-
-
-@pytest.fixture
-async def person(server: Server) -> Person:
-    async with server.database():
-        return await make_user(name="Robin Gone")
-
-
-@pytest.fixture
-async def pair(server: Server, person: Person) -> TokenPair:
-    """Of a session that the server has not met yet."""
-    async with server.database():
-        return await start_session(person)
 
 
 @pytest.fixture

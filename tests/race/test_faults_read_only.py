@@ -9,40 +9,20 @@ import pytest
 
 from app.auth import cookies
 from app.auth.tokens import TokenPair
+from tests.support import database as databases
 from tests.support import forge
-from tests.support.faults import linux_only, read_only, session_row
-from tests.support.people import PASSWORD, Person, make_user, start_session
+from tests.support.faults import HANGING_SECONDS, linux_only, read_only, session_row
+from tests.support.people import PASSWORD, Person, start_session
 from tests.support.sent import bearer, browser
 from tests.support.server import Server, running
 
 pytestmark = [pytest.mark.race, pytest.mark.anyio, linux_only]
-
-HANGING_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     with running() as server:
         yield server
-
-
-@pytest.fixture
-async def client(server: Server) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.url, timeout=HANGING_SECONDS) as client:
-        yield client
-
-
-@pytest.fixture
-async def person(server: Server) -> Person:
-    async with server.database():
-        return await make_user()
-
-
-@pytest.fixture
-async def pair(server: Server, person: Person) -> TokenPair:
-    """Of a session that the server has not met yet: it would note that the tokens have arrived."""
-    async with server.database():
-        return await start_session(person)
 
 
 @pytest.fixture
@@ -92,6 +72,18 @@ async def test_whatever_writes_is_503_and_no_cookie_is_touched(
     for answer in answers:
         assert answer.headers["retry-after"] == "5", answer.url
         assert "set-cookie" not in answer.headers, answer.url
+
+
+async def test_refusal_is_still_a_refusal_and_stands_in_the_log(
+    unwritable: None, client: httpx.AsyncClient, server: Server, person: Person, pair: TokenPair
+) -> None:
+    """The audit trail takes nothing. That makes nobody an admin, and coming back later would not either: no 503."""
+    page = await client.get("/admin/users", headers=browser(pair))
+
+    assert page.status_code == 403
+    assert "retry-after" not in page.headers
+    if databases.POSTGRESQL:  # the full disk under SQLite takes no log either
+        assert f"{page.headers['x-request-id']} access denied to user {person.id}" in server.log()
 
 
 @pytest.mark.parametrize("path", ["/logout", "/api/auth/logout"])

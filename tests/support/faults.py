@@ -20,6 +20,8 @@ from tests.support import database as databases
 from tests.support import forge
 from tests.support.server import Server
 
+HANGING_SECONDS = 30  # until a test no longer believes that an answer comes
+
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 PROGRAM = """\

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import cache
 from importlib.util import find_spec
 from itertools import count
@@ -143,6 +144,21 @@ class Postgres:
             self._process.kill()
             self._process.wait()
         self._process = None
+
+    def freeze(self) -> None:
+        """Every process of it stands still: connections stay open and new ones are accepted, and nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, which: signal.Signals) -> None:
+        if self._process is None:
+            return
+        self._process.send_signal(which)  # first, so that it starts no other one meanwhile
+        for pid in Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split():
+            with suppress(ProcessLookupError):  # gone meanwhile
+                os.kill(int(pid), which)
 
     def _remove(self) -> None:
         self.stop()

@@ -1,0 +1,137 @@
+"""PostgreSQL that accepts everything and answers nothing, and a lock that lasts: who waits is told to come back."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from app.auth import cookies
+from app.auth.tokens import TokenPair
+from tests.support import database as databases
+from tests.support import forge
+from tests.support.faults import HANGING_SECONDS, command, linux_only, neighbour, session_row
+from tests.support.people import Person, make_user, start_session
+from tests.support.postgres import Postgres
+from tests.support.sent import bearer, browser
+from tests.support.server import Server, running
+
+pytestmark = [pytest.mark.race, pytest.mark.anyio, linux_only]
+
+# A fourth of the seconds in earnest.
+HURRIED = """\
+import sys
+from app import db
+bounds = sys.modules["app.db.database"]
+bounds.STATEMENT_SECONDS, bounds.ANSWER_SECONDS = 2, 2.5
+db.point_at(db.url())
+"""
+AT_ONCE = 2.0  # seconds: no statement was waited for
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    postgres = Postgres()
+    postgres.start()
+    yield postgres
+    postgres.thaw()
+    postgres.stop()
+
+
+@pytest.fixture(scope="module")
+def server(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    program = command(tmp_path_factory.mktemp("hurried"), HURRIED)
+    with running(command=program, DATABASE_URL=postgres.url, APP_DATABASE_POOL_SIZE="2") as server:
+        yield server
+
+
+@pytest.fixture
+def frozen(pair: TokenPair, postgres: Postgres) -> Iterator[None]:
+    """From after the sign-in to the end of the test."""
+    postgres.freeze()
+    yield
+    postgres.thaw()
+
+
+async def test_whoever_needs_the_database_is_told_to_come_back(
+    frozen: None, client: httpx.AsyncClient, person: Person, pair: TokenPair
+) -> None:
+    without_access = browser(pair, cookies.refresh_name())
+    login = {"email": person.email, "password": person.password}
+
+    answers = await asyncio.gather(
+        client.get("/dashboard", headers=browser(pair)),
+        client.get("/api/auth/me", headers=bearer(pair)),
+        client.get("/auth/resume", headers=without_access),
+        client.post("/api/auth/refresh", json={"refresh_token": pair.refresh_token}),
+        client.post("/api/auth/login", json=login),
+        client.post("/api/auth/logout", headers=bearer(pair)),
+    )
+
+    assert [answer.status_code for answer in answers] == [503] * len(answers)
+    assert {answer.headers["retry-after"] for answer in answers} == {"5"}
+    assert not [answer for answer in answers if "set-cookie" in answer.headers]
+
+
+async def test_what_is_the_same_for_everybody_is_served_at_once_whatever_cookies_come_along(
+    frozen: None, client: httpx.AsyncClient, pair: TokenPair
+) -> None:
+    for path in ("/healthz", "/static/app.css", "/.well-known/jwks.json"):
+        for headers in (browser(pair), bearer(pair)):
+            began = time.monotonic()
+
+            answer = await client.get(path, headers=headers)
+
+            assert answer.status_code == 200, path
+            assert time.monotonic() - began < AT_ONCE, path
+
+
+async def test_everything_goes_on_once_it_answers_again(
+    client: httpx.AsyncClient, server: Server, postgres: Postgres, pair: TokenPair
+) -> None:
+    body = {"refresh_token": pair.refresh_token}
+    postgres.freeze()
+    refused = await asyncio.gather(*(client.post("/api/auth/refresh", json=body) for _ in range(6)))
+    postgres.thaw()
+
+    renewed = await until_renewed(client, body)
+
+    assert [answer.status_code for answer in refused] == [503] * 6
+    assert forge.claims(renewed.json()["refresh_token"])["gen"] == 2
+    row = await session_row(server, pair)
+    assert (row.generation, row.revoked_at) == (2, None)
+    pages = await asyncio.gather(*(client.get("/dashboard", headers=browser(pair)) for _ in range(20)))
+    assert [page.status_code for page in pages] == [200] * 20
+
+
+@pytest.mark.skipif(not databases.POSTGRESQL, reason="its locks; SQLite's are in test_faults_busy_database")
+async def test_who_waits_for_a_lock_too_long_is_told_to_come_back(tmp_path_factory: pytest.TempPathFactory) -> None:
+    with running(command=command(tmp_path_factory.mktemp("hurried"), HURRIED)) as server:
+        async with server.database():
+            pair = await start_session(await make_user())
+        body = {"refresh_token": pair.refresh_token}
+        async with httpx.AsyncClient(base_url=server.url, timeout=HANGING_SECONDS) as client:
+            async with neighbour(server):
+                refused = await client.post("/api/auth/refresh", json=body)
+            renewed = await client.post("/api/auth/refresh", json=body)
+
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+        assert forge.claims(renewed.json()["refresh_token"])["gen"] == 2
+        assert "Traceback" not in server.log()
+
+
+def test_no_request_of_this_file_failed_inside_the_server(server: Server) -> None:
+    log = server.log()
+
+    assert "Traceback" not in log, log[log.index("Traceback") :]
+    assert " 500 " not in log
+
+
+async def until_renewed(client: httpx.AsyncClient, body: dict[str, str]) -> httpx.Response:
+    deadline = time.monotonic() + HANGING_SECONDS
+    while (answer := await client.post("/api/auth/refresh", json=body)).status_code != 200:
+        assert answer.status_code == 503
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.02)
+    return answer
