@@ -34,7 +34,7 @@ async def two_tabs(bench: Bench) -> Outcome:
         statuses(one, other, *works) == [200] * 4 and generation(one) == generation(other) == 2,
         "This is no attack and is not taken for one: both tabs are handed the same next generation.",
         [
-            sources.find(sessions._hand_out, "table.c.generation == row.generation"),
+            sources.find(sessions._hand_out, '"judged": row.generation'),
             sources.find(judge.judge, "session.confirmed < session.generation"),
         ],
     )
