@@ -45,6 +45,7 @@ e2e: $(VENV)/.dev ## the tests in the browser (HEADED=1 to watch)
 .PHONY: bench
 bench: $(VENV)/.dev ## measure, side by side; writes bench/results.md
 	@$(PY) -m bench.run
+	@$(PY) -m bench.timing
 
 .PHONY: browser
 browser: $(VENV)/.dev ## find a Chromium for the tests, or install one

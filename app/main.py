@@ -15,7 +15,7 @@ from ravyn.middleware.authentication import AuthenticationMiddleware
 from app import db, housekeeping
 from app.admin import pages as admin_pages
 from app.auth import api as auth_api
-from app.auth import badges, challenges, cookies, demo, letters
+from app.auth import badges, challenges, cookies, demo, joining_pages, letters
 from app.auth import pages as auth_pages
 from app.auth.errors import AuthError
 from app.auth.guards import Developer, Guard, Impersonal
@@ -37,7 +37,7 @@ from app.web.errors import ErrorBoundary
 from app.web.headers import BodyLimit, Methods, SecurityHeaders, WellFormed
 from app.web.origin import SameOrigin, TrustedHost
 
-FEATURES = (home_pages, auth_pages, auth_api, notes_pages, notes_api, admin_pages)
+FEATURES = (home_pages, auth_pages, joining_pages, auth_api, notes_pages, notes_api, admin_pages)
 DEVELOPMENT: tuple[Any, ...] = (  # in development alone
     dev_pages,
     # learn

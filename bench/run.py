@@ -41,10 +41,13 @@ class Connection:
     async def ask(
         self, method: str, path: str, headers: dict[str, str] | None = None, body: Any = None
     ) -> tuple[int, bytes]:
-        content = b"" if body is None else json.dumps(body).encode()
+        """`body`: text is sent as a form, anything else as JSON."""
+        form = isinstance(body, str)
+        content = b"" if body is None else body.encode() if form else json.dumps(body).encode()
         lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(content)}"]
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
-        lines += ["Content-Type: application/json"] if content else []
+        kind = "application/x-www-form-urlencoded" if form else "application/json"
+        lines += [f"Content-Type: {kind}"] if content else []
         if self.reader.at_eof():  # the server closes what was idle for five seconds, while another side has its turn
             await self.open(self.port)
         self.writer.write("\r\n".join([*lines, "", ""]).encode() + content)

@@ -19,7 +19,8 @@ PATIENCE = 10_000  # milliseconds
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
-    with servers.running() as server:
+    # Everybody in these tests sits at one address.
+    with servers.running(APP_ADDRESS_LETTERS_PER_HOUR="10000") as server:
         yield server
 
 

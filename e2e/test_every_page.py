@@ -12,10 +12,11 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from app import db
+from app.auth import links, recovery, registration
 from app.mail.message import Line
 from app.mail.models import letter_rows
 from app.notes import store
-from app.web import render
+from app.web import client, render
 from e2e.support.people import cookie, put_cookie, sign_in
 from tests.support import forge
 from tests.support.people import Person, make_user
@@ -58,6 +59,43 @@ def login_refused(at: Scene) -> None:
 def login_empty(at: Scene) -> None:
     at.go("/login")
     at.press("Sign in")
+
+
+def refused(path: str, button: str) -> Callable[[Scene], None]:
+    """A form sent empty."""
+
+    def steps(at: Scene) -> None:
+        at.go(path)
+        at.press(button)
+
+    return steps
+
+
+def confirmation(*passwords: str) -> Callable[[Scene], None]:
+    """The page behind a mailed link; each password is a registration of the one address."""
+
+    async def registered() -> str:
+        email = f"{db.uuid7()}@example.com"
+        for password in passwords:
+            await registration.ask(email, "Joan Example", password)
+        return links.token(await registration.newest(email, db.utcnow()))
+
+    return lambda at: at.go(f"/verify-email?token={at.server.run(registered)}")
+
+
+def reset(at: Scene) -> None:
+    async def forgotten() -> str:
+        person = await make_user()
+        made = await recovery.make_link(person.email, db.uuid7(), client.Client())
+        assert made
+        return links.token(made[1])
+
+    at.go(f"/reset-password?token={at.server.run(forgotten)}")
+
+
+def reset_refused(at: Scene) -> None:
+    reset(at)
+    at.press("Save the password")
 
 
 def dashboard_with_an_alarm(at: Scene) -> None:
@@ -134,6 +172,19 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "login": ("", "Sign in", lambda at: at.go("/login?notice=signed_out")),
     "login, refused": ("", "Sign in", login_refused),
     "login, empty": ("", "Sign in", login_empty),
+    "register": ("", "Create an account", lambda at: at.go("/register")),
+    "register, refused": ("", "Create an account", refused("/register", "Create account")),
+    "register, sent": ("", "Look into your mailbox", lambda at: at.go("/register/sent")),
+    "confirm": ("", "Confirm your address", confirmation("a passphrase of one's own")),
+    "confirm, contested": ("", "Confirm your address", confirmation("a stranger's passphrase", "one's own passphrase")),
+    "resend": ("", "Send the mail again", refused("/verify-email/resend", "Send it again")),
+    "resend, sent": ("", "Look into your mailbox", lambda at: at.go("/verify-email/sent")),
+    "forgot": ("", "Forgot your password?", lambda at: at.go("/forgot-password")),
+    "forgot, refused": ("", "Forgot your password?", refused("/forgot-password", "Send the link")),
+    "forgot, sent": ("", "Look into your mailbox", lambda at: at.go("/forgot-password/sent")),
+    "reset": ("", "Choose a new password", reset),
+    "reset, refused": ("", "Choose a new password", reset_refused),
+    "link, gone": ("", "This link is not good", lambda at: at.go("/reset-password?token=x")),
     "dashboard": ("user", "Hello, Robin Example", dashboard_with_an_alarm),
     "notes, none": ("user", "Notes", lambda at: at.go("/notes")),
     "notes": ("user", "Notes", notes),

@@ -107,15 +107,17 @@ def row(
     session_id: UUID | None = None,
     detail: str = "",
     at: datetime | None = None,
+    browser: client.Client | None = None,
 ) -> dict[str, Any]:
     """What is written about it.
 
     `user_id`: whose account it is about. `actor_id`: who did it, None for somebody not signed in. `detail`: at most 255
-    characters out of our own vocabulary, never text that a visitor sent.
+    characters out of our own vocabulary, never text that a visitor sent. `browser`: who asked, where that is not the
+    request being answered.
     Errors: KeyError for an event outside the vocabulary.
     """
     WORDS[event]
-    browser = client.current()
+    browser = browser or client.current()
     return {
         "id": db.uuid7(),
         "at": at or db.utcnow(),

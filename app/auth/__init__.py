@@ -8,10 +8,13 @@ The way of a request, in one screen:
                                        pages.resume -> sessions.rotate -> cookies.remember -> 303 /dashboard
     POST /notes, access expired        the same with 307 and 307: method and body survive
     link from another site             no cookies came along (SameSite=Strict) -> challenges bounces it
+    POST /register, /forgot-password   registration.ask, recovery.ask -> a letter is owed; `letters` finds out to whom
+    a mailed link                      GET shows a button; POST -> links.use, once -> an account, a new password
     POST /login                        forms.parse -> accounts.login -> sessions.start -> cookies.remember
     an old refresh token               judge says REUSE -> the session is revoked and committed -> then the 401
 
 Who may import whom:
-    pages, api -> guards, challenges -> identity -> accounts, cookies -> sessions -> badges, models, tokens, judge
+    pages, joining_pages, api -> guards, challenges -> identity -> letters -> registration, recovery
+    -> accounts, cookies -> throttle, sessions -> badges, models, tokens, judge
     -> keys, passwords, errors. The kernel imports no feature.
 """

@@ -19,6 +19,8 @@ from app.auth.errors import TooManyAttempts
 from app.auth.judge import Verdict
 from app.auth.models import session_rows, user_rows
 from app.auth.tokens import AppToken, TokenPair
+from app.mail import outbox
+from app.web import client
 
 
 def email_key(email: str) -> str:
@@ -134,22 +136,27 @@ async def end_sessions(user_id: UUID, actor_id: UUID) -> int:
 async def create(email: str, name: str, password: str, role: str = "user") -> UUID | None:
     """A new account; None when the address is taken. The password is hashed as it is: judge it before."""
     encoded = await passwords.hash(password)
-    table, user_id = user_rows, db.uuid7()
+    try:
+        return await add(db, email, name, encoded, role)
+    except sa.exc.IntegrityError:
+        return None
+
+
+async def add(tx: Any, email: str, name: str, encoded: str, role: str = "user") -> UUID:
+    """A new account with a password that is hashed already. Errors: IntegrityError when the address is taken."""
+    key, user_id = email_key(email), db.uuid7()
     values = {
         "id": user_id,
         "email": email.strip(),
-        "email_key": email_key(email),
+        "email_key": key,
         "name": name,
-        "search_text": db.folded(f"{name} {email_key(email)}"),
+        "search_text": db.folded(f"{name} {key}"),
         "password": encoded,
         "role": role,
         "is_active": True,
         "created_at": db.utcnow(),
     }
-    try:
-        await db.execute(sa.insert(table).values(values))
-    except sa.exc.IntegrityError:
-        return None
+    await tx.execute(sa.insert(user_rows).values(values))
     return user_id
 
 
@@ -179,11 +186,25 @@ async def _claim(tx: Any, user: Any, values: dict[str, Any], still_open: Any) ->
 async def _start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, *, rehashed: bool) -> TokenPair:
     for token in presented:
         await sessions.revoke(token.sid, events.REPLACED, tx=tx, now=now, actor_id=user.id)
+    unknown = await _on_an_unknown_device(tx, user.id, now)
     pair = await sessions.start(tx, user, now=now)
     await events.record(events.LOGIN, tx=tx, user_id=user.id, actor_id=user.id)
+    if unknown:  # v5.0.0-6.3.5
+        await events.record(events.NEW_DEVICE, tx=tx, user_id=user.id, actor_id=user.id)
+        await outbox.put(tx, "new_device", user_id=user.id, **client.current().words())
     if rehashed:
         await events.record(events.PASSWORD_REHASHED, tx=tx, user_id=user.id, actor_id=user.id)
     return pair
+
+
+async def _on_an_unknown_device(tx: Any, user_id: UUID, now: Any) -> bool:
+    """Is there no session of the last 60 days on a device that is called the same, though there were sessions?"""
+    table, known_for = session_rows, throttle.KNOWN_FOR
+    last_seen = sa.func.max(table.c.last_seen_at).label("last_seen_at")
+    mine = sa.select(table.c.user_agent, last_seen).where(table.c.user_id == user_id).group_by(table.c.user_agent)
+    seen = await tx.fetch_all(mine)
+    known = {client.device(row.user_agent) for row in seen if row.last_seen_at > now - known_for}
+    return bool(seen) and client.device(client.current().user_agent) not in known
 
 
 async def _replace(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair | None:

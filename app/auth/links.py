@@ -74,8 +74,13 @@ async def void(tx: Any, now: datetime, *which: Any) -> int:
 
 
 async def prune(now: datetime) -> int:
-    """Delete the links that ended, or would have, 30 days ago; how many."""
-    return await db.prune(link_rows, link_rows.c.ends_at < now - KEPT)
+    """Delete the links that ended, or would have, 30 days ago; how many. Registrations as soon as they are over.
+
+    What those hold is about people who never became ours, or is in their account (v5.0.0-14.2.7).
+    """
+    table = link_rows
+    registration = sa.and_(table.c.purpose == REGISTER, sa.or_(table.c.ends_at <= now, table.c.used_at.is_not(None)))
+    return await db.prune(table, sa.or_(table.c.ends_at < now - KEPT, registration))
 
 
 def _open(raw: str, purpose: str, now: datetime) -> Any:

@@ -23,6 +23,7 @@ from app.auth.errors import Overloaded
 from app.auth.judge import Verdict, handed_out, judge
 from app.auth.models import session_rows, user_rows
 from app.auth.tokens import AppToken, TokenPair
+from app.mail import outbox
 from app.settings import get_settings
 from app.web import client
 
@@ -200,6 +201,7 @@ async def _end_robbed(row: Any, token: AppToken) -> None:
         if await revoke(row.id, events.REUSED, tx=tx, now=row.db_now):
             detail = f"gen {token.gen} of {row.generation}"
             await events.record(events.SESSION_REUSED, tx=tx, user_id=row.user_id, session_id=row.id, detail=detail)
+            await outbox.put(tx, "session_reused", user_id=row.user_id, **client.current().words())
 
 
 async def _revoke(tx: Any, which: Any, reason: str, now: datetime, actor_id: UUID | None) -> int:

@@ -209,3 +209,29 @@ def _a_share(place: str) -> Iterator[None]:
 
 def _later(moment: datetime, now: datetime) -> TooManyAttempts:
     return TooManyAttempts(max(1, math.ceil((moment - now).total_seconds())))
+
+
+# Letters that anybody may ask for, without being signed in: kind -> how many one mailbox gets, in which time.
+LETTERS = {
+    "register": (3, timedelta(hours=6)),
+    "resend": (3, timedelta(hours=6)),
+    "forgot": (5, timedelta(days=1)),
+}
+
+
+@asynccontextmanager
+async def letter(kind: str, email_key: str, now: datetime) -> AsyncIterator[bool]:
+    """Around a request for a letter to that address. False: the mailbox has had its share, and gets nothing.
+
+    Whoever asks is not told; the answer is the same, so nobody can see how much others have asked for (v5.0.0-6.3.8).
+    Raises TooManyAttempts for a place that asks too often, for whichever addresses.
+    """
+    place = place_of(client.current().ip)
+    with _a_share(place):
+        asked = counters.key("letters", place)
+        row = (await counters.add({asked: timedelta(hours=1)}, 1, now))[asked]
+        if row.count > get_settings().address_letters_per_hour:
+            raise _later(row.ends_at, now)
+        most, window = LETTERS[kind]
+        mailbox = counters.key("mailbox", kind, email_key)
+        yield (await counters.add({mailbox: window}, 1, now))[mailbox].count <= most

@@ -18,6 +18,10 @@ class Client:
     user_agent: str = ""
     request_id: str = ""
 
+    def words(self) -> dict[str, Any]:
+        """Where something came from, for the letter about it: `device` in a few words, and `ip`."""
+        return {"device": device(self.user_agent), "ip": self.ip or "unknown"}
+
 
 _NOBODY = Client()
 _current: ContextVar[Client] = ContextVar("client", default=_NOBODY)

@@ -19,6 +19,10 @@ NOTICES: dict[str, Notice] = {
     "form_not_saved": Notice(
         "warning", "Your session had ended, so your form was not saved. Sign in and send it again."
     ),
+    "confirmed": Notice("success", "Your address is confirmed and your account is ready. Sign in."),
+    "password_reset": Notice(
+        "success", "Your new password is set, and you are signed out everywhere. Sign in with it."
+    ),
     "note_saved": Notice("success", "The note is saved."),
     "note_deleted": Notice("success", "The note is deleted."),
     "user_deactivated": Notice("success", "The account is deactivated and its sessions are ended."),

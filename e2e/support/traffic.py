@@ -10,6 +10,9 @@ class Traffic:
         self._heard: list[Request] = []
         source.on("request", lambda request: self._heard.append(request))
 
+    def everything(self) -> list[Request]:
+        return list(self._heard)
+
     def visits(self) -> list[Request]:
         """The navigations, each redirect a step of its own; pictures and style sheets left out."""
         return [request for request in self._heard if request.is_navigation_request()]

@@ -35,6 +35,12 @@ EVERYTHING: list[tuple[str, str, dict[str, Any], int]] = [
     ("GET", "/healthz", {}, 200),
     ("GET", "/login", {}, 200),
     ("GET", "/login?next=/notes", {"headers": JSON}, 200),
+    ("GET", "/register", {}, 200),
+    ("POST", "/register", {"data": {"email": "x"}}, 422),
+    ("GET", "/verify-email", {"headers": HTML}, 422),
+    ("GET", "/reset-password?token=x", {"headers": HTML}, 422),
+    ("POST", "/reset-password", {"headers": {"Accept": "application/json"}, "data": {"token": "x"}}, 422),
+    ("POST", "/forgot-password", {"json": {"email": "x@example.com"}}, 415),
     ("GET", static.url("app.css"), {}, 200),
     ("GET", "/static/app.css", {}, 200),
     ("GET", "/static/nothing.css", {}, 404),
@@ -90,7 +96,8 @@ def check(response: httpx.Response) -> None:
         assert rule in policy
     assert re.search(r"script-src 'self' 'nonce-[\w-]{22,}'", policy)
     assert "unsafe" not in policy
-    assert response.headers["referrer-policy"] == "same-origin"
+    by_link = response.request.method != "POST" and response.request.url.path in ("/verify-email", "/reset-password")
+    assert response.headers["referrer-policy"] == ("strict-origin" if by_link else "same-origin")
     assert "includeSubDomains" in response.headers["strict-transport-security"]
     assert not {"server", "x-powered-by"} & set(names)
     if response.content and response.status_code >= 400:

@@ -20,6 +20,8 @@ pytestmark = pytest.mark.anyio
 PUBLIC = {
     "/", "/login", "/logout", "/auth/resume",
     "/api/auth/login", "/api/auth/refresh", "/api/auth/logout",
+    "/register", "/register/sent", "/verify-email", "/verify-email/resend", "/verify-email/sent",
+    "/forgot-password", "/forgot-password/sent", "/reset-password",
 }  # fmt: skip
 # And of these, what is the same for everybody: nobody looks at the cookies, so it needs no database.
 IMPERSONAL = {"/healthz", "/.well-known/jwks.json"}

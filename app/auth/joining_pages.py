@@ -1,0 +1,214 @@
+"""Pages for people without a session: register, confirm the address, forgot the password, choose a new one.
+
+Each form answers alike whatever it knows of an address, and no page logs anybody in: what a mailed link proves is the
+mailbox, not the person at the keyboard. GET changes nothing, for programs that look through mail follow links.
+Chapter: "Joining", "Forgotten". Source: v5.0.0-6.3.8, v5.0.0-6.4.3; OWASP Forgot Password.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+from ravyn import Request, get, post
+
+from app import db
+from app.auth import challenges, guards, links, passwords, recovery, registration
+from app.auth.challenges import see_other
+from app.auth.errors import ComeBack
+from app.auth.registration import Outcome
+from app.settings import get_settings
+from app.web import errors, forms, render
+from app.web.addresses import Address
+from app.web.errors import Problem
+
+# The token of the address must stand in no Referer. `no-referrer` would make the page's own form say `Origin: null`.
+OPENED_BY_LINK = {"Referrer-Policy": "strict-origin"}
+NOT_YOURS = "That is not the password of this registration. There is another one: its link is in another mail."
+
+
+class Registration(BaseModel):
+    name: Annotated[str, forms.Line(1, 80)]
+    email: Address
+    password: str = Field(min_length=1)
+
+
+class Confirmation(BaseModel):
+    token: str = ""
+    password: str = ""
+
+
+class Mailbox(BaseModel):
+    email: Address
+
+
+class NewPassword(BaseModel):
+    token: str = ""
+    password: str = Field(min_length=1)
+
+
+@get()
+async def register_page(request: Request) -> Any:
+    if request.user.is_authenticated:
+        return see_other("/dashboard")
+    return _form(request, "register", {"name": "", "email": ""})
+
+
+@post(status_code=303)
+async def register(request: Request) -> Any:
+    if request.user.is_authenticated:
+        return see_other("/dashboard")
+    form = await forms.parse(request, Registration, bound=False)
+    shown, faults = {"name": form.values["name"], "email": form.values["email"]}, form.errors
+    if form.values["password"]:
+        faults = faults | _complaint(form.values["password"], form.values["email"], form.values["name"])
+    if form.data is None or faults:
+        return _form(request, "register", shown, status=422, errors=faults)
+    try:
+        await registration.ask(form.data.email, form.data.name, form.data.password)
+    except ComeBack as error:
+        return _form(request, "register", shown, **_later(request, error))
+    return see_other("/register/sent")
+
+
+@get()
+async def confirm_page(request: Request) -> Any:
+    return await _confirm_page(request, request.query_params.get("token", ""))
+
+
+@post(status_code=303)
+async def confirm(request: Request) -> Any:
+    form = await forms.parse(request, Confirmation, bound=False)
+    token, password = form.values["token"], form.values["password"]
+    try:
+        outcome = await registration.confirm(token, password)
+    except ComeBack as error:
+        return await _confirm_page(request, token, **_later(request, error))
+    if outcome is Outcome.NOT_YOURS:
+        fault = {"error": NOT_YOURS} if password else {"errors": {"password": "Please fill this in."}}
+        return await _confirm_page(request, token, 422, **fault)
+    return see_other("/login", notice="confirmed") if outcome is Outcome.CONFIRMED else _gone(request, "confirm")
+
+
+@get()
+async def resend_page(request: Request) -> Any:
+    return _form(request, "resend", {"email": ""})
+
+
+@post(status_code=303)
+async def resend(request: Request) -> Any:
+    return await _asks(request, "resend", registration.ask_again, "/verify-email/sent")
+
+
+@get()
+async def forgot_page(request: Request) -> Any:
+    return _form(request, "forgot_password", {"email": ""})
+
+
+@post(status_code=303)
+async def forgot(request: Request) -> Any:
+    return await _asks(request, "forgot_password", recovery.ask, "/forgot-password/sent")
+
+
+@get()
+async def sent_page(request: Request) -> Any:
+    """The same words whether anything was sent or not."""
+    return render.page(request, "auth/sent.html", what=request.scope["path"].split("/")[1])
+
+
+@get()
+async def reset_page(request: Request) -> Any:
+    token = request.query_params.get("token", "")
+    found = await recovery.find(token, db.utcnow())
+    return _reset_page(request, token, *found) if found else _gone(request, "reset")
+
+
+@post(status_code=303)
+async def reset(request: Request) -> Any:
+    form = await forms.parse(request, NewPassword, bound=False)
+    token, password = form.values["token"], form.values["password"]
+    found = await recovery.find(token, db.utcnow())
+    if found is None:
+        return _gone(request, "reset")
+    faults = form.errors or _complaint(password, found[0].email, found[0].name)
+    if faults:
+        return _reset_page(request, token, *found, status=422, errors=faults)
+    try:
+        done = await recovery.reset(token, password)
+    except ComeBack as error:
+        return _reset_page(request, token, *found, **_later(request, error))
+    return see_other("/login", notice="password_reset") if done else _gone(request, "reset")
+
+
+async def _asks(request: Request, name: str, ask: Any, then: str) -> Any:
+    form = await forms.parse(request, Mailbox, bound=False)
+    if form.data is None:
+        return _form(request, name, form.values, status=422, errors=form.errors)
+    try:
+        await ask(form.data.email)
+    except ComeBack as error:
+        return _form(request, name, form.values, **_later(request, error))
+    return see_other(then)
+
+
+async def _confirm_page(request: Request, token: str, status: int = 200, **context: Any) -> Any:
+    waiting = await registration.find(token, db.utcnow())
+    if waiting is None:
+        return _gone(request, "confirm")
+    shown = {"token": token, "email": waiting.row.email}
+    return _opened(request, "verify_email", status, form=shown, contested=waiting.contested, **context)
+
+
+def _reset_page(request: Request, token: str, user: Any, link: Any, status: int = 200, **context: Any) -> Any:
+    shown = {"token": token, "email": user.email}
+    first = link.purpose == links.INVITE
+    return _opened(request, "reset_password", status, form=shown, first=first, shortest=_shortest(), **context)
+
+
+def _opened(request: Request, name: str, status: int, **context: Any) -> Any:
+    headers = OPENED_BY_LINK | context.pop("headers", {})
+    return render.page(request, f"auth/{name}.html", status, headers, **{"errors": {}, "error": "", **context})
+
+
+def _gone(request: Request, what: str) -> Any:
+    """One page for a link that was used, is over, was altered, or never was one."""
+    if not errors.wants_html(request.scope):
+        raise Problem(422, "This link is not good, or not any more.")
+    return _opened(request, "link_gone", 422, what=what)
+
+
+def _form(request: Request, name: str, form: dict[str, str], status: int = 200, **context: Any) -> Any:
+    context = {"errors": {}, "error": "", "shortest": _shortest(), **context}
+    return render.page(request, f"auth/{name}.html", status, form=form, **context)
+
+
+def _later(request: Request, error: ComeBack) -> dict[str, Any]:
+    """For the form again, so that nothing is typed twice; a program gets a problem document."""
+    if not errors.wants_html(request.scope):
+        raise error
+    sentence, headers = challenges.come_back(error)
+    return {"status": error.status, "headers": headers, "error": sentence}
+
+
+def _shortest() -> int:
+    return get_settings().password_min_length
+
+
+def _complaint(password: str, *about: str) -> dict[str, str]:
+    complaint = passwords.complaint(password, about=about)
+    return {"password": complaint} if complaint else {}
+
+
+route_patterns = [
+    guards.public("/register", register_page),
+    guards.public("/register", register),
+    guards.public("/register/sent", sent_page),
+    guards.public("/verify-email", confirm_page),
+    guards.public("/verify-email", confirm),
+    guards.public("/verify-email/resend", resend_page),
+    guards.public("/verify-email/resend", resend),
+    guards.public("/verify-email/sent", sent_page),
+    guards.public("/forgot-password", forgot_page),
+    guards.public("/forgot-password", forgot),
+    guards.public("/forgot-password/sent", sent_page),
+    guards.public("/reset-password", reset_page),
+    guards.public("/reset-password", reset),
+]

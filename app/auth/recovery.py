@@ -1,0 +1,107 @@
+"""A forgotten password: a mailed link to choose a new one, and the same page for the first one of an invited account.
+
+The request only notes a letter; whether there is anybody to write to is seen when it is written, so known and unknown
+addresses take the same time (v5.0.0-6.3.8). The link is bound to the password it replaces, logs nobody in, and what it
+does ends every session (v5.0.0-7.4.3): whoever had the old password is out.
+Chapter: "Forgotten". Source: OWASP Forgot Password; v5.0.0-6.4.1, v5.0.0-6.4.3.
+"""
+
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.auth import accounts, badges, links, passwords, sessions, throttle
+from app.auth.models import link_rows, user_rows
+from app.mail import outbox
+from app.web import client
+
+
+async def ask(email: str) -> None:
+    """Owe the owner of the address a letter, if there is one. Raises TooManyAttempts."""
+    key = accounts.email_key(email)
+    async with throttle.letter("forgot", key, db.utcnow()) as welcome:
+        if welcome:
+            async with db.transaction() as tx:
+                browser = client.current()
+                facts = browser.words() | {"user_agent": browser.user_agent}
+                await outbox.put(tx, "forgot", recipient=key, **facts)
+
+
+async def make_link(email_key: str, letter_id: UUID, browser: client.Client) -> tuple[Any, Any] | None:
+    """For the letter: the account of that address and its link, the same one for the same letter; or None.
+
+    `browser`: who asked for it, for the owner's trail.
+    """
+    table = user_rows
+    try:
+        async with db.transaction() as tx:
+            mine = sa.select(table).where(table.c.email_key == email_key, table.c.is_active.is_(True))
+            user = await tx.fetch_one(mine)
+            if user is None:
+                return None
+            now = await tx.fetch_value(sa.select(db.now()))
+            values = {"user_id": user.id, "fingerprint": fingerprint(user.password)}
+            row = await links.make(tx, links.RESET, now, link_id=letter_id, **values)
+            if row.created_at == now:  # not a letter that is tried once more
+                await events.record(events.PASSWORD_RESET_ASKED, tx=tx, user_id=user.id, browser=browser)
+    except sa.exc.IntegrityError:  # used already: the letter arrived after all
+        return None
+    return user, row
+
+
+async def find(raw: str, now: datetime) -> tuple[Any, Any] | None:
+    """The account whose password this link may replace, and the link. None when it may not, whatever the reason."""
+    row = await links.find(raw, links.RESET, now) or await links.find(raw, links.INVITE, now)
+    user = row and await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == row.user_id))
+    if not user or not user.is_active or row.fingerprint != fingerprint(user.password):
+        return None
+    return user, row
+
+
+async def reset(raw: str, password: str) -> bool:
+    """Replace the password and end every session; False when the link is not good (any more).
+
+    The password is hashed as it is: judge it before. Raises Overloaded.
+    """
+    found = await find(raw, db.utcnow())
+    if found is None:
+        return False
+    user, link = found
+    encoded = await passwords.hash(password)
+    try:
+        async with db.transaction() as tx:
+            await _replace(tx, raw, user, link.purpose, encoded)
+    except _Gone:
+        return False
+    return True
+
+
+def fingerprint(encoded: str) -> str:
+    """What ties a link to the password that it replaces: once that one is gone, so is the link."""
+    return sha256(encoded.encode()).hexdigest()
+
+
+class _Gone(Exception):
+    pass
+
+
+async def _replace(tx: Any, raw: str, user: Any, purpose: str, encoded: str) -> None:
+    table = user_rows
+    # The user's row first, as everywhere; of two links used at once the second finds another password.
+    unchanged = (table.c.id == user.id, table.c.is_active.is_(True), table.c.password == user.password)
+    if await tx.execute(sa.update(table).where(*unchanged).values(password=encoded)) != 1:
+        raise _Gone
+    now = await tx.fetch_value(sa.select(db.now()))
+    if await links.use(tx, raw, purpose, now) is None:
+        raise _Gone
+    # Whatever else was under way may have been a thief's: a new address, for one. The way back to the old one stays.
+    await links.void(tx, now, link_rows.c.user_id == user.id, link_rows.c.purpose != links.UNDO_EMAIL)
+    await sessions.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now, actor_id=user.id)
+    await badges.announce(tx, user_id=user.id)
+    await events.record(events.PASSWORD_RESET, tx=tx, user_id=user.id, actor_id=user.id)
+    await outbox.put(tx, "password_changed", user_id=user.id, **client.current().words())

@@ -1,0 +1,244 @@
+"""A forgotten password: who gets a link, what it is good for, and what it leaves behind."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.audit.models import event_rows
+from app.auth import accounts, links, passwords, recovery, throttle
+from app.auth.models import change_rows, link_rows, session_rows, user_rows
+from app.mail.models import letter_rows
+from app.web import client
+from tests.contract.places import statements
+from tests.support.clock import Clock
+from tests.support.people import PASSWORD, Person, make_user, start_session
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+
+NEW = "a brand new passphrase"
+NOBODY = client.Client()
+
+
+async def link_for(person: Person) -> str:
+    """The token that a letter to the person carries."""
+    made = await recovery.make_link(person.email, db.uuid7(), NOBODY)
+    assert made
+    return links.token(made[1])
+
+
+async def link_of(person: Person, purpose: str, **values: Any) -> str:
+    async with db.transaction() as tx:
+        return links.token(await links.make(tx, purpose, db.utcnow(), user_id=person.id, **values))
+
+
+async def stored(user_id: UUID) -> str:
+    return str(await db.fetch_value(sa.select(user_rows.c.password).where(user_rows.c.id == user_id)))
+
+
+async def letters() -> list[str]:
+    return [row.kind for row in await db.fetch_all(sa.select(letter_rows).order_by(letter_rows.c.id))]
+
+
+async def trail(event: str) -> list[Any]:
+    return await db.fetch_all(sa.select(event_rows).where(event_rows.c.event == event))
+
+
+async def test_link_replaces_the_password() -> None:
+    person = await make_user()
+
+    assert await recovery.reset(await link_for(person), NEW)
+
+    assert await accounts.login(person.email, PASSWORD) is None
+    assert await accounts.login(person.email, NEW)
+
+
+async def test_reset_ends_every_session_and_starts_none() -> None:
+    """AC-051, v5.0.0-7.4.3"""
+    person, other = await make_user(), await make_user()
+    for _ in range(3):
+        await start_session(person)
+    await start_session(other)
+
+    await recovery.reset(await link_for(person), NEW)
+
+    rows = await db.fetch_all(sa.select(session_rows).where(session_rows.c.user_id == person.id))
+    assert [row.revoked_for for row in rows] == [events.CREDENTIALS_CHANGED] * 3
+    live = await db.fetch_all(sa.select(session_rows.c.user_id).where(session_rows.c.revoked_at.is_(None)))
+    assert [row.user_id for row in live] == [other.id]
+    assert person.id in [row.user_id for row in await db.fetch_all(sa.select(change_rows))]
+
+
+async def test_owner_is_told_and_the_trail_says_so() -> None:
+    person = await make_user()
+
+    await recovery.reset(await link_for(person), NEW)
+
+    assert await letters() == ["password_changed"]
+    assert [row.user_id for row in await trail(events.PASSWORD_RESET_ASKED)] == [person.id]
+    assert [row.user_id for row in await trail(events.PASSWORD_RESET)] == [person.id]
+
+
+async def test_link_is_good_once() -> None:
+    person = await make_user()
+    raw = await link_for(person)
+    await recovery.reset(raw, NEW)
+
+    assert await recovery.find(raw, db.utcnow()) is None
+    assert not await recovery.reset(raw, PASSWORD)
+
+    assert await accounts.login(person.email, NEW)
+
+
+@pytest.mark.race
+async def test_ten_uses_at_once_are_one() -> None:
+    person = await make_user()
+    raw = await link_for(person)
+    chosen = [f"{NEW} {number}" for number in range(10)]
+
+    done = await asyncio.gather(*(recovery.reset(raw, each) for each in chosen))
+
+    assert done.count(True) == 1
+    assert (await passwords.verify(chosen[done.index(True)], await stored(person.id))).ok
+    assert await letters() == ["password_changed"]
+
+
+@pytest.mark.race
+async def test_two_links_used_at_once_are_one() -> None:
+    person = await make_user()
+    raws = [await link_for(person) for _ in range(4)]
+
+    done = await asyncio.gather(*(recovery.reset(raw, NEW) for raw in raws))
+
+    assert done.count(True) == 1
+
+
+async def test_link_is_over_after_half_an_hour(clock: Clock) -> None:
+    """v5.0.0-6.5.5"""
+    person = await make_user()
+    raw = await link_for(person)
+    clock.forward(minutes=29, seconds=59)
+    assert await recovery.find(raw, db.utcnow())
+
+    clock.forward(seconds=1)
+
+    assert not await recovery.reset(raw, NEW)
+    assert await accounts.login(person.email, PASSWORD)
+
+
+async def test_older_links_die_with_the_password() -> None:
+    """AC-047"""
+    person = await make_user()
+    first, second = await link_for(person), await link_for(person)
+
+    assert await recovery.reset(first, NEW)
+
+    assert not await recovery.reset(second, "yet another passphrase")
+
+
+async def test_link_dies_when_the_password_is_changed_elsewhere() -> None:
+    person = await make_user()
+    raw = await link_for(person)
+    encoded = await passwords.hash(NEW)
+    await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(password=encoded))
+
+    assert await recovery.find(raw, db.utcnow()) is None
+    assert not await recovery.reset(raw, "yet another passphrase")
+
+
+async def test_link_dies_with_the_account_closed() -> None:
+    person = await make_user()
+    raw = await link_for(person)
+    await accounts.deactivate(person.id, (await make_user(role="admin")).id)
+
+    assert not await recovery.reset(raw, NEW)
+
+    assert await letters() == []
+
+
+async def test_what_a_thief_had_under_way_is_void_and_the_way_back_is_not() -> None:
+    """A change of address that a thief asked for must not outlive the reset that throws the thief out."""
+    person = await make_user()
+    theirs = await link_of(person, links.CHANGE_EMAIL, email="eve@example.com", email_key="eve@example.com")
+    back = await link_of(person, links.UNDO_EMAIL, email=person.email, email_key=person.email)
+
+    await recovery.reset(await link_for(person), NEW)
+
+    assert await links.find(theirs, links.CHANGE_EMAIL, db.utcnow()) is None
+    assert await links.find(back, links.UNDO_EMAIL, db.utcnow())
+
+
+async def test_links_of_others_stay_good() -> None:
+    person, other = await make_user(), await make_user()
+    raw = await link_for(other)
+
+    await recovery.reset(await link_for(person), NEW)
+
+    assert await recovery.find(raw, db.utcnow())
+
+
+async def test_invitation_leads_to_the_first_password() -> None:
+    """v5.0.0-6.4.1: an admin makes the account, nobody but its owner ever knows a password."""
+    person = await make_user(password="nobody knows this one")
+    raw = await link_of(person, links.INVITE, fingerprint=recovery.fingerprint(await stored(person.id)))
+
+    assert await recovery.reset(raw, NEW)
+
+    assert await accounts.login(person.email, NEW)
+    assert not await recovery.reset(raw, PASSWORD)
+
+
+@pytest.mark.parametrize("raw", ["", ".", "null", "[]", "x" * 5000, "\x00", "01a20b13-1ac5-7880-b8cb-dc794c22012c.x"])
+async def test_nonsense_is_no_link(raw: str) -> None:
+    """AC-050"""
+    assert await recovery.find(raw, db.utcnow()) is None
+    assert not await recovery.reset(raw, NEW)
+
+
+async def test_known_and_unknown_address_run_the_same_statements() -> None:
+    """v5.0.0-6.3.8"""
+    person = await make_user()
+    seen = []
+    for email in (person.email, "nobody@example.com"):
+        with statements() as run:
+            await recovery.ask(email)
+        seen.append(run)
+
+    assert seen[0] == seen[1]
+    assert not any("users" in one for one in seen[0])
+
+
+async def test_mailbox_gets_five_letters_a_day_and_its_owner_can_still_sign_in(clock: Clock) -> None:
+    """AC-053"""
+    person = await make_user()
+    for _ in range(19):
+        await recovery.ask(person.email)
+
+    assert await letters() == ["forgot"] * 5
+    assert await accounts.login(person.email, PASSWORD)
+    clock.forward(days=1)
+    await recovery.ask(person.email)
+    assert (await letters()).count("forgot") == 6
+
+
+async def test_one_place_has_to_wait_whatever_it_asks_for(clock: Clock) -> None:
+    for number in range(20):
+        await recovery.ask(f"person{number}@example.com")
+
+    with pytest.raises(throttle.TooManyAttempts):
+        await recovery.ask("another@example.com")
+
+
+async def test_stored_link_is_no_link() -> None:
+    """AC-054: what a leaked database holds opens nothing."""
+    person = await make_user()
+    raw = await link_for(person)
+    row = await db.fetch_one(sa.select(link_rows))
+
+    for value in row:
+        assert raw.partition(".")[2] not in str(value)
+        assert await recovery.find(f"{row.id}.{value}", db.utcnow()) is None

@@ -1,0 +1,291 @@
+"""Registrations: no account until the click, one account however many clicks, and nothing for a stranger to gain."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.audit.models import event_rows
+from app.auth import accounts, links, passwords, registration, throttle
+from app.auth.models import link_rows, throttle_rows, user_rows
+from app.auth.registration import Outcome
+from app.mail.models import letter_rows
+from app.web.addresses import address
+from tests.contract.places import statements
+from tests.support.clock import Clock
+from tests.support.people import PASSWORD, make_user
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+
+EMAIL = "joan@example.com"
+STRANGER = "a stranger's own passphrase"
+
+
+async def registered(email: str = EMAIL, password: str = PASSWORD, name: str = "Joan Example") -> str:
+    """The token that the letter of a new registration will carry."""
+    await registration.ask(email, name, password)
+    return links.token(await registration.newest(email, db.utcnow()))
+
+
+async def users() -> list[Any]:
+    return await db.fetch_all(sa.select(user_rows))
+
+
+async def test_registration_alone_is_no_account() -> None:
+    await registered()
+
+    assert await users() == []
+    assert await accounts.login(EMAIL, PASSWORD) is None
+
+
+async def test_click_makes_the_account_with_the_password_that_was_chosen() -> None:
+    assert await registration.confirm(await registered("Joan@Example.COM")) is Outcome.CONFIRMED
+
+    (user,) = await users()
+    assert (user.email, user.email_key, user.name, user.role, user.is_active) == (
+        "Joan@Example.COM", EMAIL, "Joan Example", "user", True,
+    )  # fmt: skip
+    assert (await passwords.verify(PASSWORD, user.password)).ok
+    assert await accounts.login(EMAIL, PASSWORD)
+    trail = await db.fetch_all(sa.select(event_rows).where(event_rows.c.event == events.REGISTERED))
+    assert [(row.user_id, row.actor_id) for row in trail] == [(user.id, user.id)]
+
+
+async def test_looking_at_the_link_changes_nothing() -> None:
+    """Programs that look through mail follow links."""
+    raw = await registered()
+
+    for _ in range(3):
+        found = await registration.find(raw, db.utcnow())
+        assert found
+        assert (found.row.email, found.contested) == (EMAIL, False)
+
+    assert await users() == []
+    assert await registration.confirm(raw) is Outcome.CONFIRMED
+
+
+async def test_link_is_good_once() -> None:
+    raw = await registered()
+    await registration.confirm(raw)
+
+    assert await registration.confirm(raw) is Outcome.GONE
+    assert await registration.find(raw, db.utcnow()) is None
+
+
+@pytest.mark.race
+async def test_twenty_clicks_at_once_make_one_account() -> None:
+    """AC-036"""
+    raw = await registered()
+
+    outcomes = await asyncio.gather(*(registration.confirm(raw) for _ in range(20)))
+
+    assert outcomes.count(Outcome.CONFIRMED) == 1
+    assert outcomes.count(Outcome.GONE) == 19
+    assert len(await users()) == 1
+    assert len(await db.fetch_all(sa.select(event_rows).where(event_rows.c.event == events.REGISTERED))) == 1
+
+
+@pytest.mark.race
+async def test_three_registrations_of_one_address_confirmed_at_once_make_one_account() -> None:
+    """And nobody waits for somebody who waits for them."""
+    chosen = {f"{PASSWORD} {number}": "" for number in range(3)}
+    for password in chosen:
+        chosen[password] = await registered(password=password)
+
+    outcomes = await asyncio.gather(*(registration.confirm(raw, own) for own, raw in chosen.items() for _ in range(4)))
+
+    assert outcomes.count(Outcome.CONFIRMED) == 1
+    assert len(await users()) == 1
+
+
+async def test_link_is_over_after_a_day(clock: Clock) -> None:
+    raw = await registered()
+    clock.forward(hours=24)
+
+    assert await registration.confirm(raw) is Outcome.GONE
+    assert await users() == []
+
+
+async def test_first_registration_confirmed_wins_and_the_others_are_void() -> None:
+    theirs, ours = await registered(password=STRANGER), await registered()
+
+    assert await registration.confirm(ours, PASSWORD) is Outcome.CONFIRMED
+
+    assert await registration.confirm(theirs, STRANGER) is Outcome.GONE
+    assert await accounts.login(EMAIL, STRANGER) is None
+    assert await accounts.login(EMAIL, PASSWORD)
+
+
+@pytest.mark.parametrize("typed", ["", PASSWORD])
+async def test_owner_of_the_mailbox_cannot_confirm_a_strangers_registration_by_mistake(typed: str) -> None:
+    """Pre-hijacking: their address, a stranger's password. Both letters are in one mailbox."""
+    theirs, ours = await registered(password=STRANGER), await registered()
+
+    assert await registration.confirm(theirs, typed) is Outcome.NOT_YOURS
+
+    assert await users() == []
+    assert await registration.confirm(ours, PASSWORD) is Outcome.CONFIRMED
+
+
+async def test_registration_that_came_later_is_contested_too() -> None:
+    ours, theirs = await registered(), await registered(password=STRANGER)
+
+    for raw in (ours, theirs):
+        found = await registration.find(raw, db.utcnow())
+        assert found
+        assert found.contested
+
+
+async def test_registration_of_another_address_or_one_that_is_over_is_no_rival(clock: Clock) -> None:
+    await registered(password=STRANGER)
+    clock.forward(hours=24)
+    raw = await registered()
+    await registered("joan+notes@example.com", STRANGER)
+
+    assert await registration.confirm(raw) is Outcome.CONFIRMED
+
+
+async def test_password_of_a_contested_registration_is_not_guessed_for_ever(clock: Clock) -> None:
+    theirs = await registered(password=STRANGER)
+    await registered()
+    for number in range(10):
+        assert await registration.confirm(theirs, f"wrong horse {number}") is Outcome.NOT_YOURS
+
+    with pytest.raises(throttle.TooManyAttempts):
+        await registration.confirm(theirs, STRANGER)
+
+
+async def test_address_that_got_an_account_meanwhile_is_left_alone() -> None:
+    raw = await registered()
+    person = await make_user(email=EMAIL)
+
+    assert await registration.confirm(raw) is Outcome.GONE
+
+    assert [user.id for user in await users()] == [person.id]
+    assert await accounts.login(EMAIL, PASSWORD)
+
+
+async def test_free_and_taken_address_run_the_same_statements() -> None:
+    """v5.0.0-6.3.8: nothing in the request asks whether there is an account."""
+    await make_user(email="taken@example.com")
+    await registered("warm-up@example.com")
+    seen = []
+    for email in ("taken@example.com", "free@example.com"):
+        with statements() as run:
+            await registration.ask(email, "Joan", PASSWORD)
+            await registration.ask_again(email)
+        seen.append(run)
+
+    assert seen[0] == seen[1]
+    assert not any("FROM users" in one for one in seen[0])
+
+
+async def test_mailbox_gets_three_of_each_letter_in_six_hours(clock: Clock) -> None:
+    """AC-042, and what is over the limit is not even kept."""
+    for _ in range(10):
+        await registration.ask(EMAIL, "Joan", PASSWORD)
+        await registration.ask_again(EMAIL.upper())
+        clock.forward(minutes=30)
+    assert len(await db.fetch_all(sa.select(letter_rows))) == 6
+    assert len(await db.fetch_all(sa.select(link_rows))) == 3
+
+    clock.forward(hours=1)
+    await registration.ask_again(EMAIL)
+
+    assert len(await db.fetch_all(sa.select(letter_rows))) == 7
+
+
+async def test_one_place_makes_us_write_twenty_letters_an_hour(clock: Clock) -> None:
+    for number in range(20):
+        await registration.ask(f"person{number}@example.com", "Joan", PASSWORD)
+
+    with pytest.raises(throttle.TooManyAttempts) as refused:
+        await registration.ask_again("another@example.com")
+
+    assert refused.value.seconds == 3600
+    clock.forward(hours=1)
+    await registration.ask_again("another@example.com")
+    assert len(await db.fetch_all(sa.select(letter_rows))) == 21
+
+
+async def test_refused_request_does_not_use_up_the_share_of_a_mailbox(clock: Clock) -> None:
+    for number in range(30):
+        try:
+            await registration.ask_again(f"person{number // 20}@example.com")
+        except throttle.TooManyAttempts:
+            assert number >= 20
+    clock.forward(hours=1)
+
+    await registration.ask_again("person1@example.com")
+
+    assert len(await db.fetch_all(sa.select(letter_rows))) == 4
+
+
+async def test_what_nobody_confirmed_is_forgotten(clock: Clock) -> None:
+    """v5.0.0-14.2.7: names, addresses and passwords of people who never became ours."""
+    await registered()
+    await registration.confirm(await registered("other@example.com"))
+    assert await links.prune(clock.now) == 1
+
+    clock.forward(hours=24)
+    assert await links.prune(clock.now) == 1
+
+    assert await db.fetch_all(sa.select(link_rows)) == []
+
+
+async def test_counters_of_letters_name_nobody() -> None:
+    await registered()
+
+    assert "joan" not in str(await db.fetch_all(sa.select(throttle_rows)))
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        "", " ", "joan", "joan@", "@example.com", "joan@localhost", "joan@intranet", "joan@[127.0.0.1]",
+        "joan@127.0.0.1", "joan@[IPv6:::1]", '"jo an"@example.com', "jo(an)@example.com", "Joan <joan@example.com>",
+        "joan@example.com.", "joan@example.com\r\nBcc: eve@example.com", "joan@example.com,eve@example.com",
+        "joan@a@example.com",
+        "j" * 65 + "@example.com", "joan@" + "d" * 64 + ".com", "joan@" + "d." * 125 + "com", "x" * 1_000_000,
+        "jo\x00an@example.com", "joan@exam\u202eple.com", "j\u00f6an@example.com", "joan@printer.local",
+    ],
+)  # fmt: skip
+def test_what_no_mail_can_be_sent_to_is_no_address(refused: str) -> None:
+    """AC-023, AC-024"""
+    with pytest.raises(ValueError, match=r"^(Give an address such as|Use at most 254)"):
+        address(refused)
+
+
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        (" joan@example.com ", "joan@example.com"),
+        ("Joan.O'Neil+lists@Example.COM", "Joan.O'Neil+lists@example.com"),
+        ("joan@b\u00fccher.example", "joan@b\u00fccher.example"),
+        ("joan@xn--bcher-kva.example", "joan@b\u00fccher.example"),
+        ("joan@example.test", "joan@example.test"),
+    ],
+)
+def test_address_is_kept_as_it_was_typed_but_for_its_domain(typed: str, kept: str) -> None:
+    assert address(typed) == kept
+
+
+def test_letter_that_only_looks_like_another_makes_no_address() -> None:
+    """CVE-2019-19844: the Kelvin sign folds to "k", so the key would be that of another person's address."""
+    trick = "mi\u212ae@example.org"
+    assert accounts.email_key(trick) == "mike@example.org"
+
+    with pytest.raises(ValueError, match="Give an address"):
+        address(trick)
+
+
+async def test_address_of_a_test_domain_is_for_development_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    from app.settings import get_settings
+
+    monkeypatch.setattr(get_settings(), "env", "production")
+
+    with pytest.raises(ValueError, match="Give an address"):
+        address("joan@example.test")
