@@ -1,7 +1,7 @@
 """What is over is deleted: once an hour in every server, and by `python -m app prune`.
 
-Each line of TASKS is one condition on one table. Two workers may do the same at once: rows that one is busy with are
-left alone by the other.
+Each line of TASKS is one condition on one table; an account takes along what belongs to it. Two workers may do the same
+at once: rows that one is busy with are left alone by the other.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from app import db
-from app.auth import badges, counters, links, sessions
+from app.auth import badges, closing, counters, links, sessions
 from app.mail import outbox
 
 log = logging.getLogger("lanyard.housekeeping")
@@ -20,8 +20,9 @@ log = logging.getLogger("lanyard.housekeeping")
 EVERY_SECONDS = 3600
 FIRST_SECONDS = 300  # not while a new version starts
 
-# What it is called: how many there were at this time. Accounts whose `delete_after` is past come first, when they can.
+# What it is called: how many there were at this time.
 TASKS: Mapping[str, Callable[[datetime], Awaitable[int]]] = {
+    "accounts": closing.delete_due,
     "letters": outbox.prune,
     "mailed links": links.prune,
     "sessions": sessions.prune,

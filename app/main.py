@@ -13,6 +13,9 @@ from ravyn import Ravyn
 from ravyn.middleware.authentication import AuthenticationMiddleware
 
 from app import db, housekeeping
+from app.account import devices, export, well_known
+from app.account import email as account_email
+from app.account import pages as account_pages
 from app.admin import pages as admin_pages
 from app.auth import api as auth_api
 from app.auth import badges, challenges, cookies, demo, joining_pages, letters
@@ -31,19 +34,25 @@ from app.mail import sender
 from app.mail.message import Composer
 from app.notes import api as notes_api
 from app.notes import pages as notes_pages
+from app.notes import store as notes_store
 from app.settings import Settings, get_settings
 from app.web import hardening, routes, static
 from app.web.errors import ErrorBoundary
 from app.web.headers import BodyLimit, Methods, SecurityHeaders, WellFormed
 from app.web.origin import SameOrigin, TrustedHost
 
-FEATURES = (home_pages, auth_pages, joining_pages, auth_api, notes_pages, notes_api, admin_pages)
+FEATURES = (
+    home_pages, auth_pages, joining_pages, auth_api, account_pages, account_email, devices, export, well_known,
+    notes_pages, notes_api, admin_pages,
+)  # fmt: skip
 DEVELOPMENT: tuple[Any, ...] = (  # in development alone
     dev_pages,
     # learn
     lab_pages,
     # /learn
 )
+# What each feature holds about a person, for the copy that they may ask for.
+EXPORTS = {"notes": notes_store.exported}
 COMPOSERS: dict[str, Composer] = {**letters.COMPOSERS}  # kind of letter -> who writes it
 
 
@@ -51,6 +60,7 @@ def create_app() -> Ravyn:
     """The application, for `uvicorn --factory app.main:create_app`."""
     hardening.install()
     settings = get_settings()
+    export.FEATURES.update(EXPORTS)
     guarded = [route for feature in features() for route in feature.route_patterns]
     for route in guarded:
         if guard_of(route) is Developer and not settings.is_development:

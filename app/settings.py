@@ -59,6 +59,8 @@ class Settings(RavynSettings):
     refresh_token_seconds: int = 7 * 24 * 3600
     session_seconds: int = 30 * 24 * 3600
     step_up_seconds: int = Field(default=10 * 60, gt=0)
+    deletion_grace_days: int = Field(default=14, ge=1, le=365)
+    security_contact: str = ""
     password_min_length: int = Field(default=15, ge=8)  # NIST SP 800-63B-4 section 3.1.1.2: 15 where it stands alone
     password_max_length: int = Field(default=128, ge=64, le=1024)
     argon2_memory_kib: int = ARGON2_MEMORY_KIB
@@ -120,6 +122,11 @@ class Settings(RavynSettings):
         return self.public_origin or f"http://localhost:{self.port}"
 
     @property
+    def reported_to(self) -> str:
+        """Where holes are reported; the mailbox of RFC 2142 section 4 unless set."""
+        return self.security_contact or f"mailto:security@{urlsplit(self.origin).hostname}"
+
+    @property
     def hosts(self) -> list[str]:
         """Host names that requests may ask for: the origin's own, and in development those of this machine."""
         return [urlsplit(self.origin).hostname or "", *(LOOPBACK if self.is_development else ())]
@@ -153,6 +160,13 @@ class Settings(RavynSettings):
         if seconds <= 0:
             raise ValueError("must be a number of seconds above 0")
         return seconds
+
+    @field_validator("security_contact")
+    @classmethod
+    def _reachable(cls, contact: str) -> str:
+        if contact and not re.fullmatch(r"(mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\S+)", contact):
+            raise ValueError("must begin with mailto:, https:// or tel: (RFC 9116 section 2.5.3)")
+        return contact
 
     @field_validator("public_origin")
     @classmethod

@@ -17,9 +17,9 @@ from app.mail.message import Line
 from app.mail.models import letter_rows
 from app.notes import store
 from app.web import client, render
-from e2e.support.people import cookie, put_cookie, sign_in
-from tests.support import forge
-from tests.support.people import Person, make_user
+from e2e.support.people import let_an_hour_pass, sign_in
+from tests.support.mailbox import arrived, link_in
+from tests.support.people import PASSWORD, Person, make_user
 from tests.support.server import Server
 
 PHONE, NARROW = {"width": 360, "height": 740}, {"width": 320, "height": 640}
@@ -118,9 +118,7 @@ def note_refused(at: Scene) -> None:
 
 
 def step_up(at: Scene) -> None:
-    typed = int(db.utcnow().timestamp()) - 3600
-    context = at.page.context
-    put_cookie(context, "access", forge.resign(cookie(context, "access") or "", auth_time=typed))
+    let_an_hour_pass(at.page.context)
     at.go(f"{at.somebody_else()}/deactivate")
 
 
@@ -155,6 +153,66 @@ def mailbox(at: Scene) -> None:
     for state in ("sent_at", "dropped_at", "failed_at"):
         owed(at, **{state: db.utcnow()}, subject=f"A letter {state}")
     at.go("/dev/mailbox")
+
+
+def account_refused(at: Scene) -> None:
+    at.go("/account")
+    at.page.get_by_label("Name").fill(" ")
+    at.press("Save name")
+
+
+def account_with_a_new_address(at: Scene) -> None:
+    at.go("/account/email")
+    at.page.get_by_label("New e-mail address").fill(f"{'x' * 60}@example.com")
+    at.page.get_by_label("Password", exact=True).fill(PASSWORD)
+    at.press("Send the link")
+
+
+def password_refused(at: Scene) -> None:
+    at.go("/account/password")
+    at.press("Change password")
+
+
+def email_refused(at: Scene) -> None:
+    account_with_a_new_address(at)
+    at.go("/account/email")
+    at.press("Send the link")
+
+
+def undo(at: Scene) -> None:
+    assert at.person
+    account_with_a_new_address(at)
+    letter = arrived(at.server, at.person.email, "asked to change your address")
+    at.go(link_in(letter, at.server.url))
+
+
+def undone(at: Scene) -> None:
+    undo(at)
+    at.press("Call off the change")
+
+
+def devices(at: Scene) -> None:
+    """Two that go on, and one that was signed out."""
+    signed_in_elsewhere(at)
+    revoke(at)
+    at.page.get_by_role("main").get_by_role("button", name="Sign out").click()
+    at.page.get_by_text("Signed out in the last 30 days").click()
+
+
+def signed_in_elsewhere(at: Scene) -> None:
+    assert at.person
+    httpx.post(f"{at.server.url}/api/auth/login", json={"email": at.person.email, "password": PASSWORD})
+
+
+def revoke(at: Scene) -> None:
+    signed_in_elsewhere(at)
+    at.go("/account/sessions")
+    at.page.get_by_role("link", name="Sign out this device").last.click()
+
+
+def revoke_others(at: Scene) -> None:
+    signed_in_elsewhere(at)
+    at.go("/account/sessions/revoke-others")
 
 
 def bounce(at: Scene) -> None:
@@ -193,6 +251,23 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "note form": ("user", "Edit note", lambda at: at.go(at.note("Keys", "Third hook.") + "/edit")),
     "note form, refused": ("user", "New note", note_refused),
     "note, to delete": ("user", "Delete this note?", lambda at: at.go(at.note("Keys") + "/delete")),
+    "account": ("user", "Your account", account_with_a_new_address),
+    "account, refused": ("user", "Your account", account_refused),
+    "password": ("user", "Change the password", lambda at: at.go("/account/password")),
+    "password, refused": ("user", "Change the password", password_refused),
+    "e-mail": ("user", "Change the e-mail address", lambda at: at.go("/account/email")),
+    "e-mail, refused": ("user", "Change the e-mail address", email_refused),
+    "e-mail, to call off": ("user", "Call off the change?", undo),
+    "e-mail, called off": ("user", "It is called off", undone),
+    "e-mail, no good link": ("", "This link is not good", lambda at: at.go("/undo-email-change?token=x")),
+    "devices": ("user", "Devices", devices),
+    "device, to sign out": ("user", "Sign out this device?", revoke),
+    "other devices, to sign out": ("user", "Sign out all other devices?", revoke_others),
+    "other devices, none": ("user", "Sign out all other devices?", lambda at: at.go("/account/sessions/revoke-others")),
+    "activity": ("user", "Security activity", lambda at: (devices(at), at.go("/account/activity"))),
+    "activity, none": ("user", "Security activity", lambda at: at.go("/account/activity")),
+    "copy of the data": ("user", "A copy of your data", lambda at: at.go("/account/export")),
+    "account, to delete": ("user", "Delete your account?", lambda at: at.go("/account/delete")),
     "people": ("admin", "People", lambda at: at.go("/admin/users")),
     "people, nobody found": ("admin", "People", lambda at: at.go("/admin/users?q=nobody-at-all")),
     "person, to deactivate": (

@@ -41,7 +41,7 @@ def overflow(page: Page) -> int:
 
 
 def test_name_that_is_markup_is_shown_as_typed(page: Page, mallory: Person) -> None:
-    for path in ("/dashboard", "/", "/notes"):
+    for path in ("/dashboard", "/", "/notes", "/account", "/account/delete"):
         page.goto(path)
 
         expect(page.get_by_text(MARKUP, exact=True).first).to_be_visible()
@@ -121,7 +121,17 @@ def test_layout_of_a_narrow_screen_holds(page: Page, server: Server, text: str) 
     note = write(server, person, text, text)
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
 
-    for path in ("/dashboard", "/notes", note, f"{note}/edit", f"{note}/delete", f"/notes?q={LONG_WORD}", "/"):
+    account = ("/account", "/account/email", "/account/sessions", "/account/delete")
+    for path in (
+        "/dashboard",
+        "/notes",
+        note,
+        f"{note}/edit",
+        f"{note}/delete",
+        f"/notes?q={LONG_WORD}",
+        "/",
+        *account,
+    ):
         page.goto(path)
         assert overflow(page) <= 0, path
         expect(page.get_by_role("button", name="Sign out")).to_be_in_viewport()

@@ -86,6 +86,23 @@ def test_opening_a_note_from_the_list(signed_in: Page, server: Server, person: P
     expect(signed_in.get_by_role("heading", level=1)).to_have_text("On the list")
 
 
+def test_changing_the_password(signed_in: Page, person: Person) -> None:
+    page = signed_in
+    tab_to(page, page.get_by_role("link", name=f"signed in as {person.name}"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
+    tab_to(page, page.get_by_role("link", name="Password", exact=True))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Change the password")
+    tab_to(page, page.get_by_label("Password you have now", exact=True))
+    page.keyboard.type(person.password)
+    tab_to(page, page.get_by_label("New password", exact=True))
+    page.keyboard.type("wrong zebra paperclip sonata")
+    page.keyboard.press("Enter")
+
+    expect(page.get_by_role("status")).to_contain_text("Your password is changed.")
+
+
 def test_signing_out(signed_in: Page) -> None:
     tab_to(signed_in, signed_in.get_by_role("button", name="Sign out"))
 

@@ -6,13 +6,9 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from app import db
-from e2e.support.people import cookie, put_cookie, sessions_of, sign_in
-from tests.support import forge
+from e2e.support.people import let_an_hour_pass, sessions_of, sign_in
 from tests.support.people import Person, make_user
 from tests.support.server import Server
-
-HOUR = 3600
 
 
 @pytest.fixture
@@ -33,12 +29,6 @@ def stale_desk(desk: Page) -> Page:
     """The same, but the password was typed an hour ago."""
     let_an_hour_pass(desk.context)
     return desk
-
-
-def let_an_hour_pass(context: BrowserContext) -> None:
-    """Since the password was typed, as the access token tells it; the token itself stays good."""
-    typed = int(db.utcnow().timestamp()) - HOUR
-    put_cookie(context, "access", forge.resign(cookie(context, "access") or "", auth_time=typed))
 
 
 def ask_to(page: Page, action: str, person: Person) -> None:

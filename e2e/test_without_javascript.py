@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from e2e.support.people import sign_in
-from tests.support.people import Person, make_user
+from tests.support.people import Person, make_user, start_session
 from tests.support.server import Server
 
 
@@ -65,6 +65,40 @@ def test_the_life_of_a_note(page: Page, server: Server, person: Person) -> None:
     page.get_by_role("button", name="Delete note").click()
     expect(page.get_by_role("status")).to_have_text("The note is deleted.")
     expect(page.get_by_role("heading", level=2)).to_have_text("No notes yet")
+
+
+def test_the_life_of_an_account(page: Page, server: Server, person: Person) -> None:
+    sign_in(page.context, server, person)
+    server.run(lambda: start_session(person))
+    page.goto("/dashboard")
+    page.get_by_role("link", name=f"signed in as {person.name}").click()
+    page.get_by_label("Name").fill("Zoë Zuse")
+    page.get_by_role("button", name="Save name").click()
+    expect(page.get_by_role("status")).to_have_text("Your name is changed.")
+
+    page.get_by_role("link", name="Devices").click()
+    page.get_by_role("link", name="Sign out all others").click()
+    page.get_by_role("button", name="Sign out all others").click()
+    expect(page.get_by_role("status")).to_have_text("Every other device is signed out.")
+    page.get_by_text("Signed out in the last 30 days").click()
+    expect(page.get_by_text("Signed out from another device")).to_be_visible()
+
+    page.get_by_role("link", name="Your account", exact=True).click()
+    page.get_by_role("link", name="Password", exact=True).click()
+    page.get_by_label("Password you have now", exact=True).fill(person.password)
+    page.get_by_label("New password", exact=True).fill("wrong zebra paperclip sonata")
+    page.get_by_role("button", name="Change password").click()
+    expect(page.get_by_role("status")).to_contain_text("Your password is changed.")
+
+    page.get_by_role("link", name="E-mail address").click()
+    page.get_by_label("New e-mail address").fill("zoe@example.com")
+    page.get_by_label("Password", exact=True).fill("wrong zebra paperclip sonata")
+    page.get_by_role("button", name="Send the link").click()
+    expect(page.get_by_role("main")).to_contain_text("A change to zoe@example.com waits")
+
+    page.get_by_role("link", name="Delete the account").click()
+    page.get_by_role("button", name="Delete my account").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
 
 
 def test_closing_and_opening_an_account(page: Page, server: Server, person: Person) -> None:

@@ -136,7 +136,7 @@ def test_pruning_says_what_is_gone(
 
     assert code == 0
     assert capsys.readouterr().out == (
-        "Deleted: 0 letters, 0 mailed links, 0 sessions, 0 changes, 0 throttle counters.\n"
+        "Deleted: 0 accounts, 0 letters, 0 mailed links, 0 sessions, 0 changes, 0 throttle counters.\n"
     )
 
 

@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from app import db, housekeeping
-from app.auth import badges, counters, links, sessions
-from app.auth.models import change_rows, link_rows, session_rows, throttle_rows
+from app.auth import badges, closing, counters, links, sessions
+from app.auth.models import change_rows, link_rows, session_rows, throttle_rows, user_rows
 from app.mail import outbox
 from app.mail.models import letter_rows
 from tests.support.clock import Clock
@@ -55,15 +55,27 @@ async def one_of_each(clock: Clock) -> Any:
 
 
 async def test_each_row_stays_to_its_last_moment_and_no_longer(clock: Clock, one_of_each: Any) -> None:
-    assert list(one_of_each) == list(housekeeping.TASKS)
+    assert ["accounts", *one_of_each] == list(housekeeping.TASKS)  # accounts take others along: see below
     for name, last in sorted(one_of_each.items(), key=lambda item: item[1]):
         clock.now = last
         before = await housekeeping.run()
         clock.now = last + A_LOOK
         after = await housekeeping.run()
 
-        assert (sum(before.values()), after) == (0, dict.fromkeys(TABLES, 0) | {name: 1}), name
+        assert (sum(before.values()), after) == (0, dict.fromkeys(housekeeping.TASKS, 0) | {name: 1}), name
     assert await rows() == dict.fromkeys(TABLES, 0)
+
+
+async def test_account_that_was_given_up_goes_when_its_time_is_over(clock: Clock) -> None:
+    person = await make_user()
+    await closing.give_up(person.id)
+
+    clock.forward(days=14, seconds=-1)
+    assert (await housekeeping.run())["accounts"] == 0
+    clock.forward(seconds=1)
+    assert (await housekeeping.run())["accounts"] == 1
+
+    assert await db.fetch_all(sa.select(user_rows)) == []
 
 
 async def test_many_rows_go_in_pieces(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:

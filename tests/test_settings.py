@@ -64,6 +64,10 @@ def test_production_is_the_default_and_lifetimes_are_timedeltas() -> None:
         ({"MAIL_FROM": "a@mail.example, b@mail.example"}, "MAIL_FROM must be one address"),
         ({"MAIL_FROM": "Lanyard <a@mail.example>\r\nBcc: b@mail.example"}, "MAIL_FROM must be one address"),
         ({"MAIL_FROM": "Lanyard <a@mail.example> <b@mail.example>"}, "MAIL_FROM must be one address"),
+        ({"APP_DELETION_GRACE_DAYS": "0"}, "APP_DELETION_GRACE_DAYS"),
+        ({"APP_SECURITY_CONTACT": "security@app.example.org"}, "APP_SECURITY_CONTACT must begin with mailto:"),
+        ({"APP_SECURITY_CONTACT": "http://app.example.org"}, "APP_SECURITY_CONTACT must begin with"),
+        ({"APP_SECURITY_CONTACT": "mailto:a@app.example.org\nX: y"}, "APP_SECURITY_CONTACT must begin with"),
     ],
     ids=str,
 )

@@ -89,7 +89,19 @@ ENDED_BY_ADMIN = "ended_by_admin"
 ENDED_BY_OWNER = "ended_by_owner"
 CREDENTIALS_CHANGED = "credentials_changed"  # a new password or address: every other session, or all of them
 CLOSED = "closed"  # the owner gave the account up
-REASONS = (LOGGED_OUT, REPLACED, REUSED, DEACTIVATED, ENDED_BY_ADMIN, ENDED_BY_OWNER, CREDENTIALS_CHANGED, CLOSED)
+
+# Reason -> what the person whose session it was reads.
+BECAUSE = {
+    LOGGED_OUT: "Signed out there",
+    REPLACED: "Replaced: signed in again there, or confirmed the password",
+    REUSED: "An old copy of it was used: it may have been stolen",
+    DEACTIVATED: "The account was deactivated",
+    ENDED_BY_ADMIN: "Ended by an administrator",
+    ENDED_BY_OWNER: "Signed out from another device",
+    CREDENTIALS_CHANGED: "The password or the e-mail address was changed",
+    CLOSED: "The account was given up",
+}
+REASONS = tuple(BECAUSE)
 
 RECORDED = sa.insert(event_rows)  # takes a `row`
 
@@ -132,8 +144,11 @@ def row(
     }
 
 
-async def of_user(user_id: UUID, limit: int = 10) -> list[Any]:
-    """The newest events of an account, newest first; renewals left out, for they are noise to a person."""
+async def of_user(user_id: UUID, limit: int = 10, *, after: UUID | None = None) -> list[Any]:
+    """The events of an account, newest first; renewals left out, for they are noise to a person.
+
+    `after`: the last event of the page before.
+    """
     table = event_rows
     noise = (SESSION_ROTATED, SESSION_REPLAYED, SESSION_ASKED_AGAIN)
     query = (
@@ -142,7 +157,7 @@ async def of_user(user_id: UUID, limit: int = 10) -> list[Any]:
         .order_by(table.c.id.desc())
         .limit(limit)
     )
-    return await db.fetch_all(query)
+    return await db.fetch_all(query.where(table.c.id < after) if after else query)
 
 
 async def of_session(user_id: UUID, session_id: UUID, limit: int = 500) -> list[Any]:
@@ -155,3 +170,18 @@ async def of_session(user_id: UUID, session_id: UUID, limit: int = 500) -> list[
         .limit(limit)
     )
     return (await db.fetch_all(query))[::-1]
+
+
+def told(event: Any) -> dict[str, Any]:
+    """An event's row in words for the person whose account it is: what `timeline` of the macros shows."""
+    because = BECAUSE.get(event.detail, "") if event.event == SESSION_REVOKED else ""
+    somebody_else = event.actor_id is not None and event.actor_id != event.user_id
+    return {
+        "at": event.at,
+        "kind": event.event,
+        "text": WORDS[event.event],
+        "because": because,
+        "by_admin": somebody_else,
+        "ip": event.ip,
+        "device": client.device(event.user_agent) if event.user_agent else "",
+    }

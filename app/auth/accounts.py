@@ -7,7 +7,7 @@ Chapter: "The first check at the desk". Patterns: login-endpoint, login-errors.
 
 import unicodedata
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
@@ -23,6 +23,13 @@ from app.mail import outbox
 from app.web import client
 
 
+class Login(NamedTuple):
+    """The pair to hand out. `kept`: the owner had given the account up, and this called it off."""
+
+    pair: TokenPair
+    kept: bool
+
+
 def email_key(email: str) -> str:
     """What makes an address unique: no outer space, no case. Dots and plus signs count: they are the owner's choice.
 
@@ -33,7 +40,7 @@ def email_key(email: str) -> str:
     return key if printable and len(key) <= 254 else ""
 
 
-async def login(email: str, password: str, presented: Iterable[AppToken] = ()) -> TokenPair | None:
+async def login(email: str, password: str, presented: Iterable[AppToken] = ()) -> Login | None:
     """A new session for the right password of an active account; None for everything else, in the same time.
 
     `presented`: tokens that the browser still holds; their sessions end as replaced.
@@ -49,11 +56,11 @@ async def login(email: str, password: str, presented: Iterable[AppToken] = ()) -
             async with db.transaction() as tx:
                 now = await tx.fetch_value(sa.select(db.now()))
                 values = {"last_login": now} | ({"password": verified.new_hash} if verified.new_hash else {})
-                if await _claim(tx, user, values, attempt.open(now)):
+                if await claim(tx, user, values, attempt.open(now)):
                     await attempt.succeeded(tx, now)
                     return await _start(tx, user, presented, now, rehashed=bool(verified.new_hash))
-            stored = sa.select(user_rows.c.password).where(user_rows.c.id == user.id)
-            if await db.fetch_value(stored) == user.password:  # a limit was reached, or the account closed, meanwhile
+            stored = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user.id))
+            if stored is None or _looked_at(stored) == _looked_at(user):  # a limit was reached, or the account closed
                 break
         user_id = user.id if user else None
         await attempt.failed(db.utcnow(), user_id)
@@ -73,8 +80,10 @@ async def step_up(user_id: UUID, sid: UUID, password: str) -> TokenPair | None:
         if user is not None and verified.ok:
             async with db.transaction() as tx:
                 now = await tx.fetch_value(sa.select(db.now()))
-                if await _claim(tx, user, {"last_login": user.last_login}, attempt.open(now)):
-                    return await _replace(tx, user, sid, now)
+                if await claim(tx, user, {"last_login": user.last_login}, attempt.open(now)):
+                    if pair := await replace_session(tx, user, sid, now):
+                        await events.record(events.STEP_UP, tx=tx, user_id=user.id, actor_id=user.id)
+                    return pair
         await attempt.failed(db.utcnow(), user_id)
         await events.record(events.STEP_UP_FAILED, user_id=user_id, actor_id=user_id, session_id=sid)
     return None
@@ -133,6 +142,25 @@ async def end_sessions(user_id: UUID, actor_id: UUID) -> int:
         return await sessions.revoke_all(user_id, events.ENDED_BY_ADMIN, tx=tx, now=now, actor_id=actor_id)
 
 
+async def end_own_session(user_id: UUID, sid: UUID) -> bool:
+    """False if it is over, or not one's own."""
+    own = sa.select(session_rows.c.id).where(session_rows.c.id == sid, session_rows.c.user_id == user_id)
+    async with db.transaction() as tx:
+        now = await tx.fetch_value(sa.select(db.now()))
+        await tx.fetch_one(_locked(user_id))
+        if await tx.fetch_one(own) is None:
+            return False
+        return await sessions.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=now, actor_id=user_id)
+
+
+async def end_other_sessions(user_id: UUID, sid: UUID) -> int:
+    """End every session of one's own but this one; how many there were."""
+    async with db.transaction() as tx:
+        now = await tx.fetch_value(sa.select(db.now()))
+        await tx.fetch_one(_locked(user_id))
+        return await sessions.revoke_all(user_id, events.ENDED_BY_OWNER, tx=tx, now=now, actor_id=user_id, but=sid)
+
+
 async def create(email: str, name: str, password: str, role: str = "user") -> UUID | None:
     """A new account; None when the address is taken. The password is hashed as it is: judge it before."""
     encoded = await passwords.hash(password)
@@ -160,6 +188,34 @@ async def add(tx: Any, email: str, name: str, encoded: str, role: str = "user") 
     return user_id
 
 
+async def claim(tx: Any, user: Any, values: dict[str, Any], still_open: Any) -> bool:
+    """Lock and change the row if it still is what was verified: active, the same password, below every limit."""
+    table = user_rows
+    unchanged = (
+        table.c.id == user.id,
+        table.c.is_active.is_(True),
+        table.c.password == user.password,
+        table.c.delete_after.is_not_distinct_from(user.delete_after),
+    )
+    return bool(await tx.execute(sa.update(table).where(*unchanged, still_open).values(values)))
+
+
+async def replace_session(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair | None:
+    """A new session with the old absolute end, and the old one ended; None if it was over already."""
+    ends_at = await tx.fetch_value(sa.select(session_rows.c.ends_at).where(session_rows.c.id == sid))
+    if not await sessions.revoke(sid, events.REPLACED, tx=tx, now=now, actor_id=user.id):
+        return None
+    return await sessions.start(tx, user, now=now, ends_at=ends_at)
+
+
+async def admins_stay(tx: Any, *, without: UUID) -> bool:
+    """Is there an admin left if this one goes? Locks their rows, so that two who go at once cannot both be told yes."""
+    table = user_rows
+    staying = table.c.role == "admin", table.c.is_active.is_(True), table.c.delete_after.is_(None)
+    rows = await tx.fetch_all(sa.select(table.c.id).where(*staying).order_by(table.c.id).with_for_update())
+    return any(row.id != without for row in rows)
+
+
 async def _set_active(user_id: UUID, active: bool, event: str, actor_id: UUID) -> bool:
     table = user_rows
     async with db.transaction() as tx:
@@ -176,14 +232,7 @@ async def _set_active(user_id: UUID, active: bool, event: str, actor_id: UUID) -
     return True
 
 
-async def _claim(tx: Any, user: Any, values: dict[str, Any], still_open: Any) -> bool:
-    """Lock the row if it still is what was verified: active, with the same password, and below every limit."""
-    table = user_rows
-    unchanged = (table.c.id == user.id, table.c.is_active.is_(True), table.c.password == user.password)
-    return bool(await tx.execute(sa.update(table).where(*unchanged, still_open).values(values)))
-
-
-async def _start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, *, rehashed: bool) -> TokenPair:
+async def _start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, *, rehashed: bool) -> Login:
     for token in presented:
         await sessions.revoke(token.sid, events.REPLACED, tx=tx, now=now, actor_id=user.id)
     unknown = await _on_an_unknown_device(tx, user.id, now)
@@ -194,7 +243,7 @@ async def _start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, *,
         await outbox.put(tx, "new_device", user_id=user.id, **client.current().words())
     if rehashed:
         await events.record(events.PASSWORD_REHASHED, tx=tx, user_id=user.id, actor_id=user.id)
-    return pair
+    return Login(pair, await _keep(tx, user))
 
 
 async def _on_an_unknown_device(tx: Any, user_id: UUID, now: Any) -> bool:
@@ -207,13 +256,18 @@ async def _on_an_unknown_device(tx: Any, user_id: UUID, now: Any) -> bool:
     return bool(seen) and client.device(client.current().user_agent) not in known
 
 
-async def _replace(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair | None:
-    ends_at = await tx.fetch_value(sa.select(session_rows.c.ends_at).where(session_rows.c.id == sid))
-    if not await sessions.revoke(sid, events.REPLACED, tx=tx, now=now, actor_id=user.id):
-        return None
-    pair = await sessions.start(tx, user, now=now, ends_at=ends_at)
-    await events.record(events.STEP_UP, tx=tx, user_id=user.id, actor_id=user.id)
-    return pair
+async def _keep(tx: Any, user: Any) -> bool:
+    """Who gave the account up and signs in while it is still there wants it after all (see `closing`)."""
+    if user.delete_after is None:
+        return False
+    await tx.execute(sa.update(user_rows).where(user_rows.c.id == user.id).values(delete_after=None))
+    await events.record(events.ACCOUNT_KEPT, tx=tx, user_id=user.id, actor_id=user.id)
+    await outbox.put(tx, "account_kept", user_id=user.id, **client.current().words())
+    return True
+
+
+def _looked_at(user: Any) -> tuple[Any, ...]:
+    return user.password, user.delete_after
 
 
 def _locked(user_id: UUID) -> Any:

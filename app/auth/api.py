@@ -33,10 +33,10 @@ class RefreshRequest(BaseModel):
 @post(status_code=200)
 async def login(request: Request, data: LoginRequest) -> Any:
     """The token pair for an address and a password; no cookie is set."""
-    pair = await accounts.login(data.email, data.password)
-    if pair is None:
+    signed_in = await accounts.login(data.email, data.password)
+    if signed_in is None:
         return challenges.unauthorized(request, token_sent=False, detail="Invalid credentials.")
-    return JSONResponse(_in_the_body(pair))
+    return JSONResponse(_in_the_body(signed_in.pair))
 
 
 @post(status_code=200)

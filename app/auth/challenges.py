@@ -12,12 +12,14 @@ from lilya.responses import RedirectResponse
 
 from app import db
 from app.audit import events
+from app.auth import cookies
 from app.auth.errors import ComeBack, Forbidden, SessionEnded, StepUpRequired, TooManyAttempts, Unavailable
 from app.settings import get_settings
 from app.web import client, errors, render, urls
 
 log = logging.getLogger("lanyard.auth")
 SAFE = ("GET", "HEAD")
+CLEAR = {"Clear-Site-Data": '"cache", "storage"'}
 
 
 async def answer(request: Any, error: Exception) -> Any:
@@ -63,6 +65,21 @@ def come_back(error: ComeBack) -> tuple[str, dict[str, str]]:
         wait = f"{-(-error.seconds // 60)} minutes"
     why = "Too many attempts" if isinstance(error, TooManyAttempts) else "Too many people sign in at this moment"
     return f"{why}. Please try again in {wait}.", {"Retry-After": str(error.seconds)}
+
+
+def later(request: Any, error: ComeBack) -> dict[str, Any]:
+    """What a page needs to show its form again, so that nothing is typed twice; a program gets a problem document."""
+    if not errors.wants_html(request.scope):
+        raise error
+    sentence, headers = come_back(error)
+    return {"status": error.status, "headers": headers, "error": sentence}
+
+
+def signed_out(notice: str) -> Any:
+    """To the login page, and the browser forgets: both cookies, and the pages it kept."""
+    response = see_other("/login", notice=notice)
+    response.headers.update(CLEAR)
+    return cookies.forget(response)
 
 
 def see_other(path: str, **query: str) -> Any:

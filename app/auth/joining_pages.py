@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from ravyn import Request, get, post
 
 from app import db
-from app.auth import challenges, guards, links, passwords, recovery, registration
+from app.auth import challenges, credentials, guards, links, passwords, recovery, registration
 from app.auth.challenges import see_other
 from app.auth.errors import ComeBack
 from app.auth.registration import Outcome
@@ -65,27 +65,35 @@ async def register(request: Request) -> Any:
     try:
         await registration.ask(form.data.email, form.data.name, form.data.password)
     except ComeBack as error:
-        return _form(request, "register", shown, **_later(request, error))
+        return _form(request, "register", shown, **challenges.later(request, error))
     return see_other("/register/sent")
 
 
 @get()
 async def confirm_page(request: Request) -> Any:
-    return await _confirm_page(request, request.query_params.get("token", ""))
+    token = request.query_params.get("token", "")
+    if link := await links.find(token, links.CHANGE_EMAIL, db.utcnow()):
+        shown = {"token": token, "email": link.email}
+        return _opened(request, "verify_email", 200, form=shown, contested=False, new_account=False)
+    return await _confirm_page(request, token)
 
 
 @post(status_code=303)
 async def confirm(request: Request) -> Any:
     form = await forms.parse(request, Confirmation, bound=False)
-    token, password = form.values["token"], form.values["password"]
+    token, password, user = form.values["token"], form.values["password"], request.user
+    signed_in = user.is_authenticated
+    if link := await credentials.confirm_email(token, db.utcnow(), keep=user.sid if signed_in else None):
+        to = "/account" if signed_in and user.id == link.user_id else "/login"
+        return see_other(to, notice="email_changed")
     try:
         outcome = await registration.confirm(token, password)
     except ComeBack as error:
-        return await _confirm_page(request, token, **_later(request, error))
+        return await _confirm_page(request, token, **challenges.later(request, error))
     if outcome is Outcome.NOT_YOURS:
         fault = {"error": NOT_YOURS} if password else {"errors": {"password": "Please fill this in."}}
         return await _confirm_page(request, token, 422, **fault)
-    return see_other("/login", notice="confirmed") if outcome is Outcome.CONFIRMED else _gone(request, "confirm")
+    return see_other("/login", notice="confirmed") if outcome is Outcome.CONFIRMED else link_gone(request, "confirm")
 
 
 @get()
@@ -118,7 +126,7 @@ async def sent_page(request: Request) -> Any:
 async def reset_page(request: Request) -> Any:
     token = request.query_params.get("token", "")
     found = await recovery.find(token, db.utcnow())
-    return _reset_page(request, token, *found) if found else _gone(request, "reset")
+    return _reset_page(request, token, *found) if found else link_gone(request, "reset")
 
 
 @post(status_code=303)
@@ -127,15 +135,15 @@ async def reset(request: Request) -> Any:
     token, password = form.values["token"], form.values["password"]
     found = await recovery.find(token, db.utcnow())
     if found is None:
-        return _gone(request, "reset")
+        return link_gone(request, "reset")
     faults = form.errors or _complaint(password, found[0].email, found[0].name)
     if faults:
         return _reset_page(request, token, *found, status=422, errors=faults)
     try:
         done = await recovery.reset(token, password)
     except ComeBack as error:
-        return _reset_page(request, token, *found, **_later(request, error))
-    return see_other("/login", notice="password_reset") if done else _gone(request, "reset")
+        return _reset_page(request, token, *found, **challenges.later(request, error))
+    return see_other("/login", notice="password_reset") if done else link_gone(request, "reset")
 
 
 async def _asks(request: Request, name: str, ask: Any, then: str) -> Any:
@@ -145,16 +153,16 @@ async def _asks(request: Request, name: str, ask: Any, then: str) -> Any:
     try:
         await ask(form.data.email)
     except ComeBack as error:
-        return _form(request, name, form.values, **_later(request, error))
+        return _form(request, name, form.values, **challenges.later(request, error))
     return see_other(then)
 
 
 async def _confirm_page(request: Request, token: str, status: int = 200, **context: Any) -> Any:
     waiting = await registration.find(token, db.utcnow())
     if waiting is None:
-        return _gone(request, "confirm")
-    shown = {"token": token, "email": waiting.row.email}
-    return _opened(request, "verify_email", status, form=shown, contested=waiting.contested, **context)
+        return link_gone(request, "confirm")
+    context |= {"form": {"token": token, "email": waiting.row.email}, "contested": waiting.contested}
+    return _opened(request, "verify_email", status, new_account=True, **context)
 
 
 def _reset_page(request: Request, token: str, user: Any, link: Any, status: int = 200, **context: Any) -> Any:
@@ -168,7 +176,7 @@ def _opened(request: Request, name: str, status: int, **context: Any) -> Any:
     return render.page(request, f"auth/{name}.html", status, headers, **{"errors": {}, "error": "", **context})
 
 
-def _gone(request: Request, what: str) -> Any:
+def link_gone(request: Request, what: str) -> Any:
     """One page for a link that was used, is over, was altered, or never was one."""
     if not errors.wants_html(request.scope):
         raise Problem(422, "This link is not good, or not any more.")
@@ -178,14 +186,6 @@ def _gone(request: Request, what: str) -> Any:
 def _form(request: Request, name: str, form: dict[str, str], status: int = 200, **context: Any) -> Any:
     context = {"errors": {}, "error": "", "shortest": _shortest(), **context}
     return render.page(request, f"auth/{name}.html", status, form=form, **context)
-
-
-def _later(request: Request, error: ComeBack) -> dict[str, Any]:
-    """For the form again, so that nothing is typed twice; a program gets a problem document."""
-    if not errors.wants_html(request.scope):
-        raise error
-    sentence, headers = challenges.come_back(error)
-    return {"status": error.status, "headers": headers, "error": sentence}
 
 
 def _shortest() -> int:

@@ -5,6 +5,7 @@ advertisements. Letters to an account go to the address that the account has, ne
 Chapter: "Letters". Source: v5.0.0-6.3.5, v5.0.0-6.3.7; OWASP Forgot Password.
 """
 
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -24,8 +25,7 @@ async def _register(row: Any) -> Message | None:
         async with db.transaction() as tx:
             await registration.void(tx, user.email_key, await tx.fetch_value(sa.select(db.now())))
         return letter("already_registered", user.email, **_asked(row))
-    waiting = sa.select(link_rows).where(link_rows.c.id == UUID(row.facts["link"]), link_rows.c.used_at.is_(None))
-    link = await db.fetch_one(waiting.where(link_rows.c.ends_at > db.utcnow()))
+    link = await _open_link(UUID(row.facts["link"]))
     return letter("register", row.recipient, url=_url("/verify-email", link), **_asked(row)) if link else None
 
 
@@ -45,21 +45,46 @@ async def _forgot(row: Any) -> Message | None:
     return letter("forgot", user.email, url=_url("/reset-password", link), **_asked(row))
 
 
-async def _password_changed(row: Any) -> Message | None:
-    return await _to_the_owner("password_changed", row)
+async def _email_to_confirm(row: Any) -> Message | None:
+    """The link that makes the address count. Where it has an account: that nothing was changed, and no link."""
+    link = await _open_link(row.id)
+    if link is None:  # called off meanwhile
+        return None
+    if user := await registration.holder(row.recipient):
+        return letter("email_taken", user.email, **_asked(row))
+    return letter("email_to_confirm", row.recipient, url=_url("/verify-email", link), **_asked(row))
 
 
-async def _new_device(row: Any) -> Message | None:
-    return await _to_the_owner("new_device", row)
+async def _deletion_asked(row: Any) -> Message | None:
+    """None where the account is kept already: there is another letter about that."""
+    user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == row.user_id))
+    if user is None or user.delete_after is None:
+        return None
+    return letter("deletion_asked", user.email, day=user.delete_after, **_asked(row))
 
 
-async def _session_reused(row: Any) -> Message | None:
-    return await _to_the_owner("session_reused", row)
+async def _account_deleted(row: Any) -> Message | None:
+    return letter("account_deleted", row.recipient)
+
+
+async def _with_a_way_back(template: str, row: Any) -> Message | None:
+    """To the old mailbox; while the link in it is good."""
+    link = await _open_link(row.id)
+    if link is None:
+        return None
+    url = _url("/undo-email-change", link)
+    return letter(template, row.recipient, url=url, new=row.facts["new"], **_asked(row))
 
 
 async def _to_the_owner(template: str, row: Any) -> Message | None:
     email = await db.fetch_value(sa.select(user_rows.c.email).where(user_rows.c.id == row.user_id))
     return letter(template, email, **_asked(row)) if email else None
+
+
+async def _open_link(link_id: UUID) -> Any:
+    table = link_rows
+    still = table.c.used_at.is_(None), table.c.ends_at > db.utcnow()
+    return await db.fetch_one(sa.select(table).where(table.c.id == link_id, *still))
 
 
 def _asked(row: Any) -> dict[str, Any]:
@@ -76,7 +101,12 @@ COMPOSERS: dict[str, Composer] = {
     "register": _register,
     "resend": _resend,
     "forgot": _forgot,
-    "password_changed": _password_changed,
-    "new_device": _new_device,
-    "session_reused": _session_reused,
+    "email_to_confirm": _email_to_confirm,
+    "deletion_asked": _deletion_asked,
+    "account_deleted": _account_deleted,
+    **{kind: partial(_with_a_way_back, kind) for kind in ("email_change_asked", "email_changed")},
+    **{
+        kind: partial(_to_the_owner, kind)
+        for kind in ("password_changed", "new_device", "session_reused", "email_change_undone", "account_kept")
+    },
 }

@@ -73,6 +73,11 @@ async def void(tx: Any, now: datetime, *which: Any) -> int:
     return int(await tx.execute(sa.update(link_rows).where(*which, link_rows.c.used_at.is_(None)).values(used_at=now)))
 
 
+async def void_of(tx: Any, now: datetime, user_id: UUID) -> None:
+    """All that waits for this account may be a thief's by now; the way back to an old address stays open."""
+    await void(tx, now, link_rows.c.user_id == user_id, link_rows.c.purpose != UNDO_EMAIL)
+
+
 async def prune(now: datetime) -> int:
     """Delete the links that ended, or would have, 30 days ago; how many. Registrations as soon as they are over.
 

@@ -19,7 +19,6 @@ from app.web import client, errors, forms, render, urls
 
 WRONG = "That address and password do not fit, or the account cannot be used. Nothing was changed."
 QUICK_RESUMES = 5  # so many within seconds of each other: the cookies do not stick, or the token is dead on arrival
-CLEAR = {"Clear-Site-Data": '"cache", "storage"'}
 
 
 class LoginForm(BaseModel):
@@ -50,14 +49,13 @@ async def login(request: Request) -> Any:
     access, refresh = cookies.read(request.scope)
     replaced = sessions.presented((access, "access"), (refresh, "refresh"))
     try:
-        pair = await accounts.login(form.data.email, form.data.password, replaced)
+        signed_in = await accounts.login(form.data.email, form.data.password, replaced)
     except ComeBack as error:  # the form again, so that nothing is typed twice
-        if not errors.wants_html(request.scope):
-            raise
-        return _login_page(request, shown, **_later(error))
-    if pair is None:
+        return _login_page(request, shown, **challenges.later(request, error))
+    if signed_in is None:
         return _login_page(request, shown, status=422, error=WRONG)
-    return cookies.remember(see_other(shown["next"]), pair)
+    to = see_other("/dashboard", notice="account_kept") if signed_in.kept else see_other(shown["next"])
+    return cookies.remember(to, signed_in.pair)
 
 
 @post(status_code=303)
@@ -69,10 +67,8 @@ async def logout(request: Request) -> Any:
         detail = (
             "This browser has forgotten you, but the session could not be ended on the server. Sign in later to end it."
         )
-        return cookies.forget(errors.answer(request, 503, detail, headers={"Retry-After": "5", **CLEAR}))
-    response = see_other("/login", notice="signed_out")
-    response.headers.update(CLEAR)
-    return cookies.forget(response)
+        return cookies.forget(errors.answer(request, 503, detail, headers={"Retry-After": "5", **challenges.CLEAR}))
+    return challenges.signed_out("signed_out")
 
 
 @route(methods=["GET", "POST", "PUT", "PATCH", "DELETE"], status_code=200)
@@ -112,9 +108,7 @@ async def step_up(request: Request) -> Any:
     try:
         pair = await accounts.step_up(request.user.id, request.user.sid, form.data.password)
     except ComeBack as error:
-        if not errors.wants_html(request.scope):
-            raise
-        return _step_up_page(request, to, **_later(error))
+        return _step_up_page(request, to, **challenges.later(request, error))
     if pair is None:
         return _step_up_page(request, to, status=422, error="That is not your password.")
     return cookies.remember(see_other(to), pair)
@@ -132,11 +126,6 @@ def _step_up_page(request: Request, to: str, status: int = 200, **context: Any) 
     return render.page(
         request, "auth/step_up.html", status, form={"next": to}, **{"errors": {}, "error": "", **context}
     )
-
-
-def _later(error: ComeBack) -> dict[str, Any]:
-    sentence, headers = challenges.come_back(error)
-    return {"status": error.status, "headers": headers, "error": sentence}
 
 
 def _on(safe: bool, to: str) -> Any:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth import accounts, badges, links, passwords, sessions, throttle
-from app.auth.models import link_rows, user_rows
+from app.auth.models import user_rows
 from app.mail import outbox
 from app.web import client
 
@@ -99,8 +99,7 @@ async def _replace(tx: Any, raw: str, user: Any, purpose: str, encoded: str) -> 
     now = await tx.fetch_value(sa.select(db.now()))
     if await links.use(tx, raw, purpose, now) is None:
         raise _Gone
-    # Whatever else was under way may have been a thief's: a new address, for one. The way back to the old one stays.
-    await links.void(tx, now, link_rows.c.user_id == user.id, link_rows.c.purpose != links.UNDO_EMAIL)
+    await links.void_of(tx, now, user.id)
     await sessions.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now, actor_id=user.id)
     await badges.announce(tx, user_id=user.id)
     await events.record(events.PASSWORD_RESET, tx=tx, user_id=user.id, actor_id=user.id)

@@ -134,9 +134,25 @@ async def revoke(sid: UUID, reason: str, *, tx: Any, now: datetime, actor_id: UU
     return await _revoke(tx, session_rows.c.id == sid, reason, now, actor_id) == 1
 
 
-async def revoke_all(user_id: UUID, reason: str, *, tx: Any, now: datetime, actor_id: UUID | None = None) -> int:
-    """End every session of the user; how many this call ended."""
-    return await _revoke(tx, session_rows.c.user_id == user_id, reason, now, actor_id)
+async def revoke_all(
+    user_id: UUID, reason: str, *, tx: Any, now: datetime, actor_id: UUID | None = None, but: UUID | None = None
+) -> int:
+    """End every session of the user, `but` this one; how many this call ended."""
+    theirs = session_rows.c.user_id == user_id
+    which = sa.and_(theirs, session_rows.c.id != but) if but else theirs
+    return await _revoke(tx, which, reason, now, actor_id)
+
+
+def is_live(now: datetime) -> Any:
+    """For a WHERE: the session has not been ended, and neither its idle time nor its absolute one is over."""
+    table = session_rows
+    return sa.and_(table.c.revoked_at.is_(None), table.c.ends_at > now, table.c.handed_at > now - _idle())
+
+
+def end_of(row: Any) -> datetime:
+    """When the session was ended, or ends by itself unless it is used."""
+    end: datetime = row.revoked_at or min(row.ends_at, row.handed_at + _idle())
+    return end
 
 
 async def prune(now: datetime) -> int:
@@ -157,6 +173,10 @@ def marker_fits(marker: str, token: AppToken, now: datetime) -> bool:
     return keys.sealed(MARKER, f"{token.sid} {token.gen} {expires}", mac)
 
 
+def _idle() -> timedelta:
+    return timedelta(seconds=get_settings().refresh_token_seconds)
+
+
 def _marker(token: AppToken, now: datetime) -> str:
     expires = int(now.timestamp()) + MARKER_SECONDS
     return f"{expires}.{keys.seal(MARKER, f'{token.sid} {token.gen} {expires}')}"
@@ -167,7 +187,7 @@ def _jti_fits(token: AppToken, row: Any) -> bool:
 
 
 def _verdict(row: Any, token: AppToken, asked: bool) -> Verdict:
-    verdict = judge(row, row.is_active, token.gen, asked, row.db_now, get_settings().jwt_config.refresh_token_lifetime)  # type: ignore[arg-type]
+    verdict = judge(row, row.is_active, token.gen, asked, row.db_now, _idle())
     # An old copy is reported even when its own time is over; a live session ends for it.
     if verdict in (Verdict.ROTATE, Verdict.REPLAY, Verdict.ASK_AGAIN) and tokens.not_in_time(token, row.db_now):
         return Verdict.DEAD

@@ -211,11 +211,12 @@ def _later(moment: datetime, now: datetime) -> TooManyAttempts:
     return TooManyAttempts(max(1, math.ceil((moment - now).total_seconds())))
 
 
-# Letters that anybody may ask for, without being signed in: kind -> how many one mailbox gets, in which time.
+# Letters to any address that somebody names: kind -> how many one mailbox gets, in which time.
 LETTERS = {
     "register": (3, timedelta(hours=6)),
     "resend": (3, timedelta(hours=6)),
     "forgot": (5, timedelta(days=1)),
+    "change_email": (3, timedelta(hours=6)),
 }
 
 

@@ -29,16 +29,7 @@ async def dashboard(request: Request) -> Any:
         "device": client.device(row.user_agent),
         "ip": row.ip,
     }
-    activity = [
-        {
-            "at": event.at,
-            "text": events.WORDS[event.event],
-            "kind": event.event,
-            "ip": event.ip,
-            "device": client.device(event.user_agent),
-        }
-        for event in await events.of_user(request.user.id)
-    ]
+    activity = [events.told(event) for event in await events.of_user(request.user.id)]
     return render.page(request, "home/dashboard.html", session=session, activity=activity)
 
 

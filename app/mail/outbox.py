@@ -115,6 +115,11 @@ async def prune(now: datetime) -> int:
     return await db.prune(table, sa.or_(over, table.c.created_at <= now - DEAD_KEPT))
 
 
+async def forget(tx: Any, user_id: UUID) -> None:
+    """Of an account that is deleted: every letter to it, sent or owed, in the caller's transaction."""
+    await tx.execute(sa.delete(letter_rows).where(letter_rows.c.user_id == user_id))
+
+
 def _owed() -> Any:
     table = letter_rows
     return sa.and_(table.c.sent_at.is_(None), table.c.dropped_at.is_(None), table.c.failed_at.is_(None))

@@ -28,5 +28,21 @@ NOTICES: dict[str, Notice] = {
     "user_deactivated": Notice("success", "The account is deactivated and its sessions are ended."),
     "user_reactivated": Notice("success", "The account is active again."),
     "sessions_ended": Notice("success", "The sessions are ended."),
+    "name_changed": Notice("success", "Your name is changed."),
+    "password_changed": Notice(
+        "success", "Your password is changed. Every other device is signed out; this one goes on."
+    ),
+    "email_change_asked": Notice(
+        "info", "We sent a link to the new address. Your account keeps the old one until you have followed it."
+    ),
+    "email_changed": Notice("success", "Your new address is confirmed: from now on you sign in with it."),
+    "device_signed_out": Notice("success", "That device is signed out."),
+    "others_signed_out": Notice("success", "Every other device is signed out."),
+    "deletion_asked": Notice(
+        "info",
+        "Your account is closed and every device is signed out. We sent you a letter with the day on which it will be "
+        "deleted: sign in before that day, and it stays.",
+    ),
+    "account_kept": Notice("success", "Welcome back. Your account will not be deleted."),
     "signed_in_again": Notice("success", "Thank you, it is you. You can go on."),
 }

@@ -9,6 +9,7 @@ from app import db
 from app.auth import cookies
 from app.auth.models import session_rows
 from app.auth.tokens import TokenPair
+from tests.support import forge
 from tests.support.people import Person, start_session
 from tests.support.server import Server
 
@@ -36,6 +37,12 @@ def put_cookie(context: BrowserContext, which: Which, value: str, host: str = "l
 def drop_cookie(context: BrowserContext, which: Which) -> None:
     """As the browser does itself when Max-Age is over."""
     context.clear_cookies(name=name_of(which))
+
+
+def let_an_hour_pass(context: BrowserContext) -> None:
+    """Since the password was typed, as the access token tells it; the token itself stays good."""
+    typed = int(db.utcnow().timestamp()) - 3600
+    put_cookie(context, "access", forge.resign(cookie(context, "access") or "", auth_time=typed))
 
 
 def name_of(which: Which) -> str:

@@ -41,6 +41,11 @@ EVERYTHING: list[tuple[str, str, dict[str, Any], int]] = [
     ("GET", "/reset-password?token=x", {"headers": HTML}, 422),
     ("POST", "/reset-password", {"headers": {"Accept": "application/json"}, "data": {"token": "x"}}, 422),
     ("POST", "/forgot-password", {"json": {"email": "x@example.com"}}, 415),
+    ("GET", "/.well-known/security.txt", {}, 200),
+    ("GET", "/.well-known/change-password", {}, 303),
+    ("GET", "/undo-email-change?token=x", {"headers": HTML}, 422),
+    ("POST", "/undo-email-change", {"headers": JSON | {"Content-Type": "application/x-www-form-urlencoded"}}, 422),
+    ("GET", "/account", {"headers": HTML}, 303),
     ("GET", static.url("app.css"), {}, 200),
     ("GET", "/static/app.css", {}, 200),
     ("GET", "/static/nothing.css", {}, 404),
@@ -96,7 +101,8 @@ def check(response: httpx.Response) -> None:
         assert rule in policy
     assert re.search(r"script-src 'self' 'nonce-[\w-]{22,}'", policy)
     assert "unsafe" not in policy
-    by_link = response.request.method != "POST" and response.request.url.path in ("/verify-email", "/reset-password")
+    linked = ("/verify-email", "/reset-password", "/undo-email-change")
+    by_link = response.request.method != "POST" and response.request.url.path in linked
     assert response.headers["referrer-policy"] == ("strict-origin" if by_link else "same-origin")
     assert "includeSubDomains" in response.headers["strict-transport-security"]
     assert not {"server", "x-powered-by"} & set(names)
@@ -142,7 +148,7 @@ async def test_head_equals_get_without_the_body(client: Visitor, clock: Clock, r
     """At the same moment: pages say how long ago something was."""
     await sign_in(client, await make_user(role="admin"))
     path = route["path"].replace("{action}", "deactivate")
-    for name in ("note_id", "user_id"):
+    for name in ("note_id", "user_id", "sid"):
         path = path.replace(f"{{{name}}}", SOME_ID)
 
     get, head = await client.get(path, headers=HTML), await client.head(path, headers=HTML)
@@ -159,7 +165,10 @@ async def test_personal_pages_are_never_kept(client: Visitor) -> None:
     """v5.0.0-14.3.2"""
     await sign_in(client, await make_user(role="admin"))
 
-    for path in ("/", "/dashboard", "/notes", "/admin/users", "/api/auth/me", "/step-up"):
+    for path in (
+        "/", "/dashboard", "/notes", "/admin/users", "/api/auth/me", "/step-up", "/account", "/account/sessions",
+        "/account/activity", "/account/email", "/account/export",
+    ):  # fmt: skip
         assert (await client.get(path)).headers["cache-control"] == "no-store", path
 
 

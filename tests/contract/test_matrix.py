@@ -18,13 +18,15 @@ pytestmark = pytest.mark.anyio
 
 # Public on purpose. Whoever adds a route without a guard finds this list in the way.
 PUBLIC = {
-    "/", "/login", "/logout", "/auth/resume",
+    "/", "/login", "/logout", "/auth/resume", "/undo-email-change",
     "/api/auth/login", "/api/auth/refresh", "/api/auth/logout",
     "/register", "/register/sent", "/verify-email", "/verify-email/resend", "/verify-email/sent",
     "/forgot-password", "/forgot-password/sent", "/reset-password",
 }  # fmt: skip
 # And of these, what is the same for everybody: nobody looks at the cookies, so it needs no database.
-IMPERSONAL = {"/healthz", "/.well-known/jwks.json"}
+IMPERSONAL = {
+    "/healthz", "/.well-known/jwks.json", "/.well-known/change-password", "/.well-known/security.txt",
+}  # fmt: skip
 OPEN = ("Public", "Impersonal")
 PRIVATE = [row for row in route_table() if row["guard"] not in (*OPEN, "Developer")]  # see tests/dev
 REFUSED = {"anonymous": 401, "deactivated": 401, "user": 403, "demoted": 403}
@@ -67,11 +69,11 @@ async def test_each_visitor_gets_what_the_guard_says(client: Visitor, who: str, 
     victim = await make_user()
     await visit_as(client, who)
     path = row["path"].replace("{user_id}", str(victim.id)).replace("{note_id}", str(db.uuid7()))
-    path = path.replace("{action}", "deactivate")
+    path = path.replace("{action}", "deactivate").replace("{sid}", str(db.uuid7()))
 
     answer = await client.call(row["method"], path)
 
-    if row["guard"] == "SignedIn" and who in ("user", "demoted", "admin"):
+    if row["guard"] in ("SignedIn", "RecentLogin") and who in ("user", "demoted", "admin"):
         assert answer.status_code not in (401, 403)
     elif who == "admin":
         assert answer.status_code in (200, 303)

@@ -1,0 +1,80 @@
+"""/account/email: another address, and /undo-email-change: the way back for whoever reads the old mailbox.
+
+The link to the new mailbox leads to /verify-email, where links of registrations lead, too.
+Chapter: "The life of an account". Source: v5.0.0-6.3.7, v5.0.0-7.5.1.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+from ravyn import Request, get, post
+
+from app import db
+from app.auth import challenges, credentials, guards, links
+from app.auth.challenges import see_other
+from app.auth.errors import ComeBack
+from app.auth.joining_pages import OPENED_BY_LINK, link_gone
+from app.web import forms, render
+from app.web.addresses import Address
+
+
+class EmailForm(BaseModel):
+    email: Address
+    current_password: str = Field(min_length=1)
+
+
+class UndoForm(BaseModel):
+    token: str = ""
+
+
+@get()
+async def email_page(request: Request) -> Any:
+    return await _email_page(request, "")
+
+
+@post(status_code=303)
+async def ask_for_email(request: Request) -> Any:
+    form = await forms.parse(request, EmailForm)
+    if form.data is None:
+        return await _email_page(request, form.values["email"], status=422, errors=form.errors)
+    user, typed = request.user, form.data
+    try:
+        faults = await credentials.ask_for_email(user.id, user.sid, typed.email, typed.current_password)
+    except ComeBack as error:
+        return await _email_page(request, typed.email, **challenges.later(request, error))
+    if faults:
+        return await _email_page(request, typed.email, status=422, errors=faults)
+    return see_other("/account", notice="email_change_asked")
+
+
+@get()
+async def undo_page(request: Request) -> Any:
+    """Only a button: mail scanners follow links, and must not undo anything."""
+    token = request.query_params.get("token", "")
+    link = await links.find(token, links.UNDO_EMAIL, db.utcnow())
+    if link is None:
+        return link_gone(request, "undo")
+    return render.page(request, "account/undo_email.html", 200, OPENED_BY_LINK, token=token, email=link.email)
+
+
+@post(status_code=200)
+async def undo(request: Request) -> Any:
+    form = await forms.parse(request, UndoForm, bound=False)
+    email = form.data and await credentials.undo_email(form.data.token, db.utcnow())
+    if not email:
+        return link_gone(request, "undo")
+    return render.page(request, "account/email_undone.html", email=email)
+
+
+async def _email_page(request: Request, typed: str, status: int = 200, **context: Any) -> Any:
+    pending = await credentials.pending_email(request.user.id, db.utcnow())
+    context = {"errors": {}, "error": "", **context}
+    return render.page(request, "account/email.html", status, form={"email": typed}, pending_email=pending, **context)
+
+
+route_patterns = [
+    guards.private("/account/email", email_page, guards.RecentLogin),
+    guards.private("/account/email", ask_for_email, guards.RecentLogin),
+    guards.public("/undo-email-change", undo_page),
+    guards.public("/undo-email-change", undo),
+]

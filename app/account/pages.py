@@ -1,0 +1,117 @@
+"""/account: the name, and the way to everything else; the password; what happened lately; the end.
+
+Chapter: "The life of an account". Source: v5.0.0-6.2.2, v5.0.0-6.2.3, v5.0.0-7.5.1.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+from ravyn import Request, get, post
+
+from app import db
+from app.audit import events
+from app.auth import challenges, closing, cookies, credentials, guards
+from app.auth.challenges import see_other
+from app.auth.errors import ComeBack
+from app.settings import get_settings
+from app.web import errors, forms, render, urls
+from app.web.errors import Problem
+
+PAGE = 50
+LAST_ADMIN = "You are the only administrator. Make somebody else one first, so that somebody can look after this site."
+
+
+class NameForm(BaseModel):
+    name: Annotated[str, forms.Line(1, 80)]
+
+
+class PasswordForm(BaseModel):
+    current_password: str = Field(min_length=1)
+    new_password: str = Field(min_length=1)
+
+
+@get()
+async def overview(request: Request) -> Any:
+    return await _overview(request, {"name": request.user.name})
+
+
+@post(status_code=303)
+async def save_name(request: Request) -> Any:
+    form = await forms.parse(request, NameForm)
+    if form.data is None:
+        return await _overview(request, form.values, status=422, errors=form.errors)
+    await credentials.change_name(request.user.id, form.data.name, request.user.id)
+    return see_other("/account", notice="name_changed")
+
+
+@get()
+async def password_page(request: Request) -> Any:
+    return _password_page(request)
+
+
+@post(status_code=303)
+async def change_password(request: Request) -> Any:
+    form = await forms.parse(request, PasswordForm)
+    if form.data is None:
+        return _password_page(request, status=422, errors=form.errors)
+    user, typed = request.user, form.data
+    try:
+        changed = await credentials.change_password(user.id, user.sid, typed.current_password, typed.new_password)
+    except ComeBack as error:
+        return _password_page(request, **challenges.later(request, error))
+    if isinstance(changed, dict):
+        return _password_page(request, status=422, errors=changed)
+    return cookies.remember(see_other("/account", notice="password_changed"), changed)
+
+
+@get()
+async def activity(request: Request) -> Any:
+    after = urls.uuid_or_none(request.query_params.get("cursor"))
+    rows = await events.of_user(request.user.id, PAGE + 1, after=after)
+    next_cursor = str(rows[PAGE - 1].id) if len(rows) > PAGE else None
+    shown = [events.told(row) for row in rows[:PAGE]]
+    return render.page(request, "account/activity.html", activity=shown, next_cursor=next_cursor)
+
+
+@get()
+async def confirm_delete(request: Request) -> Any:
+    return _delete_page(request)
+
+
+@post(status_code=303)
+async def delete(request: Request) -> Any:
+    await forms.parse(request, forms.Nothing)
+    if await closing.give_up(request.user.id) is None:
+        if not errors.wants_html(request.scope):
+            raise Problem(409, LAST_ADMIN)
+        return _delete_page(request, status=409, error=LAST_ADMIN)
+    return challenges.signed_out("deletion_asked")
+
+
+async def _overview(request: Request, form: dict[str, str], status: int = 200, **context: Any) -> Any:
+    pending = await credentials.pending_email(request.user.id, db.utcnow())
+    return render.page(
+        request, "account/overview.html", status, form=form, pending_email=pending, **{"errors": {}, **context}
+    )
+
+
+def _password_page(request: Request, status: int = 200, **context: Any) -> Any:
+    hint = f"At least {get_settings().password_min_length} characters: a few unrelated words, for instance."
+    context = {"errors": {}, "error": "", **context}
+    return render.page(request, "account/password.html", status, hint=hint, **context)
+
+
+def _delete_page(request: Request, status: int = 200, error: str = "") -> Any:
+    days = get_settings().deletion_grace_days
+    return render.page(request, "account/delete.html", status, days=days, error=error)
+
+
+route_patterns = [
+    guards.private("/account", overview),
+    guards.private("/account", save_name),
+    guards.private("/account/password", password_page, guards.RecentLogin),
+    guards.private("/account/password", change_password, guards.RecentLogin),
+    guards.private("/account/activity", activity),
+    guards.private("/account/delete", confirm_delete, guards.RecentLogin),
+    guards.private("/account/delete", delete, guards.RecentLogin),
+]

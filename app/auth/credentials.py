@@ -1,0 +1,197 @@
+"""What people change about their own accounts: name, password, address. Each is one transaction, with its letters.
+
+An address counts once somebody has answered from it; until then, and for a week after, its predecessor can call it off
+(v5.0.0-6.3.7). The links are made here, with the ids of the letters that will carry them: what is called off before a
+letter goes out is called off.
+Chapter: "The life of an account". Source: OWASP Forgot Password; v5.0.0-6.2.2, v5.0.0-6.2.3, v5.0.0-7.4.3.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.auth import accounts, badges, links, passwords, sessions, throttle
+from app.auth.errors import SessionEnded
+from app.auth.models import link_rows, user_rows
+from app.auth.tokens import TokenPair
+from app.mail import outbox
+from app.web import client
+
+NOT_YOURS = "That is not your password."
+SAME_PASSWORD = "This is the password you have now. Choose another one."  # noqa: S105 - a sentence
+SAME_ADDRESS = "This is the address you have now."
+Faults = dict[str, str]  # field -> the sentence beside it
+
+
+async def change_name(user_id: UUID, name: str, actor_id: UUID) -> bool:
+    """False where it is the name already, or there is no such account."""
+    table = user_rows
+    async with db.transaction() as tx:
+        user = await tx.fetch_one(sa.select(table).where(table.c.id == user_id).with_for_update())
+        if user is None or user.name == name:
+            return False
+        values = {"name": name, "search_text": db.folded(f"{name} {user.email_key}")}
+        await tx.execute(sa.update(table).where(table.c.id == user_id).values(values))
+        await badges.announce(tx, user_id=user_id)
+        await events.record(events.NAME_CHANGED, tx=tx, user_id=user_id, actor_id=actor_id)
+    return True
+
+
+async def change_password(user_id: UUID, sid: UUID, current: str, new: str) -> TokenPair | Faults:
+    """A new password for the old one. Every other session ends, and this one goes on under a new id.
+
+    Whoever knew the old password gains nothing from what it opened: not from a session, nor from a copy of this one's
+    tokens, nor from a link that waits in a mailbox. Raises TooManyAttempts, Overloaded; SessionEnded where this session
+    ended meanwhile, and then nothing is changed.
+    """
+    async with throttle.step_up(sid, db.utcnow()) as attempt:
+        user = await _user(user_id)
+        faults: Faults = {}
+        if not (await passwords.verify(current, user.password)).ok:
+            faults["current_password"] = await _failed(attempt, user_id, sid)
+        if complaint := _complaint(user, current, new):
+            faults["new_password"] = complaint
+        if faults:
+            return faults
+        encoded = await passwords.hash(new)
+        async with db.transaction() as tx:
+            now = await tx.fetch_value(sa.select(db.now()))
+            if await accounts.claim(tx, user, {"password": encoded}, attempt.open(now)):
+                reason = events.CREDENTIALS_CHANGED
+                await sessions.revoke_all(user_id, reason, tx=tx, now=now, actor_id=user_id, but=sid)
+                pair = await accounts.replace_session(tx, user, sid, now)
+                if pair is None:
+                    raise SessionEnded
+                await links.void_of(tx, now, user_id)
+                await badges.announce(tx, user_id=user_id)
+                await events.record(events.PASSWORD_CHANGED, tx=tx, user_id=user_id, actor_id=user_id)
+                await outbox.put(tx, "password_changed", user_id=user_id, **client.current().words())
+                return pair
+        return {"current_password": await _failed(attempt, user_id, sid)}  # changed by another request meanwhile
+
+
+async def ask_for_email(user_id: UUID, sid: UUID, email: str, current: str) -> Faults:
+    """Mail a link to the new address that makes it count, and one to the old address that calls it off.
+
+    An address that belongs to an account gets the same answer, and its owner another letter (v5.0.0-6.3.8).
+    Raises TooManyAttempts, Overloaded.
+    """
+    async with throttle.step_up(sid, db.utcnow()) as attempt:
+        user = await _user(user_id)
+        if not (await passwords.verify(current, user.password)).ok:
+            return {"current_password": await _failed(attempt, user_id, sid)}
+        if accounts.email_key(email) == user.email_key:
+            return {"email": SAME_ADDRESS}
+        async with throttle.letter("change_email", accounts.email_key(email), db.utcnow()) as welcome:
+            if not welcome:
+                return {}
+            async with db.transaction() as tx:
+                now = await tx.fetch_value(sa.select(db.now()))
+                if not await accounts.claim(tx, user, {"last_login": user.last_login}, attempt.open(now)):
+                    return {"current_password": NOT_YOURS}  # changed by another request meanwhile
+                await links.void(tx, now, link_rows.c.user_id == user_id, link_rows.c.purpose == links.CHANGE_EMAIL)
+                await _owe(tx, "email_to_confirm", links.CHANGE_EMAIL, user_id, email, now)
+                await _owe(tx, "email_change_asked", links.UNDO_EMAIL, user_id, user.email, now, new=email)
+                await events.record(events.EMAIL_CHANGE_ASKED, tx=tx, user_id=user_id, actor_id=user_id)
+    return {}
+
+
+async def pending_email(user_id: UUID, now: datetime) -> str | None:
+    """The address that waits to be confirmed."""
+    table = link_rows
+    waiting = table.c.purpose == links.CHANGE_EMAIL, table.c.used_at.is_(None), table.c.ends_at > now
+    return await db.fetch_value(sa.select(table.c.email).where(table.c.user_id == user_id, *waiting))
+
+
+async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None) -> Any:
+    """The click in the new mailbox: from now on this is the address. Returns the link's row; None if it is no good.
+
+    `keep`: the session of whoever clicks, which goes on if it is of this account; every other one ends.
+    """
+    link = await links.find(raw, links.CHANGE_EMAIL, now)
+    if link is None:
+        return None
+    table = user_rows
+    async with db.transaction() as tx:
+        user = await tx.fetch_one(sa.select(table).where(table.c.id == link.user_id).with_for_update())
+        if user is None or not user.is_active or await links.use(tx, raw, links.CHANGE_EMAIL, now) is None:
+            return None
+        if not await _set_email(tx, user, link):
+            return None  # somebody else has an account with it by now
+        await _owe(tx, "email_changed", links.UNDO_EMAIL, user.id, user.email, now, new=link.email)
+        await links.void_of(tx, now, user.id)
+        registrations = link_rows.c.purpose == links.REGISTER, link_rows.c.email_key == link.email_key
+        await links.void(tx, now, *registrations)
+        await sessions.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now, actor_id=user.id, but=keep)
+        await badges.announce(tx, user_id=user.id)
+        await events.record(events.EMAIL_CHANGED, tx=tx, user_id=user.id, actor_id=user.id)
+    return link
+
+
+async def undo_email(raw: str, now: datetime) -> str | None:
+    """The click in the old mailbox: call off the change that waits, or put the old address back.
+
+    All sessions end, and every link is void that whoever asked for the change may have got hold of. Returns the address
+    that the account has now; None for a link that is no good.
+    """
+    link = await links.find(raw, links.UNDO_EMAIL, now)
+    if link is None:
+        return None
+    table = user_rows
+    async with db.transaction() as tx:
+        user = await tx.fetch_one(sa.select(table).where(table.c.id == link.user_id).with_for_update())
+        if user is None or await links.use(tx, raw, links.UNDO_EMAIL, now) is None:
+            return None
+        if user.email_key != link.email_key and not await _set_email(tx, user, link):
+            return None  # somebody else has an account with it by now
+        await links.void_of(tx, now, user.id)
+        # Of a chain of changes the first mailbox wins: the links of the later ones went to whoever made them.
+        later = sa.or_(link_rows.c.created_at >= link.created_at, link_rows.c.email_key == link.email_key)
+        await links.void(tx, now, link_rows.c.user_id == user.id, link_rows.c.purpose == links.UNDO_EMAIL, later)
+        await sessions.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now)
+        await badges.announce(tx, user_id=user.id)
+        await events.record(events.EMAIL_CHANGE_UNDONE, tx=tx, user_id=user.id)
+        await outbox.put(tx, "email_change_undone", user_id=user.id, **client.current().words())
+    return str(link.email)
+
+
+async def _user(user_id: UUID) -> Any:
+    user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id))
+    if user is None:
+        raise SessionEnded
+    return user
+
+
+async def _failed(attempt: throttle.Attempt, user_id: UUID, sid: UUID) -> str:
+    await attempt.failed(db.utcnow(), user_id)
+    await events.record(events.STEP_UP_FAILED, user_id=user_id, actor_id=user_id, session_id=sid)
+    return NOT_YOURS
+
+
+def _complaint(user: Any, current: str, new: str) -> str | None:
+    if passwords.normalise(new) == passwords.normalise(current):
+        return SAME_PASSWORD
+    return passwords.complaint(new, about=(user.email, user.name))
+
+
+async def _owe(tx: Any, kind: str, purpose: str, user_id: UUID, to: str, now: datetime, **facts: str) -> None:
+    """A letter to this address, and the link in it, which also is about this address."""
+    facts = facts | client.current().words()
+    letter_id = await outbox.put(tx, kind, recipient=to, user_id=user_id, **facts)
+    about = {"user_id": user_id, "email": to, "email_key": accounts.email_key(to)}
+    await links.make(tx, purpose, now, link_id=letter_id, **about)
+
+
+async def _set_email(tx: Any, user: Any, link: Any) -> bool:
+    values = {"email": link.email, "email_key": link.email_key}
+    values["search_text"] = db.folded(f"{user.name} {link.email_key}")
+    try:
+        async with tx.savepoint():
+            await tx.execute(sa.update(user_rows).where(user_rows.c.id == user.id).values(values))
+    except sa.exc.IntegrityError:
+        return False
+    return True

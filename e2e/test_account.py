@@ -1,0 +1,276 @@
+"""A person and their account: password, devices, a copy of the data, the end and the way back."""
+
+import json
+import re
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from e2e.support.people import let_an_hour_pass, sessions_of, sign_in
+from tests.support import server as servers
+from tests.support.mailbox import arrived, link_in
+from tests.support.people import Person, make_user
+from tests.support.server import Server
+
+NEW = "wrong zebra paperclip sonata"
+AT_ONCE = 1.0  # seconds, in every worker
+
+
+@pytest.fixture
+def mine(page: Page, server: Server, person: Person) -> Page:
+    """The person's browser, signed in just now."""
+    sign_in(page.context, server, person)
+    return page
+
+
+@pytest.fixture
+def other(new_context: Callable[..., BrowserContext], server: Server, person: Person) -> Page:
+    """A second browser of the person, with the dashboard open."""
+    context = new_context()
+    sign_in(context, server, person)
+    page = context.new_page()
+    page.goto("/dashboard")
+    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    return page
+
+
+def change_password(page: Page, person: Person, new: str = NEW) -> None:
+    page.get_by_label("Password you have now", exact=True).fill(person.password)
+    page.get_by_label("New password", exact=True).fill(new)
+    page.get_by_role("button", name="Change password").click()
+
+
+def enter(page: Page, person: Person, password: str = "") -> None:
+    page.get_by_label("E-mail").fill(person.email)
+    page.get_by_label("Password", exact=True).fill(password or person.password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def test_name_in_the_header_leads_to_the_account_and_changes_there(mine: Page, person: Person) -> None:
+    mine.goto("/dashboard")
+    mine.get_by_role("link", name=f"signed in as {person.name}").click()
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Your account")
+
+    mine.get_by_label("Name").fill("Zoë Zuse")
+    mine.get_by_role("button", name="Save name").click()
+
+    expect(mine.get_by_role("status")).to_have_text("Your name is changed.")
+    expect(mine.get_by_role("link", name="signed in as Zoë Zuse")).to_be_visible()
+
+
+def test_new_password_goes_on_here_and_puts_the_other_browser_out(
+    mine: Page, other: Page, server: Server, person: Person
+) -> None:
+    mine.goto("/account")
+    mine.get_by_role("link", name="Password", exact=True).click()
+    change_password(mine, person)
+    expect(mine.get_by_role("status")).to_contain_text("Your password is changed.")
+
+    other.get_by_role("link", name="Notes").click()
+
+    expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
+    mine.get_by_role("link", name="Notes").click()
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Notes")
+    enter(other, person)
+    expect(other.get_by_role("alert")).to_be_visible()
+    enter(other, person, NEW)
+    expect(other.get_by_role("heading", level=1)).to_have_text("Notes")
+    assert [row.revoked_for for row in sessions_of(server, person)] == ["replaced", "credentials_changed", None, None]
+    assert arrived(server, person.email, "Your password was changed")
+
+
+def test_other_browser_is_out_within_a_second_whichever_worker_answers(
+    new_context: Callable[..., BrowserContext],
+) -> None:
+    with servers.running(workers=2) as server:
+        person = server.run(make_user)
+        mine, other = new_context(), new_context()
+        for context in (mine, other):
+            sign_in(context, server, person)
+        page = mine.new_page()
+        page.goto(f"{server.url}/account/password")
+        change_password(page, person)
+        expect(page.get_by_role("status")).to_contain_text("Your password is changed.")
+        time.sleep(AT_ONCE)  # the promise is a time
+
+        for _ in range(20):  # over both workers: each call is a connection of its own
+            answer = other.request.get(f"{server.url}/api/auth/me", headers={"Connection": "close"})
+            assert answer.status == 401
+        assert mine.request.get(f"{server.url}/api/auth/me").status == 200
+
+
+def test_wrong_and_weak_password_are_told_at_their_fields(mine: Page, person: Person) -> None:
+    mine.goto("/account/password")
+    mine.get_by_label("Password you have now", exact=True).fill("not the right passphrase")
+    mine.get_by_label("New password", exact=True).fill("short")
+    mine.get_by_role("button", name="Change password").click()
+
+    expect(mine.get_by_role("alert")).to_be_focused()
+    expect(mine.get_by_label("Password you have now", exact=True)).to_have_accessible_description(
+        re.compile("That is not your password")
+    )
+    expect(mine.get_by_label("New password", exact=True)).to_have_accessible_description(
+        re.compile("Use at least 15 characters")
+    )
+    mine.get_by_role("link", name="New password: ").click()
+    expect(mine.get_by_label("New password", exact=True)).to_be_focused()
+
+
+def test_password_manager_finds_whose_password_it_is(mine: Page, person: Person) -> None:
+    """AC-190: the address stands in the form, though nobody sees it and it is never sent."""
+    mine.goto("/account/password")
+
+    fields = mine.locator("form[action='/account/password'] input:not([type=hidden])")
+
+    assert [field.get_attribute("autocomplete") for field in fields.all()] == [
+        "username", "current-password", "new-password",
+    ]  # fmt: skip
+    expect(fields.first).to_have_value(person.email)
+    assert fields.first.get_attribute("name") is None
+
+
+def test_other_device_is_signed_out_while_somebody_sits_at_it(
+    mine: Page, other: Page, server: Server, person: Person
+) -> None:
+    mine.goto("/dashboard")
+    mine.get_by_role("link", name="Your devices").click()
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Devices")
+    expect(mine.get_by_text("this device", exact=True)).to_have_count(1)
+
+    mine.get_by_role("link", name="Sign out this device").click()
+    mine.get_by_role("main").get_by_role("button", name="Sign out").click()
+    expect(mine.get_by_role("status")).to_have_text("That device is signed out.")
+    other.get_by_role("link", name="Notes").click()
+
+    expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
+    mine.get_by_text("Signed out in the last 30 days").click()
+    expect(mine.get_by_text("Signed out from another device")).to_be_visible()
+
+
+def test_all_other_devices_are_signed_out_at_once(mine: Page, other: Page) -> None:
+    mine.goto("/account/sessions")
+    mine.get_by_role("link", name="Sign out all others").click()
+    mine.get_by_role("button", name="Sign out all others").click()
+
+    expect(mine.get_by_role("status")).to_have_text("Every other device is signed out.")
+    expect(mine.get_by_role("link", name="Sign out all others")).to_have_count(0)
+    other.get_by_role("link", name="Notes").click()
+    expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+
+def test_signing_out_the_device_in_front_of_one_is_signing_out(mine: Page, other: Page) -> None:
+    """And asks for no password, however long ago it was typed."""
+    let_an_hour_pass(mine.context)
+    mine.goto("/account/sessions")
+    mine.get_by_role("main").get_by_role("button", name="Sign out").click()
+
+    expect(mine.get_by_role("status")).to_have_text("You are signed out.")
+    assert mine.context.cookies() == []
+
+
+def test_password_typed_long_ago_is_asked_for_and_leads_back(mine: Page, other: Page, person: Person) -> None:
+    let_an_hour_pass(mine.context)
+    mine.goto("/account/sessions")
+    mine.get_by_role("link", name="Sign out all others").click()
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Confirm that it is you")
+
+    mine.get_by_label("Password", exact=True).fill(person.password)
+    mine.get_by_role("button", name="Continue").click()
+
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Sign out all other devices?")
+
+
+def test_copy_of_the_data_is_a_file_that_opens(mine: Page, person: Person, tmp_path: Path) -> None:
+    mine.goto("/account")
+    mine.get_by_role("link", name="A copy of your data").click()
+    with mine.expect_download() as started:
+        mine.get_by_role("button", name="Download the file").click()
+
+    started.value.save_as(tmp_path / "copy.json")
+
+    assert re.fullmatch(r"lanyard-\d{4}-\d\d-\d\d\.json", started.value.suggested_filename)
+    found = json.loads((tmp_path / "copy.json").read_text())
+    assert found["profile"][0]["email"] == person.email
+    mine.goto("/account/activity")
+    expect(mine.get_by_role("main").get_by_role("listitem").first).to_contain_text(
+        "A copy of the account's data was made"
+    )
+
+
+def test_account_that_was_given_up_is_kept_by_signing_in(
+    mine: Page, other: Page, server: Server, person: Person
+) -> None:
+    mine.goto("/account")
+    mine.get_by_role("link", name="Delete the account").click()
+    expect(mine.get_by_role("heading", level=2, name="What stays, and why")).to_be_visible()
+    mine.get_by_role("button", name="Delete my account").click()
+
+    expect(mine.get_by_role("status")).to_contain_text("sign in before that day, and it stays")
+    assert mine.context.cookies() == []
+    other.get_by_role("link", name="Notes").click()
+    expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
+    letter = arrived(server, person.email, "Your account will be deleted")
+    assert link_in(letter, server.url) == "/login"
+    enter(mine, person)
+    expect(mine.get_by_role("heading", level=1)).to_have_text(f"Hello, {person.name}")
+    expect(mine.get_by_role("status")).to_have_text("Welcome back. Your account will not be deleted.")
+    assert arrived(server, person.email, "Your account stays")
+
+
+def test_address_is_changed_from_the_new_mailbox_and_put_back_from_the_old_one(
+    mine: Page, other: Page, new_context: Callable[..., BrowserContext], server: Server, person: Person
+) -> None:
+    new = f"new-{person.email}"
+    mine.goto("/account")
+    mine.get_by_role("link", name="E-mail address").click()
+    mine.get_by_label("New e-mail address").fill(new)
+    mine.get_by_label("Password", exact=True).fill(person.password)
+    mine.get_by_role("button", name="Send the link").click()
+    expect(mine.get_by_role("main")).to_contain_text(f"A change to {new} waits")
+
+    mine.goto(link_in(arrived(server, new, "Confirm your new address"), server.url))
+    expect(mine.get_by_role("main")).to_contain_text(new)
+    mine.get_by_role("button", name="Confirm this address").click()
+
+    expect(mine.get_by_role("status")).to_contain_text("Your new address is confirmed")
+    expect(mine.get_by_role("link", name="E-mail address").locator("xpath=../..")).to_contain_text(new)
+    other.get_by_role("link", name="Notes").click()
+    expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
+
+    arrived(server, person.email, "Somebody asked to change your address")
+    old_mailbox = new_context().new_page()
+    old_mailbox.goto(link_in(arrived(server, person.email, "The address of your account was changed"), server.url))
+    old_mailbox.get_by_role("button", name="Call off the change").click()
+
+    expect(old_mailbox.get_by_role("heading", level=1)).to_have_text("It is called off")
+    mine.get_by_role("link", name="Notes").click()
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Sign in")
+    enter(mine, person)
+    expect(mine.get_by_role("button", name="Sign out")).to_be_visible()
+    old_mailbox.get_by_role("link", name="Choose a new password").click()
+    expect(old_mailbox.get_by_role("heading", level=1)).to_contain_text("password")
+
+
+def test_thief_who_asks_for_another_address_is_called_off_before_it_counts(
+    mine: Page, new_context: Callable[..., BrowserContext], server: Server, person: Person
+) -> None:
+    new = f"thief-{person.email}"
+    mine.goto("/account/email")
+    mine.get_by_label("New e-mail address").fill(new)
+    mine.get_by_label("Password", exact=True).fill(person.password)
+    mine.get_by_role("button", name="Send the link").click()
+    expect(mine.get_by_role("main")).to_contain_text(f"A change to {new} waits")
+    confirm = link_in(arrived(server, new, "Confirm your new address"), server.url)
+
+    owner = new_context().new_page()
+    owner.goto(link_in(arrived(server, person.email, "Somebody asked to change your address"), server.url))
+    owner.get_by_role("button", name="Call off the change").click()
+    expect(owner.get_by_role("heading", level=1)).to_have_text("It is called off")
+
+    mine.goto(confirm)
+    expect(mine.get_by_role("heading", level=1)).to_have_text("This link is not good")
+    mine.goto("/dashboard")
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Sign in")

@@ -1,0 +1,464 @@
+"""Name, password, address: what is changed, what ends with it, who is told, and what does not happen."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.audit.models import event_rows
+from app.auth import credentials, links, passwords, sessions
+from app.auth.errors import SessionEnded, TooManyAttempts
+from app.auth.models import change_rows, link_rows, session_rows, user_rows
+from app.auth.tokens import TokenPair
+from app.mail.models import letter_rows
+from tests.support import forge
+from tests.support.clock import Clock
+from tests.support.mailbox import delivered, letters_to, link_in
+from tests.support.people import PASSWORD, Person, make_user, start_session
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+
+NEW = "wrong zebra paperclip sonata"
+
+
+def sid_of(pair: TokenPair) -> UUID:
+    return UUID(forge.claims(pair.access_token)["sid"])
+
+
+async def row_of(person: Person) -> Any:
+    return await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == person.id))
+
+
+async def ends(person: Person) -> list[str | None]:
+    """Why each session of the person ended, oldest first; None for one that goes on."""
+    mine = sa.select(session_rows).where(session_rows.c.user_id == person.id).order_by(session_rows.c.id)
+    return [row.revoked_for for row in await db.fetch_all(mine)]
+
+
+async def happened(person: Person) -> list[str]:
+    mine = sa.select(event_rows.c.event).where(event_rows.c.user_id == person.id).order_by(event_rows.c.id)
+    return [row.event for row in await db.fetch_all(mine)]
+
+
+async def announced(person: Person) -> bool:
+    return await db.fetch_one(sa.select(change_rows).where(change_rows.c.user_id == person.id)) is not None
+
+
+async def owed() -> list[str]:
+    return [row.kind for row in await db.fetch_all(sa.select(letter_rows).order_by(letter_rows.c.id))]
+
+
+async def open_link(purpose: str, person: Person, **values: Any) -> str:
+    async with db.transaction() as tx:
+        return links.token(await links.make(tx, purpose, db.utcnow(), user_id=person.id, **values))
+
+
+async def asked(person: Person, email: str = "new@example.com") -> UUID:
+    """Somebody signed in as the person has asked for that address. Returns the session."""
+    sid = sid_of(await start_session(person))
+    assert await credentials.ask_for_email(person.id, sid, email, PASSWORD) == {}
+    return sid
+
+
+async def link_to(address: str, subject: str) -> str:
+    """The token in the newest letter to the address with that subject."""
+    found = [message for message in await letters_to(address) if subject in message.subject]
+    return link_in(found[-1]).partition("?token=")[2]
+
+
+async def test_name_is_changed_everywhere_it_stands() -> None:
+    person = await make_user(name="Robin Before")
+
+    assert await credentials.change_name(person.id, "Zoë After", person.id)
+
+    row = await row_of(person)
+    assert row.name == "Zoë After"
+    assert "zoë after" in row.search_text
+    assert "before" not in row.search_text
+    assert await announced(person)
+    assert await happened(person) == [events.NAME_CHANGED]
+
+
+async def test_same_name_is_no_change() -> None:
+    person = await make_user(name="Robin")
+
+    assert not await credentials.change_name(person.id, "Robin", person.id)
+
+    assert await happened(person) == []
+
+
+async def test_new_password_ends_every_other_session_and_renews_this_one(clock: Clock) -> None:
+    """v5.0.0-7.2.4, v5.0.0-7.4.3"""
+    person = await make_user()
+    mine, theirs = await start_session(person), await start_session(person)
+    clock.forward(days=3)
+
+    pair = await credentials.change_password(person.id, sid_of(mine), PASSWORD, NEW)
+
+    assert isinstance(pair, TokenPair)
+    assert await ends(person) == [events.REPLACED, events.CREDENTIALS_CHANGED, None]
+    rows = await db.fetch_all(sa.select(session_rows).order_by(session_rows.c.id))
+    assert rows[2].id == sid_of(pair)
+    assert rows[2].ends_at == rows[0].ends_at
+    assert rows[2].authenticated_at == clock.now
+    assert (await passwords.verify(NEW, (await row_of(person)).password)).ok
+    for old in (mine, theirs):
+        assert isinstance(await sessions.rotate(old.refresh_token), sessions.Rejected)
+    assert await announced(person)
+    assert events.PASSWORD_CHANGED in await happened(person)
+
+
+async def test_owner_is_told_of_the_new_password() -> None:
+    """v5.0.0-6.3.7"""
+    person = await make_user()
+
+    await credentials.change_password(person.id, sid_of(await start_session(person)), PASSWORD, NEW)
+
+    (message,) = await delivered()
+    assert (message.recipient, message.subject) == (person.email, "Your password was changed")
+    assert NEW not in message.text
+
+
+async def test_new_password_voids_what_waits_in_mailboxes_but_the_way_back() -> None:
+    person = await make_user()
+    waiting = {purpose: await open_link(purpose, person, email="x@example.com") for purpose in links.LASTS}
+
+    await credentials.change_password(person.id, sid_of(await start_session(person)), PASSWORD, NEW)
+
+    still = {purpose for purpose, raw in waiting.items() if await links.find(raw, purpose, db.utcnow())}
+    assert still == {links.UNDO_EMAIL}
+
+
+@pytest.mark.parametrize(
+    ("current", "new", "fields"),
+    [
+        ("not the right passphrase", NEW, {"current_password"}),
+        (PASSWORD, "short", {"new_password"}),
+        (PASSWORD, PASSWORD, {"new_password"}),
+        (PASSWORD, "lanyardlanyard1234567890", {"new_password"}),
+        ("not the right passphrase", "short", {"current_password", "new_password"}),
+    ],
+)
+async def test_refused_password_changes_nothing_and_says_at_which_field(
+    current: str, new: str, fields: set[str]
+) -> None:
+    """v5.0.0-6.2.3"""
+    person = await make_user()
+    mine = await start_session(person)
+    before = await row_of(person)
+
+    faults = await credentials.change_password(person.id, sid_of(mine), current, new)
+
+    assert isinstance(faults, dict)
+    assert set(faults) == fields
+    assert await row_of(person) == before
+    assert await ends(person) == [None]
+    assert await owed() == []
+    wrong = [event for event in await happened(person) if event == events.STEP_UP_FAILED]
+    assert bool(wrong) is ("current_password" in fields)
+
+
+async def test_guessing_at_the_current_password_has_to_wait() -> None:
+    person = await make_user()
+    sid = sid_of(await start_session(person))
+    for _ in range(10):
+        await credentials.change_password(person.id, sid, "not the right passphrase", NEW)
+
+    with pytest.raises(TooManyAttempts):
+        await credentials.change_password(person.id, sid, PASSWORD, NEW)
+    with pytest.raises(TooManyAttempts):
+        await credentials.ask_for_email(person.id, sid, "new@example.com", PASSWORD)
+
+    assert (await passwords.verify(PASSWORD, (await row_of(person)).password)).ok
+
+
+async def test_session_that_ended_meanwhile_changes_nothing() -> None:
+    """The owner signs a thief's session out while it changes the password."""
+    person = await make_user()
+    sid = sid_of(await start_session(person))
+    async with db.transaction() as tx:
+        await sessions.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=db.utcnow())
+
+    with pytest.raises(SessionEnded):
+        await credentials.change_password(person.id, sid, PASSWORD, NEW)
+
+    assert (await passwords.verify(PASSWORD, (await row_of(person)).password)).ok
+    assert await owed() == []
+
+
+@pytest.mark.race
+async def test_of_two_new_passwords_at_once_one_counts() -> None:
+    person = await make_user()
+    pairs = [await start_session(person) for _ in range(2)]
+    tries = [(sid_of(pair), f"{NEW} {number}") for number, pair in enumerate(pairs)]
+
+    async def change(sid: UUID, new: str) -> Any:
+        try:
+            return await credentials.change_password(person.id, sid, PASSWORD, new)
+        except SessionEnded:
+            return None
+
+    outcomes = await asyncio.gather(*(change(*each) for each in tries))
+
+    won = [isinstance(outcome, TokenPair) for outcome in outcomes]
+    assert sum(won) == 1
+    stored = (await row_of(person)).password
+    assert [(await passwords.verify(new, stored)).ok for _, new in tries] == won
+    assert (await ends(person)).count(None) == 1
+
+
+async def test_new_address_counts_when_its_mailbox_answers() -> None:
+    person = await make_user(name="Robin")
+    await start_session(person)
+    sid = await asked(person, "New@Example.com")
+
+    assert (await row_of(person)).email == person.email
+    assert await credentials.pending_email(person.id, db.utcnow()) == "New@Example.com"
+    token = await link_to("New@Example.com", "Confirm")
+    assert (await credentials.confirm_email(token, db.utcnow(), keep=sid)).email == "New@Example.com"
+
+    row = await row_of(person)
+    assert (row.email, row.email_key) == ("New@Example.com", "new@example.com")
+    assert "new@example.com" in row.search_text
+    assert person.email not in row.search_text
+    assert await ends(person) == [events.CREDENTIALS_CHANGED, None]
+    assert await announced(person)
+    assert await credentials.pending_email(person.id, db.utcnow()) is None
+    assert [event for event in await happened(person) if event.startswith("email")] == [
+        events.EMAIL_CHANGE_ASKED,
+        events.EMAIL_CHANGED,
+    ]
+
+
+async def test_confirmed_in_a_browser_that_is_not_signed_in_every_session_ends() -> None:
+    person = await make_user()
+    await asked(person)
+
+    await credentials.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
+
+    assert await ends(person) == [events.CREDENTIALS_CHANGED]
+
+
+async def test_session_of_somebody_else_is_not_kept_by_name_of_it() -> None:
+    person = await make_user()
+    await asked(person)
+    stranger = sid_of(await start_session(await make_user()))
+
+    await credentials.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow(), keep=stranger)
+
+    assert await ends(person) == [events.CREDENTIALS_CHANGED]
+
+
+async def test_old_address_is_told_at_once_and_again_with_a_way_back() -> None:
+    """v5.0.0-6.3.7, AC-040"""
+    person = await make_user()
+    await asked(person)
+
+    (told,) = await letters_to(person.email)
+    assert told.subject == "Somebody asked to change your address"
+    assert "new@example.com" in told.text
+    await credentials.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
+
+    subjects = [message.subject for message in await letters_to(person.email)]
+    assert subjects == ["Somebody asked to change your address", "The address of your account was changed"]
+    assert await links.find(await link_to(person.email, "was changed"), links.UNDO_EMAIL, db.utcnow())
+
+
+async def test_letter_to_an_address_nobody_confirmed_holds_nothing_of_the_visitors() -> None:
+    person = await make_user(name="Buy cheap watches")
+    await asked(person)
+
+    (message,) = await letters_to("new@example.com")
+
+    assert "watches" not in message.text + message.html
+    assert person.email not in message.text + message.html
+
+
+async def test_taken_address_gets_the_same_answer_and_its_owner_a_letter_without_a_link() -> None:
+    """v5.0.0-6.3.8"""
+    person, owner = await make_user(), await make_user(email="taken@example.com")
+
+    await asked(person, "Taken@example.com")
+
+    assert await credentials.pending_email(person.id, db.utcnow()) == "Taken@example.com"
+    (message,) = await letters_to(owner.email)
+    assert message.subject == "Your address was given for another account"
+    assert "token=" not in message.text
+
+
+async def test_address_that_was_taken_meanwhile_is_not_taken_twice() -> None:
+    person = await make_user()
+    await asked(person)
+    token = await link_to("new@example.com", "Confirm")
+    await make_user(email="new@example.com")
+
+    assert await credentials.confirm_email(token, db.utcnow()) is None
+
+    assert (await row_of(person)).email == person.email
+    assert await ends(person) == [None]
+
+
+async def test_address_that_one_has_is_no_change() -> None:
+    person = await make_user(email="robin@example.com")
+    sid = sid_of(await start_session(person))
+
+    faults = await credentials.ask_for_email(person.id, sid, "ROBIN@example.com", PASSWORD)
+
+    assert faults == {"email": credentials.SAME_ADDRESS}
+    assert await owed() == []
+
+
+async def test_wrong_password_asks_for_no_address() -> None:
+    """v5.0.0-7.5.1"""
+    person = await make_user()
+    sid = sid_of(await start_session(person))
+
+    faults = await credentials.ask_for_email(person.id, sid, "new@example.com", "not the right passphrase")
+
+    assert faults == {"current_password": credentials.NOT_YOURS}
+    assert await owed() == []
+    assert await happened(person) == [events.STEP_UP_FAILED]
+
+
+async def test_only_the_newest_link_to_a_new_address_is_good() -> None:
+    person = await make_user()
+    await asked(person, "first@example.com")
+    first = await link_to("first@example.com", "Confirm")
+    await asked(person, "second@example.com")
+
+    assert await credentials.confirm_email(first, db.utcnow()) is None
+    assert await credentials.confirm_email(await link_to("second@example.com", "Confirm"), db.utcnow())
+
+
+async def test_mailbox_that_had_its_share_gets_no_more_and_the_answer_is_the_same(clock: Clock) -> None:
+    """v5.0.0-2.4.1: a signed-in person cannot have us flood somebody's mailbox."""
+    for _ in range(4):
+        await asked(await make_user(), "target@example.com")
+
+    assert len(await letters_to("target@example.com")) == 3
+    clock.forward(hours=6)
+    await asked(await make_user(), "target@example.com")
+    assert len(await letters_to("target@example.com")) == 4
+
+
+async def test_change_called_off_before_its_letter_went_out_is_never_mailed() -> None:
+    person = await make_user()
+    sid = await asked(person)
+
+    await credentials.change_password(person.id, sid, PASSWORD, NEW)
+
+    assert await letters_to("new@example.com") == []
+
+
+@pytest.mark.parametrize("account", ["deactivated", "link over", "used", "altered"])
+async def test_link_that_is_no_good_confirms_nothing(account: str, clock: Clock) -> None:
+    person = await make_user()
+    await asked(person)
+    token = await link_to("new@example.com", "Confirm")
+    if account == "deactivated":
+        await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(is_active=False))
+    elif account == "link over":
+        clock.forward(hours=24)
+    elif account == "used":
+        await db.execute(sa.update(link_rows).values(used_at=db.utcnow()))
+    else:
+        token = token[:-1] + ("A" if token[-1] != "A" else "B")
+
+    assert await credentials.confirm_email(token, db.utcnow()) is None
+
+    assert (await row_of(person)).email == person.email
+
+
+@pytest.mark.race
+async def test_twenty_clicks_at_once_change_the_address_once() -> None:
+    """AC-036"""
+    person = await make_user()
+    await asked(person)
+    token = await link_to("new@example.com", "Confirm")
+
+    outcomes = await asyncio.gather(*(credentials.confirm_email(token, db.utcnow()) for _ in range(20)))
+
+    assert [outcome.email for outcome in outcomes if outcome] == ["new@example.com"]
+    assert (await happened(person)).count(events.EMAIL_CHANGED) == 1
+
+
+async def test_new_address_voids_registrations_that_wait_for_it() -> None:
+    """Pre-hijacking: what a stranger began with the address is worth nothing once it has an owner."""
+    person = await make_user()
+    async with db.transaction() as tx:
+        values = {"email": "new@example.com", "email_key": "new@example.com"}
+        raw = links.token(await links.make(tx, links.REGISTER, db.utcnow(), **values))
+    await asked(person)
+
+    await credentials.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
+
+    assert await links.find(raw, links.REGISTER, db.utcnow()) is None
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+async def test_undo_brings_the_account_back_to_the_old_address_and_everybody_out(confirmed: bool) -> None:
+    person = await make_user()
+    reset = await open_link(links.RESET, person)
+    await asked(person)
+    change, undo = await link_to("new@example.com", "Confirm"), await link_to(person.email, "asked to change")
+    if confirmed:
+        await credentials.confirm_email(change, db.utcnow())
+        reset = await open_link(links.RESET, person)  # mailed to the new address
+        await start_session(person)
+
+    assert await credentials.undo_email(undo, db.utcnow()) == person.email
+
+    row = await row_of(person)
+    assert (row.email, row.email_key) == (person.email, person.email)
+    assert person.email in row.search_text
+    assert set(await ends(person)) == {events.CREDENTIALS_CHANGED}
+    assert await links.find(reset, links.RESET, db.utcnow()) is None
+    assert await credentials.confirm_email(change, db.utcnow()) is None
+    assert events.EMAIL_CHANGE_UNDONE in await happened(person)
+    assert await announced(person)
+    told = (await letters_to(person.email))[-1]
+    assert told.subject == "The change of your address is called off"
+    assert link_in(told) == "/forgot-password"
+
+
+async def test_undo_is_good_once_and_for_a_week(clock: Clock) -> None:
+    person = await make_user()
+    await asked(person)
+    undo = await link_to(person.email, "asked to change")
+
+    assert await credentials.undo_email(undo, clock.now + timedelta(days=7)) is None
+    assert await credentials.undo_email(undo, clock.now + timedelta(days=6)) == person.email
+    assert await credentials.undo_email(undo, clock.now + timedelta(days=6)) is None
+
+
+async def test_of_a_chain_of_changes_the_first_mailbox_wins(clock: Clock) -> None:
+    """A thief moves the account twice: the way back to the thief's first mailbox is void once the owner used theirs."""
+    person = await make_user()
+    undo = []
+    for old, new in ((person.email, "thief1@example.com"), ("thief1@example.com", "thief2@example.com")):
+        await asked(person, new)
+        await credentials.confirm_email(await link_to(new, "Confirm"), db.utcnow())
+        undo.append(await link_to(old, "was changed"))
+        clock.forward(minutes=1)
+
+    assert await credentials.undo_email(undo[0], db.utcnow()) == person.email
+    assert await credentials.undo_email(undo[1], db.utcnow()) is None
+
+    assert (await row_of(person)).email == person.email
+
+
+async def test_undo_to_an_address_that_somebody_else_has_by_now_changes_nothing() -> None:
+    person = await make_user()
+    await asked(person)
+    await credentials.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
+    undo = await link_to(person.email, "was changed")
+    await make_user(email=person.email)
+
+    assert await credentials.undo_email(undo, db.utcnow()) is None
+
+    assert (await row_of(person)).email == "new@example.com"
