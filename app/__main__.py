@@ -1,4 +1,4 @@
-"""The commands: `python -m app serve | migrate | routes | prune | rotate-keys`, each with `--help`.
+"""The commands: `python -m app serve | migrate | create-admin | prune | ...`, each with `--help`.
 
 Exit codes: 0 done, 1 could not be done (one line says why), 2 wrong usage or a setting that must be mended first.
 Nothing heavy is imported up here: every worker process of `serve` imports this module again.
@@ -78,6 +78,36 @@ def rotate_keys(options: argparse.Namespace) -> int:
     return 0
 
 
+def create_admin(options: argparse.Namespace) -> int:
+    from app.commands import people
+
+    return people.create_admin(options.email, options.name)
+
+
+def promote(options: argparse.Namespace) -> int:
+    from app.commands import people
+
+    return people.promote(options.email)
+
+
+def deactivate(options: argparse.Namespace) -> int:
+    from app.commands import people
+
+    return people.deactivate(options.email)
+
+
+def end_sessions(options: argparse.Namespace) -> int:
+    from app.commands import people
+
+    return people.end_sessions(options.email)
+
+
+def seed(options: argparse.Namespace) -> int:
+    from app.commands.seed import seed
+
+    return seed(options.users, options.events, options.yes_really)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m app", description="Lanyard: sign in, stay signed in, sign out.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -110,12 +140,44 @@ def _parser() -> argparse.ArgumentParser:
     )
     command.add_argument("step", choices=("add", "switch", "drop"), help="a new secret; it signs; the old one is gone")
     command.set_defaults(command=rotate_keys)
+
+    command = commands.add_parser(
+        "create-admin",
+        help="make an administrator",
+        description="Asks for what is not given, and always for the password, which is never shown.",
+    )
+    command.add_argument("--email", default="", help="the address to sign in with")
+    command.add_argument("--name", default="", help="what the person is called")
+    command.set_defaults(command=create_admin)
+
+    for name, what, does in (
+        ("promote", "make a person an administrator", promote),
+        ("deactivate", "close an account and end its sessions", deactivate),
+        ("end-sessions", "sign a person out everywhere", end_sessions),
+    ):
+        command = commands.add_parser(name, help=what, description=f"{what.capitalize()}; it is written in the trail.")
+        command.add_argument("email", help="the address of the account")
+        command.set_defaults(command=does)
+
+    command = commands.add_parser(
+        "seed", help="add many people and events", description="For trying out and measuring, in development."
+    )
+    command.add_argument("--users", type=_many, default=1000, metavar="N", help="people (1000)")
+    command.add_argument("--events", type=_many, default=10_000, metavar="M", help="events of the last 30 days (10000)")
+    command.add_argument("--yes-really", action="store_true", help="not in development, either")
+    command.set_defaults(command=seed)
     return parser
 
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 64:
         raise argparse.ArgumentTypeError("must be a number from 1 to 64")
+    return int(text)
+
+
+def _many(text: str) -> int:
+    if not text.isdecimal() or int(text) > 100_000_000:
+        raise argparse.ArgumentTypeError("must be a number")
     return int(text)
 
 

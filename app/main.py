@@ -16,6 +16,10 @@ from app import db, housekeeping
 from app.account import devices, export, well_known
 from app.account import email as account_email
 from app.account import pages as account_pages
+from app.admin import actions as admin_actions
+from app.admin import api as admin_api
+from app.admin import downloads as admin_downloads
+from app.admin import letters as admin_letters
 from app.admin import pages as admin_pages
 from app.auth import api as auth_api
 from app.auth import badges, challenges, cookies, demo, joining_pages, letters
@@ -41,9 +45,10 @@ from app.web.errors import ErrorBoundary
 from app.web.headers import BodyLimit, Methods, SecurityHeaders, WellFormed
 from app.web.origin import SameOrigin, TrustedHost
 
+# Of two routes that fit an address the first one counts: /admin/users/new is no person's id.
 FEATURES = (
     home_pages, auth_pages, joining_pages, auth_api, account_pages, account_email, devices, export, well_known,
-    notes_pages, notes_api, admin_pages,
+    notes_pages, notes_api, admin_downloads, admin_letters, admin_actions, admin_pages, admin_api,
 )  # fmt: skip
 DEVELOPMENT: tuple[Any, ...] = (  # in development alone
     dev_pages,

@@ -74,7 +74,7 @@ def _prepare(settings: Settings) -> str | None:
         elif pending := db.pending():
             return f"migrations are pending ({', '.join(pending)}): run `python -m app migrate` first"
         elif email := asyncio.run(_connected(demo.still_open())):
-            return f"the published password of {email} works here: deactivate that account first"
+            return f"the published password of {email} works here: run `python -m app deactivate {email}` first"
     except (db.Unavailable, OSError) as error:
         return f"the database that DATABASE_URL names does not answer: {error}"
     return None

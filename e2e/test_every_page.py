@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -12,14 +13,16 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from app import db
+from app.audit import events
 from app.auth import links, recovery, registration
+from app.auth.administration import change
 from app.mail.message import Line
 from app.mail.models import letter_rows
 from app.notes import store
 from app.web import client, render
 from e2e.support.people import let_an_hour_pass, sign_in
 from tests.support.mailbox import arrived, link_in
-from tests.support.people import PASSWORD, Person, make_user
+from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.server import Server
 
 PHONE, NARROW = {"width": 360, "height": 740}, {"width": 320, "height": 640}
@@ -215,6 +218,57 @@ def revoke_others(at: Scene) -> None:
     at.go("/account/sessions/revoke-others")
 
 
+def administration(at: Scene) -> None:
+    for event in (events.LOGIN_FAILED, events.SESSION_REUSED):
+        at.server.run(lambda event=event: events.record(event))
+    at.go("/admin")
+    at.page.get_by_text("Sign-ins a day as a table").click()
+
+
+def person_with_a_trail(at: Scene) -> None:
+    assert at.person
+    path, admin_id = at.somebody_else(), at.person.id
+    user_id = UUID(path.rpartition("/")[2])
+    at.server.run(lambda: change(user_id, admin_id, role="admin"))
+    at.server.run(lambda: start_session(Person(user_id, "", "", "user", "")))
+    at.go(f"{path}?notice=role_changed")
+    at.page.get_by_text("Fields").first.click()
+
+
+def person_refused(at: Scene) -> None:
+    at.go(at.somebody_else() + "/edit")
+    at.page.get_by_label("Name").fill("")
+    at.press("Save")
+
+
+def session_to_end(at: Scene) -> None:
+    path = at.somebody_else()
+    at.server.run(lambda: start_session(Person(UUID(path.rpartition("/")[2]), "", "", "user", "")))
+    at.go(path)
+    at.page.get_by_role("link", name="End the session on Unknown device").click()
+
+
+def people_who_wait(at: Scene) -> None:
+    async def register() -> None:
+        async with db.transaction() as tx:
+            await links.make(
+                tx, links.REGISTER, db.utcnow(), email="new@example.com", email_key="new@example.com", name="N"
+            )
+
+    at.server.run(register)
+    at.go("/admin/users/pending")
+
+
+def mail(at: Scene) -> None:
+    owed(at, failed_at=db.utcnow(), error="Undeliverable: 550 5.1.1 nobody here" + "x" * 200, attempts=9)
+    at.go("/admin/mail")
+
+
+def letter_to_try_again(at: Scene) -> None:
+    mail(at)
+    at.page.get_by_role("link", name="Try again").first.click()
+
+
 def bounce(at: Scene) -> None:
     """Followed from another site, and held there: its reload is answered with "no content", so the page stays."""
     answers = iter([lambda route: route.continue_(), lambda route: route.fulfill(status=204)])
@@ -268,11 +322,23 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "activity, none": ("user", "Security activity", lambda at: at.go("/account/activity")),
     "copy of the data": ("user", "A copy of your data", lambda at: at.go("/account/export")),
     "account, to delete": ("user", "Delete your account?", lambda at: at.go("/account/delete")),
+    "admin": ("admin", "Administration", administration),
     "people": ("admin", "People", lambda at: at.go("/admin/users")),
     "people, nobody found": ("admin", "People", lambda at: at.go("/admin/users?q=nobody-at-all")),
     "person, to deactivate": (
         "admin", "Deactivate this person?", lambda at: at.go(at.somebody_else() + "/deactivate")
     ),
+    "person": ("admin", "Robin Example", person_with_a_trail),
+    "person, to edit, refused": ("admin", "Edit name and role", person_refused),
+    "person, to sign out": ("admin", "End this session?", session_to_end),
+    "person, to invite": ("admin", "Invite somebody", lambda at: at.go("/admin/users/new")),
+    "people who wait": ("admin", "Waiting for a click", people_who_wait),
+    "people, to download": ("admin", "Download people as CSV?", lambda at: at.go("/admin/users/export?role=user")),
+    "audit": ("admin", "Audit trail", lambda at: at.go("/admin/audit")),
+    "audit, refused": ("admin", "Audit trail", lambda at: at.go("/admin/audit?ip=x&since=x")),
+    "audit, nothing found": ("admin", "Audit trail", lambda at: at.go("/admin/audit?ip=192.0.2.99")),
+    "mail": ("admin", "Mail", mail),
+    "letter, to try again": ("admin", "Try this letter again?", letter_to_try_again),
     "step-up": ("admin", "Confirm that it is you", step_up),
     "step-up, refused": ("admin", "Confirm that it is you", step_up_refused),
     "mailbox": ("", "Mailbox", mailbox),

@@ -39,7 +39,9 @@ def point_at() -> Iterator[Callable[[Path | str], None]]:
     db.point_at(before)
 
 
-@pytest.mark.parametrize("command", [[], ["serve"], ["migrate"], ["routes"], ["prune"]])
+@pytest.mark.parametrize(
+    "command", [[], ["serve"], ["migrate"], ["routes"], ["prune"], ["seed"], ["create-admin"], ["promote"]]
+)
 def test_every_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main([*command, "--help"])

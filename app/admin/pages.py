@@ -1,61 +1,124 @@
-"""People: the list, deactivate and reactivate, end sessions. The row decides, never the token (v5.0.0-8.3.2)."""
+"""The admin area as pages to read: numbers, people, one person, the audit trail.
+
+Nothing here changes anything; what does is in `actions`. Chapter: "The desk".
+"""
 
 from typing import Any
+from uuid import UUID
 
-from ravyn import Request, get, post
+from ravyn import Request, get
 
-from app.admin import users
-from app.auth import accounts, guards
-from app.auth.challenges import see_other
-from app.web import forms, render, urls
+from app import db
+from app.admin import audit, charts, overview, users
+from app.admin.asked import People, Trail, read
+from app.audit import events
+from app.auth import administration, guards
+from app.auth.models import ROLES
+from app.web import client, render, urls
 from app.web.errors import Problem
 
-NOTICES = {"deactivate": "user_deactivated", "reactivate": "user_reactivated", "end-sessions": "sessions_ended"}
-CHANGES = {
-    "deactivate": accounts.deactivate,
-    "reactivate": accounts.reactivate,
-    "end-sessions": accounts.end_sessions,
-}
+SORTS = {"newest": "Newest first", "name": "Name", "email": "E-mail", "last_login": "Last sign-in"}
+ROLE_WORDS = {role: role.capitalize() for role in ROLES}
+STATES = {"active": "Active", "deactivated": "Deactivated"}
 
 
 @get()
 async def index(request: Request) -> Any:
-    search = request.query_params.get("q", "").strip()[:200]
-    after = urls.uuid_or_none(request.query_params.get("cursor"))
-    page = await users.listing(search=search, after=after)
-    people = [dict(row._mapping) for row in page.items]
-    return render.page(
-        request, "admin/users.html", users=people, query=search, next_cursor=page.next_cursor, me=request.user.id
-    )
+    now = db.utcnow()
+    days = await overview.per_day(now)
+    drawn = [
+        charts.bars("Sign-ins a day", "plain", days[events.LOGIN]),
+        charts.bars("Wrong passwords a day", "alarm", days[events.LOGIN_FAILED]),
+    ]
+    numbers = await overview.numbers(now)
+    return render.page(request, "admin/overview.html", numbers=numbers, most=overview.MOST, charts=drawn)
 
 
 @get()
-async def confirm(request: Request) -> Any:
-    person, action = await _asked(request)
-    return render.page(request, "admin/confirm.html", person=dict(person._mapping), action=action, error="")
+async def people(request: Request) -> Any:
+    asked = read(request.query_params, People)
+    page = await users.listing(asked.data)
+    return render.page(
+        request, "admin/users.html", users=page.items, next_cursor=page.next_cursor, asked=kept(asked.data),
+        roles=ROLE_WORDS, states=STATES, sorts=SORTS, invited=administration.invited,
+    )  # fmt: skip
 
 
-@post(status_code=303)
-async def change(request: Request) -> Any:
-    await forms.parse(request, forms.Nothing)
-    person, action = await _asked(request)
-    await CHANGES[action](person.id, request.user.id)
-    return see_other("/admin/users", notice=NOTICES[action])
+@get()
+async def pending(request: Request) -> Any:
+    return render.page(request, "admin/pending.html", waiting=await users.pending())
 
 
-async def _asked(request: Request) -> tuple[Any, str]:
-    """The person and the action that the path names. Never oneself: an admin cannot lock the last door from outside."""
-    user_id, action = urls.uuid_or_none(request.path_params["user_id"]), request.path_params["action"]
-    person = await users.get(user_id) if user_id and action in CHANGES else None
-    if person is None:
+@get()
+async def person(request: Request) -> Any:
+    """`undo`: the one thing done to them just now, as the notice says, that a button can take back."""
+    found = await known(request)
+    trail = await audit.listing(Trail(person=str(found.id)), limit=10)
+    devices = await users.sessions_of(found.id)
+    return render.page(
+        request, "admin/user.html", person=found, me=request.user.id, invited=administration.invited(found),
+        sessions=[(row, client.device(row.user_agent)) for row in devices], trail=_told(trail.items),
+        undo=_undo(request.query_params.get("notice", ""), found, trail.items),
+    )  # fmt: skip
+
+
+@get()
+async def trail(request: Request) -> Any:
+    asked = read(request.query_params, Trail)
+    page = await audit.listing(asked.data)
+    return render.page(
+        request, "admin/audit.html", 422 if asked.errors else 200, words=events.WORDS, events=_told(page.items),
+        next_cursor=page.next_cursor, asked=kept(asked.data), form=asked.values, errors=asked.errors,
+    )  # fmt: skip
+
+
+async def known(request: Request) -> Any:
+    """The person whom the path names."""
+    user_id = urls.uuid_or_none(request.path_params["user_id"])
+    found = await users.get(user_id) if user_id else None
+    if found is None:
         raise Problem(404)
-    if person.id == request.user.id:
-        raise Problem(409, "You cannot do this to your own account.")
-    return person, action
+    return found
+
+
+def kept(data: Any) -> dict[str, str]:
+    """What was asked for and understood, for the links that go on from here: everything but the place in the list."""
+    return {name: str(value) for name, value in data if value and name != "cursor"}
+
+
+def _told(rows: list[Any]) -> list[dict[str, Any]]:
+    """Events in words, with the fields as they are."""
+    return [
+        {
+            **row._mapping,
+            "text": events.WORDS.get(row.event, row.event),
+            "more": row.detail if row.event == events.ROLE_CHANGED else events.BECAUSE.get(row.detail, ""),
+            "device": client.device(row.user_agent) if row.user_agent else "",
+        }
+        for row in rows
+    ]
+
+
+def _undo(notice: str, found: Any, trail: list[Any]) -> dict[str, Any] | None:
+    if notice == "user_deactivated" and not found.is_active:
+        return {"action": "reactivate", "text": "Undo: reactivate", "fields": {}}
+    if notice == "new_password_wanted" and found.must_change_password:
+        return {"action": "allow-old-password", "text": "Undo: keep the password", "fields": {}}
+    if notice == "role_changed" and (before := _role_before(found.id, trail)):
+        return {"action": "edit", "text": f"Undo: {before} again", "fields": {"name": found.name, "role": before}}
+    return None
+
+
+def _role_before(user_id: UUID, trail: list[Any]) -> str | None:
+    changed = next((row for row in trail if row.event == events.ROLE_CHANGED and row.user_id == user_id), None)
+    before = changed.detail.partition(" to ")[0] if changed else None
+    return before if before in ROLES else None
 
 
 route_patterns = [
-    guards.private("/admin/users", index, guards.Admin),
-    guards.private("/admin/users/{user_id}/{action}", confirm, guards.RecentAdmin),
-    guards.private("/admin/users/{user_id}/{action}", change, guards.RecentAdmin),
+    guards.private("/admin", index, guards.Admin),
+    guards.private("/admin/users", people, guards.Admin),
+    guards.private("/admin/users/pending", pending, guards.Admin),
+    guards.private("/admin/audit", trail, guards.Admin),
+    guards.private("/admin/users/{user_id}", person, guards.Admin),
 ]

@@ -1,57 +1,143 @@
-"""What the admin area reads of people. Changes are made by `auth.accounts` alone."""
+"""What the admin area reads of people. Changes are made by `auth.administration` alone.
 
-from dataclasses import dataclass
+However many people there are, a page of them costs as many steps along an index as it has rows. They stand in a queue
+for each role and state, each queue has an index for each order, and a page merges the heads of the queues it wants.
+"""
+
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from app import db
-from app.auth.models import session_rows, user_rows
+from app.admin.asked import People
+from app.admin.paging import PAGE, Page
+from app.auth import directory, links, sessions
+from app.auth.models import ROLES, link_rows, session_rows, user_rows
+from app.web import urls
 
-PAGE = 50
+_u = user_rows.c
+COLUMNS = (
+    _u.id, _u.name, _u.email, _u.role, _u.is_active, _u.created_at, _u.last_login, _u.delete_after,
+    _u.must_change_password, _u.invited_at, _u.search_text, _u.email_key,
+)  # fmt: skip
+
+# What a list may be sorted by -> the columns that decide, the id at last, and whether it runs backwards.
+SORTS: dict[str, tuple[tuple[Any, ...], bool]] = {
+    "newest": ((_u.id,), True),
+    "name": ((_u.search_text, _u.id), False),
+    "email": ((_u.email_key, _u.id), False),
+    "last_login": ((_u.last_login, _u.id), True),
+}
+SESSIONS_SHOWN = 50
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some people, newest first, and the id to go on after (None: there are no more)."""
+async def listing(asked: People, limit: int = PAGE, *, last: Any = None) -> Page:
+    """A page of people with the number of their live sessions. Three queries at most.
 
-    items: list[Any]
-    next_cursor: str | None
-
-
-async def listing(*, search: str = "", after: UUID | None = None) -> Page:
-    """People whose address or name contains the text, with the number of their live sessions."""
-    query = _people().order_by(user_rows.c.id.desc()).limit(PAGE + 1)
-    if search:
-        query = query.where(user_rows.c.search_text.contains(db.folded(search), autoescape=True))
-    if after:
-        query = query.where(user_rows.c.id < after)
-    rows = await db.fetch_all(query)
-    return Page(rows[:PAGE], str(rows[PAGE - 1].id) if len(rows) > PAGE else None)
+    It begins behind `asked.cursor`, or behind the row `last` even if that person is gone meanwhile.
+    """
+    which = await _searched(asked.q)
+    if asked.cursor and not last:  # looked up, so that no name stands in an address
+        last = await db.fetch_one(sa.select(*COLUMNS).where(_u.id == asked.cursor))
+    queues = [queue.limit(limit + 1) for queue in _queues(asked, which, last)]
+    return Page.of(await db.fetch_all(_merged(queues, asked.sort, limit + 1)), limit)
 
 
 async def get(user_id: UUID) -> Any:
-    return await db.fetch_one(_people().where(user_rows.c.id == user_id))
+    """One person as in the list, or None."""
+    return await db.fetch_one(sa.select(*COLUMNS, _live(_u.id)).where(_u.id == user_id))
 
 
-def _people() -> sa.Select[Any]:
+async def sessions_of(user_id: UUID) -> list[Any]:
+    """Live sessions, the one used last first."""
+    table = session_rows
     live = (
-        sa.select(sa.func.count())
-        .where(
-            session_rows.c.user_id == user_rows.c.id,
-            session_rows.c.revoked_at.is_(None),
-            session_rows.c.ends_at > db.now(),
-        )
-        .scalar_subquery()
+        sa.select(table)
+        .where(table.c.user_id == user_id, sessions.is_live(db.utcnow()))
+        .order_by(table.c.last_seen_at.desc())
     )
-    columns = (
-        user_rows.c.id,
-        user_rows.c.name,
-        user_rows.c.email,
-        user_rows.c.role,
-        user_rows.c.is_active,
-        user_rows.c.created_at,
-        user_rows.c.last_login,
-    )
-    return sa.select(*columns, live.label("sessions"))
+    return await db.fetch_all(live.limit(SESSIONS_SHOWN))
+
+
+async def session_of(user_id: UUID, sid: UUID) -> Any:
+    table = session_rows
+    return await db.fetch_one(sa.select(table).where(table.c.id == sid, table.c.user_id == user_id))
+
+
+async def pending() -> list[Any]:
+    """Registrations and invitations that wait for a click: purpose, email, name, created_at, ends_at; newest first."""
+    table = link_rows
+    columns = [table.c[name] for name in ("id", "purpose", "user_id", "email", "name", "created_at", "ends_at")]
+    waiting = [
+        sa.select(*columns)
+        .where(table.c.purpose == purpose, table.c.used_at.is_(None), table.c.ends_at > db.now())
+        .order_by(table.c.ends_at.desc(), table.c.id.desc())
+        .limit(PAGE)
+        for purpose in (links.REGISTER, links.INVITE)
+    ]
+    link = sa.union_all(*(sa.select(queue.subquery()) for queue in waiting)).subquery("link")
+    invited = sa.select(
+        link.c.purpose, link.c.user_id, link.c.created_at, link.c.ends_at,
+        sa.func.coalesce(_u.email, link.c.email).label("email"), sa.func.coalesce(_u.name, link.c.name).label("name"),
+    ).select_from(link.outerjoin(user_rows, _u.id == link.c.user_id))  # fmt: skip
+    return await db.fetch_all(invited.order_by(link.c.created_at.desc(), link.c.id.desc()).limit(PAGE))
+
+
+async def _searched(text: str) -> list[Any]:
+    if not text:
+        return []
+    if user_id := urls.uuid_or_none(text):
+        return [_u.id == user_id]
+    return await directory.matching(text) or [sa.false()]
+
+
+def _queues(asked: People, which: list[Any], last: Any) -> Iterator[Any]:
+    """One query for each queue, in its order, from behind `last` on."""
+    keys, backwards = SORTS[asked.sort]
+    for role in [asked.role] if asked.role else ROLES:
+        for active in [asked.status == "active"] if asked.status else [True, False]:
+            for part, order in _parts(keys, backwards, last):
+                queue = sa.select(*COLUMNS).where(_u.role == role, _u.is_active.is_(active), *part, *which)
+                yield queue.order_by(*_along(order, backwards))
+
+
+def _parts(keys: tuple[Any, ...], backwards: bool, last: Any) -> Iterator[tuple[list[Any], tuple[Any, ...]]]:
+    """A queue in one part, or in two where the column may be empty: who has nothing there comes last."""
+    first, rest = keys[0], keys[1:]
+    if not first.nullable:
+        yield _behind(keys, backwards, last), keys
+        return
+    nothing_there = last is not None and last._mapping[first.name] is None
+    if not nothing_there:
+        yield [first.is_not(None), *_behind(keys, backwards, last)], keys
+    yield [first.is_(None), *_behind(rest, backwards, last if nothing_there else None)], rest
+
+
+def _behind(keys: tuple[Any, ...], backwards: bool, last: Any) -> list[Any]:
+    if last is None:
+        return []
+    here, there = sa.tuple_(*keys), sa.tuple_(*(sa.literal(last._mapping[key.name], key.type) for key in keys))
+    return [here < there if backwards else here > there]
+
+
+def _merged(queues: list[Any], sort: str, limit: int) -> Any:
+    keys, backwards = SORTS[sort]
+    people = sa.union_all(*(sa.select(queue.subquery()) for queue in queues)).subquery("people")
+    page = sa.select(people).order_by(*_last_without(people, keys, backwards)).limit(limit).subquery("page")
+    return sa.select(page, _live(page.c.id)).order_by(*_last_without(page, keys, backwards))
+
+
+def _last_without(table: Any, keys: tuple[Any, ...], backwards: bool) -> list[Any]:
+    columns = tuple(table.c[key.name] for key in keys)
+    return [*([columns[0].is_(None)] if keys[0].nullable else []), *_along(columns, backwards)]
+
+
+def _along(keys: tuple[Any, ...], backwards: bool) -> list[Any]:
+    return [key.desc() if backwards else key.asc() for key in keys]
+
+
+def _live(user_id: Any) -> Any:
+    live = sa.select(sa.func.count()).where(session_rows.c.user_id == user_id, sessions.is_live(db.utcnow()))
+    return live.scalar_subquery().label("sessions")

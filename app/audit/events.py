@@ -44,6 +44,13 @@ DELETION_ASKED = "deletion_asked"
 ACCOUNT_KEPT = "account_kept"
 ACCOUNT_DELETED = "account_deleted"
 DATA_EXPORTED = "data_exported"
+USER_INVITED = "user_invited"
+PASSWORD_RESET_SENT = "password_reset_sent"  # noqa: S105
+PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105
+PASSWORD_CHANGE_NOT_REQUIRED = "password_change_not_required"  # noqa: S105
+USERS_EXPORTED = "users_exported"
+AUDIT_EXPORTED = "audit_exported"
+LETTER_TRIED_AGAIN = "letter_tried_again"
 
 # Event -> what the person whom it happened to reads.
 WORDS = {
@@ -78,6 +85,13 @@ WORDS = {
     ACCOUNT_KEPT: "Deletion called off",
     ACCOUNT_DELETED: "Account deleted",
     DATA_EXPORTED: "A copy of the account's data was made",
+    USER_INVITED: "Invited: a link to choose the first password was mailed",
+    PASSWORD_RESET_SENT: "An administrator had a link to choose a new password mailed",
+    PASSWORD_CHANGE_REQUIRED: "An administrator wants the password changed",
+    PASSWORD_CHANGE_NOT_REQUIRED: "The password need not be changed any more",
+    USERS_EXPORTED: "A list of people was taken out",
+    AUDIT_EXPORTED: "A part of the audit trail was taken out",
+    LETTER_TRIED_AGAIN: "A letter that could not be delivered is sent once more",
 }
 
 # Why a session ended (sessions.revoked_for, and the detail of session_revoked).

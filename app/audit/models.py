@@ -31,7 +31,12 @@ class AuditEvent(edgy.StrictModel):
     class Meta:
         registry = db.registry
         tablename = "audit_events"
-        indexes = [edgy.Index(fields=["user_id", "id"], name="ix_audit_events_user_id")]
+        indexes = [
+            edgy.Index(fields=["user_id", "id"], name="ix_audit_events_user_id"),
+            edgy.Index(fields=["actor_id", "id"], name="ix_audit_events_actor_id"),
+            edgy.Index(fields=["event", "id"], name="ix_audit_events_event"),
+            edgy.Index(fields=["ip", "id"], name="ix_audit_events_ip"),
+        ]
 
 
 event_rows: Any = AuditEvent.table  # for SQLAlchemy Core

@@ -1,4 +1,4 @@
-"""What people do with their accounts: sign in, prove it again, sign out; and what an admin does to them.
+"""What people do with their accounts: sign in, prove it again, sign out. What an admin does: see `administration`.
 
 Each function is one transaction that locks the user's row before the session's, so that a login and a deactivation that
 meet cannot leave a live session behind.
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import badges, passwords, sessions, throttle
+from app.auth import directory, passwords, sessions, throttle
 from app.auth.errors import TooManyAttempts
 from app.auth.judge import Verdict
 from app.auth.models import session_rows, user_rows
@@ -111,37 +111,6 @@ async def logout(presented: Iterable[AppToken]) -> None:
                 await events.record(events.LOGOUT, tx=tx, user_id=user_id, actor_id=user_id, session_id=token.sid)
 
 
-async def deactivate(user_id: UUID, actor_id: UUID) -> bool:
-    """Close the account and end all its sessions; False if there is nothing to do, or one would close one's own."""
-    if user_id == actor_id:
-        return False
-    return await _set_active(user_id, False, events.USER_DEACTIVATED, actor_id)
-
-
-async def reactivate(user_id: UUID, actor_id: UUID) -> bool:
-    """Open the account again; its old sessions stay ended."""
-    return await _set_active(user_id, True, events.USER_REACTIVATED, actor_id)
-
-
-async def set_role(user_id: UUID, role: str, actor_id: UUID) -> bool:
-    """Give the account another role; it counts at the next check, nobody is logged out. Errors: IntegrityError."""
-    changed = sa.update(user_rows).where(user_rows.c.id == user_id, user_rows.c.role != role).values(role=role)
-    async with db.transaction() as tx:
-        if await tx.execute(changed) == 0:
-            return False
-        await badges.announce(tx, user_id=user_id)
-        await events.record(events.ROLE_CHANGED, tx=tx, user_id=user_id, actor_id=actor_id, detail=role)
-    return True
-
-
-async def end_sessions(user_id: UUID, actor_id: UUID) -> int:
-    """End every session of the account; how many there were."""
-    async with db.transaction() as tx:
-        now = await tx.fetch_value(sa.select(db.now()))
-        await tx.fetch_one(_locked(user_id))
-        return await sessions.revoke_all(user_id, events.ENDED_BY_ADMIN, tx=tx, now=now, actor_id=actor_id)
-
-
 async def end_own_session(user_id: UUID, sid: UUID) -> bool:
     """False if it is over, or not one's own."""
     own = sa.select(session_rows.c.id).where(session_rows.c.id == sid, session_rows.c.user_id == user_id)
@@ -165,7 +134,8 @@ async def create(email: str, name: str, password: str, role: str = "user") -> UU
     """A new account; None when the address is taken. The password is hashed as it is: judge it before."""
     encoded = await passwords.hash(password)
     try:
-        return await add(db, email, name, encoded, role)
+        async with db.transaction() as tx:
+            return await add(tx, email, name, encoded, role)
     except sa.exc.IntegrityError:
         return None
 
@@ -178,13 +148,14 @@ async def add(tx: Any, email: str, name: str, encoded: str, role: str = "user") 
         "email": email.strip(),
         "email_key": key,
         "name": name,
-        "search_text": db.folded(f"{name} {key}"),
+        "search_text": directory.search_text(name, key),
         "password": encoded,
         "role": role,
         "is_active": True,
         "created_at": db.utcnow(),
     }
     await tx.execute(sa.insert(user_rows).values(values))
+    await directory.index(tx, user_id, name, key)
     return user_id
 
 
@@ -214,22 +185,6 @@ async def admins_stay(tx: Any, *, without: UUID) -> bool:
     staying = table.c.role == "admin", table.c.is_active.is_(True), table.c.delete_after.is_(None)
     rows = await tx.fetch_all(sa.select(table.c.id).where(*staying).order_by(table.c.id).with_for_update())
     return any(row.id != without for row in rows)
-
-
-async def _set_active(user_id: UUID, active: bool, event: str, actor_id: UUID) -> bool:
-    table = user_rows
-    async with db.transaction() as tx:
-        now = await tx.fetch_value(sa.select(db.now()))
-        change = (
-            sa.update(table).where(table.c.id == user_id, table.c.is_active.is_(not active)).values(is_active=active)
-        )
-        if await tx.execute(change) == 0:
-            return False
-        if not active:
-            await sessions.revoke_all(user_id, events.DEACTIVATED, tx=tx, now=now, actor_id=actor_id)
-        await badges.announce(tx, user_id=user_id)
-        await events.record(event, tx=tx, user_id=user_id, actor_id=actor_id)
-    return True
 
 
 async def _start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, *, rehashed: bool) -> Login:

@@ -34,7 +34,16 @@ CHECKS = ("session", "account", "revoked", "ended", "owner", "generation")  # in
 _s, _u = session_rows.c, user_rows.c
 _HELD = (
     sa.select(
-        _s.user_id, _s.generation, _s.confirmed, _s.revoked_at, _s.ends_at, _u.email, _u.name, _u.role, _u.is_active
+        _s.user_id,
+        _s.generation,
+        _s.confirmed,
+        _s.revoked_at,
+        _s.ends_at,
+        _u.email,
+        _u.name,
+        _u.role,
+        _u.is_active,
+        _u.must_change_password,
     )
     .select_from(session_rows.join(user_rows, _s.user_id == _u.id))
     .where(_s.id == sa.bindparam("sid"))
@@ -53,6 +62,7 @@ class Badge:
     name: str
     role: str
     sid: UUID
+    must_change_password: bool = False
 
 
 class _Desk:
@@ -149,7 +159,7 @@ async def _ask_the_rows(token: AppToken, now: datetime) -> Badge | None:
         return None
     if token.gen > row.confirmed:
         await _confirm(token, now)
-    return Badge(row.user_id, row.email, row.name, row.role, token.sid)
+    return Badge(row.user_id, row.email, row.name, row.role, token.sid, row.must_change_password)
 
 
 def _fault(row: Any, token: AppToken, now: datetime) -> str | None:

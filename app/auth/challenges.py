@@ -13,7 +13,15 @@ from lilya.responses import RedirectResponse
 from app import db
 from app.audit import events
 from app.auth import cookies
-from app.auth.errors import ComeBack, Forbidden, SessionEnded, StepUpRequired, TooManyAttempts, Unavailable
+from app.auth.errors import (
+    ComeBack,
+    Forbidden,
+    PasswordChangeRequired,
+    SessionEnded,
+    StepUpRequired,
+    TooManyAttempts,
+    Unavailable,
+)
 from app.settings import get_settings
 from app.web import client, errors, render, urls
 
@@ -37,6 +45,8 @@ async def answer(request: Any, error: Exception) -> Any:
         return errors.answer(request, 403, "You are signed in, but this is not open to you.")
     if isinstance(error, StepUpRequired):
         return _step_up(request) if page else _insufficient(request)
+    if isinstance(error, PasswordChangeRequired):
+        return _new_password(request) if page else _old_password(request)
     if not page:
         return unauthorized(request, token_sent=user.token_sent)
     return _to_login(request, user, ended=isinstance(error, SessionEnded))
@@ -140,6 +150,16 @@ def _insufficient(request: Any) -> Any:
     return errors.answer(
         request, 401, "Confirm your password first.", headers=headers, error="insufficient_user_authentication"
     )
+
+
+def _new_password(request: Any) -> Any:
+    """Never 307: the page of passwords must not get somebody's form."""
+    return see_other("/account/password", notice="password_change_required")
+
+
+def _old_password(request: Any) -> Any:
+    detail = "Choose a new password first, at /account/password."
+    return errors.answer(request, 403, detail, error="password_change_required")
 
 
 def _asked_for(request: Any) -> str:

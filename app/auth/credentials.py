@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import accounts, badges, links, passwords, sessions, throttle
+from app.auth import accounts, badges, directory, links, passwords, sessions, throttle
 from app.auth.errors import SessionEnded
 from app.auth.models import link_rows, user_rows
 from app.auth.tokens import TokenPair
@@ -34,8 +34,9 @@ async def change_name(user_id: UUID, name: str, actor_id: UUID) -> bool:
         user = await tx.fetch_one(sa.select(table).where(table.c.id == user_id).with_for_update())
         if user is None or user.name == name:
             return False
-        values = {"name": name, "search_text": db.folded(f"{name} {user.email_key}")}
+        values = {"name": name, "search_text": directory.search_text(name, user.email_key)}
         await tx.execute(sa.update(table).where(table.c.id == user_id).values(values))
+        await directory.index(tx, user_id, name, user.email_key)
         await badges.announce(tx, user_id=user_id)
         await events.record(events.NAME_CHANGED, tx=tx, user_id=user_id, actor_id=actor_id)
     return True
@@ -60,7 +61,8 @@ async def change_password(user_id: UUID, sid: UUID, current: str, new: str) -> T
         encoded = await passwords.hash(new)
         async with db.transaction() as tx:
             now = await tx.fetch_value(sa.select(db.now()))
-            if await accounts.claim(tx, user, {"password": encoded}, attempt.open(now)):
+            values = {"password": encoded, "must_change_password": False}
+            if await accounts.claim(tx, user, values, attempt.open(now)):
                 reason = events.CREDENTIALS_CHANGED
                 await sessions.revoke_all(user_id, reason, tx=tx, now=now, actor_id=user_id, but=sid)
                 pair = await accounts.replace_session(tx, user, sid, now)
@@ -188,10 +190,11 @@ async def _owe(tx: Any, kind: str, purpose: str, user_id: UUID, to: str, now: da
 
 async def _set_email(tx: Any, user: Any, link: Any) -> bool:
     values = {"email": link.email, "email_key": link.email_key}
-    values["search_text"] = db.folded(f"{user.name} {link.email_key}")
+    values["search_text"] = directory.search_text(user.name, link.email_key)
     try:
         async with tx.savepoint():
             await tx.execute(sa.update(user_rows).where(user_rows.c.id == user.id).values(values))
+            await directory.index(tx, user.id, user.name, link.email_key)
     except sa.exc.IntegrityError:
         return False
     return True

@@ -21,6 +21,10 @@ class StepUpRequired(AuthError):
     """Signed in, but the password was typed too long ago (RFC 9470)."""
 
 
+class PasswordChangeRequired(AuthError):
+    """Signed in, but with a password that has to be replaced first."""
+
+
 class ComeBack(AuthError):
     """Not now, whoever it is: try again after `seconds`. Says nothing about any account."""
 

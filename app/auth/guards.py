@@ -14,10 +14,20 @@ from ravyn.permissions import BasePermission
 
 from app import db
 from app.auth import identity
-from app.auth.errors import Forbidden, LoginRequired, SessionEnded, StepUpRequired, Unavailable
+from app.auth.errors import (
+    Forbidden,
+    LoginRequired,
+    PasswordChangeRequired,
+    SessionEnded,
+    StepUpRequired,
+    Unavailable,
+)
 from app.settings import get_settings
 from app.web import client
 from app.web.errors import Problem
+
+# What is open while the password has to be replaced: the page where it is, and what that page may ask for first.
+MEANWHILE = frozenset({"/account/password", "/step-up"})
 
 
 class Guard(BasePermission):
@@ -35,7 +45,13 @@ class Guard(BasePermission):
 
 
 class SignedIn(Guard):
-    """Anybody signed in."""
+    """Anybody signed in, unless an admin wants the password replaced: then only the page that does it is open."""
+
+    async def has_permission(self, request: Any, controller: Any) -> bool:  # type: ignore[override]
+        self.check(request.scope["user"])
+        if request.scope["user"].must_change_password and request.scope["path"] not in MEANWHILE:
+            raise PasswordChangeRequired
+        return True
 
     def check(self, user: Any) -> None:
         if user.is_authenticated:

@@ -29,6 +29,7 @@ class Principal:
     auth_time: datetime
     token: AppToken = field(repr=False)
     bearer: bool = False
+    must_change_password: bool = False
     is_authenticated: bool = field(default=True, init=False)
 
     @property
@@ -108,6 +109,7 @@ async def _holder(token: AppToken, nobody: Anonymous, *, remembered: bool = True
         auth_time=datetime.fromtimestamp(token.auth_time or 0, UTC),
         token=token,
         bearer=nobody.bearer,
+        must_change_password=badge.must_change_password,
     )
 
 

@@ -45,6 +45,14 @@ async def _forgot(row: Any) -> Message | None:
     return letter("forgot", user.email, url=_url("/reset-password", link), **_asked(row))
 
 
+async def _from_an_admin(template: str, purpose: str, row: Any) -> Message | None:
+    """A link to choose a password, where an admin wants it. Nothing of what the admin typed stands in it."""
+    if not (made := await recovery.make_link_for(row.user_id, purpose, row.id)):
+        return None
+    user, link = made
+    return letter(template, user.email, url=_url("/reset-password", link))
+
+
 async def _email_to_confirm(row: Any) -> Message | None:
     """The link that makes the address count. Where it has an account: that nothing was changed, and no link."""
     link = await _open_link(row.id)
@@ -101,6 +109,8 @@ COMPOSERS: dict[str, Composer] = {
     "register": _register,
     "resend": _resend,
     "forgot": _forgot,
+    "invite": partial(_from_an_admin, "invite", links.INVITE),
+    "reset": partial(_from_an_admin, "reset", links.RESET),
     "email_to_confirm": _email_to_confirm,
     "deletion_asked": _deletion_asked,
     "account_deleted": _account_deleted,

@@ -11,7 +11,7 @@ import edgy
 import sqlalchemy as sa
 
 from app import db
-from app.db import moment
+from app.db import moment, plain_text
 
 f: Any = edgy.fields  # edgy builds its fields by metaclass; their signatures mean nothing to a type checker
 
@@ -25,8 +25,10 @@ class User(edgy.StrictModel):
     carries the password hash. The fields that the framework's pages use have the same names here: id, email, password,
     is_active, last_login.
     `email` is what the person typed, `email_key` is what makes it unique (see `accounts.email_key`), `search_text` is
-    what admins search: name and address as `db.folded` makes them. `delete_after` is set while an account that its
-    owner gave up can still be kept. Whoever has a row here has confirmed the address: see `MailLink` for the others.
+    what people are sorted by and found by: see `directory`. `delete_after` is set while an account that its owner gave
+    up can still be kept. Whoever has a row here has confirmed the address: see `MailLink` for the others; who was
+    invited confirms it by choosing the first password. The indexes begin with the two columns that every list of people
+    chooses by, and then have what it is sorted by: see `admin.users`.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
@@ -40,13 +42,36 @@ class User(edgy.StrictModel):
     created_at = moment(default=db.utcnow)
     last_login = moment(null=True)
     delete_after = moment(null=True)
+    must_change_password = f.BooleanField(default=False)
+    invited_at = moment(null=True)
 
     class Meta:
         registry = db.registry
         tablename = "users"
+        indexes = [
+            edgy.Index(fields=["role", "is_active", "id"], name="ix_users_newest"),
+            edgy.Index(fields=["role", "is_active", "search_text", "id"], name="ix_users_search_text"),
+            edgy.Index(fields=["role", "is_active", "email_key", "id"], name="ix_users_address"),
+            edgy.Index(fields=["role", "is_active", "last_login", "id"], name="ix_users_last_login"),
+        ]
         constraints = [
             sa.CheckConstraint("role IN ('user', 'admin')", name="ck_users_role"),
             sa.CheckConstraint("email_key = lower(email_key)", name="ck_users_email_key"),
+        ]
+
+
+class UserWord(edgy.StrictModel):
+    """A word that a person is found by, folded; see `directory`, its only writer."""
+
+    word = plain_text(max_length=64, primary_key=True)
+    user_id = f.UUIDField(primary_key=True)
+
+    class Meta:
+        registry = db.registry
+        tablename = "user_words"
+        indexes = [edgy.Index(fields=["user_id"], name="ix_user_words_user_id")]
+        constraints = [
+            sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_user_words_user_id", ondelete="CASCADE"),
         ]
 
 
@@ -76,7 +101,10 @@ class Session(edgy.StrictModel):
     class Meta:
         registry = db.registry
         tablename = "sessions"
-        indexes = [edgy.Index(fields=["user_id"], name="ix_sessions_user_id")]
+        indexes = [
+            edgy.Index(fields=["user_id"], name="ix_sessions_user_id"),
+            edgy.Index(fields=["revoked_at", "ends_at"], name="ix_sessions_live"),
+        ]
         constraints = [
             sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_sessions_user_id", ondelete="CASCADE"),
         ]
@@ -109,6 +137,7 @@ class MailLink(edgy.StrictModel):
             edgy.Index(fields=["user_id"], name="ix_mail_links_user_id"),
             edgy.Index(fields=["email_key"], name="ix_mail_links_email_key"),
             edgy.Index(fields=["ends_at"], name="ix_mail_links_ends_at"),
+            edgy.Index(fields=["purpose", "used_at", "ends_at", "id"], name="ix_mail_links_open"),
         ]
         constraints = [
             sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_mail_links_user_id", ondelete="CASCADE"),
@@ -150,6 +179,7 @@ class ThrottleCounter(edgy.StrictModel):
 
 # For SQLAlchemy Core, whose tables a type checker cannot see through Edgy's metaclass.
 user_rows: Any = User.table
+word_rows: Any = UserWord.table
 session_rows: Any = Session.table
 link_rows: Any = MailLink.table
 change_rows: Any = Change.table

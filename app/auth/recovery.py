@@ -37,17 +37,26 @@ async def make_link(email_key: str, letter_id: UUID, browser: client.Client) -> 
 
     `browser`: who asked for it, for the owner's trail.
     """
-    table = user_rows
+    return await _make_link(user_rows.c.email_key == email_key, links.RESET, letter_id, browser)
+
+
+async def make_link_for(user_id: UUID, purpose: str, letter_id: UUID) -> tuple[Any, Any] | None:
+    """The same for a letter that an admin had sent, which stands in the trail already. `purpose`: RESET or INVITE."""
+    return await _make_link(user_rows.c.id == user_id, purpose, letter_id, None)
+
+
+async def _make_link(
+    whose: Any, purpose: str, letter_id: UUID, browser: client.Client | None
+) -> tuple[Any, Any] | None:
     try:
         async with db.transaction() as tx:
-            mine = sa.select(table).where(table.c.email_key == email_key, table.c.is_active.is_(True))
-            user = await tx.fetch_one(mine)
+            user = await tx.fetch_one(sa.select(user_rows).where(whose, user_rows.c.is_active.is_(True)))
             if user is None:
                 return None
             now = await tx.fetch_value(sa.select(db.now()))
             values = {"user_id": user.id, "fingerprint": fingerprint(user.password)}
-            row = await links.make(tx, links.RESET, now, link_id=letter_id, **values)
-            if row.created_at == now:  # not a letter that is tried once more
+            row = await links.make(tx, purpose, now, link_id=letter_id, **values)
+            if browser and row.created_at == now:  # not a letter that is tried once more
                 await events.record(events.PASSWORD_RESET_ASKED, tx=tx, user_id=user.id, browser=browser)
     except sa.exc.IntegrityError:  # used already: the letter arrived after all
         return None
@@ -94,7 +103,8 @@ async def _replace(tx: Any, raw: str, user: Any, purpose: str, encoded: str) -> 
     table = user_rows
     # The user's row first, as everywhere; of two links used at once the second finds another password.
     unchanged = (table.c.id == user.id, table.c.is_active.is_(True), table.c.password == user.password)
-    if await tx.execute(sa.update(table).where(*unchanged).values(password=encoded)) != 1:
+    values = {"password": encoded, "must_change_password": False}
+    if await tx.execute(sa.update(table).where(*unchanged).values(values)) != 1:
         raise _Gone
     now = await tx.fetch_value(sa.select(db.now()))
     if await links.use(tx, raw, purpose, now) is None:

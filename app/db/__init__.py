@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.columns import folded, moment, now, uuid7
+from app.db.columns import folded, moment, now, plain_text, uuid7
 from app.db.database import BEGIN, TRANSACTION_SECONDS, Database, hang_up, undo
 from app.db.errors import Unavailable, available
 from app.db.pool import Pool
@@ -44,6 +44,7 @@ __all__ = [
     "moment",
     "now",
     "pending",
+    "plain_text",
     "point_at",
     "prune",
     "registry",

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
 _DateTimeField: Any = edgy.fields.DateTimeField
+_CharField: Any = edgy.fields.CharField
 
 
 class AwareUTC(sa.types.TypeDecorator[datetime]):
@@ -61,6 +62,21 @@ class _MomentField(_DateTimeField):
 def moment(**options: Any) -> Any:
     """A model's field for an instant. Takes aware datetimes alone."""
     return _MomentField(**options)
+
+
+class _PlainTextField(_CharField):
+    @classmethod
+    def get_column_type(cls, kwargs: dict[str, Any]) -> Any:
+        length = kwargs["max_length"]
+        return sa.String(length).with_variant(sa.String(length, collation="C"), "postgresql")
+
+
+def plain_text(**options: Any) -> Any:
+    """A model's field for text compared byte by byte, whatever the language of the database.
+
+    "Begins with" is then a range of its index. SQLite compares so in any case.
+    """
+    return _PlainTextField(**options)
 
 
 def folded(text: str) -> str:

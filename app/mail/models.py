@@ -38,7 +38,11 @@ class Letter(edgy.StrictModel):
     class Meta:
         registry = db.registry
         tablename = "letters"
-        indexes = [edgy.Index(fields=["next_try_at"], name="ix_letters_next_try_at")]
+        indexes = [
+            edgy.Index(fields=["next_try_at"], name="ix_letters_next_try_at"),
+            edgy.Index(fields=["failed_at", "id"], name="ix_letters_dead"),
+            edgy.Index(fields=["sent_at", "dropped_at", "failed_at", "next_try_at"], name="ix_letters_owed"),
+        ]
 
 
 letter_rows: Any = Letter.table  # for SQLAlchemy Core

@@ -108,6 +108,14 @@ async def settle(letter: Owed, **values: Any) -> None:
     await db.execute(sa.update(table).where(table.c.id == letter.id, table.c.sent_at.is_(None), ours).values(values))
 
 
+async def try_again(tx: Any, letter_id: UUID) -> bool:
+    """Owe a letter that was given up once more, in the caller's transaction; False if it was not."""
+    table = letter_rows
+    given_up = table.c.id == letter_id, table.c.failed_at.is_not(None)
+    values = {"failed_at": None, "attempts": 0, "next_try_at": db.now(), "error": ""}
+    return bool(await tx.execute(sa.update(table).where(*given_up).values(values)))
+
+
 async def prune(now: datetime) -> int:
     """Delete letters that are over: their `next_try_at` says when. How many there were."""
     table = letter_rows

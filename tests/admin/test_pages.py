@@ -1,4 +1,7 @@
-"""People: the list, and what an admin may do to others and not to oneself."""
+"""People, one person, the audit trail: what an admin reads."""
+
+from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -6,78 +9,216 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth.models import session_rows, user_rows
+from app.auth import administration, links
+from app.auth.models import user_rows
 from tests.support.people import make_user, sign_in, start_session
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
 
 
-async def is_active(user_id: object) -> bool:
-    return bool(await db.fetch_value(sa.select(user_rows.c.is_active).where(user_rows.c.id == user_id)))
+@pytest.fixture
+async def desk(client: Visitor) -> Visitor:
+    """Signed in as an admin, Ada Admin."""
+    await sign_in(client, await make_user(role="admin", name="Ada Admin", email="ada@example.net"))
+    return client
 
 
-async def test_list_shows_people_and_finds_them(client: Visitor) -> None:
-    await sign_in(client, await make_user(role="admin", name="Ada Admin"))
+def main(page: Any) -> str:
+    return str(page.text.split("<main")[1])
+
+
+async def test_list_shows_people_and_finds_them(desk: Visitor) -> None:
     await make_user(name="Zoë Zuse", email="zoe@example.org")
 
-    everybody = (await client.visit("/admin/users")).text
-    by_name = (await client.visit("/admin/users?q=ZO%C3%8B")).text
-    by_address = (await client.visit("/admin/users?q=ZOE@example")).text
+    everybody = main(await desk.visit("/admin/users"))
+    by_name = main(await desk.visit("/admin/users?q=ZO%C3%8B"))
+    by_address = main(await desk.visit("/admin/users?q=ZOE@example"))
 
     assert "Zoë Zuse" in everybody
     assert "Ada Admin" in everybody
     for found in (by_name, by_address):
         assert "zoe@example.org" in found
-        assert "Ada Admin" not in found.split("<main")[1]
+        assert "Ada Admin" not in found
 
 
-async def test_deactivate_ends_the_persons_sessions_and_can_be_undone(client: Visitor) -> None:
-    admin, victim = await make_user(role="admin"), await make_user()
-    await sign_in(client, admin)
-    await start_session(victim)
+async def test_person_is_found_by_id(desk: Visitor) -> None:
+    person = await make_user(name="Zoë Zuse")
 
-    done = await client.submit(f"/admin/users/{victim.id}/deactivate")
-
-    assert done.headers["location"] == "/admin/users?notice=user_deactivated"
-    assert not await is_active(victim.id)
-    row = await db.fetch_one(sa.select(session_rows).where(session_rows.c.user_id == victim.id))
-    assert row.revoked_for == events.DEACTIVATED
-    event = await db.fetch_one(sa.select(event_rows).where(event_rows.c.event == events.USER_DEACTIVATED))
-    assert (event.user_id, event.actor_id) == (victim.id, admin.id)
-    await client.submit(f"/admin/users/{victim.id}/reactivate")
-    assert await is_active(victim.id)
+    assert "Zoë Zuse" in main(await desk.visit(f"/admin/users?q={person.id}"))
 
 
-async def test_end_sessions_leaves_the_account_open(client: Visitor) -> None:
-    await sign_in(client, await make_user(role="admin"))
-    victim = await make_user()
-    for _ in range(3):
-        await start_session(victim)
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("role=admin", {"Ada Admin"}),
+        ("role=user", {"Ulf User", "Dag Deactivated"}),
+        ("status=deactivated", {"Dag Deactivated"}),
+        ("status=active&role=user", {"Ulf User"}),
+        ("role=admin&status=deactivated", set()),
+        ("role=nonsense&status=1&sort=password&cursor=x", {"Ada Admin", "Ulf User", "Dag Deactivated"}),
+    ],
+)
+async def test_list_is_filtered(desk: Visitor, query: str, shown: set[str]) -> None:
+    await make_user(name="Ulf User")
+    await make_user(name="Dag Deactivated", active=False)
 
-    await client.submit(f"/admin/users/{victim.id}/end-sessions")
+    page = main(await desk.visit(f"/admin/users?{query}"))
 
-    rows = await db.fetch_all(sa.select(session_rows).where(session_rows.c.user_id == victim.id))
-    assert {row.revoked_for for row in rows} == {events.ENDED_BY_ADMIN}
-    assert await is_active(victim.id)
+    assert {name for name in ("Ada Admin", "Ulf User", "Dag Deactivated") if name in page} == shown
 
 
-@pytest.mark.parametrize("action", ["deactivate", "reactivate", "end-sessions"])
-async def test_nobody_does_it_to_oneself(client: Visitor, action: str) -> None:
+async def test_only_live_sessions_are_counted_and_shown(desk: Visitor) -> None:
+    admin, person = await make_user(role="admin"), await make_user()
+    for _ in range(2):
+        await start_session(person)
+    await administration.end_sessions(person.id, admin.id)
+    await start_session(person)
+
+    page = main(await desk.visit(f"/admin/users/{person.id}"))
+
+    assert page.count("Unknown device") == 2  # the cell, and the name of the link
+    assert "Live sessions</dt><dd>1</dd>" in page
+
+
+async def test_person_page_shows_their_trail_and_what_they_did(desk: Visitor) -> None:
+    admin, person = await make_user(role="admin", name="Bo Boss"), await make_user(name="Pat Person")
+    await administration.change(person.id, admin.id, is_active=False)
+
+    about = main(await desk.visit(f"/admin/users/{person.id}"))
+    by = main(await desk.visit(f"/admin/users/{admin.id}"))
+
+    for page in (about, by):
+        assert events.WORDS[events.USER_DEACTIVATED] in page
+        assert "Bo Boss" in page
+        assert "Pat Person" in page
+
+
+async def test_own_page_offers_nothing_to_do(desk: Visitor) -> None:
+    me = await db.fetch_value(sa.select(user_rows.c.id).where(user_rows.c.email == "ada@example.net"))
+
+    page = main(await desk.visit(f"/admin/users/{me}"))
+
+    assert "This is you" in page
+    for action in ("edit", "deactivate", "end-sessions", "send-link", "/end"):
+        assert f"{me}/{action}" not in page
+
+
+@pytest.mark.parametrize("path", ["1", "x", "01a20b13-1ac5-7880-b8cb-dc794c22012c", "%27%20OR%201=1"])
+async def test_unknown_person_is_404(desk: Visitor, path: str) -> None:
+    assert (await desk.visit(f"/admin/users/{path}")).status_code == 404
+
+
+async def test_registrations_and_invitations_that_wait_are_shown_without_their_secrets(desk: Visitor) -> None:
     admin = await make_user(role="admin")
-    await sign_in(client, admin)
+    made = await administration.invite("nia@example.com", "Nia New", "user", admin.id)
+    values = {"email": "rex@example.com", "email_key": "rex@example.com", "name": "Rex", "password": "argon2$hash"}
+    async with db.transaction() as tx:
+        now = db.utcnow()
+        rows = [
+            await links.make(tx, links.INVITE, now, user_id=made),
+            await links.make(tx, links.REGISTER, now, **values),
+            await links.make(tx, links.RESET, now, user_id=admin.id),
+        ]
+        await links.make(tx, links.REGISTER, now - links.LASTS[links.REGISTER], **(values | {"name": "Too Late"}))
 
-    assert (await client.visit(f"/admin/users/{admin.id}/{action}")).status_code == 409
-    assert (await client.submit(f"/admin/users/{admin.id}/{action}")).status_code == 409
-    assert await is_active(admin.id)
+    page = main(await desk.visit("/admin/users/pending"))
+
+    assert "Nia New" in page
+    assert "rex@example.com" in page
+    assert "Too Late" not in page
+    assert page.count("<tr") == 3
+    for secret in ("argon2", *(row.secret for row in rows), *(links.token(row) for row in rows)):
+        assert secret not in page
 
 
-@pytest.mark.parametrize("path", ["{id}/promote", "{id}/deactivate/now", "1/deactivate", "x/end-sessions"])
-async def test_unknown_action_or_person_is_404(client: Visitor, path: str) -> None:
-    await sign_in(client, await make_user(role="admin"))
-    victim = await make_user()
+async def a_trail() -> dict[str, UUID]:
+    """Three people: Una signs in from one place, Vic from another, and Una closes Vic's account."""
+    una, vic = await make_user(name="Una", role="admin"), await make_user(name="Vic", email="vic@example.com")
+    await events.record(events.LOGIN, user_id=una.id, actor_id=una.id)
+    await events.record(events.LOGIN, user_id=vic.id, actor_id=vic.id)
+    first = await db.fetch_value(sa.select(event_rows.c.id).order_by(event_rows.c.id).limit(1))
+    await db.execute(sa.update(event_rows).where(event_rows.c.id == first).values(ip="192.0.2.7"))
+    await administration.change(vic.id, una.id, is_active=False)
+    return {"una": una.id, "vic": vic.id}
 
-    assert (await client.visit(f"/admin/users/{path.replace('{id}', str(victim.id))}")).status_code == 404
+
+@pytest.mark.parametrize(
+    ("query", "count"),
+    [
+        ("", 3),
+        ("event=login", 2),
+        ("event=user_deactivated", 1),
+        ("person={una}", 2),
+        ("person={vic}", 2),
+        ("person=VIC@example.com", 2),
+        ("person={vic}&event=login", 1),
+        ("ip=192.0.2.7", 1),
+        ("ip=192.0.2.8", 0),
+        ("ip=192.0.2.7&event=login&person={una}", 1),
+        ("ip=192.0.2.7&event=login&person={vic}", 0),
+        ("since={today}&until={today}", 3),
+        ("since={tomorrow}", 0),
+        ("until={yesterday}", 0),
+        ("person=nobody@example.com", 0),
+        ("person=01a20b13-1ac5-7880-b8cb-dc794c22012c", 0),
+    ],
+)
+async def test_trail_is_filtered(desk: Visitor, query: str, count: int) -> None:
+    ids = await a_trail()
+    day = db.utcnow().date()
+    days = {
+        "today": day,
+        "tomorrow": day.fromordinal(day.toordinal() + 1),
+        "yesterday": day.fromordinal(day.toordinal() - 1),
+    }
+
+    page = await desk.visit("/admin/audit?" + query.format(**ids, **days))
+
+    assert page.status_code == 200
+    assert main(page).count("<details") == count
+
+
+async def test_row_has_words_and_its_raw_fields(desk: Visitor) -> None:
+    await a_trail()
+
+    page = main(await desk.visit("/admin/audit?event=user_deactivated"))
+
+    row = await db.fetch_one(sa.select(event_rows).where(event_rows.c.event == events.USER_DEACTIVATED))
+    assert events.WORDS[events.USER_DEACTIVATED] in page
+    for value in (row.id, row.user_id, row.actor_id, row.event):
+        assert f"<code>{value}</code>" in page
+
+
+async def test_trail_of_an_account_that_is_gone_is_found_by_its_id(desk: Visitor) -> None:
+    ids = await a_trail()
+    await db.execute(sa.delete(user_rows).where(user_rows.c.id == ids["vic"]))
+
+    page = main(await desk.visit(f"/admin/audit?person={ids['vic']}"))
+
+    assert page.count("<details") == 2
+    assert "an account that is gone" in page
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("ip=nonsense", "Give an address such as"),
+        ("since=2026-02-30", "Give a date such as"),
+        ("until=tomorrow", "Give a date such as"),
+        ("event=<script>", "Choose one of the list."),
+        ("person=" + "x" * 300, "Use at most 254 characters."),
+    ],
+)
+async def test_filter_that_cannot_be_understood_says_so_and_keeps_the_rest(
+    desk: Visitor, query: str, message: str
+) -> None:
+    page = await desk.visit(f"/admin/audit?{query}&ip=192.0.2.7" if "ip" not in query else f"/admin/audit?{query}")
+
+    assert page.status_code == 422
+    assert message in page.text
+    assert "<script>" not in main(page)
+    assert ("192.0.2.7" in page.text) or "ip" in query
 
 
 async def test_refused_visitor_is_recorded(client: Visitor) -> None:
@@ -89,3 +230,14 @@ async def test_refused_visitor_is_recorded(client: Visitor) -> None:
 
     event = await db.fetch_one(sa.select(event_rows).where(event_rows.c.event == events.ACCESS_DENIED))
     assert event.actor_id == person.id
+
+
+async def test_no_route_changes_or_removes_a_line_of_the_trail(desk: Visitor) -> None:
+    """AC-153"""
+    from app.main import route_table
+
+    audit = [row for row in route_table() if "audit" in row["path"]]
+
+    assert {(row["method"], row["path"]) for row in audit} == {
+        ("GET", "/admin/audit"), ("GET", "/admin/audit/export"), ("POST", "/admin/audit/export"),
+    }  # fmt: skip

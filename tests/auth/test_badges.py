@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.auth import accounts, badges, identity, sessions, tokens
+from app.auth import accounts, administration, badges, identity, sessions, tokens
 from app.auth.models import change_rows, session_rows, user_rows
 from app.auth.tokens import AppToken, TokenPair
 from tests.support import forge
@@ -147,9 +147,9 @@ async def test_change_by_another_worker_is_seen_at_the_next_read(what: str) -> N
     if what == "logout":
         await logout(pair)
     elif what == "deactivate":
-        await accounts.deactivate(person.id, admin.id)
+        await administration.change(person.id, admin.id, is_active=False)
     elif what == "demote":
-        await accounts.set_role(person.id, "user", admin.id)
+        await administration.change(person.id, admin.id, role="user")
     else:
         assert await accounts.step_up(person.id, access(pair).sid, person.password)
     badges._desk.badges.update(remembered)

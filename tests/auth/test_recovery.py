@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import accounts, links, passwords, recovery, throttle
+from app.auth import accounts, administration, links, passwords, recovery, throttle
 from app.auth.models import change_rows, link_rows, session_rows, user_rows
 from app.mail.models import letter_rows
 from app.web import client
@@ -153,7 +153,7 @@ async def test_link_dies_when_the_password_is_changed_elsewhere() -> None:
 async def test_link_dies_with_the_account_closed() -> None:
     person = await make_user()
     raw = await link_for(person)
-    await accounts.deactivate(person.id, (await make_user(role="admin")).id)
+    await administration.change(person.id, (await make_user(role="admin")).id, is_active=False)
 
     assert not await recovery.reset(raw, NEW)
 

@@ -10,7 +10,8 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import accounts, badges, sessions, tokens
+from app.auth import accounts, administration, badges, sessions, tokens
+from app.auth.administration import Outcome
 from app.auth.judge import Verdict
 from app.auth.models import session_rows, user_rows
 from app.auth.sessions import Rejected, Rotated
@@ -236,7 +237,7 @@ async def test_deactivated_account_refreshes_no_more_and_keeps_no_access() -> No
     person, admin = await make_user(), await make_user(role="admin")
     pair = await start_session(person)
 
-    assert await accounts.deactivate(person.id, admin.id)
+    assert await administration.change(person.id, admin.id, is_active=False) is Outcome.DONE
 
     assert await verdict(pair.refresh_token) is Verdict.DEAD
     assert not await use(pair)
@@ -245,9 +246,9 @@ async def test_deactivated_account_refreshes_no_more_and_keeps_no_access() -> No
 async def test_reactivated_account_does_not_get_its_old_sessions_back() -> None:
     person, admin = await make_user(), await make_user(role="admin")
     pair = await start_session(person)
-    await accounts.deactivate(person.id, admin.id)
+    await administration.change(person.id, admin.id, is_active=False)
 
-    assert await accounts.reactivate(person.id, admin.id)
+    assert await administration.change(person.id, admin.id, is_active=True) is Outcome.DONE
 
     assert await verdict(pair.refresh_token) is Verdict.DEAD
 

@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.auth import accounts, badges, cookies, secret_file
+from app.auth import administration, badges, cookies, secret_file
 from app.auth.models import session_rows
 from app.auth.tokens import TokenPair
 from tests.support import database as databases
@@ -86,7 +86,8 @@ async def test_demoted_admin_loses_the_area_in_every_worker(two: tuple[Server, S
     for server in two:
         assert await status(server, "/admin/users", pair) == 200
     async with two[0].database():
-        await accounts.set_role(person.id, "user", person.id)
+        admin = await make_user(role="admin")
+        await administration.change(person.id, admin.id, role="user")
 
     for server in two:
         await until(server, "/admin/users", pair, 403)

@@ -100,6 +100,22 @@ def test_deactivated_person_is_out_at_the_next_click(
     expect(theirs.get_by_role("heading", level=1)).to_have_text("Sign in")
 
 
+def test_deactivation_is_undone_with_one_button(
+    desk: Page, context: BrowserContext, server: Server, person: Person
+) -> None:
+    ask_to(desk, "Deactivate", person)
+    desk.get_by_role("button", name="Deactivate").click()
+    expect(desk.get_by_role("heading", level=1)).to_have_text(person.name)
+
+    desk.get_by_role("button", name="Undo: reactivate").click()
+
+    expect(desk.get_by_role("status")).to_have_text("The account is active again.")
+    expect(desk.get_by_role("button", name="Undo")).to_have_count(0)
+    theirs = context.new_page()
+    enter(theirs, person)
+    expect(theirs.get_by_role("button", name="Sign out")).to_be_visible()
+
+
 def test_deactivated_person_cannot_sign_in_until_reactivated(
     desk: Page, context: BrowserContext, person: Person
 ) -> None:
@@ -138,7 +154,7 @@ def test_ended_sessions_put_the_person_out_and_leave_the_account_open(
 def test_ordinary_person_is_shown_no_way_in_and_refused(page: Page, server: Server, person: Person) -> None:
     sign_in(page.context, server, person)
     page.goto("/dashboard")
-    expect(page.get_by_role("link", name="People")).to_have_count(0)
+    expect(page.get_by_role("link", name="Admin")).to_have_count(0)
 
     page.goto("/admin/users")
 
@@ -152,7 +168,10 @@ def test_administrator_is_offered_nothing_against_oneself(desk: Page, admin: Per
     row = desk.get_by_role("row", name=admin.email)
 
     expect(row).to_contain_text("This is you")
-    expect(row.get_by_role("link")).to_have_count(0)
+    expect(row.get_by_role("link")).to_have_text([admin.name])
+    row.get_by_role("link").click()
+    expect(desk.get_by_role("main")).to_contain_text("This is you")
+    expect(desk.get_by_role("link", name="Deactivate")).to_have_count(0)
 
 
 def enter(page: Page, person: Person) -> None:

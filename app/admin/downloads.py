@@ -1,0 +1,61 @@
+"""Lists to take away: a page that says what the file will hold, and the file.
+
+A GET must not leave a line in the trail, nor a list of people in somebody's cache: the file is the answer to a POST.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel
+from ravyn import Request, get, post
+
+from app.admin import export
+from app.admin.asked import People, Trail, read
+from app.admin.pages import kept
+from app.audit import events
+from app.auth import guards
+from app.web import forms, render
+
+
+@get()
+async def confirm_users_export(request: Request) -> Any:
+    return _export_page(request, "users", read(request.query_params, People).data)
+
+
+@post(status_code=200)
+async def export_users(request: Request) -> Any:
+    await forms.parse(request, forms.Nothing)
+    asked = read(request.query_params, People).data
+    await _record(request, events.USERS_EXPORTED, asked)
+    return export.people(asked)
+
+
+@get()
+async def confirm_audit_export(request: Request) -> Any:
+    return _export_page(request, "audit", read(request.query_params, Trail).data)
+
+
+@post(status_code=200)
+async def export_audit(request: Request) -> Any:
+    await forms.parse(request, forms.Nothing)
+    asked = read(request.query_params, Trail).data
+    await _record(request, events.AUDIT_EXPORTED, asked)
+    return export.trail(asked)
+
+
+async def _record(request: Request, event: str, asked: BaseModel) -> None:
+    """Before the first row goes out. Says by what it was chosen, never what a visitor typed."""
+    chosen = ", ".join(name for name, value in asked if value and name not in ("cursor", "sort"))
+    user = request.user
+    await events.record(event, actor_id=user.id, session_id=user.sid, detail=chosen and f"chosen by {chosen}")
+
+
+def _export_page(request: Request, what: str, asked: BaseModel) -> Any:
+    return render.page(request, "admin/export.html", what=what, asked=kept(asked))
+
+
+route_patterns = [
+    guards.private("/admin/users/export", confirm_users_export, guards.RecentAdmin),
+    guards.private("/admin/users/export", export_users, guards.RecentAdmin),
+    guards.private("/admin/audit/export", confirm_audit_export, guards.RecentAdmin),
+    guards.private("/admin/audit/export", export_audit, guards.RecentAdmin),
+]

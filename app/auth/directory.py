@@ -1,0 +1,66 @@
+"""By which words a person is found: the only writer of `user_words`, and of what stands in `users.search_text`.
+
+A database finds "begins with" by an index and "contains" by reading everything. So each word of the name and of the
+address, folded, is a row, and what somebody searches for is taken apart in the same way.
+"""
+
+import unicodedata
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.auth.models import user_rows, word_rows
+
+LONGEST = 64
+COMMON = 1000  # rows: from here on it is faster to look at people in their order than at all rows of a word
+MOST_WORDS = 5  # of a search; more narrow nothing down
+LAST = "\U0010ffff"  # sorts after every letter, and is none
+
+
+def search_text(name: str, email_key: str) -> str:
+    """What people are sorted by, name first: "Zoë" stands beside "zoë". Some letters fold to many, so it is cut."""
+    return db.folded(f"{name} {email_key}")[:512]
+
+
+def words(text: str) -> list[str]:
+    """Letters, digits and the marks on them, in the order they come; an address falls apart at its dots and its "@"."""
+    apart = "".join(each if unicodedata.category(each)[0] in "LMN" else " " for each in db.folded(text))
+    return list(dict.fromkeys(word[:LONGEST] for word in apart.split()))
+
+
+async def index(tx: Any, user_id: UUID, name: str, email_key: str) -> None:
+    """Have the person found by this name and address, and no longer by the old ones, in the caller's transaction."""
+    await tx.execute(sa.delete(word_rows).where(word_rows.c.user_id == user_id))
+    if found := words(f"{name} {email_key}"):
+        await tx.execute(sa.insert(word_rows).values([{"word": word, "user_id": user_id} for word in found]))
+
+
+async def matching(text: str) -> list[Any]:
+    """Conditions on `user_rows`: each word of the text begins a word of theirs. One query; [] for a text without words.
+
+    The rarest word leads to the people, if it is rare; common ones are looked up for one person after the other.
+    """
+    asked = words(text)[:MOST_WORDS]
+    if not asked:
+        return []
+    counts = await db.fetch_one(sa.select(*(_count(word) for word in asked)))
+    rarest = min(range(len(asked)), key=lambda number: counts[number])
+    found = [_has(word) for number, word in enumerate(asked) if number != rarest or counts[rarest] >= COMMON]
+    if counts[rarest] < COMMON:
+        found.append(user_rows.c.id.in_(sa.select(word_rows.c.user_id).where(_begins(asked[rarest]))))
+    return found
+
+
+def _count(word: str) -> Any:
+    some = sa.select(word_rows.c.word).where(_begins(word)).limit(COMMON).subquery()
+    return sa.select(sa.func.count()).select_from(some).scalar_subquery()
+
+
+def _has(word: str) -> Any:
+    return sa.exists().where(word_rows.c.user_id == user_rows.c.id, _begins(word)).correlate(user_rows)
+
+
+def _begins(word: str) -> Any:
+    return word_rows.c.word.between(word, word + LAST)

@@ -1,0 +1,305 @@
+"""What an admin does on pages: asked first, done by a POST, told afterwards, and taken back where that can be."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.audit.models import event_rows
+from app.auth import administration
+from app.auth.models import session_rows, user_rows
+from app.mail import outbox
+from app.mail.models import letter_rows
+from tests.support import forge
+from tests.support.clock import Clock
+from tests.support.people import Person, make_user, sign_in, start_session
+from tests.support.visitor import Visitor
+
+pytestmark = pytest.mark.anyio
+ACTIONS = [
+    "deactivate",
+    "reactivate",
+    "end-sessions",
+    "send-link",
+    "require-new-password",
+    "allow-old-password",
+    "edit",
+]
+
+
+@pytest.fixture
+async def admin(database: str) -> Person:
+    return await make_user(role="admin", name="Ada Admin")
+
+
+@pytest.fixture
+async def desk(client: Visitor, admin: Person) -> Visitor:
+    await sign_in(client, admin)
+    return client
+
+
+async def row_of(user_id: UUID) -> Any:
+    return await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id))
+
+
+async def session_of(person: Person) -> Any:
+    return await db.fetch_one(sa.select(session_rows).where(session_rows.c.user_id == person.id))
+
+
+async def undo_of(desk: Visitor, location: str) -> tuple[str, dict[str, str]]:
+    """Where the undo button of that page posts to, and its hidden fields."""
+    form = (await desk.visit(location)).text.split('<form class="undo"')[1].split("</form>")[0]
+    fields = {}
+    for field in form.split("<input")[1:]:
+        name, value = (field.split(f'{each}="')[1].split('"')[0] for each in ("name", "value"))
+        fields[name] = value
+    return form.split('action="')[1].split('"')[0], fields
+
+
+async def test_deactivation_ends_the_persons_sessions_and_can_be_undone(desk: Visitor, admin: Person) -> None:
+    victim = await make_user()
+    await start_session(victim)
+
+    done = await desk.submit(f"/admin/users/{victim.id}/deactivate")
+
+    assert done.headers["location"] == f"/admin/users/{victim.id}?notice=user_deactivated"
+    assert not (await row_of(victim.id)).is_active
+    assert (await session_of(victim)).revoked_for == events.DEACTIVATED
+    event = await db.fetch_one(sa.select(event_rows).where(event_rows.c.event == events.USER_DEACTIVATED))
+    assert (event.user_id, event.actor_id) == (victim.id, admin.id)
+    path, fields = await undo_of(desk, done.headers["location"])
+    await desk.submit(path, fields)
+    assert (await row_of(victim.id)).is_active
+
+
+async def test_role_change_can_be_undone(desk: Visitor) -> None:
+    person = await make_user(name="Pat Person")
+
+    done = await desk.submit(f"/admin/users/{person.id}/edit", {"name": "Pat P.", "role": "admin"})
+
+    assert done.headers["location"].endswith("notice=role_changed")
+    path, fields = await undo_of(desk, done.headers["location"])
+    await desk.submit(path, fields)
+    row = await row_of(person.id)
+    assert (row.name, row.role) == ("Pat P.", "user")
+
+
+async def test_required_password_change_can_be_undone(desk: Visitor) -> None:
+    person = await make_user()
+
+    done = await desk.submit(f"/admin/users/{person.id}/require-new-password")
+    assert (await row_of(person.id)).must_change_password
+    await desk.submit(*await undo_of(desk, done.headers["location"]))
+
+    assert not (await row_of(person.id)).must_change_password
+
+
+@pytest.mark.parametrize("notice", ["user_deactivated", "role_changed", "new_password_wanted", "nonsense"])
+async def test_link_with_a_notice_offers_to_undo_only_what_was_done(desk: Visitor, notice: str) -> None:
+    person = await make_user()
+
+    assert '"undo"' not in (await desk.visit(f"/admin/users/{person.id}?notice={notice}")).text
+
+
+async def test_ended_sessions_leave_the_account_open(desk: Visitor) -> None:
+    victim = await make_user()
+    for _ in range(3):
+        await start_session(victim)
+
+    await desk.submit(f"/admin/users/{victim.id}/end-sessions")
+
+    rows = await db.fetch_all(sa.select(session_rows).where(session_rows.c.user_id == victim.id))
+    assert {row.revoked_for for row in rows} == {events.ENDED_BY_ADMIN}
+    assert (await row_of(victim.id)).is_active
+
+
+async def test_one_session_is_ended_from_its_page(desk: Visitor) -> None:
+    victim, other = await make_user(), await make_user()
+    await start_session(victim)
+    session = await session_of(victim)
+    path = f"/admin/users/{victim.id}/sessions/{session.id}/end"
+
+    assert (await desk.visit(path)).status_code == 200
+    assert (await desk.visit(f"/admin/users/{other.id}/sessions/{session.id}/end")).status_code == 404
+    done = await desk.submit(path)
+
+    assert done.headers["location"] == f"/admin/users/{victim.id}?notice=session_ended_here"
+    assert (await session_of(victim)).revoked_for == events.ENDED_BY_ADMIN
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+async def test_nobody_does_it_to_oneself(desk: Visitor, admin: Person, action: str) -> None:
+    await make_user(role="admin")
+
+    assert (await desk.visit(f"/admin/users/{admin.id}/{action}")).status_code == 409
+    assert (await desk.submit(f"/admin/users/{admin.id}/{action}", {"name": "X", "role": "user"})).status_code == 409
+
+    row = await row_of(admin.id)
+    assert (row.is_active, row.role, row.name, row.must_change_password) == (True, "admin", "Ada Admin", False)
+
+
+@pytest.mark.parametrize("action", ACTIONS)
+async def test_post_that_comes_late_changes_nothing_and_leads_back(client: Visitor, action: str) -> None:
+    """v5.0.0-7.5.1"""
+    pair = await sign_in(client, await make_user(role="admin"))
+    typed = int(db.utcnow().timestamp()) - 3600
+    client.put_cookie("__Host-access", forge.resign(pair.access_token, auth_time=typed))
+    person = await make_user()
+    await start_session(person)
+    path = f"/admin/users/{person.id}/{action}"
+
+    answers = await client.visit(path), await client.submit(path, {"name": "X", "role": "admin"})
+
+    for answer in answers:
+        assert answer.status_code == 303
+        assert answer.headers["location"] == f"/step-up?next={path.replace('/', '%2F')}"
+    row = await row_of(person.id)
+    assert (row.is_active, row.role, row.name, row.must_change_password) == (True, "user", person.name, False)
+    assert (await session_of(person)).revoked_at is None
+    assert await db.fetch_all(sa.select(letter_rows)) == []
+
+
+async def test_admin_demoted_a_moment_ago_is_refused(desk: Visitor, admin: Person) -> None:
+    """The badge that this worker remembers still says admin (v5.0.0-8.3.2)."""
+    person = await make_user()
+    assert (await desk.visit("/admin/users")).status_code == 200
+    await db.execute(sa.update(user_rows).where(user_rows.c.id == admin.id).values(role="user"))
+
+    answer = await desk.submit(f"/admin/users/{person.id}/deactivate")
+
+    assert answer.status_code == 403
+    assert (await row_of(person.id)).is_active
+
+
+@pytest.mark.parametrize("path", ["{id}/promote", "{id}/deactivate/now", "1/deactivate", "x/end-sessions"])
+async def test_unknown_action_or_person_is_404(desk: Visitor, path: str) -> None:
+    victim = await make_user()
+
+    assert (await desk.visit(f"/admin/users/{path.replace('{id}', str(victim.id))}")).status_code == 404
+
+
+async def test_doing_it_twice_says_that_it_was_so_already(desk: Visitor) -> None:
+    person = await make_user()
+    path = f"/admin/users/{person.id}/deactivate"
+
+    first, second = await desk.submit(path), await desk.submit(path)
+
+    assert first.headers["location"].endswith("notice=user_deactivated")
+    assert second.headers["location"].endswith("notice=nothing_to_do")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"name": "", "role": "user"}, "Please fill this in."),
+        ({"name": "x" * 81, "role": "user"}, "Use at most 80 characters."),
+        ({"name": "a\u202eb", "role": "user"}, "This contains characters that cannot be shown."),
+        ({"name": "Fine", "role": "root"}, "Choose one of the list."),
+        ({"name": "Fine"}, "This is required."),
+    ],
+)
+async def test_edit_that_does_not_fit_comes_back_as_typed(desk: Visitor, fields: dict[str, str], message: str) -> None:
+    person = await make_user(name="Before")
+
+    answer = await desk.submit(f"/admin/users/{person.id}/edit", fields)
+
+    assert answer.status_code == 422
+    assert message in answer.text
+    assert (await row_of(person.id)).name == "Before"
+
+
+async def test_invitation_makes_an_account_and_owes_a_letter(desk: Visitor) -> None:
+    fields = {"email": " Nia@Example.com ", "name": "Nia New", "role": "user"}
+
+    done = await desk.submit("/admin/users/new", fields)
+
+    row = await db.fetch_one(sa.select(user_rows).where(user_rows.c.email_key == "nia@example.com"))
+    assert done.headers["location"] == f"/admin/users/{row.id}?notice=user_invited"
+    letter = await db.fetch_one(sa.select(letter_rows))
+    assert (letter.kind, letter.user_id, letter.recipient) == ("invite", row.id, "")
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"email": "taken@example.com", "name": "N", "role": "user"}, "There is an account with this address already."),
+        ({"email": "nonsense", "name": "N", "role": "user"}, "Give an address such as"),
+        ({"email": "n@example.com", "name": "N", "role": "owner"}, "Choose one of the list."),
+        ({}, "This is required."),
+    ],
+)
+async def test_invitation_that_does_not_fit_invites_nobody(desk: Visitor, fields: dict[str, str], message: str) -> None:
+    await make_user(email="taken@example.com")
+
+    answer = await desk.submit("/admin/users/new", fields)
+
+    assert answer.status_code == 422
+    assert message in answer.text
+    assert await db.fetch_all(sa.select(letter_rows)) == []
+
+
+async def test_no_form_of_the_admin_area_takes_a_password(desk: Visitor) -> None:
+    """AC-148, v5.0.0-6.4.6"""
+    person = await make_user()
+
+    for path in (f"/admin/users/{person.id}", f"/admin/users/{person.id}/edit", "/admin/users/new"):
+        assert 'type="password"' not in (await desk.visit(path)).text
+    fields = {"name": "X", "role": "user", "password": "chosen by an admin", "new_password": "chosen by an admin"}
+    before = (await row_of(person.id)).password
+    await desk.submit(f"/admin/users/{person.id}/edit", fields)
+    assert (await row_of(person.id)).password == before
+
+
+async def test_form_shown_to_somebody_else_does_nothing(desk: Visitor) -> None:
+    person = await make_user()
+
+    answer = await desk.submit(f"/admin/users/{person.id}/deactivate", {"as": str(person.id)})
+
+    assert answer.status_code == 409
+    assert (await row_of(person.id)).is_active
+
+
+async def a_dead_letter(person: Person) -> UUID:
+    async with db.transaction() as tx:
+        letter_id = await outbox.put(tx, "password_changed", user_id=person.id)
+        dead = {"failed_at": db.utcnow(), "attempts": 9, "error": "550 <script>alert(1)</script>"}
+        await tx.execute(sa.update(letter_rows).where(letter_rows.c.id == letter_id).values(dead))
+    return letter_id
+
+
+async def test_letter_that_was_given_up_is_listed_and_tried_again(desk: Visitor, admin: Person, clock: Clock) -> None:
+    person = await make_user()
+    letter_id = await a_dead_letter(person)
+    page = (await desk.visit("/admin/mail")).text
+    assert person.email in page
+    assert "550 &lt;script&gt;" in page
+
+    done = await desk.submit(f"/admin/mail/{letter_id}/try-again")
+
+    assert done.headers["location"] == "/admin/mail?notice=letter_tried_again"
+    letter = await db.fetch_one(sa.select(letter_rows))
+    assert (letter.failed_at, letter.attempts, letter.next_try_at) == (None, 0, clock.now)
+    event = await db.fetch_one(sa.select(event_rows).where(event_rows.c.event == events.LETTER_TRIED_AGAIN))
+    assert (event.actor_id, event.user_id, event.detail) == (admin.id, person.id, "password_changed")
+
+
+async def test_letter_that_is_on_its_way_cannot_be_tried_again(desk: Visitor) -> None:
+    person = await make_user()
+    async with db.transaction() as tx:
+        letter_id = await outbox.put(tx, "password_changed", user_id=person.id)
+
+    assert (await desk.visit(f"/admin/mail/{letter_id}/try-again")).status_code == 404
+
+
+async def test_deactivated_admin_who_acts_at_the_same_moment_is_out(desk: Visitor, admin: Person) -> None:
+    boss, person = await make_user(role="admin"), await make_user()
+    await administration.change(admin.id, boss.id, is_active=False)
+
+    answer = await desk.submit(f"/admin/users/{person.id}/deactivate")
+
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/login")
+    assert (await row_of(person.id)).is_active
