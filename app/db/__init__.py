@@ -83,6 +83,7 @@ async def connect() -> None:
     """Open the pool. For the lifespan of a process, or of a test."""
     global _pool
     await database.connect()
+    sa.event.listen(database.engine.sync_engine, "handle_error", hang_up)  # type: ignore[union-attr]
     _pool = Pool(database.engine, get_settings().database_pool_size)
 
 
@@ -242,13 +243,9 @@ async def transaction() -> AsyncIterator[Transaction]:
 
 async def _run(connection: AsyncConnection, statement: Any, values: Values = None) -> Any:
     with available():
-        try:
-            if isinstance(statement, str):
-                return await connection.exec_driver_sql(statement)
-            return await connection.execute(statement, values)
-        except TimeoutError:
-            await connection.run_sync(hang_up)
-            raise
+        if isinstance(statement, str):
+            return await connection.exec_driver_sql(statement)
+        return await connection.execute(statement, values)
 
 
 def _opened() -> Pool:

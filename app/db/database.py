@@ -34,12 +34,13 @@ def undo(connection: sa.Connection) -> None:
         connection.invalidate()
 
 
-def hang_up(connection: sa.Connection) -> None:
-    """At once, on a server that no longer answers: a polite goodbye would wait for it, too."""
-    driver: Any = connection.connection.driver_connection
-    if connection.dialect.name == "postgresql":
+def hang_up(context: sa.engine.ExceptionContext) -> None:
+    """For "handle_error": a server that does not answer in time gets no goodbye, which would wait for it as well."""
+    if isinstance(context.original_exception, TimeoutError) and context.connection:
+        driver: Any = context.connection.connection.driver_connection
         driver.terminate()
-    connection.invalidate()
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False
 
 
 class _Transaction(SQLAlchemyTransaction):

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import greenlet_spawn
 
-from app.db.database import POOL_SECONDS, hang_up
+from app.db.database import POOL_SECONDS
 from app.db.errors import available
 
 T = TypeVar("T")
@@ -62,11 +62,7 @@ class Pool:
     async def _at_a_stroke(self, work: Callable[[Connection], T]) -> T:
         def lend() -> T:
             with self._engine.sync_engine.connect() as connection:
-                try:
-                    return work(connection)
-                except TimeoutError:
-                    hang_up(connection)
-                    raise
+                return work(connection)
 
         try:
             with available():

@@ -1,5 +1,8 @@
 """Passwords: what is refused and why, what is kept exactly, and which old hashes still open."""
 
+import os
+import sys
+import threading
 import unicodedata
 
 import bcrypt
@@ -147,3 +150,14 @@ async def test_enormous_password_is_wrong_without_being_hashed(monkeypatch: pyte
     monkeypatch.setattr(passwords, "_off_the_loop", None)  # would raise if it were called
 
     assert not (await passwords.verify("x" * 5000, "argon2$x")).ok
+
+
+@pytest.mark.anyio
+@pytest.mark.skipif(sys.platform != "linux", reason="threads have a priority of their own on Linux alone")
+async def test_hashing_steps_back_behind_other_requests() -> None:
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+
+    theirs = await passwords._off_the_loop(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+
+    assert theirs == min(ours + passwords.BEHIND, 19)
+    assert os.getpriority(os.PRIO_PROCESS, 0) == ours

@@ -90,7 +90,7 @@ async def session_row(server: Server, pair: TokenPair) -> Any:
 @asynccontextmanager
 async def neighbour(server: Server) -> AsyncIterator[None]:
     """Another program in the middle of a long transaction: whoever writes to the sessions waits for it."""
-    if databases.POSTGRESQL:
+    if server.db_url.startswith("postgresql"):
         connection = await asyncpg.connect(server.db_url)
         try:
             async with connection.transaction():
