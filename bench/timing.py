@@ -52,8 +52,9 @@ async def measure(server: Server) -> list[tuple[str, float]]:
     await (await Connection().open(server.port)).ask("POST", path, FORM, body("somebody@example.com"))
     async with server.database():
         encoded = await db.fetch_value(sa.select(link_rows.c.password))  # of the server's own making, at its full cost
-        for number in range(2 * (SAMPLES + WARM_UP) * len(DOORS)):
-            await accounts.add(db, f"known{number:04}@example.com", "Joan Example", encoded)
+        async with db.transaction() as tx:
+            for number in range(2 * (SAMPLES + WARM_UP) * len(DOORS)):
+                await accounts.add(tx, f"known{number:04}@example.com", "Joan Example", encoded)
     connection = await Connection().open(server.port)
     rows = []
     for door, (path, status, body) in DOORS.items():

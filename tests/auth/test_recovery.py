@@ -155,6 +155,7 @@ async def test_link_dies_with_the_account_closed() -> None:
     raw = await link_for(person)
     await administration.change(person.id, (await make_user(role="admin")).id, is_active=False)
 
+    assert await recovery.find(raw, db.utcnow()) is None
     assert not await recovery.reset(raw, NEW)
 
     assert await letters() == []

@@ -114,6 +114,7 @@ async def test_first_registration_confirmed_wins_and_the_others_are_void() -> No
 
     assert await registration.confirm(ours, PASSWORD) is Outcome.CONFIRMED
 
+    assert await registration.find(theirs, db.utcnow()) is None
     assert await registration.confirm(theirs, STRANGER) is Outcome.GONE
     assert await accounts.login(EMAIL, STRANGER) is None
     assert await accounts.login(EMAIL, PASSWORD)
@@ -251,6 +252,7 @@ async def test_counters_of_letters_name_nobody() -> None:
         "joan@a@example.com",
         "j" * 65 + "@example.com", "joan@" + "d" * 64 + ".com", "joan@" + "d." * 125 + "com", "x" * 1_000_000,
         "jo\x00an@example.com", "joan@exam\u202eple.com", "j\u00f6an@example.com", "joan@printer.local",
+        "joan@test",
     ],
 )  # fmt: skip
 def test_what_no_mail_can_be_sent_to_is_no_address(refused: str) -> None:
