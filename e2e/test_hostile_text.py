@@ -1,11 +1,21 @@
 """What people type is text, wherever it is shown: no markup, no script, and it breaks no layout."""
 
+from datetime import timedelta
+
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import Page, expect
 
+from app import db
+from app.audit import events
+from app.auth import links
+from app.auth.models import session_rows
+from app.mail import outbox
+from app.mail.models import letter_rows
 from app.notes import store
+from app.web.client import Client
 from e2e.support.people import sign_in
-from tests.support.people import Person, make_user
+from tests.support.people import Person, make_user, start_session
 from tests.support.server import Server
 
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"
@@ -168,3 +178,76 @@ def test_characters_that_turn_text_around_are_refused(page: Page, server: Server
     expect(page.get_by_label("Title")).to_have_accessible_description(
         "Up to 120 characters. Error: This contains characters that cannot be shown."
     )
+
+
+# Out of the lists of strings that broke other sites: markup, formulas, marks, directions, widths, things that look like
+# code, and names that are no names. Whatever a name may hold, an admin sees it.
+NAUGHTY = [
+    MARKUP, QUOTES, "=HYPERLINK(\"http://evil.example\")", "\u200fmirrored", RIGHT_TO_LEFT, LONG_WORD,
+    "Z\u0351\u036b\u0343\u036a\u0302\u036b\u033da\u034f\u0334lgo", "\U0001f468\u200d\U0001f469\u200d\U0001f467",
+    "\ufdfa" * 40, "{{7*7}}${7*7}<%= 7*7 %>", "'; DROP TABLE users; --", "../../etc/passwd", "null",
+    "\uff1cscript\uff1e", "&lt;b&gt;&amp;", "javascript:alert(1)", "Robert\u00a0\u3000X", "%s%n%d", "-1",
+    "</title></table></svg>",
+]  # fmt: skip
+
+
+def test_every_page_an_admin_sees_shows_hostile_names_as_text(page: Page, server: Server) -> None:
+    """v5.0.0-1.2.1: no script runs, the policy has nothing to report, and the page keeps its width."""
+    admin = server.run(lambda: make_user(role="admin", name=MARKUP))
+    people = [server.run(lambda name=name: make_user(name=name)) for name in NAUGHTY]
+    for person in people:
+        server.run(lambda person=person: hostile_traces(person, admin))
+    sign_in(page.context, server, admin)
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    ids = [person.id for person in people]
+
+    for path in (
+        "/admin",
+        "/admin/users",
+        "/admin/users?sort=name",
+        "/admin/audit",
+        "/admin/mail",
+        "/admin/users/pending",
+    ):
+        page.goto(path)
+        assert parts_that_are_not_ours(page) == 0, path
+        assert overflow(page) <= 0, path
+    for number, person_id in enumerate(ids):
+        for path in ("", "/edit", "/deactivate", "/send-link"):
+            page.goto(f"/admin/users/{person_id}{path}")
+            assert parts_that_are_not_ours(page) == 0, (path, NAUGHTY[number])
+            assert overflow(page) <= 0, (path, NAUGHTY[number])
+        page.goto(f"/admin/users/{person_id}")
+        expect(page.get_by_role("heading", level=1)).to_have_text(NAUGHTY[number].replace("\u3000", " "))
+
+
+@pytest.mark.parametrize("text", [MARKUP, QUOTES, RIGHT_TO_LEFT, "%_\\", "\U0001f600"])
+def test_filters_of_an_admin_repeat_what_was_typed_as_text(page: Page, server: Server, text: str) -> None:
+    sign_in(page.context, server, server.run(lambda: make_user(role="admin")))
+    page.goto("/admin/users")
+    page.get_by_label("Search people").fill(text)
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_label("Search people")).to_have_value(text)
+    assert parts_that_are_not_ours(page) == 0
+    page.goto("/admin/audit")
+    for label in ("Person", "Address"):
+        page.get_by_label(label, exact=True).fill(text)
+
+    page.get_by_role("button", name="Show").click()
+
+    expect(page.get_by_label("Address", exact=True)).to_have_value(text)
+    assert parts_that_are_not_ours(page) == 0
+
+
+async def hostile_traces(person: Person, admin: Person) -> None:
+    """A session, an event, a dead letter and a link of theirs, hostile wherever a visitor or a mail server writes."""
+    await start_session(person)
+    who, key = {"user_id": person.id, "actor_id": admin.id}, f"{person.id}@example.com"
+    dead = {"failed_at": db.utcnow(), "error": MARKUP, "next_try_at": db.utcnow() + timedelta(days=1)}
+    async with db.transaction() as tx:
+        theirs = sa.update(session_rows).where(session_rows.c.user_id == person.id)
+        await tx.execute(theirs.values(user_agent=MARKUP, ip="<b>"))
+        await events.record(events.LOGIN, tx=tx, **who, browser=Client("<i>", QUOTES, "<u>"))
+        letter_id = await outbox.put(tx, "new_device", user_id=person.id)
+        await tx.execute(sa.update(letter_rows).where(letter_rows.c.id == letter_id).values(dead))
+        await links.make(tx, links.REGISTER, db.utcnow(), email=key, email_key=key, name=person.name)

@@ -148,7 +148,7 @@ async def test_head_equals_get_without_the_body(client: Visitor, clock: Clock, r
     """At the same moment: pages say how long ago something was."""
     await sign_in(client, await make_user(role="admin"))
     path = route["path"].replace("{action}", "deactivate")
-    for name in ("note_id", "user_id", "sid"):
+    for name in ("note_id", "user_id", "sid", "session_id", "letter_id"):
         path = path.replace(f"{{{name}}}", SOME_ID)
 
     get, head = await client.get(path, headers=HTML), await client.head(path, headers=HTML)
