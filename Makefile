@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 PY := $(VENV)/bin/python
 DATABASE_TESTS := $(addprefix tests/,auth audit notes admin commands home mail dev contract race db test_housekeeping.py)
+DATABASE_TESTS += tests/learn/test_chapters.py# learn
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
 INSTALL = @printf 'Installing %s ...\n' $(1); \
@@ -66,6 +67,12 @@ lint: $(VENV)/.dev ## mend what the linter can mend, and format
 .PHONY: types
 types: $(VENV)/.dev ## the type checker alone
 	@$(PY) -m mypy
+
+# learn:
+.PHONY: docs
+docs: $(VENV)/.dev ## write what the chapters show, the ledger and the transcripts anew
+	@$(PY) -m tests.learn.refresh
+# /learn
 
 .PHONY: migrate
 migrate: $(VENV)/.run .env ## bring the database up to date (`make run` does it by itself)

@@ -1,6 +1,7 @@
 """What is where: the middleware in its order, and the table of features. No logic.
 
 Start here, then read `app/auth/__init__.py` (the way of a request through the kernel), then any page.
+Chapter: "What is a badge". Patterns: quick-start, middleware.
 """
 
 import asyncio
@@ -29,11 +30,8 @@ from app.auth.guards import Developer, Guard, Impersonal
 from app.auth.identity import TokenBackend
 from app.dev import pages as dev_pages
 from app.home import pages as home_pages
-
-# learn
-from app.learn.lab import pages as lab_pages
-
-# /learn
+from app.learn import pages as learn_pages  # learn
+from app.learn.lab import pages as lab_pages  # learn
 from app.mail import sender
 from app.mail.message import Composer
 from app.notes import api as notes_api
@@ -46,15 +44,14 @@ from app.web.headers import BodyLimit, Methods, SecurityHeaders, WellFormed
 from app.web.origin import SameOrigin, TrustedHost
 
 # Of two routes that fit an address the first one counts: /admin/users/new is no person's id.
-FEATURES = (
+FEATURES: tuple[Any, ...] = (
     home_pages, auth_pages, joining_pages, auth_api, account_pages, account_email, devices, export, well_known,
     notes_pages, notes_api, admin_downloads, admin_letters, admin_actions, admin_pages, admin_api,
+    learn_pages,  # learn
 )  # fmt: skip
 DEVELOPMENT: tuple[Any, ...] = (  # in development alone
     dev_pages,
-    # learn
-    lab_pages,
-    # /learn
+    lab_pages,  # learn
 )
 # What each feature holds about a person, for the copy that they may ask for.
 EXPORTS = {"notes": notes_store.exported}
@@ -120,7 +117,8 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
 
 
 def features() -> tuple[Any, ...]:
-    return FEATURES + (DEVELOPMENT if get_settings().is_development else ())
+    """Those of development first: an address of theirs may fit a pattern of another feature."""
+    return (DEVELOPMENT if get_settings().is_development else ()) + FEATURES
 
 
 def route_table() -> list[dict[str, str]]:

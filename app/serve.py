@@ -1,7 +1,7 @@
 """The server process: what must hold before it starts, and how uvicorn is run.
 
 Owns the listening socket and the banner of a development start. Never decides what a request gets.
-Chapter: "One command".
+Chapter: "Going live".
 """
 
 import asyncio

@@ -3,7 +3,8 @@
 Owns the environment variables (`.env.example` lists them) and the framework's `JWTConfig`. A value that would make the
 application unsafe stops it: one line on standard error names the variable, exit code 2. There is one class for all
 environments; `APP_ENV` decides only what the comments say, and is `production` unless set.
-Chapter: "Configuration that refuses to be weak". Patterns: settings, minimal-config, complete-config, practice-env.
+Chapter: "Configuration that refuses to be weak". Patterns: settings,
+minimal-config, complete-config, parameters, practice-env, practice-short.
 """
 
 import os
@@ -69,6 +70,7 @@ class Settings(RavynSettings):
     login_failures_per_minute: int = Field(default=600, ge=1)
     address_letters_per_hour: int = Field(default=20, ge=1)
     body_limit_bytes: int = Field(default=1024 * 1024, gt=0)
+    learn: bool | None = None  # learn
     public_origin: str = Field(default="", validation_alias="PUBLIC_ORIGIN")
     cookie_insecure: bool = Field(default=False, validation_alias="COOKIE_INSECURE")
     database_url: str = Field(
@@ -84,6 +86,13 @@ class Settings(RavynSettings):
     def is_development(self) -> bool:
         return self.env == "development"
 
+    # learn:
+    @property
+    def shows_learn(self) -> bool:
+        """The tutorial shows the source of the application: in development, or where the operator says so."""
+        return self.is_development if self.learn is None else self.learn
+
+    # /learn
     @property
     def secret_keys(self) -> list[str]:
         """The secret that signs, then those that only verify."""

@@ -349,6 +349,14 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "404": ("", "Not Found", lambda at: at.go("/nothing/here")),
     "bounce": ("user", "One moment…", bounce),
 }  # fmt: skip
+# learn:
+PAGES |= {
+    "tutorial": ("", "Learn", lambda at: at.go("/learn")),
+    "chapter": ("user", "Keys", lambda at: at.go("/learn/keys")),
+    "patterns": ("", "Every pattern", lambda at: at.go("/learn/patterns")),
+    "source": ("", "app/main.py", lambda at: at.go("/learn/source/app/main.py#L20")),
+}
+# /learn
 
 
 @pytest.fixture(params=PAGES)

@@ -113,6 +113,7 @@ def test_variables_of_other_programs_change_nothing() -> None:
 
 @pytest.mark.pattern("parameters")
 @pytest.mark.pattern("complete-config")
+@pytest.mark.pattern("minimal-config")
 def test_jwt_config_carries_issuer_audience_and_real_lifetimes() -> None:
     made = {
         "secret_key": STRONG,

@@ -1,7 +1,6 @@
 """What an authentication error becomes: a redirect for a page, a status for the API, or the bounce.
 
-Chapter: "The way of a request". Source: RFC 6750 section 3, RFC 9470 section 3; the table in http-contract terms stands
-in README under "The way of a request".
+Chapter: "The way of a request". Source: RFC 6750 section 3, RFC 9470 section 3.
 """
 
 import logging

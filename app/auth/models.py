@@ -2,7 +2,7 @@
 
 Owns the schema only. Rows are read and changed in `accounts` and `sessions`, with SQLAlchemy Core: a state change is
 one conditional UPDATE, never "read, change, save".
-Chapter: "Sessions, not just tokens".
+Chapter: "Revocable, and still a badge".
 """
 
 from typing import Any

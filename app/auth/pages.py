@@ -1,6 +1,6 @@
 """The pages of the kernel: /login, /logout, /auth/resume, /step-up.
 
-Chapter: "Sign in, stay signed in, sign out". Patterns: login-endpoint, login-errors, refresh-endpoint.
+Chapter: "The way of a request". Patterns: login-endpoint, login-errors, refresh-endpoint.
 """
 
 from typing import Any

@@ -6,7 +6,8 @@ counters do not answer, nobody learns anything about a password: db.Unavailable,
 
 No stranger can lock the owner out (v5.0.0-6.1.1). Where the account was signed in to before, only the guesses from that
 very place count. Anywhere else a wait is a promise: who comes back after it has a turn, whatever others did meanwhile.
-Chapter: "Guessing". Source: OWASP Authentication, "Account Lockout"; v5.0.0-2.4.1; RFC 6585 section 4.
+Chapter: "The first check at the desk".
+Source: OWASP Authentication, "Account Lockout"; v5.0.0-2.4.1; RFC 6585 section 4.
 """
 
 import math

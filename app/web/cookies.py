@@ -2,6 +2,7 @@
 
 The framework's parser takes the last of two equal names, percent-decodes values and strips every Unicode space from
 names, so a cookie planted by a sibling host as `<no-break space>__Host-refresh` overrides the real one.
+Chapter: "Where the badge is kept".
 Source: RFC 6265 section 4.1.1 (the grammar), section 8.6 (weak integrity); v5.0.0-3.3.*.
 """
 

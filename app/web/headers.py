@@ -2,6 +2,7 @@
 
 `SecurityHeaders` is outermost and gives each request its id and its line in the log. `WellFormed`, `BodyLimit` and
 `Methods` stand inside the error boundary, which answers what they refuse.
+Chapter: "Going live".
 Source: the OWASP Secure Headers Project; CSP Level 3; v5.0.0-3.4.*, v5.0.0-4.2.*, v5.0.0-15.4.4, v5.0.0-16.4.1.
 """
 

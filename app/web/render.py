@@ -71,6 +71,7 @@ def environment(folder: Path) -> Environment:
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, auto_reload=development
     )
     made.globals |= {"app_name": APP_NAME, "static": static.url, "development": development}
+    made.globals["shows_learn"] = get_settings().shows_learn  # learn
     made.filters |= {"when": when, "ago": ago}
     return made
 

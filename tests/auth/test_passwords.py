@@ -4,6 +4,7 @@ import os
 import sys
 import threading
 import unicodedata
+from typing import Any
 
 import bcrypt
 import pytest
@@ -161,3 +162,23 @@ async def test_hashing_steps_back_behind_other_requests() -> None:
 
     assert theirs == min(ours + passwords.BEHIND, 19)
     assert os.getpriority(os.PRIO_PROCESS, 0) == ours
+
+
+@pytest.mark.pattern("login-errors")
+async def test_address_that_nobody_has_costs_a_check_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or the time of the answer tells who has an account (v5.0.0-6.3.8)."""
+    checks: list[str] = []
+    real = passwords.Argon2idHasher.verify
+
+    def counted(self: Any, password: str, encoded: str) -> bool:
+        checks.append(encoded.split("$")[3])  # the cost parameters
+        return real(self, password, encoded)
+
+    known = await passwords.hash("correct horse battery staple")
+    monkeypatch.setattr(passwords.Argon2idHasher, "verify", counted)
+
+    answers = [await passwords.verify("a wrong password, but long", encoded) for encoded in (known, None)]
+
+    assert [answer.ok for answer in answers] == [False, False]
+    assert len(checks) == 2
+    assert checks[0] == checks[1]

@@ -89,6 +89,27 @@ async def test_lost_answer_is_handed_out_again_days_later(clock: Clock) -> None:
     assert (await the_session(pair)).handed_at == clock.now
 
 
+async def test_row_that_moved_on_after_it_was_judged_is_judged_again(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Or a late tab of generation 1 would be handed generation 3, which nobody but its owner may have."""
+    first = await start_session(await make_user())
+    second = await rotated(first.refresh_token)
+    read, handed = sessions._load, []
+
+    async def overtaken(sid: UUID) -> Any:
+        row = await read(sid)
+        if not handed:
+            handed.append(None)  # the rotation below reads, too
+            handed[0] = await rotated(second.refresh_token)
+        return row
+
+    monkeypatch.setattr(sessions, "_load", overtaken)
+
+    assert await verdict(first.refresh_token) is Verdict.REUSE
+    assert forge.claims(handed[0].refresh_token)["gen"] == 3
+
+
 async def test_stale_token_is_told_to_ask_again_and_gets_nothing(clock: Clock) -> None:
     pair = await start_session(await make_user())
     assert await use(await rotated(pair.refresh_token))

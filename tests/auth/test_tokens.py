@@ -44,6 +44,7 @@ def with_header(**header: Any) -> str:
 
 @pytest.mark.pattern("token-pair")
 @pytest.mark.pattern("app-token")
+@pytest.mark.pattern("token-decode-claims")
 def test_pair_comes_back_with_its_claims() -> None:
     access = tokens.read(ACCESS, "access", NOW)
     refresh = tokens.read(REFRESH, "refresh", NOW)
@@ -189,6 +190,7 @@ def test_header_that_is_not_ours_is_refused_whatever_the_signature(header: dict[
     assert tokens.read(with_header(**header), "access", NOW) is None
 
 
+@pytest.mark.pattern("token-decode")
 def test_unsigned_and_foreign_signatures_are_refused() -> None:
     head, payload, signature = ACCESS.split(".")
 

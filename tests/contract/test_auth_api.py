@@ -99,6 +99,7 @@ async def test_body_that_is_no_json_is_refused(
 
 
 @pytest.mark.pattern("protected")
+@pytest.mark.pattern("quick-start")
 @pytest.mark.parametrize("path", ["/api/auth/me", "/api/protected"])
 async def test_who_am_i(client: Visitor, path: str) -> None:
     person = await make_user(name="Ömer Ünlü")

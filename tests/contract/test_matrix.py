@@ -26,6 +26,7 @@ PUBLIC = {
     "/register", "/register/sent", "/verify-email", "/verify-email/resend", "/verify-email/sent",
     "/forgot-password", "/forgot-password/sent", "/reset-password",
 }  # fmt: skip
+PUBLIC |= {"/learn", "/learn/patterns", "/learn/source/{name:path}", "/learn/{chapter}"}  # learn
 # And of these, what is the same for everybody: nobody looks at the cookies, so it needs no database.
 IMPERSONAL = {
     "/healthz", "/.well-known/jwks.json", "/.well-known/change-password", "/.well-known/security.txt",

@@ -39,6 +39,7 @@ OURS = "https://app.example"
         (None, None, True, False),
     ],
 )
+@pytest.mark.pattern("learn-more")
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "FOO", "WEBSOCKET"])
 def test_the_rule_for_what_changes_something(
     method: str, site: str | None, origin: str | None, has_our_cookies: bool, expected: bool

@@ -1,0 +1,53 @@
+"""`make docs`: writes anew what is shown in the chapters, the ledger in README and docs/, and the transcripts.
+
+Here and not in app/, because what is shown as output comes from the tests. The tests fail over whatever is stale.
+"""
+
+import asyncio
+import json
+import tempfile
+from pathlib import Path
+
+from tests.learn import outputs  # isort: skip - the settings of the tests come first
+
+from app import db
+from app.learn import chapters, fences, ledger
+from app.main import create_app
+from app.settings import ROOT
+from tests.patterns import printed
+from tests.support import database
+
+LEDGERS = {ROOT / "README.md": "", chapters.DOCS / "patterns.md": "../"}
+
+
+def main() -> None:
+    written = json.dumps(printed.transcripts(), indent=1, ensure_ascii=False) + "\n"
+    changed = _write(fences.TRANSCRIPTS, written)
+    recorded = asyncio.run(_recorded())
+    for chapter in [*chapters.chapters(), chapters.other_page("patterns")]:
+        text = fences.filled(chapter.path.read_text("utf-8"), recorded, headed=True)
+        changed += _write(chapter.path, chapters.turned(chapter, text) if chapter.number else text)
+    for path, root in LEDGERS.items():
+        changed += _write(path, ledger.written_into(path.read_text("utf-8"), root))
+    print(f"{changed} files written" if changed else "Nothing was stale.")
+
+
+async def _recorded() -> dict[str, str]:
+    with tempfile.TemporaryDirectory() as folder:
+        db.point_at(database.fresh(Path(folder)))
+        await db.connect()
+        try:
+            return await outputs.record(create_app())
+        finally:
+            await db.disconnect()
+
+
+def _write(path: Path, text: str) -> int:
+    if path.exists() and path.read_text("utf-8") == text:
+        return 0
+    path.write_text(text, "utf-8")
+    return 1
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,171 @@
+"""The tutorial cannot lie: its code is the source, its links lead somewhere, its outputs are recorded."""
+
+import re
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lilya.enums import Match
+
+from app.learn import chapters, fences, ledger, sources
+from app.main import route_table
+from tests.learn import outputs
+
+CHAPTERS = sorted(chapters.DOCS.glob("[0-9][0-9]-*.md"))
+PAGES = [*CHAPTERS, chapters.DOCS / "patterns.md"]
+each_page = pytest.mark.parametrize("path", PAGES, ids=[path.stem for path in PAGES])
+each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=[path.stem for path in CHAPTERS])
+
+
+@each_page
+def test_code_that_is_shown_is_the_source(path: Path) -> None:
+    """A function that is gone is an error here; one that changed means that `make docs` has not run."""
+    text = path.read_text()
+
+    assert text == fences.filled(text, headed=True), "make docs"
+
+
+@each_page
+def test_page_renders_and_every_link_in_it_leads_to_a_file_and_a_name_that_exist(path: Path) -> None:
+    page = chapters._read(path)
+
+    assert page.title
+    assert page.minutes >= 1
+    assert "```" not in page.text.html
+    assert not re.search(r"\]\(|<!--|style=", page.text.html)
+
+
+@each_page
+def test_links_into_the_application_and_the_ledger_lead_to_pages(path: Path, app: Any) -> None:
+    html = chapters._read(path).text.html
+    slugs = {chapter.slug for chapter in chapters.chapters()}
+
+    for href in re.findall(r'href="(/[^"]*)"', html):
+        address, _, fragment = href.partition("#")
+        scope = {"type": "http", "path": address, "root_path": "", "method": "GET", "headers": [], "query_string": b""}
+        found = any(route.search(scope)[0] is not Match.NONE for route in app.routes)
+        assert found, href
+        if address == "/learn/patterns" and fragment:
+            assert fragment in ledger.PATTERNS
+        if address.startswith("/learn/") and not address.startswith(
+            ("/learn/source/", "/learn/lab", "/learn/patterns")
+        ):
+            assert address.removeprefix("/learn/") in slugs
+
+
+@each_page
+def test_program_text_is_never_pasted(path: Path) -> None:
+    for fence in fences.all_in(path.read_text()):
+        kind, _ = fence.origin
+        assert kind or fence.language == "sh", fence.body
+
+
+@each_chapter
+def test_chapter_has_its_parts(path: Path) -> None:
+    text = path.read_text()
+    kinds = [fence.origin[0] for fence in fences.all_in(text)]
+
+    lead = text.split("\n\n")[1]
+
+    assert text.startswith("# ")
+    assert lead[0].isupper()
+    assert "source" in kinds
+    assert "break" in kinds
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE)[-2:] == ["Break it", "Your turn"]
+
+
+def test_chapters_are_numbered_without_a_gap() -> None:
+    assert [chapter.number for chapter in chapters.chapters()] == list(range(1, len(CHAPTERS) + 1))
+
+
+def test_chapter_leads_on_where_there_is_no_page_around_it() -> None:
+    every = chapters.chapters()
+
+    for chapter, after in pairwise(every):
+        text = chapter.path.read_text()
+        assert text == chapters.turned(chapter, text), "make docs"
+        assert f"Next: [{after.title}]({after.path.name})" in text
+        assert "Next: " not in chapter.text.html
+    assert "<!-- next -->" not in every[-1].path.read_text()
+
+
+def test_every_module_that_names_a_chapter_names_one_that_exists() -> None:
+    titles = {chapter.title for chapter in chapters.chapters()}
+
+    for name in sources.names():
+        if name.startswith("app/") and name.endswith(".py") and not name.startswith("app/learn/"):
+            for listed in re.findall(r'Chapters?: ((?:"[^"]+"(?:, )?)+)', sources.text(name)):
+                assert set(re.findall(r'"([^"]+)"', listed)) <= titles, name
+
+
+def test_every_module_of_the_kernel_and_the_plumbing_that_is_shown_names_its_chapter() -> None:
+    """So that whoever reads the code finds the explanation."""
+    for path in CHAPTERS:
+        for fence in fences.all_in(path.read_text()):
+            kind, name = fence.origin
+            if kind == "source":
+                assert re.search(r'Chapters?: "', sources.text(name)), f"{name} is shown in {path.name}"
+
+
+def test_changed_line_changes_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = sources.text
+    path = chapters.DOCS / "11-rotation-and-reuse.md"
+    before = chapters._read(path).text.html
+    monkeypatch.setattr(sources, "text", lambda name: real(name).replace("def judge(session", "def judge(lanyard"))
+
+    after = chapters._read(path).text.html
+
+    assert "lanyard" not in before
+    assert "lanyard" in after
+
+
+def test_deleted_function_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = sources.text
+    monkeypatch.setattr(sources, "text", lambda name: real(name).replace("def judge(", "def gone("))
+
+    with pytest.raises(LookupError, match=r"app/auth/judge\.py has no judge"):
+        fences.filled((chapters.DOCS / "11-rotation-and-reuse.md").read_text())
+
+
+@pytest.mark.parametrize(
+    ("markdown", "error"),
+    [
+        ("# T\n\n[x](16-nowhere.md)\n", LookupError),
+        ("# T\n\n[x](../app/nowhere.py)\n", LookupError),
+        ("# T\n\n[x](../app/auth/judge.py#nowhere)\n", LookupError),
+        ("# T\n\n[x](/dashboard)\n", ValueError),
+        ("# T\n\n[x](../../etc/passwd)\n", LookupError),
+        ("# T\n\n```python source=app/auth/judge.py symbol=nowhere\n```\n", LookupError),
+        ("# T\n\n```python source=.env symbol=x\n```\n", LookupError),
+        ("# T\n\n```python printed=nowhere\n```\n", LookupError),
+        ("# T\n\n<b>bold</b>\n", ValueError),
+        ("# T\n\n<script>alert(1)</script>\n", ValueError),
+    ],
+)
+def test_what_leads_nowhere_or_is_html_is_an_error(tmp_path: Path, markdown: str, error: type[Exception]) -> None:
+    path = tmp_path / "01-test.md"
+    path.write_text(markdown)
+
+    with pytest.raises(error):
+        chapters._read(path).text.html  # noqa: B018
+
+
+@pytest.mark.anyio
+async def test_output_that_is_shown_is_what_comes_out(app: Any, database: str) -> None:
+    recorded = await outputs.record(app)
+    shown = {
+        fence.origin[1]: fence.body.strip()
+        for path in CHAPTERS
+        for fence in fences.all_in(path.read_text())
+        if fence.origin[0] == "output"
+    }
+
+    assert shown == recorded, "make docs"
+
+
+def test_routes_of_the_tutorial_are_public() -> None:
+    guards = {row["path"]: row["guard"] for row in route_table()}
+
+    for path in ("/learn", "/learn/patterns", "/learn/{chapter}", "/learn/source/{name:path}"):
+        assert guards[path] == "Public"

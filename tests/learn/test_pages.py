@@ -1,0 +1,89 @@
+"""What is served under /learn, to whom, and what never is."""
+
+from typing import Any
+
+import pytest
+
+from app.learn import chapters, sources
+from app.main import route_table
+from app.settings import Settings, get_settings
+from tests.support.visitor import Visitor
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_contents_lead_to_every_chapter_to_the_ledger_and_to_the_lab(client: Visitor) -> None:
+    page = await client.visit("/learn")
+
+    assert page.status_code == 200
+    for address in ("patterns", "lab", *(chapter.slug for chapter in chapters.chapters())):
+        assert f'href="/learn/{address}"' in page.text
+
+
+async def test_every_chapter_is_served_and_leads_on_and_back(client: Visitor) -> None:
+    every = chapters.chapters()
+
+    for place, chapter in enumerate(every):
+        page = await client.visit(f"/learn/{chapter.slug}")
+        assert page.status_code == 200
+        assert f"<h1>{chapter.title.replace(chr(39), '&#39;')}</h1>" in page.text
+        assert (f'rel="prev" href="/learn/{every[place - 1].slug}"' in page.text) is (place > 0)
+        assert ('rel="next"' in page.text) is (place < len(every) - 1)
+
+
+async def test_ledger_is_served(client: Visitor) -> None:
+    page = await client.visit("/learn/patterns")
+
+    assert page.status_code == 200
+    assert 'id="token-create"' in page.text
+
+
+async def test_source_is_shown_with_its_lines(client: Visitor) -> None:
+    line = sources.symbol("app/auth/judge.py", "judge")[1]
+
+    page = await client.visit("/learn/source/app/auth/judge.py")
+
+    assert page.status_code == 200
+    assert f'id="L{line}"' in page.text
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        ".env", "var/lanyard.db", "app", "app/", "app/auth", "nothing.py", "/etc/passwd", "app/../.env",
+        "app/%2e%2e/.env", "..%2f..%2fetc%2fpasswd", "app/learn/transcripts.json", ".git/config", "",
+    ],
+)  # fmt: skip
+async def test_nothing_but_the_listed_files_is_shown(client: Visitor, name: str) -> None:
+    assert (await client.visit(f"/learn/source/{name}")).status_code == 404
+
+
+@pytest.mark.parametrize("chapter", ["nowhere", "01-what-is-a-badge", "what-is-a-badge/", "%2e%2e"])
+async def test_unknown_chapter_is_404(client: Visitor, chapter: str) -> None:
+    assert (await client.visit(f"/learn/{chapter}")).status_code in (404, 303)
+
+
+@pytest.mark.parametrize(
+    ("env", "setting", "shown"),
+    [
+        ("development", None, True),
+        ("development", False, False),
+        ("production", None, False),
+        ("production", True, True),
+    ],
+)
+def test_tutorial_is_off_in_production_unless_the_operator_says_so(env: Any, setting: bool | None, shown: bool) -> None:
+    values = {"secret_key": get_settings().secret_key, "public_origin": "https://app.example.org", "env": env}
+    values["argon2_memory_kib"] = 19456
+
+    assert Settings(_env_file=None, learn=setting, **values).shows_learn is shown
+
+
+async def test_switched_off_it_is_404_everywhere(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(get_settings(), "learn", False)
+    routes = [row["path"] for row in route_table() if row["path"].startswith("/learn") and "/lab" not in row["path"]]
+
+    for path in routes:
+        address = path.replace("{chapter}", "keys").replace("{name:path}", "app/main.py")
+        assert (await client.visit(address)).status_code == 404, address
+    assert len(routes) >= 4

@@ -1,0 +1,112 @@
+"""The printed forms: what the framework's documentation page writes, in our own words, and what comes of it.
+
+Each file of `forms/` is a program. Its docstring says whether the form `Fails:` or `Holds:`, and the pieces of output
+that show it. They run on the installed packages as they come, in a process that never imports `app`.
+Run as a program (`python printed.py ID ...`), this file plays forms and prints their output as JSON.
+"""
+
+import contextlib
+import io
+import json
+import os
+import re
+import runpy
+import subprocess
+import sys
+import tempfile
+import traceback
+import warnings
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+SHOWN = re.compile(r"^ *# shown(?:: (?P<why>[^\n]*))?\n(?P<code>.*?)^ *# /shown$", re.MULTILINE | re.DOTALL)
+
+ATTACKS = {"refresh-as-access": "middleware", "wrong-audience": "token-decode"}  # the same form under both names
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """`says`: pieces of output that show what the verdict claims. `code`: the part that is worth reading."""
+
+    name: str
+    holds: bool
+    says: tuple[str, ...]
+    code: str
+
+
+@cache
+def forms() -> dict[str, Form]:
+    return {form.name: form for form in map(_read, sorted((HERE / "forms").glob("*.py")))}
+
+
+@cache
+def outputs() -> dict[str, str]:
+    """What every form printed; the last line is the exception that ended it, if one did."""
+    environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, __file__, *forms()]
+        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    if done.returncode:
+        raise RuntimeError(done.stderr[-4000:])
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def transcripts() -> dict[str, dict[str, str | bool]]:
+    """For `app/learn/transcripts.json`: the code, whether it holds, and what came of it, by pattern or attack."""
+    said = outputs()
+    found: dict[str, dict[str, str | bool]] = {
+        form.name: {"code": form.code, "holds": form.holds, "output": said[form.name]} for form in forms().values()
+    }
+    return found | {attack: found[pattern] for attack, pattern in ATTACKS.items()}
+
+
+def _read(path: Path) -> Form:
+    docstring, _, program = path.read_text().removeprefix('"""').partition('"""')
+    verdict, _, says = docstring.partition(": ")
+    shown = SHOWN.search(program)
+    code = program
+    if shown:
+        code = (f"# {shown['why']}\n" if shown["why"] else "") + _dedented(shown["code"])
+    return Form(
+        path.stem.replace("_", "-"), verdict == "Holds", tuple(" ".join(says.split()).split("; ")), code.strip() + "\n"
+    )
+
+
+def _dedented(code: str) -> str:
+    indent = min(len(line) - len(line.lstrip()) for line in code.splitlines() if line.strip())
+    return "\n".join(line[indent:] for line in code.splitlines())
+
+
+def _play_in_a_child(name: str) -> str:
+    """Forked, so that the slow imports are paid once and no form sees what another one did."""
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        os.close(reading)
+        with os.fdopen(writing, "w") as pipe, tempfile.TemporaryDirectory() as folder:
+            os.chdir(folder)
+            pipe.write(_play(name))
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        said = pipe.read()
+    os.wait()
+    return said
+
+
+def _play(name: str) -> str:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        try:
+            runpy.run_path(str(HERE / "forms" / f"{name.replace('-', '_')}.py"), run_name="__main__")
+        except Exception as error:
+            print("".join(traceback.format_exception_only(error)).strip())
+    return said.getvalue().strip()
+
+
+if __name__ == "__main__":
+    warnings.simplefilter("ignore")
+    import stage  # noqa: F401 - imports the framework and the ORM
+
+    print(json.dumps({name: _play_in_a_child(name) for name in sys.argv[1:]}))

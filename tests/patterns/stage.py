@@ -1,0 +1,43 @@
+"""What the printed forms stand on where they need people and a server: the framework's own user model, unpatched.
+
+The forms run in a process of their own that knows nothing of `app`; see `printed`.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import edgy
+import httpx
+from ravyn import Gateway, Ravyn
+from ravyn.contrib.auth.edgy.base_user import AbstractUser
+
+KEY = "a demo key, thirty-two bytes long"
+PASSWORD = "a password of Robin's"
+registry = edgy.Registry(database="sqlite+aiosqlite:///people.db")
+
+
+class User(AbstractUser):
+    class Meta:
+        registry = registry
+
+
+@asynccontextmanager
+async def site(*handlers: Any, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of an application with these handlers, and one person in its database: Robin, number 1."""
+    app = Ravyn(routes=[Gateway(handler=handler) for handler in handlers], **options)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with registry, httpx.AsyncClient(transport=transport, base_url="http://site") as client:
+        await registry.create_all()
+        await User.create_user("robin", "robin@example.org", PASSWORD, first_name="Robin", last_name="Example")
+        yield client
+
+
+def hours(number: float) -> datetime:
+    return datetime.now(UTC) + timedelta(hours=number)
+
+
+def play(main: Callable[[], Awaitable[None]]) -> None:
+    asyncio.run(main())  # type: ignore[arg-type]
