@@ -5,17 +5,16 @@ at once: rows that one is busy with are left alone by the other.
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 import sqlalchemy as sa
 
-from app import db
+from app import db, logs
 from app.auth import badges, closing, counters, links, sessions
 from app.mail import outbox
 
-log = logging.getLogger("lanyard.housekeeping")
+log = logs.get("housekeeping")
 
 EVERY_SECONDS = 3600
 FIRST_SECONDS = 300  # not while a new version starts
@@ -38,9 +37,9 @@ async def follow() -> None:
         try:
             await run()
         except db.Unavailable:
-            log.warning("nothing is pruned: the database cannot be asked")
+            log.warning("nothing_pruned", reason="the database cannot be asked")
         except Exception:
-            log.exception("nothing is pruned")
+            log.exception("nothing_pruned")
         await asyncio.sleep(EVERY_SECONDS)
 
 

@@ -23,7 +23,7 @@ from app.admin import downloads as admin_downloads
 from app.admin import letters as admin_letters
 from app.admin import pages as admin_pages
 from app.auth import api as auth_api
-from app.auth import badges, challenges, cookies, demo, joining_pages, letters
+from app.auth import badges, challenges, cookies, demo, identity, joining_pages, letters
 from app.auth import pages as auth_pages
 from app.auth.errors import AuthError
 from app.auth.guards import Developer, Guard, Impersonal
@@ -37,6 +37,8 @@ from app.mail.message import Composer
 from app.notes import api as notes_api
 from app.notes import pages as notes_pages
 from app.notes import store as notes_store
+from app.ops import pages as ops_pages
+from app.ops import sampling
 from app.settings import Settings, get_settings
 from app.web import hardening, routes, static
 from app.web.errors import ErrorBoundary
@@ -45,8 +47,8 @@ from app.web.origin import SameOrigin, TrustedHost
 
 # Of two routes that fit an address the first one counts: /admin/users/new is no person's id.
 FEATURES: tuple[Any, ...] = (
-    home_pages, auth_pages, joining_pages, auth_api, account_pages, account_email, devices, export, well_known,
-    notes_pages, notes_api, admin_downloads, admin_letters, admin_actions, admin_pages, admin_api,
+    ops_pages, home_pages, auth_pages, joining_pages, auth_api, account_pages, account_email, devices, export,
+    well_known, notes_pages, notes_api, admin_downloads, admin_letters, admin_actions, admin_pages, admin_api,
     learn_pages,  # learn
 )  # fmt: skip
 DEVELOPMENT: tuple[Any, ...] = (  # in development alone
@@ -83,10 +85,10 @@ def create_app() -> Ravyn:
 def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddleware]:
     """Outermost first. `impersonal`: the paths where nobody is identified."""
     return [
-        DefineMiddleware(SecurityHeaders, https=settings.public_origin.startswith("https:")),
+        DefineMiddleware(SecurityHeaders, https=settings.public_origin.startswith("https:"), who=identity.in_the_log),
         DefineMiddleware(ErrorBoundary, handlers={AuthError: challenges.answer}),
         DefineMiddleware(WellFormed),
-        DefineMiddleware(TrustedHost, hosts=settings.hosts),
+        DefineMiddleware(TrustedHost, hosts=settings.hosts, except_at=ops_pages.FOR_MACHINES),
         DefineMiddleware(BodyLimit, limit=settings.body_limit_bytes),
         DefineMiddleware(
             SameOrigin,
@@ -101,7 +103,7 @@ def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddlewa
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
     await db.connect()
-    work = (badges.follow(), sender.follow(COMPOSERS), housekeeping.follow())
+    work = (badges.follow(), sender.follow(COMPOSERS), housekeeping.follow(), sampling.follow())
     tasks = [asyncio.create_task(each) for each in work]
     try:
         if not get_settings().is_development and (email := await demo.still_open()):

@@ -6,11 +6,15 @@ Chapter: "Going live".
 
 import asyncio
 import errno
+import os
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
@@ -19,6 +23,8 @@ from uvicorn.supervisors import Multiprocess
 from app import db, logs
 from app.auth import demo
 from app.settings import Settings, get_settings
+
+log = logs.get("serve")
 
 GRACE_SECONDS = 5  # for answers under way when the server is told to stop
 UNREAD_SECONDS = 60  # how long an answer waits for a client that reads nothing, or is not there any more
@@ -31,17 +37,28 @@ def serve(workers: int, forwarded_allow_ips: str) -> int:
         listener = _listen(settings.host, settings.port)
     except OSError as error:
         return _say(_why_not(settings, error))
-    with listener:
+    with listener, _shared_metrics(workers):
         if refusal := _prepare(settings):
             return _say(refusal)
         if settings.cookie_insecure:
-            _say("COOKIE_INSECURE=true: whoever listens on the network can take over sessions; use https")
+            log.warning("COOKIE_INSECURE=true: whoever listens on the network can take over sessions; use https")
         if not (settings.smtp_url or settings.is_development):
-            _say("SMTP_URL is not set: letters are not sent, they wait in the database until it is")
+            log.warning("SMTP_URL is not set: letters are not sent, they wait in the database until it is")
         if settings.is_development:
             threading.Thread(target=_greet, args=[settings], daemon=True).start()
         _run(settings, listener, workers, forwarded_allow_ips)
     return 0
+
+
+@contextmanager
+def _shared_metrics(workers: int) -> Iterator[None]:
+    """Several workers count into files of one folder; the library looks for it when a worker imports it."""
+    if workers == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="lanyard-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -86,7 +103,7 @@ def _run(settings: Settings, listener: socket.socket, workers: int, forwarded_al
         factory=True,
         workers=workers,
         http="app.wire:BoundedProtocol",
-        log_config=logs.config(quiet=settings.is_development),
+        log_config=logs.config(),
         access_log=False,  # the application writes its own, without query strings
         server_header=False,
         proxy_headers=bool(forwarded_allow_ips),

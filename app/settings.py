@@ -69,6 +69,7 @@ class Settings(RavynSettings):
     address_failures_per_5_minutes: int = Field(default=50, ge=1)
     login_failures_per_minute: int = Field(default=600, ge=1)
     address_letters_per_hour: int = Field(default=20, ge=1)
+    metrics_token: str = Field(default="", repr=False)
     body_limit_bytes: int = Field(default=1024 * 1024, gt=0)
     learn: bool | None = None  # learn
     public_origin: str = Field(default="", validation_alias="PUBLIC_ORIGIN")
@@ -150,6 +151,13 @@ class Settings(RavynSettings):
         if len(set(secret)) < 10 or any(word in secret.lower() for word in WELL_KNOWN):
             raise ValueError("is easy to guess: use a random one (openssl rand -base64 48)")
         return secret
+
+    @field_validator("metrics_token")
+    @classmethod
+    def _long(cls, token: str) -> str:
+        if token and len(token.encode()) < SECRET_BYTES:
+            raise ValueError(f"is too short: {SECRET_BYTES} bytes at least (openssl rand -base64 48)")
+        return token
 
     @field_validator("verifying_secret_keys")
     @classmethod

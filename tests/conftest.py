@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from app import db
@@ -57,6 +58,13 @@ async def make_client(app: Any, database: str) -> AsyncIterator[Callable[..., Vi
     yield make
     for visitor in made:
         await visitor.aclose()
+
+
+@pytest.fixture
+def logged() -> Iterator[list[Any]]:
+    """What the application logs from here on: dicts with `event`, `log_level`, `source` and the event's own fields."""
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logged:
+        yield logged
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app import db
+from app import db, logs, metrics
 from app.audit import events
 from app.auth import directory, passwords, sessions, throttle
 from app.auth.errors import TooManyAttempts
@@ -28,6 +28,8 @@ class Login(NamedTuple):
 
     pair: TokenPair
     kept: bool
+
+log = logs.get("auth")
 
 
 def email_key(email: str) -> str:
@@ -94,6 +96,9 @@ async def refresh(raw: str | None, *, marker: str = "", retried: bool = False) -
     if raw:
         await throttle.token_shown(raw, db.utcnow())
     outcome = await sessions.rotate(raw, marker=marker, retried=retried)
+    metrics.VERDICTS.labels(outcome.verdict.value).inc()
+    if isinstance(outcome, sessions.Rejected):
+        log.info("refresh_refused", verdict=outcome.verdict.value)
     if isinstance(outcome, sessions.Rotated) and outcome.quick >= throttle.CHAIN:
         raise TooManyAttempts(int(sessions.QUICK.total_seconds()))
     if raw and isinstance(outcome, sessions.Rejected) and outcome.verdict is Verdict.INVALID:

@@ -6,7 +6,6 @@ Chapter: "Revocable, and still a badge". Pattern: why. Source: v5.0.0-7.4.1, v5.
 """
 
 import asyncio
-import logging
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -17,11 +16,11 @@ from uuid import UUID
 import sqlalchemy as sa
 from cachetools import LRUCache
 
-from app import db
+from app import db, logs
 from app.auth.models import change_rows, session_rows, user_rows
 from app.auth.tokens import AppToken
 
-log = logging.getLogger("lanyard.auth")
+log = logs.get("auth")
 
 LARGEST = 10_000  # badges a worker remembers; the oldest go first
 READ_EVERY = 0.5  # seconds between two reads of the feed
@@ -119,7 +118,7 @@ async def follow() -> None:
         try:
             await read_feed()
         except db.Unavailable:
-            log.warning("the change feed cannot be read: every request checks in")
+            log.warning("feed_unread")  # from TRUSTED_FOR on every request checks in
         await asyncio.sleep(READ_EVERY)
 
 
@@ -141,6 +140,16 @@ async def read_feed() -> None:
 async def prune(now: datetime) -> int:
     """Delete the rows of the feed that nobody reads any more; how many."""
     return await db.prune(change_rows, change_rows.c.at < now - KEPT)
+
+
+def lag() -> float:
+    """Seconds since the last read of the feed began; infinite before the first one."""
+    return time.monotonic() - _desk.read_began
+
+
+def is_fresh() -> bool:
+    """Whether this worker hears the feed."""
+    return _trusted(time.monotonic())
 
 
 def forget_all() -> None:
@@ -182,4 +191,4 @@ async def _confirm(token: AppToken, now: datetime) -> None:
     try:
         await db.execute(_ARRIVED, values)
     except db.Unavailable:
-        log.warning("a generation could not be confirmed: the database takes no writes")
+        log.warning("generation_unconfirmed")  # the database takes no writes

@@ -9,7 +9,7 @@ from urllib.parse import urlencode, urlsplit
 
 from lilya.responses import RedirectResponse
 
-from app import db
+from app import db, metrics
 from app.audit import events
 from app.auth import cookies
 from app.auth.errors import (
@@ -73,6 +73,7 @@ def come_back(error: ComeBack) -> tuple[str, dict[str, str]]:
     else:
         wait = f"{-(-error.seconds // 60)} minutes"
     why = "Too many attempts" if isinstance(error, TooManyAttempts) else "Too many people sign in at this moment"
+    metrics.TOLD_TO_WAIT.labels(type(error).__name__).inc()
     return f"{why}. Please try again in {wait}.", {"Retry-After": str(error.seconds)}
 
 

@@ -12,7 +12,7 @@ from uuid import UUID
 
 from lilya.authentication import AuthCredentials, AuthenticationBackend
 
-from app import db
+from app import db, logs
 from app.auth import badges, cookies, tokens
 from app.auth.tokens import AppToken
 
@@ -55,6 +55,14 @@ _current: ContextVar[Principal | Anonymous] = ContextVar("user")
 def current() -> Any:
     """Who asks, for handlers without a `request` parameter: that alone costs as much as the rest of a small handler."""
     return _current.get()
+
+
+def in_the_log(scope: Any) -> dict[str, str | None]:
+    """Who asked, by pseudonym, for the line of a request."""
+    user = scope.get("user")
+    if user is None or not user.is_authenticated:
+        return {}
+    return {"user": logs.pseudonym(user.id), "session": logs.pseudonym(user.sid)}
 
 
 class TokenBackend(AuthenticationBackend):

@@ -79,6 +79,11 @@ def complaint(password: str, *, about: tuple[str, ...] = ()) -> str | None:
     return None
 
 
+def in_hand() -> int:
+    """How many passwords this worker hashes, or has waiting for it."""
+    return _in_hand
+
+
 def normalise(password: str) -> str:
     """NFC, so that a password typed on another keyboard is the same password. Nothing is cut or trimmed."""
     return unicodedata.normalize("NFC", password)

@@ -58,6 +58,7 @@ class Rotated:
 
     pair: TokenPair
     quick: int
+    verdict: Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,17 +203,21 @@ async def _hand_out(row: Any, token: AppToken, verdict: Verdict) -> Rotated | No
 
     def hand_out(connection: sa.Connection) -> Any:
         fresh = connection.execute(_HANDED_OUT, {"sid": row.id, "judged": row.generation, **values}).first()
-        if fresh:
-            event = events.SESSION_ROTATED if verdict is Verdict.ROTATE else events.SESSION_REPLAYED
-            about = {"user_id": row.user_id, "actor_id": row.user_id, "session_id": row.id}
-            connection.execute(events.RECORDED, events.row(event, **about, detail=f"gen {fresh.generation}"))
-        return fresh
+        if fresh is None:
+            return None
+        event = events.SESSION_ROTATED if verdict is Verdict.ROTATE else events.SESSION_REPLAYED
+        about = {"user_id": row.user_id, "actor_id": row.user_id, "session_id": row.id}
+        written = events.row(event, **about, detail=f"gen {fresh.generation}")
+        connection.execute(events.RECORDED, written)
+        return fresh, written
 
-    fresh = await db.at_once(hand_out)
-    if fresh is None:
+    done = await db.at_once(hand_out)
+    if done is None:
         return None
+    fresh, written = done
+    events.tell(written)
     quick = (token.quick or 0) + 1 if now - token.iat < QUICK else 0
-    return Rotated(tokens.issue_pair(fresh, role=row.role, now=now, quick=quick), quick)
+    return Rotated(tokens.issue_pair(fresh, role=row.role, now=now, quick=quick), quick, verdict)
 
 
 async def _end_robbed(row: Any, token: AppToken) -> None:

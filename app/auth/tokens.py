@@ -11,7 +11,6 @@ import base64
 import hashlib
 import hmac
 import json
-import logging
 import re
 import secrets
 from dataclasses import dataclass
@@ -24,11 +23,12 @@ from cachetools import LRUCache
 from pydantic import Field, field_validator
 from ravyn.security.jwt.token import Token
 
+from app import logs
 from app.auth import keys
 from app.settings import get_settings
 
 Kind = Literal["access", "refresh"]
-log = logging.getLogger("lanyard.auth")
+log = logs.get("auth")
 
 TYP = {"access": "at+jwt", "refresh": "rt+jwt"}  # RFC 9068 section 2.1; explicit typing: RFC 8725 section 3.11
 LONGEST = 4096  # characters; a cookie holds no more
@@ -150,7 +150,7 @@ def read(raw: str | None, kind: Kind, now: datetime) -> AppToken | None:
             return None
         _verified[seen] = token
     if late := not_in_time(token, now):
-        log.info("%s token refused: %s", kind, late)
+        log.info("token_refused", kind=kind, reason=late)
         return None
     return token
 
@@ -161,7 +161,7 @@ def read_whatever_its_age(raw: str | None, kind: Kind) -> AppToken | None:
         return _read(raw or "", kind)
     except _Refused as refused:
         if raw:
-            log.info("%s token refused: %s", kind, refused)
+            log.info("token_refused", kind=kind, reason=str(refused))
         return None
 
 

@@ -23,7 +23,7 @@ from app.db.columns import folded, moment, now, plain_text, uuid7
 from app.db.database import BEGIN, TRANSACTION_SECONDS, Database, hang_up, undo
 from app.db.errors import Unavailable, available
 from app.db.pool import Pool
-from app.db.schema import downgrade, pending, upgrade
+from app.db.schema import downgrade, known, pending, upgrade
 from app.settings import get_settings
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Unavailable",
     "at_once",
     "available",
+    "behind",
     "connect",
     "database",
     "disconnect",
@@ -46,6 +47,7 @@ __all__ = [
     "pending",
     "plain_text",
     "point_at",
+    "pool_use",
     "prune",
     "registry",
     "transaction",
@@ -93,6 +95,18 @@ async def disconnect() -> None:
         pool, _pool = _pool, None
         await pool.settled()
     await database.disconnect()
+
+
+def pool_use() -> tuple[int, int]:
+    """Connections lent out, and callers that wait for one."""
+    return _pool.use() if _pool else (0, 0)
+
+
+async def behind() -> bool:
+    """Whether a migration that this code needs has not run. A database ahead of the code, in an upgrade, is fine."""
+    current = await fetch_value(sa.select(sa.column("version_num")).select_from(sa.table("alembic_version")))
+    history = await asyncio.to_thread(known)
+    return current is None or (current in history and current != history[0])
 
 
 def point_at(url: str) -> None:

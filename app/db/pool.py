@@ -20,8 +20,13 @@ class Pool:
 
     def __init__(self, engine: Any, size: int) -> None:
         self._engine = engine
+        self._size = size
         self._slots = asyncio.Semaphore(size)
         self._asides: set[asyncio.Task[Any]] = set()  # what goes on without its caller
+
+    def use(self) -> tuple[int, int]:
+        """How many are lent, and how many callers wait for one."""
+        return self._size - self._slots._value, len(self._slots._waiters or ())
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """One statement in autocommit, at a stroke: `connection()` takes twice the time. Errors: Unavailable.

@@ -7,6 +7,7 @@ see `app/migrations/env.py` for how that is avoided.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,14 @@ def pending() -> list[str]:
     current = _apart(asyncio.run, on_own_connection(heads))
     missing = ScriptDirectory.from_config(config()).iterate_revisions("heads", current or "base")
     return [script.revision for script in missing if script.revision not in current][::-1]
+
+
+@cache
+def known() -> list[str]:
+    """The revisions that this code has, newest first."""
+    from alembic.script import ScriptDirectory
+
+    return [script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()]
 
 
 def config() -> Any:

@@ -3,7 +3,6 @@
 from typing import Any
 
 import sqlalchemy as sa
-from lilya.responses import PlainText
 from ravyn import Request, get
 
 from app import db
@@ -33,14 +32,7 @@ async def dashboard(request: Request) -> Any:
     return render.page(request, "home/dashboard.html", session=session, activity=activity)
 
 
-@get()
-async def healthz() -> Any:
-    """The process answers."""
-    return PlainText("ok")
-
-
 route_patterns = [
     guards.public("/", index),
     guards.private("/dashboard", dashboard),
-    guards.impersonal("/healthz", healthz),
 ]

@@ -7,20 +7,19 @@ Chapter: "Letters". Source: v5.0.0-2.3.3 (all or nothing), v5.0.0-16.2.5 (nothin
 """
 
 import asyncio
-import logging
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 
-from app import db
+from app import db, logs
 from app.mail import outbox, transport
 from app.mail.message import Composer, Message
 from app.mail.outbox import Owed
 from app.settings import get_settings
 from app.web import client
 
-log = logging.getLogger("lanyard.mail")
+log = logs.get("mail")
 
 # After each try that failed; ten in a day and a half, then it is a dead letter.
 WAITS = tuple(timedelta(seconds=each) for each in (10, 60, 300, 1800, 3600, 7200, 4 * 3600, 8 * 3600, 16 * 3600))
@@ -66,9 +65,9 @@ async def _round(composers: Mapping[str, Composer]) -> int:
     try:
         return await send_due(composers)
     except db.Unavailable:
-        log.warning("letters wait: the database cannot be asked")
+        log.warning("letters_wait", reason="the database cannot be asked")
     except Exception:
-        log.exception("letters wait")
+        log.exception("letters_wait")
     return 0
 
 
@@ -99,23 +98,23 @@ async def _try(letter: Owed, composers: Mapping[str, Composer], now: datetime) -
         how = {"sent_at": now, "failed_at": None} if message else {"dropped_at": now}
         outcome = {**how, "next_try_at": now + outbox.KEPT, "error": ""}
     except db.Unavailable:
-        log.warning("letter %s waits: the database cannot be asked", letter.id)
+        log.warning("letter_waits", letter=str(letter.id), reason="the database cannot be asked")
         return  # nor could it be told; the lease runs out
     except Exception as error:
         outcome = _after(error, letter, message, now)
     try:
         await outbox.settle(letter, **outcome, **kept)
     except db.Unavailable:
-        log.warning("letter %s is tried again: the database could not be told how it went", letter.id)
+        log.warning("letter_tried_again", letter=str(letter.id), reason="the database could not be told how it went")
 
 
 async def _send(message: Message, letter: Owed, now: datetime) -> None:
     mail, settings = transport.written(message, letter.id, now), get_settings()
     if settings.smtp_url:
         await transport.send(mail)
-        log.info("letter %s (%s) is sent", letter.id, letter.kind)
+        log.info("letter_sent", letter=str(letter.id), kind=letter.kind)
     else:
-        log.info("mail to %s: %s - read it at %s/dev/mailbox", message.recipient, message.subject, settings.origin)
+        log.info("letter_for_the_mailbox", kind=letter.kind, read_it_at=f"{settings.origin}/dev/mailbox")
 
 
 def _after(error: Exception, letter: Owed, message: Message | None, now: datetime) -> dict[str, Any]:
@@ -125,10 +124,13 @@ def _after(error: Exception, letter: Owed, message: Message | None, now: datetim
     # A defect of ours wants its place; a mail server that is down does not.
     trace = None if isinstance(error, (*transport.Failed, transport.Undeliverable, UnknownKindError)) else error
     if isinstance(error, transport.Undeliverable) or letter.attempts > len(WAITS):
-        log.error("letter %s (%s) is dead: %s", letter.id, letter.kind, shown, exc_info=trace)
+        log.error("letter_dead", letter=str(letter.id), kind=letter.kind, reason=shown, exc_info=trace)
         return {"failed_at": now, "next_try_at": now + outbox.DEAD_KEPT, "error": reason}
     wait = WAITS[letter.attempts - 1]
-    log.warning("letter %s (%s) is tried again in %s: %s", letter.id, letter.kind, wait, shown, exc_info=trace)
+    seconds = int(wait.total_seconds())
+    log.warning(
+        "letter_tried_again", letter=str(letter.id), kind=letter.kind, seconds=seconds, reason=shown, exc_info=trace
+    )
     return {"next_try_at": now + wait, "error": reason}
 
 

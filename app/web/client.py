@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
+from app import logs
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
@@ -65,7 +67,8 @@ def of(scope: Mapping[str, Any]) -> Iterator[Client]:
     )
     token = _current.set(made)
     try:
-        yield made
+        with logs.in_this_request(made.request_id):
+            yield made
     finally:
         _current.reset(token)
 

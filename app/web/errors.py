@@ -6,7 +6,6 @@ Source: RFC 9457; v5.0.0-16.5.1 (no internals), v5.0.0-16.5.4 (a last-resort han
 """
 
 import json
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
@@ -18,10 +17,10 @@ from ravyn import Request
 from ravyn.exceptions import ValidationErrorException
 from ravyn.requests import ClientDisconnect
 
-from app import db
+from app import db, logs
 from app.web import client, messages, render, routes
 
-logger = logging.getLogger("lanyard.web")
+log = logs.get("web")
 Handler = Callable[[Any, Any], Awaitable[Any]]
 
 DETAILS = {
@@ -118,10 +117,10 @@ class ErrorBoundary:
             await self.app(scope, receive, watched)
         except Exception as exc:
             if started:  # half an answer is out: only the server can still end the connection
-                logger.exception("%s failed while it was answering", client.current().request_id)
+                log.exception("failed_while_answering")
                 raise
             if scope["type"] == "websocket":  # the framework would send `repr(exc)` as the reason
-                logger.exception("%s failed", client.current().request_id)
+                log.exception("failed")
                 await send({"type": "websocket.close", "code": 1011})
                 return
             response = await self._answer(Request(scope, receive, send), exc)
@@ -134,7 +133,7 @@ class ErrorBoundary:
                 return await self._handler(exc)(request, exc)
             except Exception as failure:
                 exc = failure
-        logger.error("%s could not be answered", client.current().request_id, exc_info=exc)
+        log.error("not_answered", exc_info=exc)
         return _last_resort(500)
 
     def _handler(self, exc: Exception) -> Handler:
@@ -167,7 +166,7 @@ async def _invalid(request: Any, exc: ValidationErrorException) -> Any:
 
 
 async def _unavailable(request: Any, exc: Exception) -> Any:
-    logger.warning("%s the database does not answer: %r", client.current().request_id, exc)
+    log.warning("database_unavailable", reason=str(exc))
     return answer(request, 503, headers={"retry-after": "5"})
 
 
@@ -176,11 +175,11 @@ async def _gone(_: Any, __: Exception) -> Any:
 
 
 async def _unexpected(request: Any, exc: Exception) -> Any:
-    logger.error("%s failed", client.current().request_id, exc_info=exc)
+    log.error("failed", exc_info=exc)
     try:
         return answer(request, 500)
     except Exception:
-        logger.exception("%s the error page itself failed", client.current().request_id)
+        log.exception("error_page_failed")
         return _last_resort(500)
 
 

@@ -6,19 +6,19 @@ Chapter: "Going live".
 Source: the OWASP Secure Headers Project; CSP Level 3; v5.0.0-3.4.*, v5.0.0-4.2.*, v5.0.0-15.4.4, v5.0.0-16.4.1.
 """
 
-import logging
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, unquote_to_bytes
 
 import anyio
 
+from app import logs, metrics
 from app.web import client
 from app.web.errors import Problem
 
-logger = logging.getLogger("lanyard.web")
+log = logs.get("web")
 Headers = list[tuple[bytes, bytes]]
 
 NONCE_BYTES = 18  # 144 bits; CSP asks for 128
@@ -61,12 +61,16 @@ ASCII = bytes(range(0x80)) + b"?" * 0x80
 class SecurityHeaders:
     """Makes `client.current()`, `scope["csp_nonce"]` and the headers.
 
-    `https`: the site is reached over https even where the last hop to this process is not.
+    `https`: the site is reached over https even where the last hop to this process is not. `who`: what the log says of
+    the one who asked, given the scope after the answer.
     """
 
-    def __init__(self, app: Any, *, https: bool = False) -> None:
+    def __init__(
+        self, app: Any, *, https: bool = False, who: Callable[[Any], Mapping[str, Any]] = lambda _: {}
+    ) -> None:
         self.app = app
         self.https = https
+        self.who = who
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -81,7 +85,7 @@ class SecurityHeaders:
                 await self._answer(scope, receive, send, asking.request_id)
 
     async def _answer(self, scope: Any, receive: Any, send: Any, request_id: str) -> None:
-        method, path, started, status = scope["method"], scope["path"], time.perf_counter(), 500
+        method, started, status = scope["method"], time.perf_counter(), 500  # `Methods` changes the first
         ours = [
             *ALWAYS,
             (b"content-security-policy", POLICY.format(nonce=scope["csp_nonce"]).encode("ascii")),
@@ -100,10 +104,19 @@ class SecurityHeaders:
         try:
             await self.app(scope, receive, with_headers)
         finally:
-            # Quoted, so that a path cannot write a line of its own; the query stays out, it may hold secrets.
-            shown = quote(path, safe="/:@!$&'()*+,;=~-._", errors="replace")[:512]
-            milliseconds = (time.perf_counter() - started) * 1000
-            logger.info("%s %s %d %.1fms %s", client.clean(method, 20), shown, status, milliseconds, request_id)
+            seconds = time.perf_counter() - started
+            route = scope.get("route_path_template", "")
+            metrics.answered(route, method, status, seconds)
+            log.info(
+                "request",
+                method=client.clean(method, 20),
+                # Quoted: one printable word. The query stays out, it may hold secrets.
+                path=quote(scope["path"], safe="/:@!$&'()*+,;=~-._", errors="replace")[:512],
+                route=route,
+                status=status,
+                ms=round(seconds * 1000, 1),
+                **self.who(scope),
+            )
 
 
 class WellFormed:

@@ -8,8 +8,11 @@ Source: OWASP CSRF Prevention, "Fetch Metadata headers"; v5.0.0-3.5.1, v5.0.0-3.
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from app import logs
 from app.web import cookies
 from app.web.errors import Problem
+
+log = logs.get("web")
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 TRUSTED_SITES = frozenset({"same-origin", "none"})  # "none": typed or bookmarked, no page is behind it
@@ -43,7 +46,9 @@ class SameOrigin:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket") or self._allowed(scope):
             await self.app(scope, receive, send)
-        elif scope["type"] == "websocket":
+            return
+        log.warning("from_another_site_refused")
+        if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
             raise Problem(403, "This request did not come from a page of this site, so nothing was done.")
@@ -59,19 +64,26 @@ class SameOrigin:
 
 
 class TrustedHost:
-    """Answers only to `hosts` (names without port): 400 for any other, or for none, or for two."""
+    """Answers only to `hosts` (names without port): 400 for any other, or for none, or for two.
 
-    def __init__(self, app: Any, *, hosts: Iterable[str]) -> None:
+    `except_at`: paths asked for by machines that know this process by another name; they name no host in their answer.
+    """
+
+    def __init__(self, app: Any, *, hosts: Iterable[str], except_at: Collection[str] = ()) -> None:
         self.app = app
         self.hosts = frozenset(host.lower() for host in hosts)
+        self.except_at = frozenset(except_at)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        if scope["type"] not in ("http", "websocket") or _host_name(_header(scope, b"host") or "") in self.hosts:
+        if scope["type"] not in ("http", "websocket") or self._ours(scope):
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
             raise Problem(400, "This server does not answer for that host.")
+
+    def _ours(self, scope: Any) -> bool:
+        return _host_name(_header(scope, b"host") or "") in self.hosts or scope["path"] in self.except_at
 
 
 def _header(scope: Any, wanted: bytes) -> str | None:

@@ -29,7 +29,8 @@ PUBLIC = {
 PUBLIC |= {"/learn", "/learn/patterns", "/learn/source/{name:path}", "/learn/{chapter}"}  # learn
 # And of these, what is the same for everybody: nobody looks at the cookies, so it needs no database.
 IMPERSONAL = {
-    "/healthz", "/.well-known/jwks.json", "/.well-known/change-password", "/.well-known/security.txt",
+    "/healthz", "/readyz", "/metrics",
+    "/.well-known/jwks.json", "/.well-known/change-password", "/.well-known/security.txt",
 }  # fmt: skip
 OPEN = ("Public", "Impersonal")
 PRIVATE = [row for row in route_table() if row["guard"] not in (*OPEN, "Developer")]  # see tests/dev

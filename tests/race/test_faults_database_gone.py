@@ -196,7 +196,7 @@ def test_no_request_of_this_file_failed_inside_the_server(server: Server) -> Non
     log = server.log()
 
     assert "Traceback" not in log, log[log.index("Traceback") :]
-    assert " 500 " not in log
+    assert "status=500" not in log
 
 
 def assert_to_come_back_with_the_cookies_that_are_there(answers: list[httpx.Response]) -> None:

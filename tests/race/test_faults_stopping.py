@@ -93,8 +93,8 @@ def assert_stopped_in_order(server: Server) -> None:
     log = server.log()
 
     assert "Traceback" not in log, log[log.index("Traceback") :]
-    assert " ERROR " not in log, log
-    assert " 500 " not in log
+    assert "[error]" not in log, log
+    assert "status=500" not in log
 
 
 async def until(condition: Callable[[], bool]) -> None:

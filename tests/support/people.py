@@ -12,6 +12,7 @@ from app import db
 from app.auth import accounts, cookies, sessions
 from app.auth.models import user_rows
 from app.auth.tokens import TokenPair
+from tests.support import secrets
 
 PASSWORD = "correct horse battery staple"
 _numbers = count(1)
@@ -31,6 +32,7 @@ async def make_user(
 ) -> Person:
     """A new account; each has an address of its own unless told."""
     email = email or f"person{next(_numbers)}@example.com"
+    secrets.keep(email, password)
     user_id = await accounts.create(email, name, password, role)
     assert user_id, f"{email} is taken"
     if not active:
@@ -41,7 +43,9 @@ async def make_user(
 async def start_session(person: Person) -> TokenPair:
     """What a login hands out, without the login."""
     async with db.transaction() as tx:
-        return await sessions.start(tx, SimpleNamespace(id=person.id, role=person.role), now=db.utcnow())
+        pair = await sessions.start(tx, SimpleNamespace(id=person.id, role=person.role), now=db.utcnow())
+    secrets.keep(pair.access_token, pair.refresh_token)
+    return pair
 
 
 async def sign_in(client: Any, person: Person) -> TokenPair:

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 from app import db
 from tests.support import database as databases
+from tests.support import secrets
 from tests.support.environment import ROOT, SCRATCH
 
 T = TypeVar("T")
@@ -63,9 +64,12 @@ class Server:
 
 @contextmanager
 def running(*, workers: int = 1, command: list[str] | None = None, **variables: str) -> Iterator[Server]:
-    """Start a server, wait until it answers, stop it whatever happens. `variables` go into its environment."""
+    """Start a server, wait until it answers, stop it whatever happens. `variables` go into its environment.
+
+    Errors: AssertionError when its log holds a secret.
+    """
     folder = Path(tempfile.mkdtemp(dir=SCRATCH))
-    port = free_port()
+    port = int(variables.get("PORT") or free_port())
     db_url = variables.pop("DATABASE_URL", "") or databases.fresh(folder)
     environment = os.environ | {"HOST": "127.0.0.1", "PORT": str(port), "DATABASE_URL": db_url, "PYTHONUNBUFFERED": "1"}
     environment.pop("PUBLIC_ORIGIN", None)
@@ -83,6 +87,7 @@ def running(*, workers: int = 1, command: list[str] | None = None, **variables: 
         yield server
     finally:
         _stop(process)
+    assert not (leaked := secrets.found_in(server.log(), server.secret)), f"in the log: {leaked}"
 
 
 def free_port() -> int:

@@ -182,5 +182,5 @@ def test_the_log_has_the_bug_and_the_answer_its_reference(wire: Server) -> None:
     answer = exchange(wire, b"GET /fails/bug HTTP/1.1", b"Accept: application/json")
 
     reference = json.loads(answer.body)["request_id"]
-    assert re.search(rf"{reference} failed[\s\S]*hunter2", wire.log())
+    assert re.search(rf"failed source=web request_id={reference}[\s\S]*hunter2", wire.log())
     assert b"hunter2" not in answer.body

@@ -1,0 +1,39 @@
+"""What is counted while the site runs: the instruments of /metrics. Who reads them is `ops`.
+
+Labels come out of closed lists (routes, verdicts, events): a visitor cannot make up a series. With several workers
+`serve` has them share files (the library's multiprocess mode), so that whichever is asked answers for all.
+Source: https://prometheus.io/docs/practices/naming/.
+"""
+
+from functools import cache
+from http import HTTPMethod
+from typing import Any
+
+from prometheus_client import Counter, Gauge, Histogram
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+METHODS = frozenset(HTTPMethod)
+
+REQUESTS = Histogram("lanyard_request_seconds", "Answers, by route", ["route", "method", "status"], buckets=BUCKETS)
+VERDICTS = Counter("lanyard_refresh_verdicts", "Refresh tokens presented, by what was judged", ["verdict"])
+EVENTS = Counter("lanyard_events", "Rows of the audit trail, by event", ["event"])
+TOLD_TO_WAIT = Counter("lanyard_told_to_wait", "Sign-ins and renewals answered with 429 or 503", ["why"])
+
+# Set once a second by each worker (`ops.sampling`); of several workers the worst, or the sum.
+FEED_READ = Gauge(
+    "lanyard_feed_read_timestamp_seconds", "When the change feed was last read", multiprocess_mode="livemin"
+)
+POOL_IN_USE = Gauge("lanyard_pool_connections", "Connections to the database in use", multiprocess_mode="livesum")
+POOL_WAITING = Gauge("lanyard_pool_waiting", "Who waits for a connection", multiprocess_mode="livesum")
+PASSWORDS = Gauge("lanyard_password_checks", "Passwords being hashed or waiting", multiprocess_mode="livesum")
+WORKERS = Gauge("lanyard_workers", "Worker processes", multiprocess_mode="livesum")
+
+
+def answered(route: str, method: str, status: int, seconds: float) -> None:
+    """Count an answer. `route` is the template, "" where no route was found."""
+    _of(route, method if method in METHODS else "other", status).observe(seconds)
+
+
+@cache  # finding the series costs more than counting
+def _of(route: str, method: str, status: int) -> Any:
+    return REQUESTS.labels(route, method, str(status))

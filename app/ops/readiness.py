@@ -1,0 +1,37 @@
+"""Whether this worker can serve: three questions, asked at most once a second however often somebody wants to know."""
+
+import asyncio
+import time
+
+from app import db
+from app.auth import badges
+
+KEPT = 1.0  # seconds
+
+_asking = asyncio.Lock()
+_answer: tuple[float, dict[str, bool]] = (float("-inf"), {})
+
+
+async def checks() -> dict[str, bool]:
+    """Name of the check -> passed. Nobody is told more: what is wrong stands in the log."""
+    global _answer
+    async with _asking:
+        asked, found = _answer
+        if time.monotonic() - asked > KEPT:
+            found = await _look()
+            _answer = time.monotonic(), found
+        return found
+
+
+def forget() -> None:
+    """Ask again next time."""
+    global _answer
+    _answer = (float("-inf"), {})
+
+
+async def _look() -> dict[str, bool]:
+    try:
+        behind = await db.behind()
+    except db.Unavailable:
+        return {"database": False, "migrations": False, "feed": badges.is_fresh()}
+    return {"database": True, "migrations": not behind, "feed": badges.is_fresh()}
