@@ -66,6 +66,12 @@ def prune(_: argparse.Namespace) -> int:
     return 0
 
 
+def doctor(options: argparse.Namespace) -> int:
+    from app import doctor
+
+    return doctor.run(options)
+
+
 def rotate_keys(options: argparse.Namespace) -> int:
     from app.auth import secret_file
     from app.settings import env_file
@@ -127,6 +133,18 @@ def _parser() -> argparse.ArgumentParser:
 
     command = commands.add_parser("routes", help="list the routes", description="Every route and the guard before it.")
     command.set_defaults(command=routes)
+
+    command = commands.add_parser(
+        "doctor",
+        help="look for mistakes in the set-up, and say how to mend them",
+        description="Look at settings, files, port, database, mail server and the site as visitors reach it. "
+        "Exit code 1 if there is something to mend. Fails to sign in once, on purpose.",
+    )
+    command.add_argument(
+        "--workers", type=_count, default=1, metavar="N", help="processes on this database, all machines together (1)"
+    )
+    command.add_argument("--forwarded-allow-ips", default="", metavar="IPS", help="as `serve` is given them")
+    command.set_defaults(command=doctor)
 
     command = commands.add_parser(
         "prune", help="delete what is over", description="Delete what is over; a running server does so every hour."

@@ -274,7 +274,15 @@ def secrets_folder() -> Path | None:
 
 def describe(error: ValidationError) -> str:
     """The first thing to mend, in one line that names the variable and never repeats its value."""
-    first = error.errors(include_input=False, include_url=False, include_context=False)[0]
+    return describe_all(error)[0]
+
+
+def describe_all(error: ValidationError) -> list[str]:
+    """As `describe`, for everything there is to mend."""
+    return [_described(each) for each in error.errors(include_input=False, include_url=False, include_context=False)]
+
+
+def _described(first: Any) -> str:
     message = first["msg"].removeprefix("Value error, ")
     if not first["loc"]:
         return message

@@ -1,6 +1,7 @@
 """As in production: Caddy with TLS, two processes, PostgreSQL. The files of deploy/, without a container engine."""
 
 import re
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -58,7 +59,9 @@ class Site:
 
     def client(self, source: str = "127.0.0.1", **options: Any) -> httpx.Client:
         """A program at that address of the loopback network."""
-        transport = httpx.HTTPTransport(verify=self.proxy.trusts, local_address=source)
+        transport = httpx.HTTPTransport(
+            verify=ssl.create_default_context(cafile=self.proxy.authority), local_address=source
+        )
         return httpx.Client(transport=transport, base_url=self.origin, timeout=30, **options)
 
 

@@ -11,6 +11,7 @@ from email import policy
 from email.headerregistry import Address
 from email.message import EmailMessage
 from functools import cache
+from typing import Any
 from urllib.parse import unquote, urlsplit
 from uuid import UUID
 
@@ -65,26 +66,37 @@ def written(message: Message, letter_id: UUID, at: datetime) -> EmailMessage:
 
 async def send(mail: EmailMessage) -> None:
     """Hand it to the mail server of SMTP_URL. Errors: Undeliverable; `Failed` for what may go better later."""
-    url = urlsplit(get_settings().smtp_url)
-    host, implicit = url.hostname or "", url.scheme == "smtps"
     try:
-        await aiosmtplib.send(
-            mail,
-            hostname=host,
-            port=url.port or PORTS[url.scheme],
-            username=unquote(url.username) if url.username else None,
-            password=unquote(url.password) if url.password else None,
-            local_hostname=_host(),  # else a look-up of this machine's name, which then stands in every letter
-            use_tls=implicit,
-            start_tls=not implicit and host not in LOOPBACK,  # True: or not at all
-            tls_context=_tls(),
-            timeout=STEP_SECONDS,
-        )
+        await aiosmtplib.send(mail, **_server())
     except aiosmtplib.SMTPRecipientsRefused as error:
         refusal = error.recipients[0]
         if refusal.code >= 500:
             raise Undeliverable(f"{refusal.code} {refusal.message}") from error
         raise
+
+
+async def greet() -> str:
+    """Connect as `send` does, say who we are, and leave. Returns host and port. Errors: as `send`."""
+    server = _server()
+    async with aiosmtplib.SMTP(**server) as smtp:
+        await smtp.noop()
+    return f"{server['hostname']}:{server['port']}"
+
+
+def _server() -> dict[str, Any]:
+    url = urlsplit(get_settings().smtp_url)
+    host, implicit = url.hostname or "", url.scheme == "smtps"
+    return {
+        "hostname": host,
+        "port": url.port or PORTS[url.scheme],
+        "username": unquote(url.username) if url.username else None,
+        "password": unquote(url.password) if url.password else None,
+        "local_hostname": _host(),  # else a look-up of this machine's name, which then stands in every letter
+        "use_tls": implicit,
+        "start_tls": not implicit and host not in LOOPBACK,  # True: or not at all
+        "tls_context": _tls(),
+        "timeout": STEP_SECONDS,
+    }
 
 
 @cache

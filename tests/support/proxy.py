@@ -4,7 +4,6 @@ import os
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -19,6 +18,7 @@ import trustme
 from tests.support.environment import ROOT, SCRATCH
 
 READY_SECONDS = 30
+CADDYFILE = ROOT / "deploy" / "Caddyfile"
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Proxy:
     origin: str
     port: int
     plain_port: int
-    trusts: ssl.SSLContext
+    authority: Path
     log_file: Path
 
 
@@ -44,7 +44,7 @@ def environment_of(origin: str, *upstreams: str, plain_port: int, certificate: s
 
 
 @contextmanager
-def proxying(origin: str, *upstreams: str, plain_port: int) -> Iterator[Proxy]:
+def proxying(origin: str, *upstreams: str, plain_port: int, caddyfile: Path = CADDYFILE) -> Iterator[Proxy]:
     """Caddy at `origin` (https://localhost:PORT) for these upstreams; stopped whatever happens."""
     folder = Path(tempfile.mkdtemp(dir=SCRATCH))
     authority = trustme.CA()
@@ -58,12 +58,11 @@ def proxying(origin: str, *upstreams: str, plain_port: int) -> Iterator[Proxy]:
     homes = {"XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "HOME": str(folder)}
     with (folder / "caddy.log").open("wb") as log:
         process = subprocess.Popen(
-            [binary(), "run", "--config", str(ROOT / "deploy" / "Caddyfile"), "--adapter", "caddyfile"],
+            [binary(), "run", "--config", str(caddyfile), "--adapter", "caddyfile"],
             env=os.environ | homes | given, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
-    trusts = ssl.create_default_context()
-    authority.configure_trust(trusts)
-    proxy = Proxy(origin, int(given["HTTPS_PORT"]), plain_port, trusts, folder / "caddy.log")
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    proxy = Proxy(origin, int(given["HTTPS_PORT"]), plain_port, folder / "authority.pem", folder / "caddy.log")
     try:
         _wait_until_it_listens(process, proxy)
         yield proxy

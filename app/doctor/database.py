@@ -1,0 +1,105 @@
+"""The database: does it answer, is it up to date, may we too much, are there connections enough, what time is it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from app import db
+from app.auth import demo
+from app.doctor import Finding
+from app.settings import LOOPBACK, get_settings
+
+CLOCKS_APART = timedelta(seconds=5)
+SPARE = 5  # connections for the migration, a backup and whoever looks
+
+
+def examine(workers: int) -> Iterator[Finding]:
+    address = db.database.address
+    where = address.database if address.get_backend_name() == "sqlite" else f"{address.host}/{address.database}"
+    try:
+        pending = db.pending()
+    except (db.Unavailable, OSError) as error:
+        yield Finding("database", f"{where} does not answer: {error}", "start it, or correct DATABASE_URL")
+        return
+    yield Finding("database", f"{where} answers")
+    if pending:
+        yield Finding("migrations", f"not run yet: {', '.join(pending)}", "python -m app migrate")
+        return
+    yield Finding("migrations", "all have run")
+    yield from asyncio.run(_connected(workers))
+
+
+async def _connected(workers: int) -> list[Finding]:
+    await db.connect()
+    try:
+        return [finding async for finding in _questions(workers)]
+    finally:
+        await db.disconnect()
+
+
+async def _questions(workers: int) -> AsyncIterator[Finding]:
+    apart = abs(await db.fetch_value(sa.select(db.now())) - db.utcnow())
+    if apart > CLOCKS_APART:
+        says = f"this machine and the database are {apart.total_seconds():.0f} seconds apart: tokens end at odd times"
+        yield Finding("clock", says, "let both follow a time server (timedatectl set-ntp true)")
+    else:
+        yield Finding("clock", "this machine and the database agree")
+    if not get_settings().is_development and (email := await demo.still_open()):
+        says = f"the published password of {email} works here"
+        yield Finding("accounts", says, "deactivate the account, or give it another password")
+    if db.database.address.get_backend_name() == "postgresql":
+        async for finding in _postgresql(workers):
+            yield finding
+
+
+async def _postgresql(workers: int) -> AsyncIterator[Finding]:
+    yield await _roles()
+    yield await _pools(workers)
+    address = db.database.address
+    if address.host not in (*LOOPBACK, None) and db.database.connect_args.get("ssl") not in (
+        "verify-full",
+        "verify-ca",
+    ):
+        says = "the connection to the database is not sure to be encrypted, nor who answers it (v5.0.0-12.3.2)"
+        yield Finding("tls", says, "DATABASE_URL=...?sslmode=verify-full", note=get_settings().is_development)
+
+
+async def _roles() -> Finding:
+    """Who serves needs rows, no tables, and of the audit trail only its end (v5.0.0-13.2.2, v5.0.0-16.4.2)."""
+    can = await db.fetch_one(
+        sa.text(
+            "SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS anything, "
+            "has_schema_privilege(current_user, 'public', 'CREATE') AS tables, "
+            "has_table_privilege(current_user, 'audit_events', 'UPDATE') "
+            "OR has_table_privilege(current_user, 'audit_events', 'DELETE') AS history, current_user AS name"
+        )
+    )
+    too_much = {
+        "is a superuser": can.anything,
+        "can make and drop tables": can.tables,
+        "can rewrite the audit trail": can.history,
+    }
+    says = " and ".join(words for words, true in too_much.items() if true)
+    if not says:
+        return Finding("role", f"{can.name} can do what serving needs, and no more")
+    fix = "two roles, one that migrates and one that serves: deploy/roles.sql"
+    return Finding("role", f"{can.name} {says}", fix, note=get_settings().is_development)
+
+
+async def _pools(workers: int) -> Finding:
+    row = await db.fetch_one(
+        sa.text(
+            "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+            " - coalesce(current_setting('reserved_connections', true)::int, 0) AS most"
+        )
+    )
+    size = get_settings().database_pool_size
+    wanted = workers * size + SPARE
+    sum_ = f"{workers} workers x {size} connections + {SPARE} spare = {wanted}, of {row.most}"
+    if wanted <= row.most:
+        return Finding("pool", sum_)
+    return Finding(
+        "pool", sum_, f"APP_DATABASE_POOL_SIZE={max(1, (row.most - SPARE) // workers)}, or raise max_connections"
+    )

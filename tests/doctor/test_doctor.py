@@ -1,0 +1,218 @@
+"""The doctor finds each mistake that is planted, says how to mend it, and finds nothing where nothing is wrong."""
+
+import asyncio
+import os
+import re
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiosmtpd.controller
+import pytest
+
+from app import db
+from app.auth import demo
+from tests.support import database as databases
+from tests.support import postgres
+from tests.support.environment import ROOT
+from tests.support.proxy import CADDYFILE, proxying
+from tests.support.server import Server, free_port, running
+
+pytestmark = pytest.mark.race
+
+STRONG = "k3J9x!aB7qLmZ2wR8tYvE4uI6oP0sDfGh1jKcNbV5"
+
+AN_HOUR_AHEAD = """\
+import sys
+from datetime import timedelta
+from app import db
+from app.__main__ import main
+db.utcnow = lambda utcnow=db.utcnow: utcnow() + timedelta(hours=1)
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+class Report:
+    def __init__(self, done: "subprocess.CompletedProcess[str]") -> None:
+        self.code, self.text = done.returncode, done.stdout
+        assert not done.stderr, done.stderr
+        lines = re.findall(r"^(ok|note|WRONG) +(\w+) +(.+)(?:\n +fix: (.+))?$", self.text, re.MULTILINE)
+        self.wrong = {what: (says, fix) for mark, what, says, fix in lines if mark == "WRONG"}
+        self.seen = {what for _, what, _, _ in lines}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, str]:
+    """Of a site in production on this machine, as it should be; SQLite, and no server running."""
+    port = str(free_port())
+    (tmp_path / "env").touch(mode=0o600)
+    address = databases.copy_to(tmp_path / "lanyard.db")
+    (tmp_path / "lanyard.db").chmod(0o600)
+    return {
+        "PATH": os.environ["PATH"],
+        "APP_ENV_FILE": str(tmp_path / "env"),
+        "APP_ENV": "production",
+        "APP_SECRET_KEY": STRONG,
+        "APP_ARGON2_MEMORY_KIB": "19456",
+        "APP_ISSUER": "",
+        "APP_AUDIENCE": "",
+        "PUBLIC_ORIGIN": f"http://localhost:{port}",
+        "PORT": port,
+        "DATABASE_URL": address,
+    }
+
+
+def examine(settings: dict[str, str], *arguments: str, program: Sequence[str] = ("-m", "app")) -> Report:
+    command = [sys.executable, *program, "doctor", *arguments]
+    return Report(subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=120))
+
+
+def test_every_setting_that_is_refused_is_named_at_once(settings: dict[str, str]) -> None:
+    report = examine(settings | {"APP_SECRET_KEY": "too short", "APP_JWT_ALGORITHM": "none", "PORT": "99999"})
+
+    assert report.code == 1
+    for name in ("APP_SECRET_KEY is too short", "APP_JWT_ALGORITHM must be one of", "PORT"):
+        assert name in report.text
+    assert "Traceback" not in report.text
+    assert "too short: 32 bytes" in report.text
+
+
+def test_mistakes_on_this_machine_are_found(settings: dict[str, str]) -> None:
+    Path(settings["APP_ENV_FILE"]).chmod(0o644)
+    let_demo_accounts_in(settings["DATABASE_URL"])
+
+    with socket.create_server(("127.0.0.1", int(settings["PORT"]))):
+        report = examine(
+            settings | {"PUBLIC_ORIGIN": "http://127.0.0.1:1", "SMTP_URL": f"smtp://127.0.0.1:{free_port()}"}
+        )
+
+    assert report.code == 1
+    assert report.wrong["files"][1] == f"chmod 600 {settings['APP_ENV_FILE']}"
+    assert "another program" in report.wrong["port"][0]
+    assert report.wrong["port"][1] == f"stop it, or choose PORT={int(settings['PORT']) + 1}"
+    assert report.wrong["address"][1] == "PUBLIC_ORIGIN=http://localhost:1"
+    assert "admin@example.com" in report.wrong["accounts"][0]
+    assert "does not take our letters" in report.wrong["mail"][0]
+    assert "is not reached" in report.wrong["site"][0]
+
+
+def test_migrations_that_have_not_run_and_letters_that_cannot_go_out_are_found(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    empty = f"sqlite:///{tmp_path / 'empty.db'}"
+
+    report = examine(
+        settings | {"DATABASE_URL": empty, "PUBLIC_ORIGIN": "https://localhost:1", "COOKIE_INSECURE": "true"}
+    )
+
+    assert report.wrong["migrations"][1] == "python -m app migrate"
+    assert "SMTP_URL=" in report.wrong["mail"][1]
+    assert report.wrong["cookies"][1] == "remove COOKIE_INSECURE"
+
+
+def test_database_that_does_not_answer_is_found(settings: dict[str, str]) -> None:
+    nowhere = f"postgresql://somebody:hunter2@127.0.0.1:{free_port()}/lanyard"
+
+    report = examine(settings | {"DATABASE_URL": nowhere})
+
+    assert "does not answer" in report.wrong["database"][0]
+    assert "hunter2" not in report.text
+
+
+def test_superuser_too_many_connections_and_a_wrong_clock_are_found(settings: dict[str, str]) -> None:
+    """The tests' PostgreSQL has 200 connections, its `postgres` may do everything, and its clock is right."""
+    wanted = {"DATABASE_URL": postgres.fresh(), "APP_DATABASE_POOL_SIZE": "20"}
+
+    report = examine(settings | wanted, "--workers", "12", program=("-c", AN_HOUR_AHEAD))
+
+    assert "3600 seconds apart" in report.wrong["clock"][0]
+    assert "is a superuser" in report.wrong["role"][0]
+    assert report.wrong["role"][1].endswith("deploy/roles.sql")
+    assert report.wrong["pool"][0].startswith("12 workers x 20 connections + 5 spare = 245, of 19")
+    assert report.wrong["pool"][1].startswith("APP_DATABASE_POOL_SIZE=16")
+
+
+@pytest.fixture
+def sink() -> Iterator[str]:
+    """A mail server on this machine, which needs no TLS."""
+
+    class Takes:
+        async def handle_DATA(self, *_: Any) -> str:  # noqa: N802 - the name aiosmtpd calls
+            return "250 taken"
+
+    controller = aiosmtpd.controller.Controller(Takes(), hostname="127.0.0.1", port=free_port())
+    controller.start()
+    yield f"smtp://127.0.0.1:{controller.port}"
+    controller.stop()
+
+
+@contextmanager
+def site(settings: dict[str, str], caddyfile: Path = CADDYFILE, proxies: str = "127.0.0.1") -> Iterator[dict[str, str]]:
+    """A server behind Caddy with TLS; yields the settings of whoever asks the doctor about it."""
+    with ExitStack() as stack:
+        port, inside, plain = free_port(), free_port(), free_port()
+        origin = f"https://localhost:{port}"
+        ours = settings | {"PUBLIC_ORIGIN": origin, "PORT": str(inside), "MAIL_FROM": "site@example.com"}
+        started: Server = stack.enter_context(running(arguments=["--forwarded-allow-ips", proxies], **ours))
+        proxy = stack.enter_context(
+            proxying(origin, f"127.0.0.1:{started.port}", plain_port=plain, caddyfile=caddyfile)
+        )
+        yield ours | {"SSL_CERT_FILE": str(proxy.authority)}
+
+
+def test_site_that_is_set_up_well_has_nothing_to_mend(settings: dict[str, str], sink: str) -> None:
+    with site(settings | {"SMTP_URL": sink}) as ours:
+        report = examine(ours, "--forwarded-allow-ips", "127.0.0.1")
+
+        assert report.code == 0, report.text
+        assert not report.wrong
+        assert "a visitor's own address counts (127.0.0.2)" in report.text
+        assert {"tls", "cookies", "proxy", "mail", "clock", "migrations", "database", "port"} <= report.seen
+
+        without = examine({name: value for name, value in ours.items() if name != "SSL_CERT_FILE"})
+        assert "a certificate for this name that browsers trust" in without.wrong["tls"][1]
+
+
+def test_proxy_that_is_not_believed_is_found(settings: dict[str, str]) -> None:
+    with site(settings, proxies="127.0.0.9") as ours:
+        report = examine(ours)
+
+    assert "every visitor seems to come from 127.0.0.1" in report.wrong["proxy"][0]
+    assert "--forwarded-allow-ips 127.0.0.1" in report.wrong["proxy"][1]
+
+
+def test_proxy_that_lets_visitors_choose_and_cuts_cookies_is_found(settings: dict[str, str], tmp_path: Path) -> None:
+    careless = tmp_path / "Caddyfile"
+    said = "\t\tlb_policy least_conn\n"
+    careless.write_text(
+        CADDYFILE.read_text().replace(
+            said,
+            f"{said}\t\theader_up X-Forwarded-For {{http.request.header.X-Forwarded-For}}\n"
+            '\t\theader_down Set-Cookie "; HttpOnly" ""\n\t\theader_down -Strict-Transport-Security\n',
+        )
+    )
+
+    with site(settings, careless) as ours:
+        report = examine(ours)
+
+    assert "a visitor can choose the address" in report.wrong["proxy"][0]
+    assert "without httponly" in report.wrong["cookies"][0]
+    assert "Strict-Transport-Security" in report.wrong["headers"][1]
+
+
+def let_demo_accounts_in(url: str) -> None:
+    async def let_in() -> None:
+        await db.connect()
+        try:
+            await demo.ensure()
+        finally:
+            await db.disconnect()
+
+    before = db.url()
+    db.point_at(url)
+    asyncio.run(let_in())
+    db.point_at(before)
