@@ -86,6 +86,28 @@ routes: $(VENV)/.run .env ## every route and the guard before it
 lock: $(VENV)/.dev ## make the lock files again after pyproject.toml changed (U=1: newest versions)
 	@$(LOCK) $(if $(U),--upgrade) pyproject.toml -o requirements.lock
 	@$(LOCK) $(if $(U),--upgrade) -c requirements.lock pyproject.toml --group dev -o requirements-dev.lock
+	@$(LOCK) $(if $(U),--upgrade) -c requirements-dev.lock pyproject.toml --group audit -o requirements-audit.lock
+
+.PHONY: sbom
+sbom: $(VENV)/.audit ## the parts list of what runs (CycloneDX), in var/sbom.cdx.json
+	@mkdir -p var && $(VENV)/bin/cyclonedx-py requirements requirements.lock --output-reproducible --of JSON -o var/sbom.cdx.json
+
+.PHONY: licences
+licences: $(VENV)/.audit ## write deploy/licences.md anew: under which licence each part may be used
+	@{ echo '# Licences of what runs'; echo; echo 'Written by `make licences` from the packages that `requirements.lock` names.'; echo; \
+	$(VENV)/bin/pip-licenses --from=mixed --format=markdown --order=name \
+		--packages $$(sed -n 's/^\([a-z0-9._-]*\)==.*/\1/p' requirements.lock); } >deploy/licences.md
+
+.PHONY: advisories
+advisories: $(VENV)/.audit ## known holes in what runs (needs the advisory service)
+	@$(VENV)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
+
+.PHONY: audit
+audit: $(VENV)/.audit $(VENV)/.dev ## what is looked at now and then: advisories, markup (vnu), Lighthouse, the API by chance
+	@failed=; $(MAKE) advisories || failed="$$failed advisories"; \
+	$(PY) -m e2e.audit || failed="$$failed pages"; \
+	FUZZ_EXAMPLES=300 $(PY) -m pytest tests/ops/test_openapi.py -q || failed="$$failed api"; \
+	[ -z "$$failed" ] || { echo "to mend:$$failed"; exit 1; }
 
 .PHONY: clean
 clean: ## remove the environment, caches and test results; the database and .env stay
@@ -103,6 +125,9 @@ $(VENV)/.run: requirements.lock $(VENV)/.made
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.made
 	$(call INSTALL,requirements-dev.lock)
 	@touch $(VENV)/.run
+
+$(VENV)/.audit: requirements-audit.lock $(VENV)/.made
+	$(call INSTALL,requirements-audit.lock)
 
 # The interpreter of the machine, never a downloaded one. uv only saves time: without it, pip installs the same lock.
 $(VENV)/.made:

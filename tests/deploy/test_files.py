@@ -33,9 +33,11 @@ def program(name: str) -> str:
         ["hadolint", "deploy/Dockerfile"],
         ["shellcheck", "deploy/postgres-init.sh", ".ci/run"],
         ["check-jsonschema", "--builtin-schema", "vendor.compose-spec", "deploy/compose.yaml"],
+        ["check-jsonschema", "--builtin-schema", "vendor.github-workflows", "deploy/ci/github.yml"],
+        ["zizmor", "--offline", "--no-progress", "deploy/ci/github.yml"],
         ["systemd-analyze", "security", "--offline=true", "--threshold=20", "deploy/lanyard.service"],
     ],
-    ids=lambda command: command[0],
+    ids=lambda command: f"{command[0]} {command[-1]}",
 )
 def test_file_is_well_formed(command: list[str]) -> None:
     done = subprocess.run([program(command[0]), *command[1:]], cwd=ROOT, capture_output=True, text=True)
@@ -118,3 +120,32 @@ def test_image_holds_what_the_application_reads_and_nothing_else() -> None:
 
     assert {"app", "templates", "static", "requirements.lock"} <= let_in
     assert not {".env", "var", "tests", "e2e", ".git", "deploy"} & let_in
+
+
+def test_actions_are_pinned_by_the_hash_of_their_commit() -> None:
+    used = re.findall(r"uses: (\S+)", (DEPLOY / "ci" / "github.yml").read_text())
+
+    assert used
+    assert all(re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", action) for action in used)
+
+
+def test_list_of_licences_names_every_package_that_runs() -> None:
+    """`make licences` writes it again."""
+    locked = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    listed = re.findall(
+        r"^\| *([\w.-]+) *\| *(\S+) *\| *(.+?) *\|$", (DEPLOY / "licences.md").read_text(), re.MULTILINE
+    )
+    versions = {re.sub(r"[-_.]+", "-", name).lower(): version for name, version, _ in listed}
+
+    # What another system alone needs is not installed here, and so not listed.
+    missing = set(locked) - set(versions)
+    assert missing <= {"colorama", "tzdata", "winloop", "exceptiongroup", "async-timeout"}, "run make licences"
+    assert {name: locked[name] for name in versions if name in locked} == {
+        name: version for name, version in versions.items() if name in locked
+    }
+    assert not [name for name, _, licence in listed if licence in ("", "UNKNOWN")]
+
+
+def test_locks_name_no_registry() -> None:
+    for lock in ROOT.glob("requirements*.lock"):
+        assert "://" not in lock.read_text()
