@@ -38,7 +38,7 @@ from app.notes import api as notes_api
 from app.notes import pages as notes_pages
 from app.notes import store as notes_store
 from app.ops import pages as ops_pages
-from app.ops import sampling
+from app.ops import reference, sampling
 from app.settings import Settings, get_settings
 from app.web import hardening, routes, static
 from app.web.errors import ErrorBoundary
@@ -120,7 +120,8 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
 
 def features() -> tuple[Any, ...]:
     """Those of development first: an address of theirs may fit a pattern of another feature."""
-    return (DEVELOPMENT if get_settings().is_development else ()) + FEATURES
+    settings = get_settings()
+    return (DEVELOPMENT if settings.is_development else ()) + FEATURES + ((reference,) if settings.shows_docs else ())
 
 
 def route_table() -> list[dict[str, str]]:

@@ -69,6 +69,7 @@ class Settings(RavynSettings):
     address_failures_per_5_minutes: int = Field(default=50, ge=1)
     login_failures_per_minute: int = Field(default=600, ge=1)
     address_letters_per_hour: int = Field(default=20, ge=1)
+    docs: bool | None = None
     metrics_token: str = Field(default="", repr=False)
     body_limit_bytes: int = Field(default=1024 * 1024, gt=0)
     learn: bool | None = None  # learn
@@ -94,6 +95,11 @@ class Settings(RavynSettings):
         return self.is_development if self.learn is None else self.learn
 
     # /learn
+    @property
+    def shows_docs(self) -> bool:
+        """The reference of the JSON API: in development, or where the operator says so."""
+        return self.is_development if self.docs is None else self.docs
+
     @property
     def secret_keys(self) -> list[str]:
         """The secret that signs, then those that only verify."""

@@ -4,7 +4,8 @@ Chapter: "The same doors for programs". Patterns: login-endpoint, login-errors, 
 protected.
 """
 
-from typing import Any
+from typing import Any, Literal
+from uuid import UUID
 
 from lilya.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
@@ -28,6 +29,37 @@ class RefreshRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     refresh_token: str
+
+
+class Answer(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Tokens(Answer):
+    """A pair: the access token for every request, the refresh token for the next pair, once."""
+
+    access_token: str
+    refresh_token: str
+    token_type: Literal["bearer"]
+    expires_in: int = Field(description="seconds that the access token lives")
+
+
+class Renewed(Answer):
+    """The pair, or, where the refresh token came in a cookie, new cookies and this alone."""
+
+    access_token: str = ""
+    refresh_token: str = ""
+    token_type: Literal["bearer"]
+    expires_in: int
+
+
+class Me(Answer):
+    """Whose token it is, as the rows say."""
+
+    user_id: UUID
+    email: str
+    name: str
+    role: Literal["user", "admin"]
 
 
 @post(status_code=200)
@@ -112,10 +144,10 @@ def _in_the_body(pair: TokenPair) -> dict[str, Any]:
 
 
 route_patterns = [
-    guards.public("/api/auth/login", login),
-    guards.public("/api/auth/refresh", refresh),
-    guards.public("/api/auth/logout", logout),
-    guards.private("/api/auth/me", me),
-    guards.private("/api/protected", protected),
+    guards.public("/api/auth/login", login, answers={200: Tokens}),
+    guards.public("/api/auth/refresh", refresh, answers={200: Renewed}),
+    guards.public("/api/auth/logout", logout, answers={204: None}),
+    guards.private("/api/auth/me", me, answers={200: Me}),
+    guards.private("/api/protected", protected, answers={200: Me}),
     guards.impersonal("/.well-known/jwks.json", jwks),
 ]

@@ -3,13 +3,12 @@
 Chapter: "The way of a request". Source: RFC 6750 section 3, RFC 9470 section 3.
 """
 
-import logging
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from lilya.responses import RedirectResponse
 
-from app import db, metrics
+from app import db, logs, metrics
 from app.audit import events
 from app.auth import cookies
 from app.auth.errors import (
@@ -22,9 +21,9 @@ from app.auth.errors import (
     Unavailable,
 )
 from app.settings import get_settings
-from app.web import client, errors, render, urls
+from app.web import errors, render, urls
 
-log = logging.getLogger("lanyard.auth")
+log = logs.get("auth")
 SAFE = ("GET", "HEAD")
 CLEAR = {"Clear-Site-Data": '"cache", "storage"'}
 
@@ -56,8 +55,7 @@ async def _note_denial(user: Any) -> None:
     try:
         await events.record(events.ACCESS_DENIED, user_id=user.id, actor_id=user.id, session_id=user.sid)
     except db.Unavailable:
-        request_id = client.current().request_id
-        log.warning("%s access denied to user %s; the audit trail takes no writes", request_id, user.id)
+        log.warning("access_denied_unrecorded", user=logs.pseudonym(user.id))  # the audit trail takes no writes
 
 
 def unauthorized(request: Any, *, token_sent: bool, detail: str = "Sign in first.", **members: Any) -> Any:

@@ -114,12 +114,13 @@ class Impersonal(Public):
     """Everybody alike: nobody looks who asks, so the database may be down or stuck (see `identity.TokenBackend`)."""
 
 
-def private(path: str, handler: Any, guard: type[Guard] = SignedIn) -> Gateway:
-    return _guarded(path, handler, guard)
+def private(path: str, handler: Any, guard: type[Guard] = SignedIn, **about: Any) -> Gateway:
+    """`about`, for routes of the JSON API: `answers` and `query` (see `web.openapi`)."""
+    return _guarded(path, handler, guard, **about)
 
 
-def public(path: str, handler: Any) -> Gateway:
-    return _guarded(path, handler, Public)
+def public(path: str, handler: Any, **about: Any) -> Gateway:
+    return _guarded(path, handler, Public, **about)
 
 
 def developer(path: str, handler: Any) -> Gateway:
@@ -130,9 +131,10 @@ def impersonal(path: str, handler: Any) -> Gateway:
     return _guarded(path, handler, Impersonal)
 
 
-def _guarded(path: str, handler: Any, guard: type[Guard]) -> Gateway:
+def _guarded(path: str, handler: Any, guard: type[Guard], **about: Any) -> Gateway:
     gateway: Any = Gateway(path, handler=handler, permissions=[guard])
     gateway.guard = guard  # for the table of routes
+    gateway.__dict__ |= about
     return gateway
 
 

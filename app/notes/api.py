@@ -1,6 +1,8 @@
 """The demo domain as JSON: the same rules as the pages, the same 404 for another person's note."""
 
+from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from lilya.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict
@@ -27,6 +29,31 @@ class NotePatch(BaseModel):
 
     title: Title | None = None
     body: Body | None = None
+
+
+class Note(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID
+    title: str
+    body: str
+    created_at: datetime
+    updated_at: datetime
+
+
+class NoteList(BaseModel):
+    """Newest first; `next_cursor` is null on the last page."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[Note]
+    next_cursor: UUID | None
+
+
+QUERY = (
+    {"name": "q", "in": "query", "schema": {"type": "string", "maxLength": 200}, "description": "words to look for"},
+    {"name": "cursor", "in": "query", "schema": {"type": "string", "format": "uuid"}, "description": "next_cursor"},
+)
 
 
 @get()
@@ -89,9 +116,9 @@ def _json(note: Any) -> dict[str, Any]:
 
 
 route_patterns = [
-    guards.private("/api/notes", index),
-    guards.private("/api/notes", create),
-    guards.private("/api/notes/{note_id}", show),
-    guards.private("/api/notes/{note_id}", change),
-    guards.private("/api/notes/{note_id}", remove),
+    guards.private("/api/notes", index, answers={200: NoteList}, query=QUERY),
+    guards.private("/api/notes", create, answers={201: Note}),
+    guards.private("/api/notes/{note_id}", show, answers={200: Note}),
+    guards.private("/api/notes/{note_id}", change, answers={200: Note}),
+    guards.private("/api/notes/{note_id}", remove, answers={204: None}),
 ]

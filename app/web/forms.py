@@ -68,6 +68,9 @@ class Line:
     def __get_pydantic_core_schema__(self, *_: Any) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.check, core_schema.str_schema(strict=True))
 
+    def __get_pydantic_json_schema__(self, *_: Any) -> dict[str, Any]:
+        return {"type": "string", "minLength": self.least, "maxLength": self.most}
+
     def check(self, text: str) -> str:
         """The text as it is kept. Errors: ValueError with the message for the field."""
         text = self.normal(text)

@@ -117,10 +117,11 @@ async def test_trail_of_a_real_session_becomes_its_picture(clock: Clock) -> None
     pair = await start_session(person)
     token = tokens.read(pair.access_token, "access", db.utcnow())
     assert token
-    for seconds, verdict in ((900, None), (10, None), (60, Verdict.ASK_AGAIN), (600, Verdict.REUSE)):
+    rotate, replay, again, reuse = Verdict.ROTATE, Verdict.REPLAY, Verdict.ASK_AGAIN, Verdict.REUSE
+    for seconds, verdict in ((900, rotate), (10, replay), (60, again), (600, reuse)):
         clock.forward(seconds=seconds)
         outcome = await sessions.rotate(pair.refresh_token)
-        assert getattr(outcome, "verdict", None) is verdict
+        assert outcome.verdict is verdict
         if isinstance(outcome, sessions.Rotated):
             access = tokens.read(outcome.pair.access_token, "access", db.utcnow())
             assert access

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 # Public on purpose. Whoever adds a route without a guard finds this list in the way.
 PUBLIC = {
-    "/", "/login", "/logout", "/auth/resume", "/undo-email-change",
+    "/", "/login", "/logout", "/auth/resume", "/undo-email-change", "/docs/swagger",
     "/api/auth/login", "/api/auth/refresh", "/api/auth/logout",
     "/register", "/register/sent", "/verify-email", "/verify-email/resend", "/verify-email/sent",
     "/forgot-password", "/forgot-password/sent", "/reset-password",
@@ -29,7 +29,7 @@ PUBLIC = {
 PUBLIC |= {"/learn", "/learn/patterns", "/learn/source/{name:path}", "/learn/{chapter}"}  # learn
 # And of these, what is the same for everybody: nobody looks at the cookies, so it needs no database.
 IMPERSONAL = {
-    "/healthz", "/readyz", "/metrics",
+    "/healthz", "/readyz", "/metrics", "/openapi.json",
     "/.well-known/jwks.json", "/.well-known/change-password", "/.well-known/security.txt",
 }  # fmt: skip
 OPEN = ("Public", "Impersonal")

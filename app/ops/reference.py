@@ -1,0 +1,39 @@
+"""/openapi.json and /docs/swagger: the JSON API described, for programs and for people who try it out.
+
+In development; in production where APP_DOCS says so. The page is Swagger UI out of `static/swagger`, under the same
+policy as every other page: nothing inline, nothing from elsewhere.
+Chapter: "The same doors for programs".
+"""
+
+from functools import cache
+from typing import Any
+
+from lilya.responses import JSONResponse
+from ravyn import Request, get
+
+from app.auth import guards
+from app.web import openapi, render
+
+VERSION = "1"  # of the API's contract
+
+
+@get()
+async def document(request: Request) -> Any:
+    return JSONResponse(_document(request.scope["app"]))
+
+
+@get()
+async def swagger(request: Request) -> Any:
+    return render.page(request, "ops/swagger.html")
+
+
+@cache
+def _document(app: Any) -> dict[str, Any]:
+    routes = [route for route in app.routes if hasattr(route, "guard")]
+    return openapi.document(routes, title=render.APP_NAME, version=VERSION)
+
+
+route_patterns = [
+    guards.impersonal("/openapi.json", document),
+    guards.public("/docs/swagger", swagger),
+]
