@@ -82,6 +82,10 @@ migrate: $(VENV)/.run .env ## bring the database up to date (`make run` does it 
 routes: $(VENV)/.run .env ## every route and the guard before it
 	@APP_ENV=development exec $(PY) -m app routes
 
+.PHONY: controls
+controls: $(VENV)/.dev ## write docs/security.md anew: which requirement of the ASVS stands where, and what proves it
+	@$(PY) -m tests.controls
+
 .PHONY: lock
 lock: $(VENV)/.dev ## make the lock files again after pyproject.toml changed (U=1: newest versions)
 	@$(LOCK) $(if $(U),--upgrade) pyproject.toml -o requirements.lock

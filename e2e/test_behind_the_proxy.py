@@ -84,6 +84,7 @@ def page(site: Site, browser: Browser) -> Iterator[Page]:
     context.close()
 
 
+# v5.0.0-3.3.1, v5.0.0-3.4.1, v5.0.0-12.2.1
 def test_login_sets_host_cookies_over_tls(site: Site, page: Page, person: Person) -> None:
     answers = []
     page.on("response", lambda answer: answers.append(answer))
@@ -101,6 +102,7 @@ def test_login_sets_host_cookies_over_tls(site: Site, page: Page, person: Person
     assert "via" not in shown
 
 
+# v5.0.0-15.3.4, v5.0.0-4.1.3
 def test_client_address_is_the_visitors_and_cannot_be_forged(site: Site, person: Person) -> None:
     login = {"email": person.email, "password": person.password}
     headers = {"X-Forwarded-For": FORGED, "X-Real-IP": FORGED, "Forwarded": f"for={FORGED}"}
@@ -122,6 +124,7 @@ def test_whoever_reaches_a_process_past_the_proxy_is_not_believed(site: Site, pe
     assert addresses_of(site, person) == ["127.0.0.3"]
 
 
+# v5.0.0-4.1.2
 def test_plain_http_moves_pages_and_refuses_programs(site: Site) -> None:
     with httpx.Client(base_url=f"http://localhost:{site.proxy.plain_port}", timeout=30) as client:
         moved = client.get("/dashboard?a=b")
@@ -132,6 +135,7 @@ def test_plain_http_moves_pages_and_refuses_programs(site: Site) -> None:
     assert "set-cookie" not in moved.headers
 
 
+# v5.0.0-13.4.5
 @pytest.mark.parametrize("path", ["/metrics", "/readyz"])
 def test_what_is_for_those_inside_is_not_shown_outside(site: Site, path: str) -> None:
     with site.client() as client:

@@ -50,6 +50,7 @@ def overflow(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
+# v5.0.0-1.2.1, v5.0.0-1.1.2
 def test_name_that_is_markup_is_shown_as_typed(page: Page, mallory: Person) -> None:
     for path in ("/dashboard", "/", "/notes", "/account", "/account/delete"):
         page.goto(path)
@@ -98,6 +99,7 @@ def test_text_of_a_form_that_was_refused_comes_back_as_typed(page: Page, mallory
     assert parts_that_are_not_ours(page) == 0
 
 
+# v5.0.0-1.2.1
 def test_search_for_markup_repeats_it_as_text(page: Page, mallory: Person) -> None:
     page.goto("/notes?q=x")
     page.get_by_label("Search notes").fill(QUOTES)

@@ -97,6 +97,7 @@ def test_next_never_leads_off_the_site_or_out_of_it(page: Page, person: Person, 
     expect(page).to_have_url(re.compile(r"//localhost:\d+/dashboard$"))
 
 
+# v5.0.0-6.2.6, v5.0.0-6.2.7
 def test_password_manager_finds_both_fields(page: Page) -> None:
     page.goto("/login")
 

@@ -141,6 +141,7 @@ def test_logout_form_on_another_site_ends_no_session(
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
+# v5.0.0-3.5.1
 @from_elsewhere
 def test_note_form_on_another_site_saves_nothing(
     page: Page, server: Server, person: Person, other_site: OtherSite, host: str, with_cookies: bool
@@ -169,6 +170,7 @@ def planted(page: Page, server: Server, person: Person, other_site: OtherSite) -
     return name
 
 
+# v5.0.0-3.3.3
 def test_planted_cookie_does_not_override_the_refresh_token(page: Page, server: Server, planted: str) -> None:
     drop_cookie(page.context, "access")
     traffic = Traffic(page)

@@ -9,6 +9,7 @@ from tests.support.people import Person
 from tests.support.server import Server
 
 
+# v5.0.0-3.6.1
 def test_reference_shows_the_api_and_tries_it_out(
     page: Page, context: BrowserContext, server: Server, person: Person
 ) -> None:

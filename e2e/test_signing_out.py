@@ -87,6 +87,7 @@ def test_form_of_one_person_is_never_saved_as_another(context: BrowserContext, s
     assert titles(server) & {"Not for the next one"} == set()
 
 
+# v5.0.0-14.3.1, v5.0.0-14.3.2
 @pytest.mark.parametrize("java_script", [True, False])
 def test_back_after_signing_out_does_not_show_the_private_page(
     new_context: Callable[..., BrowserContext], server: Server, person: Person, note: str, java_script: bool

@@ -23,6 +23,7 @@ def signed_in(page: Page, server: Server, person: Person) -> Page:
     return page
 
 
+# v5.0.0-3.3.1, v5.0.0-3.3.2, v5.0.0-3.3.4
 @pytest.mark.parametrize(("which", "life"), [("access", 15 * MINUTE), ("refresh", 7 * DAY)])
 def test_browser_keeps_each_token_in_a_cookie_with_every_fence(signed_in: Page, which: str, life: int) -> None:
     kept = next(one for one in signed_in.context.cookies() if one["name"] == f"__Host-{which}")
@@ -41,6 +42,7 @@ def test_script_reads_no_cookie(signed_in: Page) -> None:
     assert signed_in.evaluate("document.cookie") == ""
 
 
+# v5.0.0-14.3.3
 def test_script_finds_nothing_in_any_storage(signed_in: Page) -> None:
     found = signed_in.evaluate(
         "async () => [localStorage.length, sessionStorage.length, (await indexedDB.databases()).length, "
@@ -50,6 +52,7 @@ def test_script_finds_nothing_in_any_storage(signed_in: Page) -> None:
     assert found == [0, 0, 0, 0]
 
 
+# v5.0.0-14.2.1, v5.0.0-3.5.7
 def test_no_address_and_no_page_holds_a_token(signed_in: Page) -> None:
     traffic, pages = Traffic(signed_in), []
     for path in ("/", "/notes", "/notes/new", "/dashboard"):

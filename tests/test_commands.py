@@ -165,6 +165,7 @@ def test_production_never_migrates_at_the_start(
     assert "run `python -m app migrate` first" in capsys.readouterr().err
 
 
+# v5.0.0-6.3.2
 def test_production_refuses_to_start_with_a_published_password(
     tmp_path: Path,
     set_up: Callable[..., None],

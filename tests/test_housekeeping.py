@@ -54,6 +54,7 @@ async def one_of_each(clock: Clock) -> Any:
     }
 
 
+# v5.0.0-14.2.7
 async def test_each_row_stays_to_its_last_moment_and_no_longer(clock: Clock, one_of_each: Any) -> None:
     assert ["accounts", *one_of_each] == list(housekeeping.TASKS)  # accounts take others along: see below
     for name, last in sorted(one_of_each.items(), key=lambda item: item[1]):

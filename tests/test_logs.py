@@ -63,6 +63,7 @@ def test_secrets_that_somebody_quotes_are_hidden(text: str, shown: str) -> None:
     assert logs.without_secrets(None, "info", {"event": text})["event"] == shown
 
 
+# v5.0.0-16.4.1
 @pytest.mark.parametrize("text", ["a\nb", "a\r\nb", "a\x1b[31mb", "a\u2028b", "a\u202eb", "a\x85b"])
 def test_no_value_starts_a_line_or_speaks_to_the_terminal(text: str) -> None:
     assert logs.on_one_line(None, "info", {"path": text})["path"].isprintable()
@@ -92,6 +93,7 @@ def test_full_disk_under_the_log_is_nobodys_error(monkeypatch: pytest.MonkeyPatc
     logs.Lines().info("a line")
 
 
+# v5.0.0-16.2.4
 def test_what_the_libraries_say_has_the_same_form() -> None:
     program = (
         "import logging, logging.config\nfrom app import logs\nlogging.config.dictConfig(logs.config())\n"
@@ -130,6 +132,7 @@ def written(server: Server, people: dict[str, Person]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in server.log().splitlines()]
 
 
+# v5.0.0-16.2.5
 def test_no_secret_stands_in_the_log_of_a_server_that_was_asked_everything(
     server: Server, written: list[dict[str, Any]]
 ) -> None:
@@ -139,6 +142,7 @@ def test_no_secret_stands_in_the_log_of_a_server_that_was_asked_everything(
     assert not secrets.found_in(server.log(), server.secret, *SENT.values())
 
 
+# v5.0.0-16.3.1, v5.0.0-16.3.3
 def test_outcomes_of_logins_and_refreshes_are_events(written: list[dict[str, Any]]) -> None:
     events = {line["event"] for line in written}
     verdicts = {line["verdict"] for line in written if line["event"] == "refresh_refused"}
@@ -148,6 +152,7 @@ def test_outcomes_of_logins_and_refreshes_are_events(written: list[dict[str, Any
     assert verdicts == {"reuse", "dead", "invalid"}
 
 
+# v5.0.0-16.2.1, v5.0.0-16.2.2
 def test_every_event_says_when_where_and_in_which_request(
     written: list[dict[str, Any]], people: dict[str, Person]
 ) -> None:

@@ -30,6 +30,7 @@ def test_production_is_the_default_and_lifetimes_are_timedeltas() -> None:
     assert (done.returncode, done.stdout.split()) == (0, ["production", "False", "0:15:00"]), done.stderr
 
 
+# v5.0.0-13.2.3
 @pytest.mark.pattern("pitfall-weak-key")
 @pytest.mark.pattern("practice-env")
 @pytest.mark.parametrize(
@@ -82,6 +83,7 @@ def test_unsafe_value_stops_the_start_in_one_line(changes: dict[str, str], varia
     assert STRONG not in done.stderr
 
 
+# v5.0.0-13.3.1
 def test_secret_may_be_a_file_and_the_environment_wins(tmp_path: Path) -> None:
     (tmp_path / "APP_SECRET_KEY").write_text(f"{STRONG}\n")
     (tmp_path / "PUBLIC_ORIGIN").write_text("https://file.example.org\n")

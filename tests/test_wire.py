@@ -53,6 +53,7 @@ def test_what_is_no_request_is_400_with_every_header_once(server: Server, reques
     assert len(names) == len(set(names))
 
 
+# v5.0.0-15.2.2
 def test_header_without_end_is_431_and_the_server_goes_on(server: Server) -> None:
     piece = b"a" * 65536
 
@@ -63,6 +64,7 @@ def test_header_without_end_is_431_and_the_server_goes_on(server: Server) -> Non
     assert exchange(server, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")[0] == 200
 
 
+# v5.0.0-4.2.5
 def test_jar_full_of_planted_cookies_locks_nobody_out(server: Server) -> None:
     """A sibling site can plant 180 cookies of 4 kB: a browser sends them all."""
     jar = b"Cookie: " + b"; ".join(b"planted%d=" % n + b"x" * 4000 for n in range(180)) + b"\r\n"

@@ -29,6 +29,7 @@ class Login(NamedTuple):
     pair: TokenPair
     kept: bool
 
+
 log = logs.get("auth")
 
 

@@ -221,6 +221,7 @@ async def test_filter_that_cannot_be_understood_says_so_and_keeps_the_rest(
     assert ("192.0.2.7" in page.text) or "ip" in query
 
 
+# v5.0.0-16.3.2
 async def test_refused_visitor_is_recorded(client: Visitor) -> None:
     """v5.0.0-16.3.2"""
     person = await make_user()

@@ -40,6 +40,7 @@ async def test_event_of_a_failed_transaction_is_gone_with_it() -> None:
     assert await db.fetch_all(sa.select(event_rows)) == []
 
 
+# v5.0.0-16.2.1
 async def test_row_says_when_where_who_and_which_request(client: Visitor) -> None:
     """v5.0.0-16.2.1"""
     person = await make_user()
@@ -58,6 +59,7 @@ async def test_row_says_when_where_who_and_which_request(client: Visitor) -> Non
     assert abs((row.at - db.utcnow()).total_seconds()) < 60
 
 
+# v5.0.0-16.2.5
 async def test_no_row_holds_a_password_or_a_token(client: Visitor) -> None:
     """v5.0.0-16.2.5"""
     person = await make_user()

@@ -54,6 +54,7 @@ async def check_in(pair: TokenPair) -> badges.Badge | None:
     return await badges.check_in(access(pair), db.utcnow())
 
 
+# v5.0.0-7.2.1
 async def test_second_check_in_asks_nobody(statements: list[str]) -> None:
     pair = await start_session(await make_user())
     await badges.read_feed()
@@ -92,6 +93,7 @@ async def test_authentication_of_a_warm_page_runs_no_query(client: Visitor, stat
     assert len(statements) == 2  # what the page itself shows: the session, the activity
 
 
+# v5.0.0-16.5.3
 async def test_without_a_feed_every_request_checks_in(statements: list[str]) -> None:
     pair = await start_session(await make_user())
     await check_in(pair)
@@ -125,6 +127,7 @@ async def logout(pair: TokenPair) -> None:
     await accounts.logout(sessions.presented((pair.refresh_token, "refresh")))
 
 
+# v5.0.0-7.4.1
 async def test_revocation_is_seen_at_once_by_the_worker_that_did_it() -> None:
     pair = await start_session(await make_user())
     await badges.read_feed()
@@ -192,6 +195,7 @@ async def test_rows_are_applied_again_and_again_within_the_window(clock: Clock) 
         assert len(badges._desk.badges) == 0
 
 
+# v5.0.0-15.4.1
 async def test_check_in_that_overlaps_a_revocation_stores_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A planted race with barriers: the rows are read, then the session ends, then the check-in goes on."""
     pair = await start_session(await make_user())

@@ -50,6 +50,7 @@ def test_token_is_signed_with_eddsa_when_the_setting_says_so(use: Any) -> None:
     assert tokens.read(raw, "access", NOW)
 
 
+# v5.0.0-11.2.2
 def test_change_of_algorithm_logs_nobody_out(use: Any) -> None:
     """v5.0.0-11.2.2"""
     before = access()
@@ -59,6 +60,7 @@ def test_change_of_algorithm_logs_nobody_out(use: Any) -> None:
     assert tokens.read(before, "access", NOW)
 
 
+# v5.0.0-13.3.4
 def test_key_before_the_rotation_verifies_and_a_removed_one_does_not(use: Any) -> None:
     """v5.0.0-13.3.4"""
     before, old = access(), get_settings().secret_key
@@ -96,6 +98,7 @@ def test_jwks_shows_public_parts_alone_and_nothing_under_hs256(use: Any) -> None
     )
 
 
+# v5.0.0-9.2.4
 def test_each_purpose_has_a_key_of_its_own() -> None:
     """v5.0.0-9.2.4"""
     secret = get_settings().secret_key
@@ -107,6 +110,7 @@ def test_each_purpose_has_a_key_of_its_own() -> None:
     assert keys.seal("one", "text") != keys.seal("two", "text")
 
 
+# v5.0.0-16.2.5
 def test_no_key_shows_itself() -> None:
     assert get_settings().secret_key not in f"{keys.current()!r} {get_settings()!r}"
 

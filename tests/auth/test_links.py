@@ -24,6 +24,7 @@ async def used(raw: str, purpose: str = links.REGISTER) -> Any:
         return await links.use(tx, raw, purpose, db.utcnow())
 
 
+# v5.0.0-2.3.4, v5.0.0-6.4.1
 async def test_link_is_good_once() -> None:
     """v5.0.0-6.5.1"""
     row = await made(email="a@example.com")
@@ -35,6 +36,7 @@ async def test_link_is_good_once() -> None:
     assert await links.find(raw, links.REGISTER, db.utcnow()) is None
 
 
+# v5.0.0-15.4.2
 @pytest.mark.race
 async def test_twenty_clicks_at_once_are_one() -> None:
     raw = links.token(await made())
@@ -51,6 +53,7 @@ async def test_link_of_one_purpose_opens_no_other() -> None:
     assert await used(raw, links.RESET) is None
 
 
+# v5.0.0-6.4.1
 async def test_link_is_over_on_time() -> None:
     """v5.0.0-6.5.5"""
     raw = links.token(row := await made(links.RESET))
@@ -77,6 +80,7 @@ async def test_nonsense_is_no_link(raw: str) -> None:
     assert await used(raw) is None
 
 
+# v5.0.0-11.5.1
 async def test_nothing_stored_is_the_token() -> None:
     """A leaked database opens nothing (v5.0.0-11.5.1)."""
     raw = links.token(row := await made())

@@ -16,6 +16,7 @@ from app.settings import get_settings
 GOOD = "correct horse battery staple"
 
 
+# v5.0.0-6.2.5, v5.0.0-6.2.9
 @pytest.mark.parametrize(
     "password",
     [
@@ -36,6 +37,7 @@ def test_any_kind_of_character_is_welcome(password: str) -> None:
     assert passwords.complaint(password, about=("robin@example.com", "Robin Example")) is None
 
 
+# v5.0.0-6.2.1, v5.0.0-6.2.4, v5.0.0-6.2.11, v5.0.0-6.2.12
 @pytest.mark.parametrize(
     ("password", "reason"),
     [
@@ -57,6 +59,7 @@ def test_bad_password_is_refused_with_the_reason(password: str, reason: str) -> 
     assert reason in (passwords.complaint(password, about=("robin.example@example.com", "Robin Example")) or "")
 
 
+# v5.0.0-6.2.8
 @pytest.mark.anyio
 async def test_password_is_verified_exactly_as_typed() -> None:
     """v5.0.0-6.2.8: no trimming, no folding, no cutting at a NUL or after 72 bytes."""
@@ -93,6 +96,7 @@ async def test_hash_is_in_the_format_of_the_frameworks_slot() -> None:
     assert (await passwords.verify(GOOD, stored)).new_hash is None
 
 
+# v5.0.0-11.4.2, v5.0.0-11.4.4
 @pytest.mark.anyio
 async def test_production_parameters_are_the_recommended_ones(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one test with the real cost: argon2id, 19 MiB, two passes, one lane (v5.0.0-11.4.2)."""
@@ -131,6 +135,7 @@ async def test_bcrypt_never_cuts_a_long_password() -> None:
         assert not (await passwords.verify(other, old)).ok
 
 
+# v5.0.0-11.2.2
 @pytest.mark.anyio
 async def test_hash_of_other_cost_is_replaced() -> None:
     cheap = CryptContext(["argon2"], argon2__memory_cost=8, argon2__time_cost=1, argon2__parallelism=1).hash(GOOD)
@@ -146,6 +151,7 @@ async def test_hash_that_nobody_knows_never_opens(stored: str | None) -> None:
     assert not (await passwords.verify(GOOD, stored)).ok
 
 
+# v5.0.0-15.2.2
 @pytest.mark.anyio
 async def test_enormous_password_is_wrong_without_being_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(passwords, "_off_the_loop", None)  # would raise if it were called

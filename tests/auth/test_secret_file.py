@@ -36,6 +36,7 @@ def test_step_out_of_turn_is_refused(text: str, step: str) -> None:
         secret_file.changed(text, step, NEW)
 
 
+# v5.0.0-13.3.2
 def test_file_stays_readable_by_its_owner_alone(tmp_path: Path) -> None:
     file = tmp_path / ".env"
     file.write_text(BEGIN)

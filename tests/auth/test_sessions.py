@@ -166,6 +166,7 @@ async def test_marker_is_good_for_a_minute_and_for_its_own_token(clock: Clock) -
     assert await verdict(pair.refresh_token, marker=outcome.marker) is Verdict.ASK_AGAIN
 
 
+# v5.0.0-10.4.5
 @pytest.mark.parametrize("ahead", [2, 5])
 @pytest.mark.parametrize("seconds", [0, 10, 1000])
 async def test_generation_two_or_more_behind_is_reuse_at_any_time(clock: Clock, ahead: int, seconds: int) -> None:
@@ -203,6 +204,7 @@ async def test_revocation_does_not_open_the_leeway_again(clock: Clock) -> None:
     assert await verdict(following.refresh_token) is Verdict.DEAD
 
 
+# v5.0.0-10.4.8, v5.0.0-7.3.2
 async def test_refresh_never_moves_the_absolute_end(clock: Clock) -> None:
     """R23: thirty days of refreshing, then no more (v5.0.0-10.4.8)."""
     pair = await start_session(await make_user())
@@ -221,6 +223,7 @@ async def test_refresh_never_moves_the_absolute_end(clock: Clock) -> None:
     assert not await use(last)
 
 
+# v5.0.0-7.3.1
 async def test_idle_week_ends_the_session(clock: Clock) -> None:
     pair = await start_session(await make_user())
 
@@ -253,6 +256,7 @@ async def test_two_workers_a_minute_apart_agree(clock: Clock) -> None:
     assert forge.claims((await rotated(pair.refresh_token)).refresh_token)["gen"] == 2
 
 
+# v5.0.0-7.4.2
 async def test_deactivated_account_refreshes_no_more_and_keeps_no_access() -> None:
     """R22"""
     person, admin = await make_user(), await make_user(role="admin")
@@ -274,6 +278,7 @@ async def test_reactivated_account_does_not_get_its_old_sessions_back() -> None:
     assert await verdict(pair.refresh_token) is Verdict.DEAD
 
 
+# v5.0.0-8.3.2
 async def test_demotion_counts_at_the_next_check_and_logs_nobody_out() -> None:
     """R22; the token still says admin."""
     person = await make_user(role="admin")
@@ -317,6 +322,7 @@ async def test_step_up_in_a_session_that_ended_meanwhile_gives_nothing() -> None
     assert len(await db.fetch_all(sa.select(session_rows))) == 1
 
 
+# v5.0.0-7.2.3
 @pytest.mark.parametrize("changes", [{"gen": 2}, {"gen": 9}])
 async def test_leaked_signing_key_alone_forges_no_refresh_token(changes: dict[str, int]) -> None:
     pair = await start_session(await make_user())
@@ -326,6 +332,7 @@ async def test_leaked_signing_key_alone_forges_no_refresh_token(changes: dict[st
     assert (await the_session(pair)).revoked_at is None
 
 
+# v5.0.0-16.3.3
 async def test_generation_never_handed_out_is_an_alarm() -> None:
     """Only somebody with the database's secret and the signing key can make one."""
     pair = await start_session(await make_user())

@@ -60,6 +60,7 @@ def test_pair_comes_back_with_its_claims() -> None:
     assert (PAIR.expires_in, PAIR.refresh_expires_in) == (900, 604800)
 
 
+# v5.0.0-14.2.6
 @pytest.mark.pattern("structure")
 @pytest.mark.pattern("custom-claims")
 def test_token_carries_only_what_it_needs() -> None:
@@ -72,6 +73,7 @@ def test_token_carries_only_what_it_needs() -> None:
     assert jwt.get_unverified_header(REFRESH)["typ"] == "rt+jwt"
 
 
+# v5.0.0-7.3.2
 def test_neither_token_outlives_the_session() -> None:
     session = SimpleNamespace(**vars(SESSION) | {"ends_at": NOW + timedelta(minutes=5)})
 
@@ -81,6 +83,7 @@ def test_neither_token_outlives_the_session() -> None:
     assert forge.claims(pair.access_token)["exp"] == forge.claims(pair.refresh_token)["exp"]
 
 
+# v5.0.0-9.2.2
 @pytest.mark.pattern("refresh-type-check")
 def test_one_kind_is_never_taken_for_the_other() -> None:
     assert tokens.read(REFRESH, "access", NOW) is None
@@ -89,6 +92,7 @@ def test_one_kind_is_never_taken_for_the_other() -> None:
     assert tokens.read(forge.resign(ACCESS, token_type="refresh"), "access", NOW) is None
 
 
+# v5.0.0-9.2.1, v5.0.0-9.2.3
 @pytest.mark.pattern("decode-validation")
 @pytest.mark.pattern("practice-all-claims")
 @pytest.mark.parametrize(
@@ -161,6 +165,7 @@ def test_times_at_their_edges(changes: dict[str, int], good: bool) -> None:
     assert (token is not None) is good
 
 
+# v5.0.0-9.1.2, v5.0.0-9.1.3
 @pytest.mark.parametrize(
     "header",
     [
@@ -190,6 +195,7 @@ def test_header_that_is_not_ours_is_refused_whatever_the_signature(header: dict[
     assert tokens.read(with_header(**header), "access", NOW) is None
 
 
+# v5.0.0-9.1.1, v5.0.0-9.1.2
 @pytest.mark.pattern("token-decode")
 def test_unsigned_and_foreign_signatures_are_refused() -> None:
     head, payload, signature = ACCESS.split(".")
@@ -269,6 +275,7 @@ def test_refusal_names_the_first_check_that_fails_in_the_order_of_the_list() -> 
         assert tokens.read(raw, "access", NOW) is None
 
 
+# v5.0.0-11.2.5
 @given(st.one_of(st.text(), st.binary().map(lambda raw: raw.decode("latin-1"))))
 def test_any_text_at_all_is_refused_without_an_exception(raw: str) -> None:
     assert tokens.read(raw, "access", NOW) is None

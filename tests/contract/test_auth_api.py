@@ -38,6 +38,7 @@ async def test_login_answers_the_pair_in_the_body_and_sets_no_cookie(client: Vis
     assert (await client.get("/api/auth/me", headers=bearer(body["access_token"]))).status_code == 200
 
 
+# v5.0.0-6.3.8
 @pytest.mark.pattern("login-errors")
 async def test_wrong_login_is_one_401_for_all(client: Visitor) -> None:
     person, inactive = await make_user(), await make_user(active=False)
@@ -55,6 +56,7 @@ async def test_wrong_login_is_one_401_for_all(client: Visitor) -> None:
     assert len(bodies) == 1
 
 
+# v5.0.0-15.3.5
 @pytest.mark.parametrize("password", [{"$ne": ""}, 0, True, None, ["a", "b"], "", 12345678])
 async def test_password_of_another_type_is_422_without_an_echo(client: Visitor, password: Any) -> None:
     """v5.0.0-15.3.5"""
@@ -67,6 +69,7 @@ async def test_password_of_another_type_is_422_without_an_echo(client: Visitor, 
     assert "12345678" not in answer.text
 
 
+# v5.0.0-15.3.3
 async def test_unknown_fields_are_422(client: Visitor) -> None:
     answer = await client.post("/api/auth/login", json={"email": "a@example.com", "password": "x", "role": "admin"})
 
@@ -98,6 +101,7 @@ async def test_body_that_is_no_json_is_refused(
     assert answer.status_code == status, answer.text
 
 
+# v5.0.0-15.3.1
 @pytest.mark.pattern("protected")
 @pytest.mark.pattern("quick-start")
 @pytest.mark.parametrize("path", ["/api/auth/me", "/api/protected"])
@@ -138,6 +142,7 @@ async def test_bearer_header_decides_and_cookies_are_ignored(client: Visitor) ->
     assert (await client.call("GET", "/api/auth/me", headers={"Authorization": "Basic eDp5"})).status_code == 200
 
 
+# v5.0.0-14.2.1
 async def test_token_in_the_query_or_in_another_cookie_is_nothing(client: Visitor) -> None:
     pair = await start_session(await make_user())
     client.put_cookie("access", pair.access_token)
@@ -145,6 +150,7 @@ async def test_token_in_the_query_or_in_another_cookie_is_nothing(client: Visito
     assert (await client.get(f"/api/auth/me?access_token={pair.access_token}")).status_code == 401
 
 
+# v5.0.0-9.2.2
 @pytest.mark.pattern("refresh-type-check")
 async def test_one_token_is_never_taken_for_the_other(client: Visitor) -> None:
     pair = await start_session(await make_user())
@@ -165,6 +171,7 @@ async def test_refresh_from_the_body_answers_a_new_pair_in_the_body(client: Visi
     assert "set-cookie" not in answer.headers
 
 
+# v5.0.0-3.3.4, v5.0.0-10.1.1
 async def test_refresh_from_the_cookie_never_shows_a_token(client: Visitor) -> None:
     await sign_in(client, await make_user())
     client.drop_cookie(ACCESS)

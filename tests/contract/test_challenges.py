@@ -95,6 +95,7 @@ async def test_form_without_any_session_goes_to_login_with_a_notice(client: Visi
     assert "not saved" in (await client.visit(answer.headers["location"])).text
 
 
+# v5.0.0-3.7.2
 @pytest.mark.parametrize("referer", ["https://evil.example/notes", "https://testserver.evil.example/x", "nonsense", ""])
 async def test_foreign_referer_is_not_followed(client: Visitor, referer: str) -> None:
     answer = await client.submit("/notes", {"title": "x"}, headers={"Referer": referer})
@@ -135,6 +136,7 @@ async def test_late_tab_does_not_rotate_again(client: Visitor) -> None:
     assert await generation() == 1
 
 
+# v5.0.0-3.5.3
 async def test_head_never_rotates(client: Visitor) -> None:
     await sign_in(client, await make_user())
     client.drop_cookie(ACCESS)
@@ -145,6 +147,7 @@ async def test_head_never_rotates(client: Visitor) -> None:
     assert await generation() == 1
 
 
+# v5.0.0-7.6.2
 @pytest.mark.parametrize(
     ("site", "dest"),
     [("cross-site", "image"), ("same-site", "image"), ("same-site", "iframe"), ("cross-site", "empty")],
@@ -235,6 +238,7 @@ async def test_unknown_page_is_404_for_everybody(client: Visitor) -> None:
     assert (await client.visit("/nowhere", site="cross-site")).status_code == 404
 
 
+# v5.0.0-8.2.2
 async def test_another_persons_note_is_404_like_a_missing_one(client: Visitor) -> None:
     """v5.0.0-8.2.2"""
     owner, other = await make_user(), await make_user()
@@ -271,6 +275,7 @@ async def test_form_opened_as_somebody_else_does_nothing(client: Visitor) -> Non
     assert await db.fetch_all(sa.select(note_rows)) == []
 
 
+# v5.0.0-8.2.1
 async def test_user_is_forbidden_where_admins_go(client: Visitor) -> None:
     await sign_in(client, await make_user())
     victim = await make_user()

@@ -113,6 +113,8 @@ def check(response: httpx.Response) -> None:
             assert response.headers["x-request-id"] in response.text
 
 
+# v5.0.0-3.2.1, v5.0.0-3.4.1, v5.0.0-3.4.3, v5.0.0-3.4.4, v5.0.0-3.4.5, v5.0.0-3.4.6, v5.0.0-3.4.8
+# v5.0.0-3.5.8, v5.0.0-4.1.1
 @pytest.mark.parametrize(("method", "path", "options", "status"), EVERYTHING, ids=lambda value: str(value)[:40])
 async def test_every_kind_of_answer_has_the_headers_once(
     client: Visitor, method: str, path: str, options: dict[str, Any], status: int
@@ -125,6 +127,7 @@ async def test_every_kind_of_answer_has_the_headers_once(
         assert answer.headers["allow"]
 
 
+# v5.0.0-13.4.2, v5.0.0-16.5.1
 async def test_server_error_has_the_headers_and_no_internals(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """v5.0.0-16.5.1"""
     monkeypatch.setattr("app.home.pages.render.page", lambda *_: 1 / 0)
@@ -137,12 +140,14 @@ async def test_server_error_has_the_headers_and_no_internals(client: Visitor, mo
         assert "Traceback" not in answer.text
 
 
+# v5.0.0-3.4.3
 async def test_nonce_is_new_each_time(client: Visitor) -> None:
     policies = {(await client.get("/login")).headers["content-security-policy"] for _ in range(5)}
 
     assert len(policies) == 5
 
 
+# v5.0.0-4.2.2
 @pytest.mark.parametrize("route", [row for row in route_table() if row["method"] == "GET"], ids=lambda row: row["path"])
 async def test_head_equals_get_without_the_body(client: Visitor, clock: Clock, route: dict[str, str]) -> None:
     """At the same moment: pages say how long ago something was."""
@@ -161,6 +166,7 @@ async def test_head_equals_get_without_the_body(client: Visitor, clock: Clock, r
     check(head)
 
 
+# v5.0.0-14.3.2, v5.0.0-14.2.2
 async def test_personal_pages_are_never_kept(client: Visitor) -> None:
     """v5.0.0-14.3.2"""
     await sign_in(client, await make_user(role="admin"))
@@ -182,6 +188,7 @@ async def test_static_files_are_kept_for_ever_and_set_no_cookie(client: Visitor)
     check(again)
 
 
+# v5.0.0-14.2.5
 @pytest.mark.parametrize("path", ["/dashboard/x.css", "/dashboard;.js", "/dashboard%2fx.png", "/notes/x.css"])
 async def test_private_page_has_no_name_that_looks_cacheable(client: Visitor, path: str) -> None:
     """v5.0.0-14.2.5: web cache deception."""
@@ -190,6 +197,7 @@ async def test_private_page_has_no_name_that_looks_cacheable(client: Visitor, pa
     assert (await client.get(path)).status_code == 404
 
 
+# v5.0.0-4.1.3, v5.0.0-4.1.4
 async def test_proxy_and_override_headers_of_a_client_change_nothing(client: Visitor) -> None:
     """v5.0.0-4.1.3, v5.0.0-4.1.4"""
     lies = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "http", "X-HTTP-Method-Override": "DELETE"}

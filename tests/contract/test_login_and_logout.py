@@ -47,6 +47,7 @@ async def log_in(
     return await client.submit("/login", {"email": email, "password": password, "next": to}, **options)
 
 
+# v5.0.0-3.3.1, v5.0.0-3.3.2, v5.0.0-3.3.3, v5.0.0-3.3.4, v5.0.0-7.2.2
 @pytest.mark.pattern("login-endpoint")
 @pytest.mark.pattern("pitfall-localstorage")
 async def test_right_password_sets_both_cookies_and_goes_on(client: Visitor) -> None:
@@ -65,6 +66,7 @@ async def test_right_password_sets_both_cookies_and_goes_on(client: Visitor) -> 
     assert await count(events.LOGIN) == 1
 
 
+# v5.0.0-6.3.8
 @pytest.mark.pattern("login-errors")
 async def test_wrong_unknown_inactive_and_impossible_look_alike(client: Visitor) -> None:
     """v5.0.0-6.3.8: the same page, but for the request's own id, nonce and the address typed."""
@@ -110,6 +112,7 @@ async def test_dots_and_plus_signs_make_another_address(client: Visitor) -> None
         assert (await log_in(client, other)).status_code == 422
 
 
+# v5.0.0-7.2.4
 async def test_login_starts_a_new_session_and_ends_the_one_it_finds(client: Visitor) -> None:
     """Session fixation (v5.0.0-7.2.4): planted or old values never survive a login."""
     first, second = await make_user(), await make_user()
@@ -141,6 +144,7 @@ async def test_login_page_with_a_live_session_goes_on(client: Visitor) -> None:
     assert (answer.status_code, answer.headers["location"]) == (303, "/notes")
 
 
+# v5.0.0-14.2.1
 async def test_credentials_in_the_address_are_not_processed(client: Visitor) -> None:
     """v5.0.0-14.2.1"""
     person = await make_user()
@@ -153,6 +157,7 @@ async def test_credentials_in_the_address_are_not_processed(client: Visitor) -> 
     assert PASSWORD not in answer.text
 
 
+# v5.0.0-3.7.2
 @pytest.mark.parametrize(
     "bad",
     [
@@ -171,6 +176,7 @@ async def test_next_never_leads_away(client: Visitor, bad: str) -> None:
     assert (await log_in(client, person.email, to=bad)).headers["location"] == "/dashboard"
 
 
+# v5.0.0-3.5.1
 async def test_login_from_another_site_is_refused(client: Visitor) -> None:
     """v5.0.0-7.6.2: login CSRF."""
     person = await make_user()
@@ -184,6 +190,7 @@ async def test_login_from_another_site_is_refused(client: Visitor) -> None:
     assert await live_sessions() == 0
 
 
+# v5.0.0-7.4.1, v5.0.0-14.3.1
 async def test_logout_ends_the_session_and_clears_the_browser(client: Visitor) -> None:
     pair = await sign_in(client, await make_user())
 
@@ -239,6 +246,7 @@ async def test_forged_token_ends_nobodys_session(client: Visitor) -> None:
     assert await live_sessions() == 1
 
 
+# v5.0.0-3.5.3
 async def test_logout_needs_a_post_of_our_own_page(client: Visitor) -> None:
     await sign_in(client, await make_user())
 
@@ -247,6 +255,7 @@ async def test_logout_needs_a_post_of_our_own_page(client: Visitor) -> None:
     assert await live_sessions() == 1
 
 
+# v5.0.0-7.2.4
 async def test_step_up_page_takes_the_password_and_replaces_the_session(client: Visitor, clock: Clock) -> None:
     person = await make_user(role="admin")
     victim = await make_user()
@@ -267,6 +276,7 @@ async def test_step_up_page_takes_the_password_and_replaces_the_session(client: 
     assert await live_sessions() == 1
 
 
+# v5.0.0-2.3.1
 async def test_late_post_does_nothing_and_returns_to_its_page(client: Visitor, clock: Clock) -> None:
     await sign_in(client, await make_user(role="admin"))
     victim = await make_user()
@@ -292,6 +302,7 @@ async def test_refresh_is_no_step_up(client: Visitor, clock: Clock) -> None:
     assert answer.headers["location"].startswith("/step-up")
 
 
+# v5.0.0-6.3.2
 async def test_demo_accounts_are_offered_in_development_to_this_machine_alone(client: Visitor, app: Any) -> None:
     page = await client.visit("/login")
     transport = httpx.ASGITransport(app=app, client=("192.168.7.7", 50000))

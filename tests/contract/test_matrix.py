@@ -42,6 +42,7 @@ def test_public_routes_are_the_short_list() -> None:
     assert {row["path"] for row in route_table() if row["guard"] == "Impersonal"} == IMPERSONAL
 
 
+# v5.0.0-8.2.1
 def test_route_without_a_guard_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is public because somebody forgot."""
     from ravyn import Gateway, get
@@ -58,6 +59,7 @@ def test_route_without_a_guard_stops_the_start(monkeypatch: pytest.MonkeyPatch) 
         create_app()
 
 
+# v5.0.0-15.2.3
 def test_routes_of_a_developer_stop_the_start_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(get_settings(), "env", "production")
     assert not [row for row in route_table() if row["guard"] == "Developer"]

@@ -18,6 +18,7 @@ from tests.support.people import PASSWORD, make_user
 pytestmark = pytest.mark.anyio
 
 
+# v5.0.0-6.3.1, v5.0.0-2.4.1
 async def test_eleventh_guess_from_one_address_has_to_wait(at: Any, clock: Clock) -> None:
     """AC-157. Even the right password: an answer would tell that it is right."""
     person, guesser = await make_user(), at("203.0.113.7")
@@ -117,6 +118,7 @@ async def test_place_of_a_good_login_is_noted_once_a_month(at: Any, clock: Clock
         assert any(one.startswith("INSERT INTO throttle_counters") for one in run) is noted, days
 
 
+# v5.0.0-6.3.8
 @pytest.mark.parametrize("where", ["page", "api"])
 async def test_known_and_unknown_account_cannot_be_told_apart(at: Any, clock: Clock, where: str) -> None:
     """v5.0.0-6.3.8: status, headers, text and the statements that ran, through all limits of an attack."""
@@ -146,6 +148,7 @@ async def test_ipv6_counts_by_64(at: Any, clock: Clock, other: str, status: int)
     assert statuses(await at(other).tries("person@example.org")) == [status]
 
 
+# v5.0.0-4.1.3, v5.0.0-15.3.4
 async def test_forwarded_addresses_of_a_client_change_nothing(at: Any, clock: Clock) -> None:
     """AC-155"""
     spoofer = at("203.0.113.7")
@@ -162,6 +165,7 @@ async def test_forwarded_addresses_of_a_client_change_nothing(at: Any, clock: Cl
     assert statuses(answers) == [401] * 10 + [429] * 2
 
 
+# v5.0.0-16.3.3
 async def test_trail_says_once_a_window_that_somebody_had_to_wait(at: Any, clock: Clock) -> None:
     """v5.0.0-16.3.3, and no flood of the log: 70 tries, one event for the pair, one for the address."""
     person, guesser = await make_user(), at("203.0.113.7")
@@ -189,6 +193,7 @@ async def test_counters_name_neither_people_nor_addresses(at: Any) -> None:
     assert not re.search(r"@|example|person|203\.0", str(rows))
 
 
+# v5.0.0-16.5.3
 @pytest.mark.parametrize(("gone", "password"), [("live", WRONG), ("live", PASSWORD), ("add", WRONG)])
 async def test_nobody_learns_anything_while_the_counters_do_not_answer(
     at: Any, monkeypatch: pytest.MonkeyPatch, gone: str, password: str

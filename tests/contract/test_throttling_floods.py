@@ -24,6 +24,7 @@ pytestmark = pytest.mark.anyio
 REFRESH = "__Host-refresh"
 
 
+# v5.0.0-2.3.2, v5.0.0-15.4.2
 async def test_guesses_sent_at_once_get_no_more_answers_than_one_after_the_other(at: Any, clock: Clock) -> None:
     """v5.0.0-2.3.2. The right one is the last: by then the limit is reached, so it opens nothing."""
     person, guesser = await make_user(), at("203.0.113.7")
@@ -143,6 +144,7 @@ async def test_ordinary_refresh_costs_no_statement_of_the_throttle(at: Any, cloc
     assert not [one for one in run if "throttle_counters" in one]
 
 
+# v5.0.0-13.2.6, v5.0.0-15.2.2
 async def test_too_many_at_once_are_told_to_come_back(at: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """v5.0.0-15.2.2: 503 before memory runs out, and the form keeps what was typed."""
     monkeypatch.setattr(get_settings(), "password_checks_waiting", 4)
@@ -159,6 +161,7 @@ async def test_too_many_at_once_are_told_to_come_back(at: Any, monkeypatch: pyte
     assert (await places[0].fills_in(person.email, PASSWORD)).status_code == 303
 
 
+# v5.0.0-15.4.4
 async def test_one_busy_address_leaves_room_for_others(at: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """v5.0.0-15.4.4: with good passwords too, so that no limit of failures helps."""
     monkeypatch.setattr(get_settings(), "password_checks_waiting", 8)

@@ -55,6 +55,7 @@ async def test_owner_gets_in_at_once_where_they_signed_in_before(at: Any, clock:
     assert (await owner.fills_in(person.email, PASSWORD)).status_code == 303
 
 
+# v5.0.0-6.3.1
 async def test_owner_gets_in_from_a_new_place_after_a_wait_whatever_others_do(at: Any, clock: Clock) -> None:
     """The turn is promised to the place: nobody else can take it, nor push it away."""
     person, owner = await make_user(), at("203.0.113.7")

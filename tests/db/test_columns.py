@@ -26,6 +26,7 @@ async def table(account: Any) -> Any:
     return times
 
 
+# v5.0.0-16.2.2
 @pytest.mark.parametrize("given", [NOON, NOON.astimezone(TOKYO)], ids=["UTC", "Tokyo"])
 async def test_a_time_comes_back_as_the_same_instant_in_utc(table: Any, given: datetime) -> None:
     await db.execute(sa.insert(table).values(at=given))

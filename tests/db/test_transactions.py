@@ -53,6 +53,7 @@ async def test_a_transaction_is_seen_by_others_only_when_it_is_over(account: Any
     assert await amount(account) == 5
 
 
+# v5.0.0-2.3.3
 @pytest.mark.parametrize("error", [RuntimeError, OSError, TimeoutError, KeyboardInterrupt, asyncio.CancelledError])
 async def test_whatever_is_raised_inside_undoes_all_and_comes_out_unchanged(
     account: Any, error: type[BaseException]
@@ -80,6 +81,7 @@ async def test_read_then_write_loses_nothing(account: Any) -> None:
     assert await amount(account) == 40
 
 
+# v5.0.0-15.4.2
 async def test_of_many_that_compare_and_swap_one_wins(account: Any) -> None:
     async def swap() -> Any:
         untouched = sa.update(account).where(account.c.id == 1, account.c.amount == 0)

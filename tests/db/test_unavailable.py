@@ -162,6 +162,7 @@ async def test_a_faulty_statement_is_a_fault_of_ours(account: Any) -> None:
             await db.fetch_all(sa.text(statement))
 
 
+# v5.0.0-16.2.5
 async def test_a_faulty_statement_does_not_show_its_values(account: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
 

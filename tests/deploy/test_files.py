@@ -72,6 +72,7 @@ def test_units_and_image_name_settings_that_there_are() -> None:
     assert {"APP_SECRET_KEY", "APP_SECRETS_DIR", "HOST"} <= named <= SETTINGS | OUTSIDE
 
 
+# v5.0.0-13.3.1, v5.0.0-13.2.3
 def test_compose_gives_the_application_settings_that_there_are_and_no_secret_in_its_environment() -> None:
     for name in ("app-1", "app-2", "app-3", "migrate"):
         service = COMPOSE["services"][name]
@@ -91,6 +92,7 @@ def test_only_the_proxy_is_reached_from_outside_and_believed() -> None:
     assert COMPOSE["networks"]["back"]["internal"] is True
 
 
+# v5.0.0-13.2.2
 def test_every_container_is_read_only_and_without_privileges() -> None:
     for service in COMPOSE["services"].values():
         assert service["read_only"] is True
@@ -122,6 +124,7 @@ def test_image_holds_what_the_application_reads_and_nothing_else() -> None:
     assert not {".env", "var", "tests", "e2e", ".git", "deploy"} & let_in
 
 
+# v5.0.0-15.2.4
 def test_actions_are_pinned_by_the_hash_of_their_commit() -> None:
     used = re.findall(r"uses: (\S+)", (DEPLOY / "ci" / "github.yml").read_text())
 
@@ -129,6 +132,7 @@ def test_actions_are_pinned_by_the_hash_of_their_commit() -> None:
     assert all(re.fullmatch(r"actions/[\w-]+@[0-9a-f]{40}", action) for action in used)
 
 
+# v5.0.0-15.1.2
 def test_list_of_licences_names_every_package_that_runs() -> None:
     """`make licences` writes it again."""
     locked = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", (ROOT / "requirements.lock").read_text(), re.MULTILINE))

@@ -123,6 +123,7 @@ def test_database_that_does_not_answer_is_found(settings: dict[str, str]) -> Non
     assert "hunter2" not in report.text
 
 
+# v5.0.0-13.2.2
 def test_superuser_too_many_connections_and_a_wrong_clock_are_found(settings: dict[str, str]) -> None:
     """The tests' PostgreSQL has 200 connections, its `postgres` may do everything, and its clock is right."""
     wanted = {"DATABASE_URL": postgres.fresh(), "APP_DATABASE_POOL_SIZE": "20"}

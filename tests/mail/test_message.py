@@ -95,6 +95,7 @@ def test_nothing_else_is_linked(template: Callable[[str], None], line: str) -> N
     assert line in letter.text
 
 
+# v5.0.0-1.3.7
 @pytest.mark.parametrize("name", NAMES)
 def test_name_is_shown_as_typed_and_is_no_link(template: Callable[[str], None], name: str) -> None:
     template("Hello {{ name }}\n\n{{ name }}\n\nDear {{ name }},\n")
@@ -107,6 +108,7 @@ def test_name_is_shown_as_typed_and_is_no_link(template: Callable[[str], None], 
     assert "<script" not in letter.html
 
 
+# v5.0.0-1.3.11
 @pytest.mark.parametrize("end", LINE_ENDS, ids=ascii)
 def test_name_cannot_start_a_line(template: Callable[[str], None], end: str) -> None:
     """v5.0.0-1.3.11"""

@@ -32,6 +32,7 @@ async def test_letter_is_owed_with_its_facts() -> None:
     assert (letter.user_id, letter.facts, letter.attempts) == (user_id, {"device": "Chrome on Linux"}, 1)
 
 
+# v5.0.0-2.3.3
 async def test_letter_of_a_transaction_that_failed_is_owed_to_nobody() -> None:
     async def change_of_mind() -> None:
         async with db.transaction() as tx:

@@ -89,6 +89,7 @@ async def test_letter_to_nobody_is_dropped(sink: Sink, composers: Composers) -> 
     assert (dropped.sent_at, dropped.failed_at, dropped.subject) == (None, None, "")
 
 
+# v5.0.0-16.5.2
 async def test_server_that_was_down_gets_the_letter_when_it_is_up_again(
     setting: Callable[..., None], clock: Clock, composers: Composers
 ) -> None:
@@ -240,6 +241,7 @@ async def test_composer_without_a_database_leaves_the_letter_to_the_lease(
     assert len(sink.received) == 2
 
 
+# v5.0.0-14.2.4
 async def test_in_production_nothing_that_a_letter_says_is_kept(
     production: None, sink: Sink, composers: Composers, logged: list[Any]
 ) -> None:

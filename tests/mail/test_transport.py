@@ -79,6 +79,7 @@ async def test_address_outside_ascii_is_reached_by_its_other_name(sink: Sink) ->
     assert sink.received[0].recipients == ["robin@xn--bcher-kva.example"]
 
 
+# v5.0.0-1.3.11
 @pytest.mark.parametrize("end", LINE_ENDS, ids=ascii)
 @pytest.mark.parametrize(
     "hostile",
@@ -132,6 +133,7 @@ async def test_refused_recipient_is_undeliverable_for_good_or_for_now(sink: Sink
     assert sink.received == []
 
 
+# v5.0.0-12.3.1
 async def test_elsewhere_the_letter_and_the_login_are_encrypted(
     setting: Callable[..., None], authority: trustme.CA
 ) -> None:
@@ -162,6 +164,7 @@ async def test_encrypted_from_the_first_byte_and_to_whom_is_trusted_alone(
     assert len(sink.received) == trusted
 
 
+# v5.0.0-12.3.2
 @pytest.mark.parametrize("fault", ["no encryption", "a stranger's certificate", "another host's certificate"])
 async def test_elsewhere_nothing_is_sent_to_whom_cannot_be_trusted(
     setting: Callable[..., None], authority: trustme.CA, fault: str
@@ -197,6 +200,7 @@ async def test_server_that_is_not_there_is_a_failure_that_may_pass(setting: Call
         await send(message())
 
 
+# v5.0.0-16.2.5
 def test_password_of_the_mail_server_is_never_shown(setting: Callable[..., None]) -> None:
     setting(smtp_url="smtps://mail:pass-word@mail.example")
 

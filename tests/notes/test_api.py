@@ -37,6 +37,7 @@ async def test_life_of_a_note(client: Visitor, person: Person) -> None:
     assert (await client.call("GET", "/api/notes")).json() == {"items": [], "next_cursor": None}
 
 
+# v5.0.0-2.2.2
 @pytest.mark.parametrize(
     "body",
     [
@@ -64,6 +65,7 @@ async def test_bad_note_is_refused_and_nothing_is_stored(client: Visitor, person
     assert await db.fetch_all(sa.select(note_rows)) == []
 
 
+# v5.0.0-15.3.7
 async def test_body_cannot_name_another_note_than_the_path(client: Visitor, person: Person) -> None:
     """The framework lets a body override path parameters."""
     first = (await client.call("POST", "/api/notes", json={"title": "first"})).json()

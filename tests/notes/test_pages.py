@@ -56,6 +56,7 @@ async def test_bad_title_keeps_what_was_typed(client: Visitor, fields: dict[str,
     assert await titles() == []
 
 
+# v5.0.0-1.2.1, v5.0.0-1.3.5, v5.0.0-3.2.2
 async def test_markup_in_a_note_is_text(client: Visitor) -> None:
     await sign_in(client, await make_user())
     evil = "<script>alert(1)</script>{{7*7}}"
@@ -69,6 +70,7 @@ async def test_markup_in_a_note_is_text(client: Visitor) -> None:
         assert "{{7*7}}" in page
 
 
+# v5.0.0-1.2.4
 async def test_search_finds_in_title_and_body_without_case_and_without_wildcards(client: Visitor) -> None:
     person, other = await make_user(), await make_user()
     await sign_in(client, person)

@@ -68,6 +68,7 @@ def test_api_route_that_does_not_say_its_answers_is_named(monkeypatch: pytest.Mo
         reference._document(app)
 
 
+# v5.0.0-13.4.5
 @pytest.mark.parametrize(("env", "docs", "there"), [
     ("production", None, False), ("production", True, True), ("development", None, True), ("development", False, False),
 ])  # fmt: skip
@@ -86,6 +87,7 @@ def server() -> Iterator[Server]:
         yield server
 
 
+# v5.0.0-2.2.1, v5.0.0-15.3.1
 @pytest.mark.race
 def test_api_answers_at_random_as_it_is_described(server: Server) -> None:
     person = server.run(make_user)

@@ -112,6 +112,7 @@ async def test_without_a_token_in_the_settings_there_are_no_figures(client: Visi
     assert (await client.get("/metrics", headers=READER)).status_code == 404
 
 
+# v5.0.0-13.4.5, v5.0.0-11.2.4
 @pytest.mark.parametrize(
     "sent", ["", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", TOKEN, "Bearer ", "Bearer \u00e9"]
 )

@@ -40,6 +40,7 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield server
 
 
+# v5.0.0-13.1.2, v5.0.0-13.2.6
 async def test_who_finds_no_free_connection_is_told_to_come_back(small: Server) -> None:
     raws = [(await new_session(small)).refresh_token for _ in range(SIZE)]
     async with httpx.AsyncClient(base_url=small.url, timeout=HANGING_SECONDS) as client:

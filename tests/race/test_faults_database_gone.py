@@ -62,6 +62,7 @@ def gone(pair: TokenPair, postgres: Postgres) -> Iterator[None]:
     postgres.start()
 
 
+# v5.0.0-16.5.2, v5.0.0-16.5.3
 async def test_private_answers_are_503_and_no_cookie_is_touched(
     gone: None, client: httpx.AsyncClient, pair: TokenPair
 ) -> None:

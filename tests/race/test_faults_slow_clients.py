@@ -110,6 +110,7 @@ def test_client_that_asks_for_much_and_reads_nothing_is_let_go(server: Server) -
         until_nobody_is_connected(server)
 
 
+# v5.0.0-15.4.4
 def test_two_hundred_slow_clients_at_once_keep_nobody_from_being_served(server: Server) -> None:
     kinds = [SILENT, ENDLESS_HEAD, ENDLESS_FORM, ENDLESS_AND_UNREAD]
     slow = [kinds[number % len(kinds)][0]() for number in range(AT_ONCE)]

@@ -79,6 +79,7 @@ async def test_letter_of_a_killed_server_goes_out_after_the_restart(
     assert [received.recipients for received in sink.received] == [["robin@example.com"]] * times
 
 
+# v5.0.0-15.4.2
 async def test_two_workers_send_each_letter_exactly_once(tmp_path: Path, sink: Sink) -> None:
     program = command(tmp_path, MAIL.format(folder=str(tmp_path)), workers=2)
     with running(command=program, SMTP_URL=sink.url) as server:

@@ -98,6 +98,7 @@ async def test_twenty_parallel_pages_with_an_expired_token_are_all_signed_in(ser
     assert (await row_of(server, pair)).generation == 2
 
 
+# v5.0.0-10.4.5
 async def test_token_two_generations_old_ends_the_session_for_good(server: Server) -> None:
     """R11 over HTTP: 401, a fresh connection reads the revocation, and the newest access token is refused."""
     _, pair = await new_session(server)
@@ -184,6 +185,7 @@ async def test_twenty_parallel_logouts_all_succeed_with_one_event(server: Server
     assert happened.count(events.SESSION_REVOKED) == 1
 
 
+# v5.0.0-15.4.2
 async def test_deactivation_amid_refreshes_and_logins_leaves_no_live_session(server: Server) -> None:
     """R22: whichever came first, nobody is in afterwards, and nothing fails."""
     person, pair = await new_session(server)

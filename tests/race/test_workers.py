@@ -53,6 +53,7 @@ async def until(server: Server, path: str, pair: TokenPair, wanted: int) -> None
         await asyncio.sleep(badges.READ_EVERY / 5)
 
 
+# v5.0.0-15.4.2, v5.0.0-15.4.3
 async def test_two_hundred_parallel_refreshes_on_two_workers_make_one_generation() -> None:
     """R3: no 500, no deadlock."""
     with running(workers=2) as server:
@@ -69,6 +70,7 @@ async def test_two_hundred_parallel_refreshes_on_two_workers_make_one_generation
         assert "Traceback" not in server.log()
 
 
+# v5.0.0-7.4.1
 async def test_revocation_reaches_the_other_worker(two: tuple[Server, Server]) -> None:
     here, there = two
     _, pair = await new_session(here)
@@ -81,6 +83,7 @@ async def test_revocation_reaches_the_other_worker(two: tuple[Server, Server]) -
     await until(there, "/api/auth/me", pair, 401)
 
 
+# v5.0.0-8.3.2
 async def test_demoted_admin_loses_the_area_in_every_worker(two: tuple[Server, Server]) -> None:
     person, pair = await new_session(two[0], role="admin")
     for server in two:
@@ -151,6 +154,7 @@ class Browser:
         self.jar.pop(cookies.access_name(), None)
 
 
+# v5.0.0-13.3.4
 async def test_change_of_key_in_a_rolling_restart_logs_nobody_out(tmp_path: Path) -> None:
     """R24: three restarts of two servers, one after the other, under fifty browsers: no forced login, no 5xx."""
     settings = tmp_path / "settings"

@@ -56,6 +56,7 @@ def test_a_name_that_occurs_twice_counts_as_absent(headers: list[bytes]) -> None
     assert "__Host-refresh" not in jar(*headers)
 
 
+# v5.0.0-3.3.1
 @pytest.mark.parametrize("space", [NBSP, b"\xa0", b"\x1c", b"\x1f", b"\x0b", b"\x0c", b"\x85", "\u2003".encode()])
 def test_a_planted_name_behind_another_space_does_not_override_the_real_one(space: bytes) -> None:
     found = jar(b"__Host-refresh=real; " + space + b"__Host-refresh=planted")

@@ -69,6 +69,7 @@ async def test_under_api_an_error_is_a_document_whoever_asks(site: Visitor) -> N
     assert answer.headers["content-type"] == "application/problem+json"
 
 
+# v5.0.0-16.5.1, v5.0.0-16.5.4, v5.0.0-16.3.4
 @pytest.mark.parametrize("headers", [{}, HTML])
 async def test_a_bug_shows_nothing_of_itself_and_is_logged(
     site: Visitor, logged: list[Any], headers: dict[str, str]
@@ -121,6 +122,7 @@ async def test_a_handler_is_found_for_a_subclass() -> None:
     assert (await answer_of(boundary))["status"] == 418
 
 
+# v5.0.0-16.5.4
 async def test_without_templates_an_error_is_still_answered(
     site: Visitor, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:

@@ -20,6 +20,7 @@ async def test_fields_are_text_exactly_as_typed(site: Visitor) -> None:
     assert answer.json()["data"] == {"title": "1e5", "body": "a+b c%41&=é"}
 
 
+# v5.0.0-15.3.5
 @pytest.mark.parametrize("typed", ["12345678", "true", "null", '{"a":1}', "[1]", "1.0"])
 async def test_what_looks_like_json_stays_text(site: Visitor, typed: str) -> None:
     answer = await site.post("/notes", data={"title": typed})
@@ -35,6 +36,7 @@ async def test_multipart_text_fields_are_read_like_the_others(site: Visitor) -> 
     assert answer.json()["data"] == {"title": "a+b c%41", "body": "one\ntwo\n--x"}
 
 
+# v5.0.0-2.2.2
 async def test_errors_come_with_the_values_that_were_typed(site: Visitor) -> None:
     answer = await site.post("/notes", data={"title": " " + "x" * 21, "body": "kept"})
 
@@ -52,6 +54,7 @@ async def test_a_missing_field_is_named_and_shown_empty(site: Visitor) -> None:
     assert answer.json()["errors"] == {"title": "This is required."}
 
 
+# v5.0.0-15.3.3
 async def test_fields_that_the_form_does_not_have_are_dropped(site: Visitor) -> None:
     answer = await site.post("/notes", data={"title": "x", "owner_id": "1", "role": "admin"})
 
@@ -59,6 +62,7 @@ async def test_fields_that_the_form_does_not_have_are_dropped(site: Visitor) -> 
     assert answer.json()["data"] == {"title": "x", "body": ""}
 
 
+# v5.0.0-15.3.7
 @pytest.mark.parametrize("content", [b"title=a&title=b", b"title=a&titl%65=b", b"as=&as=&title=a"])
 async def test_a_field_sent_twice_is_refused(site: Visitor, content: bytes) -> None:
     answer = await site.post("/notes", content=content, headers=URLENCODED)
@@ -190,6 +194,7 @@ def test_a_line_is_trimmed_and_otherwise_kept(text: str, kept: str) -> None:
     assert check(Line(1, 20), text) == kept
 
 
+# v5.0.0-2.2.1, v5.0.0-1.3.3
 @pytest.mark.parametrize(
     "text",
     [
@@ -209,6 +214,7 @@ def test_only_text_is_text(value: Any) -> None:
         check(Line(1, 20), value)
 
 
+# v5.0.0-1.3.12
 def test_a_text_far_too_long_is_refused_in_a_moment() -> None:
     text = "\u0301" * 1_000_000
     started = time.process_time()

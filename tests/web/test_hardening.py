@@ -11,6 +11,7 @@ from tests.support.visitor import Visitor
 JSON = {"Content-Type": "application/json"}
 
 
+# v5.0.0-15.3.3, v5.0.0-1.5.3
 async def test_a_body_does_not_override_path_request_or_dependency(site: Visitor) -> None:
     answer = await site.put("/people/7", json={"person_id": 1, "request": "x", "who": "mallory"})
 
@@ -83,6 +84,7 @@ async def test_null_is_an_absent_body(site: Visitor) -> None:
     assert answer.json()["payload"] is None
 
 
+# v5.0.0-3.5.2
 @pytest.mark.parametrize(
     "content_type",
     [
@@ -171,6 +173,7 @@ async def test_a_pair_of_surrogates_is_one_character(site: Visitor) -> None:
     assert answer.json()["payload"]["name"] == "\U0001f600"
 
 
+# v5.0.0-16.5.1
 async def test_what_does_not_validate_is_422_with_fields_and_without_the_input(site: Visitor) -> None:
     answer = await site.patch("/people/7", json={"name": 12345678, "age": "hunter2", "role": "admin"})
 

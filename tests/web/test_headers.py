@@ -63,6 +63,7 @@ ANSWERS: list[tuple[int, str, str, dict[str, Any]]] = [
 ]
 
 
+# v5.0.0-3.4.2
 @pytest.mark.parametrize(("status", "method", "path", "options"), ANSWERS, ids=lambda value: str(value)[:30])
 async def test_every_answer_carries_every_header_exactly_once(
     site: Visitor, status: int, method: str, path: str, options: dict[str, Any]
@@ -135,6 +136,7 @@ async def test_a_request_id_sent_by_the_client_is_not_taken_over(site: Visitor) 
     assert answer.headers["x-request-id"] == answer.json()["request_id"] != "mine"
 
 
+# v5.0.0-5.4.2
 @pytest.mark.parametrize("end", ["%0d%0a", "%0a", "%0d"])
 async def test_a_header_of_the_answer_cannot_hold_a_line_end(site: Visitor, end: str) -> None:
     answer = await site.get(f"/split?said=x{end}Set-Cookie:%20a=b")
@@ -197,6 +199,7 @@ async def test_one_line_in_the_log_for_a_request(site: Visitor, logged: list[Any
     }  # fmt: skip
 
 
+# v5.0.0-16.4.1
 @pytest.mark.parametrize("path", ["/a%0d%0aGET%20/b", "/a%1b%5b31m", "/a%e2%80%a8b", "/%E2%80%AEa"])
 async def test_a_path_cannot_write_a_line_of_its_own(site: Visitor, logged: list[Any], path: str) -> None:
     await site.get(path)

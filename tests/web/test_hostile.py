@@ -54,6 +54,7 @@ HEADERS = [
 ]  # fmt: skip
 
 
+# v5.0.0-1.5.2, v5.0.0-2.2.1
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:40])
 @pytest.mark.parametrize(("method", "path"), TARGETS)
 async def test_a_json_value_of_any_kind(site: Visitor, method: str, path: str, value: Any) -> None:
@@ -82,6 +83,7 @@ async def test_a_header_of_any_bytes(site: Visitor, method: str, path: str, head
     assert answer.status_code < 500
 
 
+# v5.0.0-1.5.3
 @pytest.mark.parametrize(
     "query",
     [

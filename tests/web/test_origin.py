@@ -11,6 +11,7 @@ from tests.web import assembled
 OURS = "https://app.example"
 
 
+# v5.0.0-3.5.1
 @pytest.mark.parametrize(
     ("site", "origin", "has_our_cookies", "expected"),
     [
@@ -47,6 +48,7 @@ def test_the_rule_for_what_changes_something(
     assert allowed(method, site=site, origin=origin, ours=OURS, has_our_cookies=has_our_cookies) is expected
 
 
+# v5.0.0-3.5.3
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE"])
 def test_reading_is_allowed_from_everywhere(method: str) -> None:
     assert allowed(method, site="cross-site", origin="https://evil.example", ours=OURS, has_our_cookies=True)

@@ -20,6 +20,7 @@ def request(**scope: Any) -> Any:
     return SimpleNamespace(scope={"path": "/page", "query_string": b"", "headers": [], **scope})
 
 
+# v5.0.0-1.2.1, v5.0.0-1.1.2
 async def test_values_are_escaped(site: Visitor) -> None:
     answer = await site.get("/page")
 
@@ -75,6 +76,7 @@ async def test_a_notice_is_shown_for_its_code(site: Visitor, code: str) -> None:
     assert f'<p class="{NOTICES[code].kind}">' in answer.text
 
 
+# v5.0.0-1.3.10
 @pytest.mark.parametrize(
     "query", ["notice=Your+account+is+closed", "notice=", "notice=signed_out&notice=cookies", "x=1"]
 )

@@ -63,6 +63,7 @@ def test_what_fails_open_stops_the_start(app: Any, reason: str) -> None:
         routes.refuse_unsafe(app())
 
 
+# v5.0.0-4.1.4
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PROPFIND", "FOO"])
 @pytest.mark.parametrize("path", ["/seen", "/inside/seen", "/static/app.css"])
 async def test_an_address_that_does_not_answer_a_method_says_which_it_answers(
@@ -95,6 +96,7 @@ async def test_another_spelling_of_an_address_is_404_and_no_redirect(site: Visit
     assert answer.status_code == 404
 
 
+# v5.0.0-4.1.4
 @pytest.mark.parametrize("header", ["X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"])
 async def test_a_method_cannot_be_overridden(site: Visitor, header: str) -> None:
     answer = await site.get("/seen?_method=DELETE", headers={header: "DELETE"})

@@ -108,6 +108,7 @@ async def test_another_version_is_sent(folder: Path, other: str) -> None:
     assert answer.status_code == 200
 
 
+# v5.0.0-13.4.1, v5.0.0-13.4.3, v5.0.0-13.4.7
 @pytest.mark.parametrize(
     "path",
     [
@@ -150,6 +151,7 @@ async def test_files_are_only_read(folder: Path, method: str) -> None:
     assert answer.status_code == 405
 
 
+# v5.0.0-13.4.7
 def test_the_folder_of_the_project_holds_intended_types_alone() -> None:
     served = set(static.Files(static.FOLDER).found)
     present = {path.relative_to(static.FOLDER).as_posix() for path in static.FOLDER.rglob("*") if path.is_file()}

@@ -135,6 +135,7 @@ def test_a_local_page_is_kept_as_it_is(raw: str) -> None:
     assert urls.local_path(raw) == raw
 
 
+# v5.0.0-1.2.2, v5.0.0-3.7.2
 @pytest.mark.parametrize("raw", [*REFUSED_ELSEWHERE, *REFUSED_HERE])
 def test_anything_else_becomes_the_dashboard(raw: str | None) -> None:
     assert urls.local_path(raw) == DEFAULT
@@ -144,6 +145,7 @@ def test_the_default_is_the_callers() -> None:
     assert urls.local_path("//evil.example", default="/") == "/"
 
 
+# v5.0.0-4.2.5
 def test_next_inside_next_ends_at_the_length() -> None:
     nested = "/notes" + "?next=/notes" * 50
 

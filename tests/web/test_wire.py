@@ -43,6 +43,7 @@ def connection(wire: Server) -> Iterator[http.client.HTTPConnection]:
         yield connection
 
 
+# v5.0.0-13.4.6
 def test_every_header_is_on_the_wire_once_and_the_server_says_nothing_of_itself(wire: Server) -> None:
     answer = exchange(wire, b"GET /page HTTP/1.1", b"Accept: text/html")
 
@@ -51,6 +52,7 @@ def test_every_header_is_on_the_wire_once_and_the_server_says_nothing_of_itself(
     assert "server" not in times
 
 
+# v5.0.0-13.4.4
 @pytest.mark.parametrize(
     ("request_line", "status"),
     [
@@ -99,6 +101,7 @@ def test_a_planted_cookie_behind_a_no_break_space_changes_nothing(wire: Server) 
     assert json.loads(answer.body)["cookies"] == {"__Host-refresh": "real"}
 
 
+# v5.0.0-4.2.2
 def test_head_has_no_body_and_the_connection_goes_on(connection: http.client.HTTPConnection) -> None:
     connection.request("HEAD", "/page", headers={"Accept": "text/html"})
     head = connection.getresponse()
@@ -143,6 +146,7 @@ def test_a_form_over_the_limit_is_413(connection: http.client.HTTPConnection) ->
     assert connection.getresponse().status == 413
 
 
+# v5.0.0-4.2.1
 @pytest.mark.parametrize(
     "lines",
     [
