@@ -17,7 +17,7 @@ import pytest
 
 from app import logs
 from app.auth import tokens
-from app.main import route_table
+from app.main import FEATURES, route_table
 from tests.support import forge, secrets
 from tests.support.environment import ROOT
 from tests.support.faults import command
@@ -253,7 +253,8 @@ def ask_everything(client: httpx.Client, server: Server, who: str, people: dict[
 
 def served() -> list[dict[str, str]]:
     """The routes of production; this process has those of development too."""
-    return [row for row in route_table() if not row["path"].startswith("/dev/")]
+    ours = {route.path for feature in FEATURES for route in feature.route_patterns}
+    return [row for row in route_table() if row["path"] in ours]
 
 
 async def sessions_for(person: Person, count: int) -> list[tokens.TokenPair]:
