@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit.models import event_rows
-from app.auth import accounts, cookies
+from app.auth import administration, cookies
 from app.auth.models import session_rows
 from tests.support import forge, mailbox
 from tests.support.environment import ORIGIN, ROOT
@@ -223,7 +223,7 @@ async def deactivated(site: Site) -> str:
     program = site.program()
     pair = await sign_in(site.visitor(), person)
     before = await program.get("/api/auth/me", headers=bearer(pair))
-    await accounts.deactivate(person.id, admin.id)
+    await administration.change(person.id, admin.id, is_active=False)
     after = await program.get("/api/auth/me", headers=bearer(pair))
     return (
         f"before: {before.status_code}\n-- an administrator deactivates the account --\nafter:  {after.status_code}\n"
@@ -263,6 +263,17 @@ async def register(site: Site) -> str:
     for email in addresses:
         letters = await mailbox.letters_to(email)
         said += [f"letter to {email}: {each.subject}" for each in letters if "account" in each.text]
+    return "\n\n\n".join(said)
+
+
+@output("new-address")
+async def new_address(site: Site) -> str:
+    """What is asked for, and what arrives in which mailbox."""
+    person, visitor, new = await make_user(email="old@example.com"), site.visitor(), "new@example.com"
+    await sign_in(visitor, person)
+    said = [exchange(await visitor.submit("/account/email", {"email": new, "current_password": PASSWORD}))]
+    for email in (new, person.email):
+        said += [f"letter to {email}: {each.subject}" for each in await mailbox.letters_to(email)]
     return "\n\n\n".join(said)
 
 

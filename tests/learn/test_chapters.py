@@ -10,6 +10,7 @@ from lilya.enums import Match
 
 from app.learn import chapters, fences, ledger, sources
 from app.main import route_table
+from app.settings import ROOT
 from tests.learn import outputs
 
 CHAPTERS = sorted(chapters.DOCS.glob("[0-9][0-9]-*.md"))
@@ -59,6 +60,18 @@ def test_program_text_is_never_pasted(path: Path) -> None:
     for fence in fences.all_in(path.read_text()):
         kind, _ = fence.origin
         assert kind or fence.language == "sh", fence.body
+
+
+@each_page
+def test_file_or_private_name_that_is_mentioned_exists(path: Path) -> None:
+    text = path.read_text()
+    code = "".join(fence.body for fence in fences.all_in(text))
+
+    for word in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", fences.FENCE.sub("", text)):
+        if re.fullmatch(r"(app|tests|e2e|templates|static|docs)/[\w./-]*", word):
+            assert (ROOT / word).exists(), word
+        if re.fullmatch(r"_\w+", word):
+            assert re.search(rf"\b{word}\b", code), word
 
 
 @each_chapter
