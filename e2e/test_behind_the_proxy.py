@@ -31,7 +31,7 @@ class Site:
 
     def __init__(self, stack: ExitStack) -> None:
         self.port, plain_port = free_port(), free_port()
-        self.db_url = postgres.fresh()
+        self.db_url = postgres.fresh_for_the_site()
         self.ports = [free_port(), free_port()]
         self.stacks = [stack.enter_context(ExitStack()) for _ in self.ports]
         self.servers = [self.start(number) for number in range(2)]

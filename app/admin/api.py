@@ -1,9 +1,11 @@
 """People as JSON, for admins: the same rules as the pages, and a bearer token is as good as a cookie."""
 
-from typing import Annotated, Any
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from lilya.responses import JSONResponse
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from ravyn import Request, get, patch
 
 from app.admin import pages, users
@@ -22,6 +24,41 @@ class UserPatch(BaseModel):
     name: Annotated[str, Line(1, 80)] | None = None
     role: Annotated[str, AfterValidator(known_role)] | None = None
     is_active: bool | None = None
+
+
+class Person(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID
+    email: str
+    name: str
+    role: Literal["user", "admin"]
+    is_active: bool
+    must_change_password: bool
+    created_at: datetime
+    last_login: datetime | None
+    sessions: int = Field(description="live ones")
+
+
+class PersonList(BaseModel):
+    """`next_cursor` is null on the last page."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[Person]
+    next_cursor: UUID | None
+
+
+QUERY = tuple(
+    {"name": name, "in": "query", "schema": schema}
+    for name, schema in {
+        "q": {"type": "string", "maxLength": 254},
+        "role": {"enum": ["", "user", "admin"]},
+        "status": {"enum": ["", "active", "deactivated"]},
+        "sort": {"enum": ["newest", "name", "email", "last_login"]},
+        "cursor": {"type": "string", "format": "uuid"},
+    }.items()
+)
 
 
 @get()
@@ -62,7 +99,7 @@ def _json(row: Any) -> dict[str, Any]:
 
 
 route_patterns = [
-    guards.private("/api/admin/users", index, guards.Admin),
-    guards.private("/api/admin/users/{user_id}", show, guards.Admin),
-    guards.private("/api/admin/users/{user_id}", change, guards.RecentAdmin),
+    guards.private("/api/admin/users", index, guards.Admin, answers={200: PersonList}, query=QUERY),
+    guards.private("/api/admin/users/{user_id}", show, guards.Admin, answers={200: Person}),
+    guards.private("/api/admin/users/{user_id}", change, guards.RecentAdmin, answers={200: Person}),
 ]

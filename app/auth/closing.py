@@ -5,13 +5,12 @@ nor address, and for a week the last letter, which has the address.
 Chapter: "The life of an account". Source: v5.0.0-7.4.2; GDPR articles 17 and 20.
 """
 
-import logging
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import sqlalchemy as sa
 
-from app import db
+from app import db, logs
 from app.audit import events
 from app.auth import accounts, badges, links, sessions
 from app.auth.errors import SessionEnded
@@ -20,7 +19,7 @@ from app.mail import outbox
 from app.settings import get_settings
 from app.web import client
 
-log = logging.getLogger("lanyard.auth")
+log = logs.get("auth")
 
 
 async def give_up(user_id: UUID) -> datetime | None:
@@ -56,7 +55,7 @@ async def _delete(user_id: UUID, role: str, now: datetime) -> bool:
     still = table.c.id == user_id, table.c.role == role, table.c.delete_after <= now
     async with db.transaction() as tx:
         if role == "admin" and not await accounts.admins_stay(tx, without=user_id):
-            log.warning("account %s is due for deletion, but it is the last admin: it stays", user_id)
+            log.warning("last_admin_not_deleted", user=logs.pseudonym(user_id))
             return False
         person = await tx.fetch_one(sa.delete(table).where(*still).returning(table.c.email))
         if person is None:  # kept meanwhile, or another worker was faster

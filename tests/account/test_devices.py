@@ -40,6 +40,7 @@ async def person(client: Visitor) -> Person:
     return person
 
 
+# v5.0.0-7.5.2
 async def test_each_live_device_is_listed_with_its_place_and_this_one_is_marked(
     client: Visitor, person: Person
 ) -> None:
@@ -75,6 +76,7 @@ async def test_ended_devices_are_told_apart_with_the_reason(client: Visitor, clo
     assert "203.0.113.3" not in ended
 
 
+# v5.0.0-10.4.9, v5.0.0-7.5.2
 async def test_signed_out_device_is_out_at_its_next_click(client: Visitor, person: Person, make_client: Any) -> None:
     """v5.0.0-7.4.1, v5.0.0-7.5.2"""
     other = make_client()
@@ -127,6 +129,7 @@ async def test_signing_out_this_device_is_a_logout(client: Visitor) -> None:
     assert await reason(sid) == events.LOGGED_OUT
 
 
+# v5.0.0-8.2.2
 @pytest.mark.parametrize("which", ["somebody else's", "unknown", "no id"])
 async def test_session_that_is_not_ones_own_is_not_found(client: Visitor, person: Person, which: str) -> None:
     """v5.0.0-8.2.2"""

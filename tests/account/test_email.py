@@ -29,6 +29,7 @@ async def undo_link(client: Visitor, person: Person) -> str:
     return link_in((await letters_to(person.email))[-1])
 
 
+# v5.0.0-6.3.8
 async def test_free_and_taken_address_get_the_same_answer(client: Visitor, person: Person) -> None:
     """v5.0.0-6.3.8"""
     taken, pages = (await make_user()).email, []

@@ -70,6 +70,7 @@ async def test_copy_holds_everything_of_the_person(client: Visitor, person: Pers
     assert {event["event"] for event in found["activity"]} == {events.LOGIN, events.DATA_EXPORTED}
 
 
+# v5.0.0-8.2.2
 async def test_copy_holds_nothing_of_anybody_else(client: Visitor, person: Person) -> None:
     other = await make_user(name="Somebody Else")
     await store.create(other.id, "Theirs", "")
@@ -81,6 +82,7 @@ async def test_copy_holds_nothing_of_anybody_else(client: Visitor, person: Perso
         assert alien not in text
 
 
+# v5.0.0-14.2.6
 async def test_copy_holds_no_secret(client: Visitor, person: Person) -> None:
     text = (await client.submit("/account/export")).text
 

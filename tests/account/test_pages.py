@@ -59,6 +59,7 @@ async def test_name_that_cannot_be_shown_is_refused(client: Visitor, person: Per
     assert (await stored(person)).name == person.name
 
 
+# v5.0.0-15.3.3, v5.0.0-8.2.3
 async def test_nothing_but_the_name_can_be_changed_there(client: Visitor, person: Person) -> None:
     """v5.0.0-15.3.3"""
     fields = {"name": "Other", "role": "admin", "email": "x@example.com", "id": str(db.uuid7()), "is_active": "false"}
@@ -81,6 +82,7 @@ async def test_new_password_goes_on_here_under_a_new_session(client: Visitor, pe
     assert other.status_code == 401
 
 
+# v5.0.0-7.4.3
 async def test_new_password_puts_another_browser_out(client: Visitor, person: Person, make_client: Any) -> None:
     """v5.0.0-7.4.3"""
     other = make_client()
@@ -132,6 +134,7 @@ async def test_guessing_shows_the_form_with_the_wait(client: Visitor, person: Pe
     assert 'name="new_password"' in answer.text
 
 
+# v5.0.0-6.2.6, v5.0.0-6.2.7
 async def test_password_fields_say_what_they_are_to_a_password_manager(client: Visitor, person: Person) -> None:
     """AC-190"""
     page = (await client.visit("/account/password")).text
@@ -140,6 +143,7 @@ async def test_password_fields_say_what_they_are_to_a_password_manager(client: V
         assert page.count(token) == 1, token
 
 
+# v5.0.0-7.5.1
 @pytest.mark.parametrize(
     "path",
     [

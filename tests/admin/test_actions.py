@@ -59,6 +59,7 @@ async def undo_of(desk: Visitor, location: str) -> tuple[str, dict[str, str]]:
     return form.split('action="')[1].split('"')[0], fields
 
 
+# v5.0.0-7.4.2
 async def test_deactivation_ends_the_persons_sessions_and_can_be_undone(desk: Visitor, admin: Person) -> None:
     victim = await make_user()
     await start_session(victim)
@@ -104,6 +105,7 @@ async def test_link_with_a_notice_offers_to_undo_only_what_was_done(desk: Visito
     assert '"undo"' not in (await desk.visit(f"/admin/users/{person.id}?notice={notice}")).text
 
 
+# v5.0.0-7.4.5
 async def test_ended_sessions_leave_the_account_open(desk: Visitor) -> None:
     victim = await make_user()
     for _ in range(3):
@@ -162,6 +164,7 @@ async def test_post_that_comes_late_changes_nothing_and_leads_back(client: Visit
     assert await db.fetch_all(sa.select(letter_rows)) == []
 
 
+# v5.0.0-8.3.2
 async def test_admin_demoted_a_moment_ago_is_refused(desk: Visitor, admin: Person) -> None:
     """The badge that this worker remembers still says admin (v5.0.0-8.3.2)."""
     person = await make_user()
@@ -241,6 +244,7 @@ async def test_invitation_that_does_not_fit_invites_nobody(desk: Visitor, fields
     assert await db.fetch_all(sa.select(letter_rows)) == []
 
 
+# v5.0.0-6.4.6
 async def test_no_form_of_the_admin_area_takes_a_password(desk: Visitor) -> None:
     """AC-148, v5.0.0-6.4.6"""
     person = await make_user()

@@ -56,6 +56,7 @@ async def test_list_goes_on_to_its_end(program: Program) -> None:
     assert {item["email"] for item in first["items"] + second["items"]} == made
 
 
+# v5.0.0-15.3.1
 async def test_person_has_these_fields_and_no_secret(program: Program) -> None:
     """v5.0.0-14.2.6"""
     person = await make_user()
@@ -90,6 +91,7 @@ async def test_patch_changes_what_it_names(program: Program) -> None:
     assert (row.name, row.role, row.is_active, row.email) == ("New Name", "admin", False, person.email)
 
 
+# v5.0.0-15.3.3, v5.0.0-8.2.3
 @pytest.mark.parametrize(
     "body",
     [
@@ -130,6 +132,7 @@ async def test_body_of_another_type_is_415(program: Program, kind: str) -> None:
     assert (await row_of(person)).role == "user"
 
 
+# v5.0.0-7.5.3
 async def test_old_password_is_401_with_the_challenge(client: Visitor, admin: Person) -> None:
     """RFC 9470 section 3"""
     pair, person = await start_session(admin), await make_user()
@@ -153,6 +156,7 @@ async def test_oneself_and_the_unknown(program: Program, admin: Person) -> None:
     assert (await row_of(admin)).role == "admin"
 
 
+# v5.0.0-8.2.1
 async def test_who_is_no_admin_reads_and_changes_nothing(client: Visitor) -> None:
     """AC-139"""
     person = await make_user()

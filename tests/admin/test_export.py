@@ -43,6 +43,7 @@ async def test_people_are_all_in_the_file(desk: Visitor, monkeypatch: pytest.Mon
     assert set(rows[0]) == set(export.PEOPLE)
 
 
+# v5.0.0-5.4.1, v5.0.0-5.4.2
 async def test_file_has_a_name_and_is_kept_by_nobody(desk: Visitor, clock: Clock) -> None:
     answer = await desk.submit("/admin/users/export")
 
@@ -52,6 +53,7 @@ async def test_file_has_a_name_and_is_kept_by_nobody(desk: Visitor, clock: Clock
     assert answer.headers["content-disposition"] == f'attachment; filename="lanyard-people-{day}.csv"'
 
 
+# v5.0.0-1.2.10
 @pytest.mark.parametrize(
     "name",
     [

@@ -88,6 +88,7 @@ async def test_site_does_all_its_work_as_the_lesser_role(site: tuple[Visitor, st
     assert db.pending() == []  # what production looks at before it starts
 
 
+# v5.0.0-13.2.2, v5.0.0-16.4.2
 @pytest.mark.parametrize(
     "statement",
     [

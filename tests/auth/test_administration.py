@@ -43,6 +43,7 @@ async def live_sessions(person: Person) -> list[UUID]:
     return [row.id for row in await db.fetch_all(mine)]
 
 
+# v5.0.0-16.3.3
 async def test_role_is_changed_and_the_trail_says_from_what_to_what(admin: Person) -> None:
     """AC-153"""
     person = await make_user()
@@ -139,6 +140,7 @@ async def test_change_that_leaves_the_last_admin_alone_is_no_danger(admin: Perso
     assert await administration.change(admin.id, None, name="Renamed") is Outcome.DONE
 
 
+# v5.0.0-15.4.2
 @pytest.mark.race
 @pytest.mark.parametrize("values", [{"role": "user"}, {"is_active": False}])
 async def test_two_admins_who_throw_each_other_out_at_once_leave_one(values: dict[str, Any]) -> None:

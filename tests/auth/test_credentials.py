@@ -92,6 +92,7 @@ async def test_same_name_is_no_change() -> None:
     assert await happened(person) == []
 
 
+# v5.0.0-6.2.2, v5.0.0-7.2.4
 async def test_new_password_ends_every_other_session_and_renews_this_one(clock: Clock) -> None:
     """v5.0.0-7.2.4, v5.0.0-7.4.3"""
     person = await make_user()
@@ -113,6 +114,7 @@ async def test_new_password_ends_every_other_session_and_renews_this_one(clock: 
     assert events.PASSWORD_CHANGED in await happened(person)
 
 
+# v5.0.0-6.3.7
 async def test_owner_is_told_of_the_new_password() -> None:
     """v5.0.0-6.3.7"""
     person = await make_user()
@@ -134,6 +136,7 @@ async def test_new_password_voids_what_waits_in_mailboxes_but_the_way_back() -> 
     assert still == {links.UNDO_EMAIL}
 
 
+# v5.0.0-6.2.3
 @pytest.mark.parametrize(
     ("current", "new", "fields"),
     [
@@ -254,6 +257,7 @@ async def test_session_of_somebody_else_is_not_kept_by_name_of_it() -> None:
     assert await ends(person) == [events.CREDENTIALS_CHANGED]
 
 
+# v5.0.0-6.3.7
 async def test_old_address_is_told_at_once_and_again_with_a_way_back() -> None:
     """v5.0.0-6.3.7, AC-040"""
     person = await make_user()

@@ -57,6 +57,7 @@ async def test_link_replaces_the_password() -> None:
     assert await accounts.login(person.email, NEW)
 
 
+# v5.0.0-7.4.3
 async def test_reset_ends_every_session_and_starts_none() -> None:
     """AC-051, v5.0.0-7.4.3"""
     person, other = await make_user(), await make_user()
@@ -83,6 +84,7 @@ async def test_owner_is_told_and_the_trail_says_so() -> None:
     assert [row.user_id for row in await trail(events.PASSWORD_RESET)] == [person.id]
 
 
+# v5.0.0-6.4.1, v5.0.0-6.5.1
 async def test_link_is_good_once() -> None:
     person = await make_user()
     raw = await link_for(person)
@@ -94,6 +96,7 @@ async def test_link_is_good_once() -> None:
     assert await accounts.login(person.email, NEW)
 
 
+# v5.0.0-15.4.2, v5.0.0-2.3.4
 @pytest.mark.race
 async def test_ten_uses_at_once_are_one() -> None:
     person = await make_user()
@@ -117,6 +120,7 @@ async def test_two_links_used_at_once_are_one() -> None:
     assert done.count(True) == 1
 
 
+# v5.0.0-6.4.1
 async def test_link_is_over_after_half_an_hour(clock: Clock) -> None:
     """v5.0.0-6.5.5"""
     person = await make_user()
@@ -200,6 +204,7 @@ async def test_nonsense_is_no_link(raw: str) -> None:
     assert not await recovery.reset(raw, NEW)
 
 
+# v5.0.0-6.3.8
 async def test_known_and_unknown_address_run_the_same_statements() -> None:
     """v5.0.0-6.3.8"""
     person = await make_user()
@@ -213,6 +218,7 @@ async def test_known_and_unknown_address_run_the_same_statements() -> None:
     assert not any("users" in one for one in seen[0])
 
 
+# v5.0.0-2.4.1, v5.0.0-6.1.1
 async def test_mailbox_gets_five_letters_a_day_and_its_owner_can_still_sign_in(clock: Clock) -> None:
     """AC-053"""
     person = await make_user()

@@ -34,6 +34,7 @@ async def users() -> list[Any]:
     return await db.fetch_all(sa.select(user_rows))
 
 
+# v5.0.0-2.3.1
 async def test_registration_alone_is_no_account() -> None:
     await registered()
 
@@ -159,6 +160,7 @@ async def test_password_of_a_contested_registration_is_not_guessed_for_ever(cloc
         await registration.confirm(theirs, STRANGER)
 
 
+# v5.0.0-2.3.3
 async def test_address_that_got_an_account_meanwhile_is_left_alone() -> None:
     raw = await registered()
     person = await make_user(email=EMAIL)
@@ -169,6 +171,7 @@ async def test_address_that_got_an_account_meanwhile_is_left_alone() -> None:
     assert await accounts.login(EMAIL, PASSWORD)
 
 
+# v5.0.0-6.3.8
 async def test_free_and_taken_address_run_the_same_statements() -> None:
     """v5.0.0-6.3.8: nothing in the request asks whether there is an account."""
     await make_user(email="taken@example.com")

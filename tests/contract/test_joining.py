@@ -78,6 +78,7 @@ async def test_free_and_taken_address_get_the_same_answer(client: Visitor) -> No
     assert len(await db.fetch_all(sa.select(letter_rows))) == 2
 
 
+# v5.0.0-6.3.8
 @pytest.mark.parametrize("path", ["/forgot-password", "/verify-email/resend"])
 async def test_known_unknown_waiting_and_closed_address_get_the_same_answer(client: Visitor, path: str) -> None:
     person, closed = await make_user(), await make_user(active=False)
@@ -92,6 +93,7 @@ async def test_known_unknown_waiting_and_closed_address_get_the_same_answer(clie
     assert all(answer == answers[0] for answer in answers)
 
 
+# v5.0.0-2.3.1, v5.0.0-6.3.8
 async def test_unconfirmed_account_signs_nobody_in_and_looks_like_a_wrong_password(client: Visitor) -> None:
     """AC-003, AC-144"""
     await client.submit("/register", FIELDS)
@@ -156,6 +158,7 @@ async def test_every_fault_is_said_at_once(client: Visitor) -> None:
     assert [field for field in FIELDS if f'id="{field}-error"' in answer.text] == list(FIELDS)
 
 
+# v5.0.0-15.3.3
 async def test_further_fields_change_nothing(client: Visitor) -> None:
     """AC-018: nobody registers as an admin."""
     await client.submit("/register", FIELDS | {"role": "admin", "is_active": "true", "id": "1", "created_at": "0"})
@@ -165,6 +168,7 @@ async def test_further_fields_change_nothing(client: Visitor) -> None:
     assert (user.role, user.email) == ("user", EMAIL)
 
 
+# v5.0.0-6.2.8
 async def test_password_is_taken_as_it_was_typed(client: Visitor) -> None:
     """AC-032, AC-034, AC-035"""
     typed = "  pass phrase\u0000 he\u0301re "
@@ -281,6 +285,7 @@ async def test_program_gets_a_problem_document_for_a_bad_link(client: Visitor) -
         assert answer.headers["content-type"] == "application/problem+json"
 
 
+# v5.0.0-14.2.3, v5.0.0-3.4.5
 async def test_page_of_a_link_tells_nobody_where_it_was(client: Visitor) -> None:
     """AC-045. `no-referrer` would make its form send `Origin: null`, which is refused here."""
     person = await make_user()

@@ -78,6 +78,7 @@ BODIES: dict[str, dict[str, Any]] = {
 }
 
 
+# v5.0.0-8.2.1, v5.0.0-8.3.1, v5.0.0-16.3.2
 @pytest.mark.parametrize("row", PRIVATE, ids=lambda row: " ".join(row.values()))
 @pytest.mark.parametrize("who", ["anonymous", "deactivated", "user", "demoted", "admin"])
 async def test_each_visitor_gets_what_the_guard_says(client: Visitor, who: str, row: dict[str, str]) -> None:

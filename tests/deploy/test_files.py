@@ -105,7 +105,17 @@ def test_processes_that_migrate_and_that_serve_have_addresses_of_their_own() -> 
         return next(each["source"] for each in COMPOSE["services"][name]["secrets"] if isinstance(each, dict))
 
     assert (address("migrate"), address("app-1")) == ("database_url_owner", "database_url_app")
-    assert COMPOSE["services"]["app-1"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
+    done = "service_completed_successfully"
+    assert COMPOSE["services"]["app-1"]["depends_on"]["grant"]["condition"] == done
+    assert COMPOSE["services"]["grant"]["depends_on"]["migrate"]["condition"] == done
+
+
+def test_files_that_compose_mounts_are_there() -> None:
+    mounts = [str(each) for service in COMPOSE["services"].values() for each in service.get("volumes", ())]
+    files = [mount.partition(":")[0] for mount in mounts if mount.startswith("./")]
+
+    assert len(files) >= 3
+    assert all((DEPLOY / file).is_file() for file in files)
 
 
 def test_images_are_pinned_by_version() -> None:

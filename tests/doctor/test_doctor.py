@@ -178,6 +178,13 @@ def test_site_that_is_set_up_well_has_nothing_to_mend(settings: dict[str, str], 
         assert "a certificate for this name that browsers trust" in without.wrong["tls"][1]
 
 
+def test_role_that_serves_in_production_can_do_no_more_than_that(settings: dict[str, str]) -> None:
+    report = examine(settings | {"DATABASE_URL": postgres.fresh_for_the_site()}, "--workers", "3")
+
+    assert not {"role", "pool", "clock", "migrations", "database"} & set(report.wrong), report.text
+    assert "lanyard_app can do what serving needs" in report.text
+
+
 def test_proxy_that_is_not_believed_is_found(settings: dict[str, str]) -> None:
     with site(settings, proxies="127.0.0.9") as ours:
         report = examine(ours)

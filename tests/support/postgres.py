@@ -26,6 +26,7 @@ from typing import Any
 import asyncpg
 
 from app.db import schema
+from tests.support.environment import ROOT
 
 TEMPLATE = "lanyard_template"
 READY_SECONDS = 30
@@ -38,6 +39,13 @@ def fresh() -> str:
     name = f"lanyard_{next(_numbers)}"
     _do(_execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} STRATEGY FILE_COPY"))
     return _url(name)
+
+
+def fresh_for_the_site() -> str:
+    """As `fresh`, for the role that serves in production: deploy/roles.sql says what it may do."""
+    url = fresh()
+    _do(_execute((ROOT / "deploy" / "roles.sql").read_text(), url))
+    return url.replace("postgres@", "lanyard_app@")
 
 
 def empty() -> str:
