@@ -40,7 +40,7 @@ async def save_name(request: Request) -> Any:
     form = await forms.parse(request, NameForm)
     if form.data is None:
         return await _overview(request, form.values, status=422, errors=form.errors)
-    await credentials.change_name(request.user.id, form.data.name, request.user.id)
+    await credentials.change_name(request.user.id, form.data.name)
     return see_other("/account", notice="name_changed")
 
 

@@ -185,14 +185,6 @@ async def replace_session(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair 
     return await sessions.start(tx, user, now=now, ends_at=ends_at)
 
 
-async def admins_stay(tx: Any, *, without: UUID) -> bool:
-    """Is there an admin left if this one goes? Locks their rows, so that two who go at once cannot both be told yes."""
-    table = user_rows
-    staying = table.c.role == "admin", table.c.is_active.is_(True), table.c.delete_after.is_(None)
-    rows = await tx.fetch_all(sa.select(table.c.id).where(*staying).order_by(table.c.id).with_for_update())
-    return any(row.id != without for row in rows)
-
-
 async def _start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, *, rehashed: bool) -> Login:
     for token in presented:
         await sessions.revoke(token.sid, events.REPLACED, tx=tx, now=now, actor_id=user.id)

@@ -27,7 +27,7 @@ SAME_ADDRESS = "This is the address you have now."
 Faults = dict[str, str]  # field -> the sentence beside it
 
 
-async def change_name(user_id: UUID, name: str, actor_id: UUID) -> bool:
+async def change_name(user_id: UUID, name: str) -> bool:
     """False where it is the name already, or there is no such account."""
     table = user_rows
     async with db.transaction() as tx:
@@ -38,7 +38,7 @@ async def change_name(user_id: UUID, name: str, actor_id: UUID) -> bool:
         await tx.execute(sa.update(table).where(table.c.id == user_id).values(values))
         await directory.index(tx, user_id, name, user.email_key)
         await badges.announce(tx, user_id=user_id)
-        await events.record(events.NAME_CHANGED, tx=tx, user_id=user_id, actor_id=actor_id)
+        await events.record(events.NAME_CHANGED, tx=tx, user_id=user_id, actor_id=user_id)
     return True
 
 

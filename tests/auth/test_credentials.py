@@ -74,7 +74,7 @@ async def link_to(address: str, subject: str) -> str:
 async def test_name_is_changed_everywhere_it_stands() -> None:
     person = await make_user(name="Robin Before")
 
-    assert await credentials.change_name(person.id, "Zoë After", person.id)
+    assert await credentials.change_name(person.id, "Zoë After")
 
     row = await row_of(person)
     assert row.name == "Zoë After"
@@ -87,7 +87,7 @@ async def test_name_is_changed_everywhere_it_stands() -> None:
 async def test_same_name_is_no_change() -> None:
     person = await make_user(name="Robin")
 
-    assert not await credentials.change_name(person.id, "Robin", person.id)
+    assert not await credentials.change_name(person.id, "Robin")
 
     assert await happened(person) == []
 
