@@ -97,23 +97,19 @@ async def confirm(request: Request) -> Any:
 
 
 @get()
-async def resend_page(request: Request) -> Any:
-    return _form(request, "resend", {"email": ""})
+async def address_page(request: Request) -> Any:
+    """Where to write: for a forgotten password, or for a confirmation sent again; its path tells which."""
+    return _form(request, "address", {"email": ""})
 
 
 @post(status_code=303)
 async def resend(request: Request) -> Any:
-    return await _asks(request, "resend", registration.ask_again, "/verify-email/sent")
-
-
-@get()
-async def forgot_page(request: Request) -> Any:
-    return _form(request, "forgot_password", {"email": ""})
+    return await _asks(request, registration.ask_again, "/verify-email/sent")
 
 
 @post(status_code=303)
 async def forgot(request: Request) -> Any:
-    return await _asks(request, "forgot_password", recovery.ask, "/forgot-password/sent")
+    return await _asks(request, recovery.ask, "/forgot-password/sent")
 
 
 @get()
@@ -146,14 +142,14 @@ async def reset(request: Request) -> Any:
     return see_other("/login", notice="password_reset") if done else link_gone(request, "reset")
 
 
-async def _asks(request: Request, name: str, ask: Any, then: str) -> Any:
+async def _asks(request: Request, ask: Any, then: str) -> Any:
     form = await forms.parse(request, Mailbox, bound=False)
     if form.data is None:
-        return _form(request, name, form.values, status=422, errors=form.errors)
+        return _form(request, "address", form.values, status=422, errors=form.errors)
     try:
         await ask(form.data.email)
     except ComeBack as error:
-        return _form(request, name, form.values, **challenges.later(request, error))
+        return _form(request, "address", form.values, **challenges.later(request, error))
     return see_other(then)
 
 
@@ -203,10 +199,10 @@ route_patterns = [
     guards.public("/register/sent", sent_page),
     guards.public("/verify-email", confirm_page),
     guards.public("/verify-email", confirm),
-    guards.public("/verify-email/resend", resend_page),
+    guards.public("/verify-email/resend", address_page),
     guards.public("/verify-email/resend", resend),
     guards.public("/verify-email/sent", sent_page),
-    guards.public("/forgot-password", forgot_page),
+    guards.public("/forgot-password", address_page),
     guards.public("/forgot-password", forgot),
     guards.public("/forgot-password/sent", sent_page),
     guards.public("/reset-password", reset_page),
