@@ -1,16 +1,15 @@
--- Two roles for PostgreSQL: lanyard_owner migrates and prunes, lanyard_app runs the site.
+-- Two roles for PostgreSQL: lanyard_owner migrates and prunes the trail, lanyard_app runs the site.
 --
 --     psql -v ON_ERROR_STOP=1 -f deploy/roles.sql DATABASE
 --
--- as a superuser, before the first `python -m app migrate` and after every one: it may be run as often as one likes,
--- changes only what is missing, and grants nothing that it does not name. Then give each role a password of its own
--- (\password lanyard_owner, \password lanyard_app) and set
+-- once, as a superuser; before the first `python -m app migrate` or at any time after it. It may be run as often as one
+-- likes. Then give each role a password of its own (\password lanyard_owner, \password lanyard_app) and set
 --
---     DATABASE_URL=postgresql://lanyard_owner@HOST/DATABASE    for `migrate` and `prune`
+--     DATABASE_URL=postgresql://lanyard_owner@HOST/DATABASE    for `migrate`
 --     DATABASE_URL=postgresql://lanyard_app@HOST/DATABASE      for `serve` and everything else
 --
 -- Whoever takes over the running site can then read the audit trail and add to it, and can neither change nor remove
--- a line of it, nor the tables themselves (v5.0.0-16.4.2).
+-- a line of it, nor alter a table (v5.0.0-16.4.2).
 
 BEGIN;
 
@@ -25,24 +24,28 @@ BEGIN
 END
 $$;
 
--- Nobody but the owner makes or changes tables (PostgreSQL before 15 lets everybody).
+-- Nobody but the owner makes tables (PostgreSQL before 15 lets everybody).
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO lanyard_owner;
 GRANT USAGE ON SCHEMA public TO lanyard_app;
 
--- What the running site does with rows. A table that a migration adds is closed to it until this file is run again:
--- forgotten, that fails aloud, where default privileges would fail in silence.
+-- What the running site does with rows: in tables that migrations will make, and in those that are there.
+ALTER DEFAULT PRIVILEGES FOR ROLE lanyard_owner IN SCHEMA public
+    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO lanyard_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO lanyard_app;
 
 DO $$
+DECLARE
+    each record;
 BEGIN
-    -- The trail only ever grows. TRUNCATE, REFERENCES and TRIGGER were never granted.
+    FOR each IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
+        EXECUTE format('ALTER TABLE public.%I OWNER TO lanyard_owner', each.tablename);
+    END LOOP;
+    -- The trail only ever grows, and which migrations have run is for the owner to write. Migration 0005 says the same
+    -- where these tables are not there yet. TRUNCATE, REFERENCES and TRIGGER are granted nowhere.
     IF to_regclass('public.audit_events') IS NOT NULL THEN
-        REVOKE UPDATE, DELETE ON audit_events FROM lanyard_app;
-    END IF;
-    -- Which migrations have run is for the owner to write.
-    IF to_regclass('public.alembic_version') IS NOT NULL THEN
-        REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM lanyard_app;
+        REVOKE UPDATE, DELETE ON public.audit_events FROM lanyard_app;
+        REVOKE INSERT, UPDATE, DELETE ON public.alembic_version FROM lanyard_app;
     END IF;
 END
 $$;

@@ -17,6 +17,18 @@ MOMENT = sa.DateTime(timezone=True)
 # Compared byte by byte on both databases, so that "begins with" is a range of the index.
 WORD = sa.String(64).with_variant(sa.String(64, collation="C"), "postgresql")
 
+# Where deploy/roles.sql has run before: the site's role may add to the trail, and nothing else.
+ONLY_ADD = """
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'lanyard_app') THEN
+        REVOKE UPDATE, DELETE ON audit_events FROM lanyard_app;
+        REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM lanyard_app;
+    END IF;
+END
+$$
+"""
+
 INDEXES = {
     "ix_users_newest": ("users", ["role", "is_active", "id"]),
     "ix_users_search_text": ("users", ["role", "is_active", "search_text", "id"]),
@@ -48,6 +60,8 @@ def upgrade() -> None:
     for name, (table, columns) in INDEXES.items():
         op.create_index(name, table, columns)
     find_everybody(op.get_bind())
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute(ONLY_ADD)
 
 
 def find_everybody(connection: sa.Connection) -> None:
