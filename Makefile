@@ -6,7 +6,8 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 PY := $(VENV)/bin/python
-DATABASE_TESTS := $(addprefix tests/,auth audit notes admin commands home mail dev contract race db test_housekeeping.py)
+DATABASE_TESTS := $(addprefix tests/,auth audit admin commands home mail dev contract race db test_housekeeping.py)
+DATABASE_TESTS += tests/notes# notes
 DATABASE_TESTS += tests/learn/test_chapters.py# learn
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"

@@ -114,6 +114,14 @@ def seed(options: argparse.Namespace) -> int:
     return seed(options.users, options.events, options.yes_really)
 
 
+# eject:
+def eject(options: argparse.Namespace) -> int:
+    from app.commands.eject import FEATURES, eject
+
+    return eject([name for name in FEATURES if getattr(options, name)], options.name, options.dry_run, options.yes)
+
+
+# /eject
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m app", description="Lanyard: sign in, stay signed in, sign out.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -184,6 +192,20 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--events", type=_many, default=10_000, metavar="M", help="events of the last 30 days (10000)")
     command.add_argument("--yes-really", action="store_true", help="not in development, either")
     command.set_defaults(command=seed)
+
+    # eject:
+    command = commands.add_parser(
+        "eject",
+        help="take out what a clone need not keep, or rename it",
+        description="Deletes and changes files of this clone, and leaves one that passes its own tests.",
+    )
+    command.add_argument("--learn", action="store_true", help="the tutorial and the Token Lab")  # learn
+    command.add_argument("--notes", action="store_true", help="the notes, their table included")  # notes
+    command.add_argument("--name", default="", help="what the application is called from now on")
+    command.add_argument("--dry-run", action="store_true", help="list what would be done, and do nothing")
+    command.add_argument("--yes", action="store_true", help="also where git could not bring it back")
+    command.set_defaults(command=eject)
+    # /eject
     return parser
 
 

@@ -48,7 +48,8 @@ from app.web.origin import SameOrigin, TrustedHost
 # Of two routes that fit an address the first one counts: /admin/users/new is no person's id.
 FEATURES: tuple[Any, ...] = (
     ops_pages, home_pages, auth_pages, joining_pages, auth_api, account_pages, account_email, devices, export,
-    well_known, notes_pages, notes_api, admin_downloads, admin_letters, admin_actions, admin_pages, admin_api,
+    well_known, admin_downloads, admin_letters, admin_actions, admin_pages, admin_api,
+    notes_pages, notes_api,  # notes
     learn_pages,  # learn
 )  # fmt: skip
 DEVELOPMENT: tuple[Any, ...] = (  # in development alone
@@ -56,7 +57,9 @@ DEVELOPMENT: tuple[Any, ...] = (  # in development alone
     lab_pages,  # learn
 )
 # What each feature holds about a person, for the copy that they may ask for.
-EXPORTS = {"notes": notes_store.exported}
+EXPORTS: dict[str, export.Source] = {
+    "notes": notes_store.exported,  # notes
+}
 COMPOSERS: dict[str, Composer] = {**letters.COMPOSERS}  # kind of letter -> who writes it
 
 

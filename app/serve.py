@@ -142,7 +142,7 @@ def _greet(settings: Settings) -> None:
     print(
         f"\n  Lanyard is ready: {address}\n\n"
         f"  Sign in at {address}/login as\n{accounts}\n"
-        "  Then open /dashboard, /notes and, as admin, /admin/users. Ctrl-C stops the server.\n",
+        "  Then open /dashboard and, as admin, /admin/users. Ctrl-C stops the server.\n",
         flush=True,
     )
 

@@ -87,11 +87,13 @@ class Site:
                 await self.ask(client, "GET", "/api/auth/me", {200}, headers=headers)
             elif what < 0.6:
                 await self.ask(client, "GET", "/dashboard", {200}, headers=headers | {"Accept": "text/html"})
+            # notes:
             elif what < 0.75:
                 await self.ask(client, "GET", "/api/notes", {200}, headers=headers)
             elif what < 0.85:
                 made = await self.ask(client, "POST", "/api/notes", {201}, headers=headers, json={"title": "Soaked"})
                 await self.ask(client, "DELETE", f"/api/notes/{made.json()['id']}", {204}, headers=headers)
+            # /notes
             elif what < 0.95:
                 body = {"refresh_token": pair["refresh_token"]}
                 pair = (await self.ask(client, "POST", "/api/auth/refresh", {200}, json=body)).json()

@@ -19,7 +19,7 @@ from e2e.support import browser
 from tests.support.people import make_user, start_session
 from tests.support.server import Server, running
 
-PAGES = ("/", "/login", "/dashboard", "/notes", "/notes/new", "/step-up", "/admin/users", "/nothing")
+PAGES = ("/", "/login", "/dashboard", "/account", "/account/activity", "/step-up", "/admin/users", "/nothing")
 LOUD = ("/login", "/dashboard")  # for Lighthouse: 15 seconds each
 LEAST = {"performance": 0.5, "accessibility": 1.0, "best-practices": 0.9}  # the first depends on the machine
 

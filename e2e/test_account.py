@@ -69,15 +69,15 @@ def test_new_password_goes_on_here_and_puts_the_other_browser_out(
     change_password(mine, person)
     expect(mine.get_by_role("status")).to_contain_text("Your password is changed.")
 
-    other.get_by_role("link", name="Notes").click()
+    other.get_by_role("link", name="signed in as").click()
 
     expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
-    mine.get_by_role("link", name="Notes").click()
-    expect(mine.get_by_role("heading", level=1)).to_have_text("Notes")
+    mine.get_by_role("link", name="signed in as").click()
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Your account")
     enter(other, person)
     expect(other.get_by_role("alert")).to_be_visible()
     enter(other, person, NEW)
-    expect(other.get_by_role("heading", level=1)).to_have_text("Notes")
+    expect(other.get_by_role("heading", level=1)).to_have_text("Your account")
     assert [row.revoked_for for row in sessions_of(server, person)] == ["replaced", "credentials_changed", None, None]
     assert arrived(server, person.email, "Your password was changed")
 
@@ -143,7 +143,7 @@ def test_other_device_is_signed_out_while_somebody_sits_at_it(
     mine.get_by_role("link", name="Sign out this device").click()
     mine.get_by_role("main").get_by_role("button", name="Sign out").click()
     expect(mine.get_by_role("status")).to_have_text("That device is signed out.")
-    other.get_by_role("link", name="Notes").click()
+    other.get_by_role("link", name="signed in as").click()
 
     expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
     mine.get_by_text("Signed out in the last 30 days").click()
@@ -157,7 +157,7 @@ def test_all_other_devices_are_signed_out_at_once(mine: Page, other: Page) -> No
 
     expect(mine.get_by_role("status")).to_have_text("Every other device is signed out.")
     expect(mine.get_by_role("link", name="Sign out all others")).to_have_count(0)
-    other.get_by_role("link", name="Notes").click()
+    other.get_by_role("link", name="signed in as").click()
     expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
 
 
@@ -210,7 +210,7 @@ def test_account_that_was_given_up_is_kept_by_signing_in(
 
     expect(mine.get_by_role("status")).to_contain_text("sign in before that day, and it stays")
     assert mine.context.cookies() == []
-    other.get_by_role("link", name="Notes").click()
+    other.get_by_role("link", name="signed in as").click()
     expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
     letter = arrived(server, person.email, "Your account will be deleted")
     assert link_in(letter, server.url) == "/login"
@@ -237,7 +237,7 @@ def test_address_is_changed_from_the_new_mailbox_and_put_back_from_the_old_one(
 
     expect(mine.get_by_role("status")).to_contain_text("Your new address is confirmed")
     expect(mine.get_by_role("link", name="E-mail address").locator("xpath=../..")).to_contain_text(new)
-    other.get_by_role("link", name="Notes").click()
+    other.get_by_role("link", name="signed in as").click()
     expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
 
     arrived(server, person.email, "Somebody asked to change your address")
@@ -246,7 +246,7 @@ def test_address_is_changed_from_the_new_mailbox_and_put_back_from_the_old_one(
     old_mailbox.get_by_role("button", name="Call off the change").click()
 
     expect(old_mailbox.get_by_role("heading", level=1)).to_have_text("It is called off")
-    mine.get_by_role("link", name="Notes").click()
+    mine.get_by_role("link", name="signed in as").click()
     expect(mine.get_by_role("heading", level=1)).to_have_text("Sign in")
     enter(mine, person)
     expect(mine.get_by_role("button", name="Sign out")).to_be_visible()

@@ -194,7 +194,7 @@ def test_forced_change_leads_the_person_to_the_password_page(
     desk.get_by_role("button", name="Require it").click()
     expect(desk.get_by_role("status")).to_be_visible()
 
-    theirs.get_by_role("link", name="Notes").click()
+    theirs.get_by_role("link", name="signed in as").click()
 
     expect(theirs).to_have_url(re.compile("/account/password"))
 

@@ -95,7 +95,7 @@ def test_deactivated_person_is_out_at_the_next_click(
     desk.get_by_role("button", name="Deactivate").click()
     expect(desk.get_by_role("status")).to_have_text("The account is deactivated and its sessions are ended.")
 
-    theirs.get_by_role("link", name="Notes").click()
+    theirs.get_by_role("link", name="signed in as").click()
 
     expect(theirs.get_by_role("heading", level=1)).to_have_text("Sign in")
 
@@ -144,7 +144,7 @@ def test_ended_sessions_put_the_person_out_and_leave_the_account_open(
     desk.get_by_role("button", name="End sessions").click()
     expect(desk.get_by_role("status")).to_have_text("The sessions are ended.")
 
-    theirs.get_by_role("link", name="Notes").click()
+    theirs.get_by_role("link", name="signed in as").click()
     expect(theirs.get_by_role("heading", level=1)).to_have_text("Sign in")
     enter(theirs, person)
 

@@ -42,11 +42,13 @@ class Scene:
     def press(self, name: str) -> None:
         self.page.get_by_role("button", name=name).click()
 
+    # notes:
     def note(self, title: str, body: str = "") -> str:
         assert self.person
         owner = self.person.id
         return f"/notes/{self.server.run(lambda: store.create(owner, title, body)).id}"
 
+    # /notes
     def somebody_else(self) -> str:
         person = self.server.run(make_user)
         return f"/admin/users/{person.id}"
@@ -109,6 +111,7 @@ def dashboard_with_an_alarm(at: Scene) -> None:
     expect(at.page.get_by_role("listitem").filter(has_text="wrong password")).to_be_visible()
 
 
+# notes:
 def notes(at: Scene) -> None:
     for number in range(25):
         at.note(f"Note {number}", "A line.\n" * number)
@@ -118,6 +121,9 @@ def notes(at: Scene) -> None:
 def note_refused(at: Scene) -> None:
     at.go("/notes/new")
     at.press("Save note")
+
+
+# /notes
 
 
 def step_up(at: Scene) -> None:
@@ -274,8 +280,8 @@ def letter_to_try_again(at: Scene) -> None:
 def bounce(at: Scene) -> None:
     """Followed from another site, and held there: its reload is answered with "no content", so the page stays."""
     answers = iter([lambda route: route.continue_(), lambda route: route.fulfill(status=204)])
-    at.page.route("**/notes", lambda route: next(answers)(route))
-    at.page.goto(f"data:text/html,<a href='{at.server.url}/notes'>Have a look</a>")
+    at.page.route("**/account", lambda route: next(answers)(route))
+    at.page.goto(f"data:text/html,<a href='{at.server.url}/account'>Have a look</a>")
     at.page.get_by_role("link", name="Have a look").click()
 
 
@@ -300,6 +306,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "reset, refused": ("", "Choose a new password", reset_refused),
     "link, gone": ("", "This link is not good", lambda at: at.go("/reset-password?token=x")),
     "dashboard": ("user", "Hello, Robin Example", dashboard_with_an_alarm),
+    # notes:
     "notes, none": ("user", "Notes", lambda at: at.go("/notes")),
     "notes": ("user", "Notes", notes),
     "notes, nothing found": ("user", "Notes", lambda at: at.go("/notes?q=key")),
@@ -307,6 +314,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "note form": ("user", "Edit note", lambda at: at.go(at.note("Keys", "Third hook.") + "/edit")),
     "note form, refused": ("user", "New note", note_refused),
     "note, to delete": ("user", "Delete this note?", lambda at: at.go(at.note("Keys") + "/delete")),
+    # /notes
     "account": ("user", "Your account", account_with_a_new_address),
     "account, refused": ("user", "Your account", account_refused),
     "password": ("user", "Change the password", lambda at: at.go("/account/password")),

@@ -37,8 +37,12 @@ def no_script_runs(page: Page, complaints: list[str]) -> None:
     page.on("dialog", lambda dialog: (complaints.append(f"a script ran: {dialog.message}"), dialog.dismiss()))
 
 
+# notes:
 def write(server: Server, person: Person, title: str, body: str = "") -> str:
     return f"/notes/{server.run(lambda: store.create(person.id, title, body)).id}"
+
+
+# /notes
 
 
 def parts_that_are_not_ours(page: Page) -> int:
@@ -52,7 +56,7 @@ def overflow(page: Page) -> int:
 
 # v5.0.0-1.2.1, v5.0.0-1.1.2
 def test_name_that_is_markup_is_shown_as_typed(page: Page, mallory: Person) -> None:
-    for path in ("/dashboard", "/", "/notes", "/account", "/account/delete"):
+    for path in ("/dashboard", "/", "/account", "/account/delete"):
         page.goto(path)
 
         expect(page.get_by_text(MARKUP, exact=True).first).to_be_visible()
@@ -70,6 +74,7 @@ def test_name_that_is_markup_is_shown_as_typed_to_an_administrator(page: Page, s
     assert parts_that_are_not_ours(page) == 0
 
 
+# notes:
 @pytest.mark.parametrize("text", [MARKUP, QUOTES])
 def test_note_that_is_markup_is_shown_as_typed_on_every_page_of_it(
     page: Page, server: Server, mallory: Person, text: str
@@ -110,6 +115,9 @@ def test_search_for_markup_repeats_it_as_text(page: Page, mallory: Person) -> No
     assert parts_that_are_not_ours(page) == 0
 
 
+# /notes
+
+
 def test_address_typed_at_the_login_comes_back_as_text(page: Page) -> None:
     page.goto("/login")
     page.get_by_label("E-mail").fill(QUOTES)
@@ -130,20 +138,14 @@ RIGHT_TO_LEFT = "שלום עולם (סוד) 123 مرحبا بالعالم"
 def test_layout_of_a_narrow_screen_holds(page: Page, server: Server, text: str) -> None:
     person = server.run(lambda: make_user(name=text))
     sign_in(page.context, server, person)
-    note = write(server, person, text, text)
     page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    paths = ["/", "/dashboard", "/account", "/account/email", "/account/sessions", "/account/delete"]
+    # notes:
+    note = write(server, person, text, text)
+    paths += ["/notes", note, f"{note}/edit", f"{note}/delete", f"/notes?q={LONG_WORD}"]
+    # /notes
 
-    account = ("/account", "/account/email", "/account/sessions", "/account/delete")
-    for path in (
-        "/dashboard",
-        "/notes",
-        note,
-        f"{note}/edit",
-        f"{note}/delete",
-        f"/notes?q={LONG_WORD}",
-        "/",
-        *account,
-    ):
+    for path in paths:
         page.goto(path)
         assert overflow(page) <= 0, path
         expect(page.get_by_role("button", name="Sign out")).to_be_in_viewport()
@@ -161,6 +163,7 @@ def test_layout_of_the_people_list_holds(page: Page, server: Server) -> None:
     assert overflow(page) <= 0
 
 
+# notes:
 def test_right_to_left_title_turns_nothing_around_but_itself(page: Page, server: Server, person: Person) -> None:
     sign_in(page.context, server, person)
     page.goto(write(server, person, RIGHT_TO_LEFT))
@@ -170,15 +173,18 @@ def test_right_to_left_title_turns_nothing_around_but_itself(page: Page, server:
     assert [part.evaluate("(part) => getComputedStyle(part).direction") for part in (title, rest)] == ["rtl", "ltr"]
 
 
+# /notes
+
+
 def test_characters_that_turn_text_around_are_refused(page: Page, server: Server, person: Person) -> None:
     sign_in(page.context, server, person)
-    page.goto("/notes/new")
-    page.get_by_label("Title").fill("invoice\u202efdp.exe")
+    page.goto("/account")
+    page.get_by_label("Name").fill("invoice\u202efdp.exe")
 
-    page.get_by_role("button", name="Save note").click()
+    page.get_by_role("button", name="Save name").click()
 
-    expect(page.get_by_label("Title")).to_have_accessible_description(
-        "Up to 120 characters. Error: This contains characters that cannot be shown."
+    expect(page.get_by_label("Name")).to_have_accessible_description(
+        "Up to 80 characters. Shown on your badge. Error: This contains characters that cannot be shown."
     )
 
 

@@ -55,6 +55,7 @@ def test_skip_link_comes_first_and_leads_past_the_header(signed_in: Page) -> Non
     expect(signed_in.get_by_role("main")).to_be_focused()
 
 
+# notes:
 def test_writing_a_note(signed_in: Page) -> None:
     page = signed_in
     tab_to(page, page.get_by_role("link", name="Notes"))
@@ -84,6 +85,9 @@ def test_opening_a_note_from_the_list(signed_in: Page, server: Server, person: P
     signed_in.keyboard.press("Enter")
 
     expect(signed_in.get_by_role("heading", level=1)).to_have_text("On the list")
+
+
+# /notes
 
 
 def test_changing_the_password(signed_in: Page, person: Person) -> None:

@@ -59,13 +59,13 @@ def test_wrong_password_is_said_in_one_sentence_that_takes_the_focus(page: Page,
 
 
 def test_right_password_after_a_wrong_one_goes_on_to_where_one_wanted(page: Page, person: Person) -> None:
-    page.goto("/login?next=/notes/new")
+    page.goto("/login?next=/account/activity")
     submit(page, person.email, "not the right passphrase")
     expect(page.get_by_role("alert")).to_be_visible()
 
     submit(page, person.email, person.password)
 
-    expect(page).to_have_url(re.compile(r"/notes/new$"))
+    expect(page).to_have_url(re.compile(r"/account/activity$"))
 
 
 def test_empty_form_names_each_field_and_leads_to_it(page: Page) -> None:
@@ -79,13 +79,13 @@ def test_empty_form_names_each_field_and_leads_to_it(page: Page) -> None:
 
 
 def test_private_page_asks_to_sign_in_and_then_shows_itself(page: Page, person: Person) -> None:
-    page.goto("/notes?q=two%20words")
+    page.goto("/account?q=two%20words")
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
 
     submit(page, person.email, person.password)
 
-    expect(page).to_have_url(re.compile(r"/notes\?q=two%20words$"))
-    expect(page.get_by_label("Search notes")).to_have_value("two words")
+    expect(page).to_have_url(re.compile(r"/account\?q=two%20words$"))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
 
 
 @pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "/\\evil.example/", "/logout"])
@@ -133,7 +133,7 @@ def test_somebody_signed_in_is_not_asked_again(page: Page, server: Server, perso
     sign_in(page.context, server, person)
     before = cookie(page.context, "access")
 
-    page.goto("/login?next=/notes")
+    page.goto("/login?next=/account")
 
-    expect(page).to_have_url(re.compile(r"/notes$"))
+    expect(page).to_have_url(re.compile(r"/account$"))
     assert cookie(page.context, "access") == before

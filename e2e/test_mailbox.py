@@ -36,7 +36,7 @@ def post(server: Server, to: str, html: str, text: str = "") -> str:
 
 def test_letter_is_found_by_its_recipient_and_its_link_leads_on(page: Page, server: Server) -> None:
     post(server, "someone.else@example.com", "<p>Hello.</p>")
-    post(server, "robin.mail@example.com", "<p>Hello.</p>", f"Hello.\n\n{server.url}/login?next=/notes\n")
+    post(server, "robin.mail@example.com", "<p>Hello.</p>", f"Hello.\n\n{server.url}/login?next=/account\n")
 
     page.goto("/")
     page.get_by_role("link", name="Mailbox").click()
@@ -44,7 +44,7 @@ def test_letter_is_found_by_its_recipient_and_its_link_leads_on(page: Page, serv
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_text("someone.else@example.com")).to_have_count(0)
     page.get_by_role("link", name="Hello to robin.mail@example.com").click()
-    page.get_by_role("link", name="/login?next=/notes").click()
+    page.get_by_role("link", name="/login?next=/account").click()
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
 

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from playwright.sync_api import BrowserContext, Page, expect
 
 from app import db
-from app.notes.models import note_rows
+from app.auth.models import user_rows
 from e2e.support.people import cookie, drop_cookie, name_of, sessions_of, sign_in
 from e2e.support.traffic import Traffic, sent_cookies
 from tests.support.people import Person
@@ -70,10 +70,10 @@ def test_link_from_another_site_shows_the_page_to_who_is_signed_in(
     """Strict cookies stay at home on the way in; a page of ours reloads itself, and they come."""
     sign_in(page.context, server, person)
 
-    traffic = follow_a_link(page, other_site, f"{server.url}/notes?q=keys")
+    traffic = follow_a_link(page, other_site, f"{server.url}/account?q=keys")
 
-    expect(page.get_by_label("Search notes")).to_have_value("keys")
-    assert traffic.way() == ["GET /notes?q=keys"] * 2
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
+    assert traffic.way() == ["GET /account?q=keys"] * 2
     assert [bool(sent_cookies(visit)) for visit in traffic.visits()] == [False, True]
 
 
@@ -83,28 +83,28 @@ def test_link_from_another_site_renews_a_session_whose_access_token_is_over(
     sign_in(page.context, server, person)
     drop_cookie(page.context, "access")
 
-    traffic = follow_a_link(page, other_site, f"{server.url}/notes")
+    traffic = follow_a_link(page, other_site, f"{server.url}/account")
 
-    expect(page.get_by_role("heading", level=1)).to_have_text("Notes")
-    assert traffic.way() == ["GET /notes", "GET /notes", "GET /auth/resume?next=%2Fnotes", "GET /notes"]
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
+    assert traffic.way() == ["GET /account", "GET /account", "GET /auth/resume?next=%2Faccount", "GET /account"]
     assert [row.generation for row in sessions_of(server, person)] == [2]
 
 
 def test_link_from_another_site_leads_who_is_not_signed_in_to_the_login_page(
     page: Page, server: Server, other_site: OtherSite
 ) -> None:
-    traffic = follow_a_link(page, other_site, f"{server.url}/notes")
+    traffic = follow_a_link(page, other_site, f"{server.url}/account")
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
-    assert traffic.way() == ["GET /notes", "GET /notes", "GET /login?next=%2Fnotes"]
+    assert traffic.way() == ["GET /account", "GET /account", "GET /login?next=%2Faccount"]
 
 
 def test_bounce_leaves_no_page_behind_for_the_back_button(
     page: Page, server: Server, person: Person, other_site: OtherSite
 ) -> None:
     sign_in(page.context, server, person)
-    follow_a_link(page, other_site, f"{server.url}/notes")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Notes")
+    follow_a_link(page, other_site, f"{server.url}/account")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
 
     page.go_back(wait_until="commit")
 
@@ -114,7 +114,7 @@ def test_bounce_leaves_no_page_behind_for_the_back_button(
 def post_from(page: Page, site: OtherSite, host: str, action: str) -> Traffic:
     """A form that sends itself, as an attacker's page has it; returns what the browser asked for."""
     site.html = f"""<!doctype html><title>Elsewhere</title><form method="post" action="{action}">
-        <input name="title" value="Planted"><input name="body" value="by another site"></form>
+        <input name="name" value="Planted by another site"></form>
         <script>document.forms[0].submit()</script>"""
     traffic = Traffic(page)
     page.goto(site.at(host))
@@ -143,17 +143,17 @@ def test_logout_form_on_another_site_ends_no_session(
 
 # v5.0.0-3.5.1
 @from_elsewhere
-def test_note_form_on_another_site_saves_nothing(
+def test_form_on_another_site_saves_nothing(
     page: Page, server: Server, person: Person, other_site: OtherSite, host: str, with_cookies: bool
 ) -> None:
     sign_in(page.context, server, person)
 
-    traffic = post_from(page, other_site, host, f"{server.url}/notes")
+    traffic = post_from(page, other_site, host, f"{server.url}/account")
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Forbidden")
     assert bool(sent_cookies(traffic.visits()[-1])) is with_cookies
-    mine = sa.select(note_rows).where(note_rows.c.owner_id == person.id)
-    assert server.run(lambda: db.fetch_all(mine)) == []
+    mine = sa.select(user_rows.c.name).where(user_rows.c.id == person.id)
+    assert server.run(lambda: db.fetch_value(mine)) == person.name
 
 
 @pytest.fixture
@@ -185,7 +185,7 @@ def test_planted_cookie_does_not_override_the_refresh_token(page: Page, server: 
 def test_planted_cookie_signs_nobody_out(page: Page, server: Server, person: Person, planted: str) -> None:
     before = cookie(page.context, "refresh")
 
-    for path in ("/", "/dashboard", "/notes"):
+    for path in ("/", "/dashboard", "/account"):
         page.goto(path)
         expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 

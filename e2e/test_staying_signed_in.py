@@ -4,21 +4,20 @@ import re
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from playwright.sync_api import BrowserContext, Page, expect
 
 from app import db
-from app.notes.models import note_rows
+from app.auth.models import user_rows
 from e2e.support.people import cookie, drop_cookie, put_cookie, sessions_of, sign_in
 from e2e.support.traffic import Traffic, sent_cookies
 from tests.support import forge
 from tests.support.people import Person
 from tests.support.server import Server
 
-TEXT = "Typed for an hour:\n\ta tab, “quotes”, 100 % + a & b = c; ein Übermaß, 漢字, 🪪\n\n<b>and a last line</b>"
+TEXT = "“Quotes”, 100 % + a & b = c; ein Übermaß, 漢字, 🪪 <b>and more</b>"
 
 
 def expire(context: BrowserContext) -> None:
@@ -34,8 +33,8 @@ def drop(context: BrowserContext) -> None:
 over = pytest.mark.parametrize("end", [expire, drop])
 
 
-def notes_of(server: Server, person: Person) -> list[Any]:
-    return server.run(lambda: db.fetch_all(sa.select(note_rows).where(note_rows.c.owner_id == person.id)))
+def name_of(server: Server, person: Person) -> str:
+    return str(server.run(lambda: db.fetch_value(sa.select(user_rows.c.name).where(user_rows.c.id == person.id))))
 
 
 @over
@@ -46,10 +45,10 @@ def test_page_is_shown_and_both_cookies_are_renewed(
     end(page.context)
     traffic = Traffic(page)
 
-    page.goto("/notes?q=keys")
+    page.goto("/account?q=x")
 
-    expect(page.get_by_label("Search notes")).to_have_value("keys")
-    assert traffic.way() == ["GET /notes?q=keys", "GET /auth/resume?next=%2Fnotes%3Fq%3Dkeys", "GET /notes?q=keys"]
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
+    assert traffic.way() == ["GET /account?q=x", "GET /auth/resume?next=%2Faccount%3Fq%3Dx", "GET /account?q=x"]
     assert cookie(page.context, "access") not in (None, first.access_token)
     assert cookie(page.context, "refresh") not in (None, first.refresh_token)
     assert [row.generation for row in sessions_of(server, person)] == [2]
@@ -60,31 +59,30 @@ def test_form_that_is_sent_is_saved_once_with_its_text(
     page: Page, server: Server, person: Person, end: Callable[[BrowserContext], None]
 ) -> None:
     sign_in(page.context, server, person)
-    page.goto("/notes/new")
-    page.get_by_label("Title").fill("Long & winding")
-    page.get_by_label("Text").fill(TEXT)
+    page.goto("/account")
+    page.get_by_label("Name").fill(TEXT)
     end(page.context)
     traffic = Traffic(page)
 
-    page.get_by_role("button", name="Save note").click()
+    page.get_by_role("button", name="Save name").click()
 
-    expect(page.get_by_role("status")).to_have_text("The note is saved.")
-    assert traffic.way()[:3] == ["POST /notes", "POST /auth/resume?next=%2Fnotes", "POST /notes"]
+    expect(page.get_by_role("status")).to_have_text("Your name is changed.")
+    assert traffic.way()[:3] == ["POST /account", "POST /auth/resume?next=%2Faccount", "POST /account"]
     assert len({request.post_data for request in traffic.visits()[:3]}) == 1
-    assert [(note.title, note.body) for note in notes_of(server, person)] == [("Long & winding", TEXT)]
+    assert name_of(server, person) == TEXT
 
 
 def test_form_that_was_refused_once_survives_too(page: Page, server: Server, person: Person) -> None:
     sign_in(page.context, server, person)
-    page.goto("/notes/new")
-    page.get_by_label("Text").fill(TEXT)
+    page.goto("/account")
+    page.get_by_label("Name").fill(2 * TEXT)
     drop(page.context)
 
-    page.get_by_role("button", name="Save note").click()
+    page.get_by_role("button", name="Save name").click()
 
-    expect(page.get_by_role("alert")).to_contain_text("Title")
-    expect(page.get_by_label("Text")).to_have_value(TEXT)
-    assert notes_of(server, person) == []
+    expect(page.get_by_role("alert")).to_contain_text("Name")
+    expect(page.get_by_label("Name")).to_have_value(2 * TEXT)
+    assert name_of(server, person) == person.name
 
 
 def test_page_without_a_login_renews_nothing(page: Page, server: Server, person: Person) -> None:
@@ -98,7 +96,7 @@ def test_page_without_a_login_renews_nothing(page: Page, server: Server, person:
     assert [row.generation for row in sessions_of(server, person)] == [1]
 
 
-TABS = ["/dashboard", "/notes", "/notes/new", "/notes?q=keys"]
+TABS = ["/dashboard", "/account", "/account/activity", "/account?q=keys"]
 
 
 @contextmanager

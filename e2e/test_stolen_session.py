@@ -47,7 +47,7 @@ def test_old_copy_ends_the_session_and_its_bearer_reads_why(
     page = request.getfixturevalue(behind)
     drop_cookie(page.context, "access")
 
-    page.goto("/notes")
+    page.goto("/account")
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
     expect(page.get_by_role("status")).to_contain_text("an old sign-in was used again")
@@ -61,11 +61,11 @@ def test_old_copy_puts_the_other_one_out_too(
     other, page = request.getfixturevalue(ahead), request.getfixturevalue(behind)
     renew_twice(other)
     drop_cookie(page.context, "access")
-    page.goto("/notes")
+    page.goto("/account")
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
     assert cookie(other.context, "access")  # good by its own times: it is the session that is over
 
-    other.get_by_role("link", name="Notes").click()
+    other.get_by_role("link", name="signed in as").click()
 
     expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
 
@@ -75,14 +75,14 @@ def test_victim_signs_in_again_and_the_copy_stays_worthless(
 ) -> None:
     renew_twice(thief)
     drop_cookie(victim.context, "access")
-    victim.goto("/notes")
+    victim.goto("/account")
     victim.get_by_label("E-mail").fill(person.email)
     victim.get_by_label("Password", exact=True).fill(person.password)
     victim.get_by_role("button", name="Sign in").click()
-    expect(victim.get_by_role("heading", level=1)).to_have_text("Notes")
+    expect(victim.get_by_role("heading", level=1)).to_have_text("Your account")
 
     drop_cookie(thief.context, "access")
-    thief.goto("/notes")
+    thief.goto("/account")
 
     expect(thief.get_by_role("heading", level=1)).to_have_text("Sign in")
     assert [row.revoked_for for row in sessions_of(server, person)] == ["reuse", None]

@@ -55,7 +55,7 @@ def test_script_finds_nothing_in_any_storage(signed_in: Page) -> None:
 # v5.0.0-14.2.1, v5.0.0-3.5.7
 def test_no_address_and_no_page_holds_a_token(signed_in: Page) -> None:
     traffic, pages = Traffic(signed_in), []
-    for path in ("/", "/notes", "/notes/new", "/dashboard"):
+    for path in ("/", "/account", "/account/password", "/dashboard"):
         drop_cookie(signed_in.context, "access")  # through /auth/resume each time, where the public page is not
         signed_in.goto(path)
         pages.append(signed_in.content())

@@ -41,6 +41,7 @@ def test_signing_in_and_out(page: Page, person: Person) -> None:
     expect(page.get_by_role("status")).to_have_text("You are signed out.")
 
 
+# notes:
 def test_the_life_of_a_note(page: Page, server: Server, person: Person) -> None:
     sign_in(page.context, server, person)
     page.goto("/dashboard")
@@ -65,6 +66,9 @@ def test_the_life_of_a_note(page: Page, server: Server, person: Person) -> None:
     page.get_by_role("button", name="Delete note").click()
     expect(page.get_by_role("status")).to_have_text("The note is deleted.")
     expect(page.get_by_role("heading", level=2)).to_have_text("No notes yet")
+
+
+# /notes
 
 
 def test_the_life_of_an_account(page: Page, server: Server, person: Person) -> None:

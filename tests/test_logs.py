@@ -26,14 +26,14 @@ from tests.support.server import Server, free_port, running
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
-# An exception in the words of those who quote what they were given, for whoever asks for a note of that name.
+# An exception in the words of those who quote what they were given, for whoever asks what happened lately.
 QUOTING = f"""
-from app.notes import store
+from app.audit import events
 
-async def get(*_):
+async def of_user(*_, **__):
     raise ValueError("DETAIL:  Key (email_key)=(robin@example.com) exists. {TOKEN}\\n2026-01-01 [info] forged")
 
-store.get = get
+events.of_user = of_user
 """
 TALKING = """
 from app import logs
@@ -56,7 +56,7 @@ accounts.login = login
         ("hash argon2$argon2id$v=19$m=64,t=2,p=1$c2FsdA$aGFzaA", "hash argon2[hidden]"),
         ("DETAIL:  Key (email_key)=(x) already exists.\nnext", "[hidden]\nnext"),
         ("[type=x, input_value='hunter2', input_type=str]", "[type=x, input_value=[hidden], input_type=str]"),
-        ("/notes/@me costs $5", "/notes/@me costs $5"),
+        ("/people/@me costs $5", "/people/@me costs $5"),
     ],
 )
 def test_secrets_that_somebody_quotes_are_hidden(text: str, shown: str) -> None:

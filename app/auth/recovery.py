@@ -1,6 +1,6 @@
 """A forgotten password: a mailed link to choose a new one, and the same page for the first one of an invited account.
 
-The request only notes a letter; whether there is anybody to write to is seen when it is written, so known and unknown
+The request only owes a letter; whether there is anybody to write to is seen when it is written, so known and unknown
 addresses take the same time (v5.0.0-6.3.8). The link is bound to the password it replaces, logs nobody in, and what it
 does ends every session (v5.0.0-7.4.3): whoever had the old password is out.
 Chapter: "Letters". Source: OWASP Forgot Password; v5.0.0-6.4.1, v5.0.0-6.4.3.

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 from app.db import schema
 from app.db.columns import AwareUTC
 
-LOCK = 0x6C616E79617264  # "lanyard"
+LOCK = 0x6C616E79617264  # any number, the same in every process
 
 
 def run(connection: Connection) -> None:

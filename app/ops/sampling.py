@@ -1,4 +1,4 @@
-"""What is not counted but looked at: each worker notes its state once a second."""
+"""What is not counted but looked at: each worker looks at its state once a second."""
 
 import asyncio
 import time

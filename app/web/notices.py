@@ -23,8 +23,8 @@ NOTICES: dict[str, Notice] = {
     "password_reset": Notice(
         "success", "Your new password is set, and you are signed out everywhere. Sign in with it."
     ),
-    "note_saved": Notice("success", "The note is saved."),
-    "note_deleted": Notice("success", "The note is deleted."),
+    "note_saved": Notice("success", "The note is saved."),  # notes
+    "note_deleted": Notice("success", "The note is deleted."),  # notes
     "user_deactivated": Notice("success", "The account is deactivated and its sessions are ended."),
     "user_reactivated": Notice("success", "The account is active again."),
     "sessions_ended": Notice("success", "The sessions are ended."),

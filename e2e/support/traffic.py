@@ -18,7 +18,7 @@ class Traffic:
         return [request for request in self._heard if request.is_navigation_request()]
 
     def way(self) -> list[str]:
-        """The navigations as `GET /notes?q=x`, or with the host where that is not localhost."""
+        """The navigations as `GET /account?q=x`, or with the host where that is not localhost."""
         return [f"{request.method} {_local(request.url)}" for request in self.visits()]
 
     def forget(self) -> None:

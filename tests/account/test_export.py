@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app import db
+from app import db, main
 from app.account import export
 from app.audit import events
 from app.auth import links
@@ -32,7 +32,7 @@ OURS = {
     "mail_links": {"user_id", "email_key"},
     "letters": {"user_id", "facts", "text", "html", "error", "attempts", "next_try_at"},
     "audit_events": {"user_id", "actor_id", "request_id"},
-    "notes": {"owner_id", "search_text"},
+    "notes": {"owner_id", "search_text"},  # notes
 }
 
 
@@ -41,7 +41,7 @@ async def person(client: Visitor) -> Person:
     """Somebody with everything there is."""
     person = await make_user(name="Robin \u202dExample")
     await sign_in(client, person)
-    await store.create(person.id, "Mine", 'A "line"\nand another')
+    await store.create(person.id, "Mine", 'A "line"\nand another')  # notes
     async with db.transaction() as tx:
         await links.make(
             tx, links.CHANGE_EMAIL, db.utcnow(), user_id=person.id, email="next@example.com",
@@ -63,7 +63,7 @@ async def test_copy_holds_everything_of_the_person(client: Visitor, person: Pers
 
     assert found["profile"][0]["email"] == person.email
     assert found["profile"][0]["name"] == person.name
-    assert found["notes"][0]["body"] == 'A "line"\nand another'
+    assert found["notes"][0]["body"] == 'A "line"\nand another'  # notes
     assert found["links"][0]["email"] == "next@example.com"
     assert found["letters"][0]["kind"] == "password_changed"
     assert len(found["sessions"]) == 1
@@ -73,7 +73,7 @@ async def test_copy_holds_everything_of_the_person(client: Visitor, person: Pers
 # v5.0.0-8.2.2
 async def test_copy_holds_nothing_of_anybody_else(client: Visitor, person: Person) -> None:
     other = await make_user(name="Somebody Else")
-    await store.create(other.id, "Theirs", "")
+    await store.create(other.id, "Theirs", "")  # notes
     await events.record(events.LOGOUT, user_id=other.id)
 
     text = (await client.submit("/account/export")).text
@@ -110,9 +110,10 @@ async def test_every_table_about_a_person_is_in_the_copy(person: Person) -> None
     feed = {"changes"}  # ids of five minutes, for the workers
     index = {"user_words"}  # name and address once more, to be found by
 
-    exported = {table.name for table, _, _ in export.TABLES.values()} | {note_rows.name}
+    exported = {table.name for table, _, _ in export.TABLES.values()}
+    exported.add(note_rows.name)  # notes
     assert about - feed - index <= exported
-    assert set(export.FEATURES) == {"notes"}
+    assert export.FEATURES.keys() == main.EXPORTS.keys()
 
 
 async def test_copy_is_a_file_that_nobody_keeps(client: Visitor, person: Person) -> None:
@@ -126,7 +127,8 @@ async def test_copy_is_a_file_that_nobody_keeps(client: Visitor, person: Person)
 async def test_page_makes_no_copy(client: Visitor, person: Person) -> None:
     page = await client.visit("/account/export")
 
-    assert "your notes" in page.text
+    assert "A copy of your data" in page.text
+    assert "your notes" in page.text  # notes
     assert events.DATA_EXPORTED not in [event.event for event in await events.of_user(person.id)]
 
 
@@ -134,12 +136,12 @@ async def test_more_than_a_page_of_anything_is_there_in_full(
     client: Visitor, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(export, "PAGE", 3)
-    monkeypatch.setattr(store, "EXPORTED", 3)
-    for number in range(7):
-        await store.create(person.id, f"Note {number}", "")
+    monkeypatch.setattr(store, "EXPORTED", 3)  # notes
+    for _ in range(7):
+        await store.create(person.id, "One of many", "")  # notes
         await events.record(events.NAME_CHANGED, user_id=person.id)
 
     found = await copy(client)
 
     assert [event["event"] for event in found["activity"]].count(events.NAME_CHANGED) == 7
-    assert len(found["notes"]) == 8
+    assert len(found["notes"]) == 8  # notes

@@ -200,7 +200,7 @@ async def test_account_given_up_signs_out_and_says_how_to_keep_it(client: Visito
     assert client.cookie(REFRESH) is None
     assert answer.headers["clear-site-data"] == '"cache", "storage"'
     assert "sign in before that day" in (await client.visit(answer.headers["location"])).text
-    back = await client.submit("/login", {"email": person.email, "password": PASSWORD, "next": "/notes"})
+    back = await client.submit("/login", {"email": person.email, "password": PASSWORD, "next": "/account"})
     assert back.headers["location"] == "/dashboard?notice=account_kept"
     assert "Welcome back" in (await client.visit("/dashboard?notice=account_kept")).text
 

@@ -59,7 +59,7 @@ async def test_site_does_all_its_work_as_the_lesser_role(site: tuple[Visitor, st
     answers = [
         await visitor.submit("/login", {"email": admin.email, "password": "wrong horse battery staple"}),
         await visitor.submit("/login", {"email": admin.email, "password": PASSWORD}),
-        await visitor.submit("/notes", {"title": "A note", "body": "of mine"}),
+        await visitor.submit("/account", {"name": "Renamed Admin"}),
         await visitor.visit("/dashboard"),
         await visitor.visit("/admin"),
         await visitor.visit("/admin/users?q=person"),
@@ -68,7 +68,7 @@ async def test_site_does_all_its_work_as_the_lesser_role(site: tuple[Visitor, st
         await visitor.submit("/admin/users/new", {"email": "n@example.com", "name": "N", "role": "user"}),
         await visitor.submit(f"/admin/users/{person.id}/edit", {"name": "Renamed", "role": "admin"}),
         await visitor.submit(f"/admin/users/{person.id}/deactivate"),
-        await visitor.submit("/step-up", {"password": PASSWORD, "next": "/notes"}),
+        await visitor.submit("/step-up", {"password": PASSWORD, "next": "/account"}),
     ]
     visitor.drop_cookie("__Host-access")
     answers += [await visitor.visit("/auth/resume"), await visitor.submit("/logout")]
@@ -105,7 +105,7 @@ async def test_site_does_all_its_work_as_the_lesser_role(site: tuple[Visitor, st
         "CREATE TABLE audit_events_too (id uuid)",
         "CREATE RULE quiet AS ON INSERT TO audit_events DO INSTEAD NOTHING",
         "ALTER TABLE audit_events OWNER TO lanyard_app",
-        "DROP TABLE notes",
+        "DROP TABLE sessions",
         "UPDATE alembic_version SET version_num = '0001'",
         "SET ROLE lanyard_owner",
     ],

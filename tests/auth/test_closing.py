@@ -111,7 +111,7 @@ async def test_account_is_deleted_on_its_day_with_all_that_belongs_to_it(clock: 
     person, other = await make_user(name="Robin Gone"), await make_user()
     for each in (person, other):
         await start_session(each)
-        await store.create(each.id, "A note", "")
+        await store.create(each.id, "A note", "")  # notes
     await closing.give_up(person.id)
     await delivered()
 
@@ -121,9 +121,13 @@ async def test_account_is_deleted_on_its_day_with_all_that_belongs_to_it(clock: 
 
     assert not await exists(person)
     assert await exists(other)
-    for table, owner in ((session_rows, "user_id"), (note_rows, "owner_id"), (link_rows, "user_id")):
-        rows = await db.fetch_all(sa.select(table))
-        assert {row._mapping[owner] for row in rows} <= {other.id}
+    owners = [
+        session_rows.c.user_id,
+        link_rows.c.user_id,
+        note_rows.c.owner_id,  # notes
+    ]
+    for owner in owners:
+        assert {row[0] for row in await db.fetch_all(sa.select(owner))} <= {other.id}
     last = (await letters_to(person.email))[-1]
     assert last.subject == "Your account is deleted"
 

@@ -143,7 +143,7 @@ async def test_new_password_voids_what_waits_in_mailboxes_but_the_way_back() -> 
         ("not the right passphrase", NEW, {"current_password"}),
         (PASSWORD, "short", {"new_password"}),
         (PASSWORD, PASSWORD, {"new_password"}),
-        (PASSWORD, "lanyardlanyard1234567890", {"new_password"}),
+        (PASSWORD, passwords.APP_WORDS[0] * 5, {"new_password"}),
         ("not the right passphrase", "short", {"current_password", "new_password"}),
     ],
 )

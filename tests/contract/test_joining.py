@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.auth import accounts, links, recovery, registration
+from app.auth import accounts, links, passwords, recovery, registration
 from app.auth.models import link_rows, session_rows, user_rows
 from app.mail.models import letter_rows
 from app.settings import get_settings
@@ -134,7 +134,7 @@ async def test_login_page_leads_to_joining_and_recovery(client: Visitor) -> None
         ("password", "passwordpassword", "lists of stolen passwords"),
         ("password", "joan example2026", "mostly your name"),
         ("password", "joan@example.com", "mostly your name"),
-        ("password", "lanyard123456789", "the name of this site"),
+        ("password", passwords.APP_WORDS[0] * 5, "the name of this site"),
     ],
 )
 async def test_what_does_not_fit_is_said_beside_its_field_and_nothing_is_kept(

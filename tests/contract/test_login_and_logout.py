@@ -53,9 +53,9 @@ async def log_in(
 async def test_right_password_sets_both_cookies_and_goes_on(client: Visitor) -> None:
     person = await make_user()
 
-    answer = await log_in(client, person.email, to="/notes?q=x")
+    answer = await log_in(client, person.email, to="/account?q=x")
 
-    assert (answer.status_code, answer.headers["location"]) == (303, "/notes?q=x")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/account?q=x")
     cookies = set_cookies(answer)
     assert set(cookies) == {ACCESS, REFRESH}
     for name, seconds in ((ACCESS, 900), (REFRESH, 604800)):
@@ -139,9 +139,9 @@ async def test_planted_garbage_does_not_hinder_a_login(client: Visitor) -> None:
 async def test_login_page_with_a_live_session_goes_on(client: Visitor) -> None:
     await sign_in(client, await make_user())
 
-    answer = await client.visit("/login?next=/notes")
+    answer = await client.visit("/login?next=/account")
 
-    assert (answer.status_code, answer.headers["location"]) == (303, "/notes")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/account")
 
 
 # v5.0.0-14.2.1

@@ -1,5 +1,6 @@
 """Who may do what: every route and method, as five kinds of visitor, over HTTP."""
 
+import re
 from typing import Any
 from uuid import UUID
 
@@ -104,10 +105,8 @@ async def test_each_visitor_gets_what_the_guard_says(client: Visitor, who: str, 
 async def address(path: str, victim: Person) -> str:
     """The route's path for something of the victim's."""
     session = await db.fetch_value(sa.select(session_rows.c.id).where(session_rows.c.user_id == victim.id))
-    ids = {"user_id": victim.id, "session_id": session, "note_id": db.uuid7(), "letter_id": await a_dead_letter()}
-    for name, value in {**ids, "action": "deactivate"}.items():
-        path = path.replace(f"{{{name}}}", str(value))
-    return path
+    ids = {"user_id": victim.id, "session_id": session, "letter_id": await a_dead_letter(), "action": "deactivate"}
+    return re.sub(r"\{(\w+)\}", lambda name: str(ids.get(name[1], db.uuid7())), path)
 
 
 def body(row: dict[str, str]) -> dict[str, Any]:

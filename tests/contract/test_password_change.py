@@ -38,13 +38,13 @@ async def test_form_is_not_carried_along(client: Visitor, person: Person) -> Non
     """307 would send it on to the page of passwords."""
     await sign_in(client, person)
 
-    answer = await client.submit("/notes", {"title": "Lost", "body": ""})
+    answer = await client.submit("/account", {"name": "Lost"})
 
     assert answer.status_code == 303
 
 
 async def test_program_is_told_in_its_own_words(client: Visitor, person: Person) -> None:
-    for path in ("/api/auth/me", "/api/protected", "/api/notes"):
+    for path in ("/api/auth/me", "/api/protected"):
         answer = await client.get(path, headers=bearer(await start_session(person)))
 
         assert answer.status_code == 403

@@ -39,13 +39,13 @@ async def test_page_keeps_what_was_typed_and_says_how_long(at: Any, clock: Clock
         assert (await guesser.fills_in(person.email)).status_code == 422
     clock.forward(seconds=250)
 
-    answer = await guesser.fills_in(person.email, PASSWORD, to="/notes")
+    answer = await guesser.fills_in(person.email, PASSWORD, to="/account")
 
     assert wait_of(answer) == 50
     assert answer.headers["content-type"].startswith("text/html")
     assert "Please try again in 50 seconds." in answer.text
     assert f'value="{person.email}"' in answer.text
-    assert 'name="next" value="/notes"' in answer.text
+    assert 'name="next" value="/account"' in answer.text
     assert PASSWORD not in answer.text
     assert "set-cookie" not in answer.headers
 

@@ -113,12 +113,12 @@ async def test_step_up_takes_ten_guesses_of_a_session_from_any_address(at: Any, 
     for number in range(10):
         thief = at(f"192.0.2.{number}")
         thief.put_cookie("__Host-access", pair.access_token)
-        assert (await thief.submit("/step-up", {"password": WRONG, "next": "/notes"})).status_code == 422
+        assert (await thief.submit("/step-up", {"password": WRONG, "next": "/account"})).status_code == 422
 
-    answer = await thief.submit("/step-up", {"password": PASSWORD, "next": "/notes"})
+    answer = await thief.submit("/step-up", {"password": PASSWORD, "next": "/account"})
 
     assert wait_of(answer) == 300
-    assert 'name="next" value="/notes"' in answer.text
+    assert 'name="next" value="/account"' in answer.text
     assert "Please try again in 5 minutes." in answer.text
     assert "set-cookie" not in answer.headers
     owner = at("203.0.113.7")

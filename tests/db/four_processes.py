@@ -1,6 +1,6 @@
 """Not a test: run as a program by test_processes, it becomes four processes on the database whose URL is its argument.
 
-They migrate it, all at once, and then compete for one note in turn. Prints what came of it as JSON.
+They migrate it, all at once, and then compete for one row in turn. Prints what came of it as JSON.
 """
 
 import asyncio
@@ -13,13 +13,11 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth.models import user_rows
-from app.notes.models import note_rows
 
 PROCESSES, COROUTINES, INCREMENTS = 4, 50, 10
 PATIENCE_SECONDS = 100
-note = {"id": db.uuid7(), "owner_id": db.uuid7(), "title": "0", "created_at": db.utcnow(), "updated_at": db.utcnow()}
-owner = {"id": note["owner_id"], "email": "a@b.example", "email_key": "a@b.example", "name": "Ann", "password": "-"}
-this_note = note_rows.c.id == note["id"]
+person = {"id": db.uuid7(), "email": "a@b.example", "email_key": "a@b.example", "name": "0", "password": "-"}
+this_one = user_rows.c.id == person["id"]
 
 
 def work(number: int, barrier: Any, results: Any) -> None:
@@ -49,8 +47,7 @@ async def connected(what: Any) -> Any:
 
 
 async def prepare() -> None:
-    await db.execute(sa.insert(user_rows).values(owner | {"created_at": db.utcnow()}))
-    await db.execute(sa.insert(note_rows).values(note))
+    await db.execute(sa.insert(user_rows).values(person | {"created_at": db.utcnow()}))
 
 
 async def compete(number: int) -> dict[str, int]:
@@ -60,16 +57,16 @@ async def compete(number: int) -> dict[str, int]:
 
 
 async def swap(name: str) -> bool:
-    """Compare-and-swap: the title is still what everybody saw."""
-    won = sa.update(note_rows).where(this_note, note_rows.c.title == "0").values(title=name).returning(note_rows.c.id)
+    """Compare-and-swap: the name is still what everybody saw."""
+    won = sa.update(user_rows).where(this_one, user_rows.c.name == "0").values(name=name).returning(user_rows.c.id)
     return await db.fetch_one(won) is not None
 
 
 async def increment() -> None:
     """Read, then write what was read plus one."""
     async with db.transaction() as tx:
-        body = await tx.fetch_value(sa.select(note_rows.c.body).where(this_note).with_for_update())
-        await tx.execute(sa.update(note_rows).where(this_note).values(body=str(int(body or 0) + 1)))
+        count = await tx.fetch_value(sa.select(user_rows.c.search_text).where(this_one).with_for_update())
+        await tx.execute(sa.update(user_rows).where(this_one).values(search_text=str(int(count or 0) + 1)))
 
 
 def main(url: str) -> None:
@@ -84,7 +81,7 @@ def main(url: str) -> None:
     if any(worker.exitcode for worker in workers):
         sys.exit("a process has failed")
     found = [results.get() for _ in workers]
-    total = asyncio.run(connected(db.fetch_value(sa.select(note_rows.c.body).where(this_note))))
+    total = asyncio.run(connected(db.fetch_value(sa.select(user_rows.c.search_text).where(this_one))))
     json.dump({"processes": found, "increments": int(total)}, sys.stdout)
 
 

@@ -33,7 +33,13 @@ async def test_two_accounts_of_one_address_are_refused() -> None:
         await db.execute(sa.update(user_rows).where(user_rows.c.id == second.id).values(email_key=same))
 
 
-@pytest.mark.parametrize("column", [session_rows.c.user_id, note_rows.c.owner_id], ids=str)
+OWNERS = [
+    session_rows.c.user_id,
+    note_rows.c.owner_id,  # notes
+]
+
+
+@pytest.mark.parametrize("column", OWNERS, ids=str)
 async def test_rows_of_nobody_are_refused(column: Any) -> None:
     texts = {each.name: "" for each in column.table.c if isinstance(each.type, sa.String)}
     times = {each.name: db.utcnow() for each in column.table.c if each.name.endswith("_at")}

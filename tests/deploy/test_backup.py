@@ -51,12 +51,12 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 @pytest.fixture
 async def person(place: Place) -> Person:
-    """With a note, a session, a link in the mail and a letter owed."""
+    """With a session, a link in the mail and a letter owed."""
     db.point_at(place.old)
     await db.connect()
     person = await make_user(name="Ælfrīc 'Quoted' Example")
     await start_session(person)
-    await store.create(person.id, "Kept", "since before the backup")
+    await store.create(person.id, "Kept", "since before the backup")  # notes
     async with db.transaction() as tx:
         await outbox.put(tx, "nothing", recipient=person.email)
         link = {"id": db.uuid7(), "purpose": "reset_password", "secret": "0" * 64, "user_id": person.id}
@@ -66,7 +66,7 @@ async def person(place: Place) -> Person:
 
 async def test_what_was_saved_is_there_again_and_nobody_is_signed_in(place: Place, person: Person) -> None:
     saved = await asyncio.to_thread(place.run, "save", place.old)
-    await store.create(person.id, "Lost", "written after the backup")
+    await store.create(person.id, "Lost", "written after the backup")  # notes
     await db.disconnect()
 
     restored = await asyncio.to_thread(place.run, "restore", place.new)
@@ -75,7 +75,7 @@ async def test_what_was_saved_is_there_again_and_nobody_is_signed_in(place: Plac
     db.point_at(place.new)
     await db.connect()
     assert db.pending() == []
-    assert [note.title for note in (await store.listing(person.id)).items] == ["Kept"]
+    assert [note.title for note in (await store.listing(person.id)).items] == ["Kept"]  # notes
     assert await rows(session_rows, session_rows.c.revoked_at.is_(None)) == 0
     assert await rows(session_rows) == 1
     assert await rows(link_rows) == 0

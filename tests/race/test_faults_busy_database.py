@@ -49,7 +49,7 @@ async def test_who_finds_no_free_connection_is_told_to_come_back(small: Server) 
             stuck = [asyncio.create_task(refresh(client, raw)) for raw in raws]
             await until_no_connection_is_free(client, reader)
 
-            visits = [client.get(path, headers=reader) for path in 4 * ["/dashboard", "/api/notes"]]
+            visits = [client.get(path, headers=reader) for path in 4 * ["/dashboard", "/account/activity"]]
             others = await asyncio.gather(*visits)
 
             assert (await client.get("/healthz")).status_code == 200
@@ -106,9 +106,9 @@ async def test_writers_are_told_to_come_back_when_the_file_stays_locked(impatien
             answers = [
                 await refresh(client, pair.refresh_token),
                 await client.post("/api/auth/login", json=login),
-                await client.post("/api/notes", json={"title": "a", "body": ""}, headers=bearer(pair)),
+                await client.post("/account", data={"name": "A"}, headers=bearer(pair)),
             ]
-            pages = [await client.get(path, headers=bearer(pair)) for path in ("/dashboard", "/notes", "/")]
+            pages = [await client.get(path, headers=bearer(pair)) for path in ("/dashboard", "/account", "/")]
         again = await refresh(client, pair.refresh_token)
 
     assert [answer.status_code for answer in answers] == [503] * 3

@@ -28,13 +28,12 @@ SMALL = f"from app.auth import badges; badges.TRUSTED_FOR = {TRUSTED_FOR}"
 
 PRIVATE = [
     ("GET", "/dashboard"),
-    ("GET", "/notes"),
-    ("POST", "/notes"),
+    ("GET", "/account"),
+    ("POST", "/account"),
     ("GET", "/admin/users"),
     ("GET", "/step-up"),
     ("GET", "/api/auth/me"),
-    ("GET", "/api/notes"),
-    ("POST", "/api/notes"),
+    ("GET", "/api/protected"),
 ]
 RENEWING = [("GET", "/auth/resume"), ("POST", "/auth/resume"), ("POST", "/api/auth/refresh")]
 

@@ -84,11 +84,11 @@ async def test_browser_of_a_killed_worker_gets_its_cookies_at_the_next_visit(ser
     headers = browser(pair, cookies.refresh_name())
     (folder / "after the commit").touch()
     with pytest.raises(httpx.TransportError):
-        await post(server, "/auth/resume?next=/notes", headers=headers)
+        await post(server, "/auth/resume?next=/account", headers=headers)
 
-    answer = await until_served(server, "/auth/resume?next=/notes", headers=headers)
+    answer = await until_served(server, "/auth/resume?next=/account", headers=headers)
 
-    assert (answer.status_code, answer.headers["location"]) == (307, "/notes")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/account")
     kept = dict(line.split(";")[0].split("=", 1) for line in answer.headers.get_list("set-cookie"))
     assert forge.claims(kept[cookies.refresh_name()])["gen"] == 2
     assert (await session_row(server, pair)).revoked_at is None

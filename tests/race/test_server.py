@@ -14,7 +14,6 @@ from app.audit import events
 from app.auth import cookies
 from app.auth.models import session_rows
 from app.auth.tokens import TokenPair
-from app.notes.models import note_rows
 from tests.support import forge
 from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.server import Server, running
@@ -126,11 +125,11 @@ async def test_thief_first_victim_later_ends_both(server: Server) -> None:
         assert await bearer_status(client, stolen["access_token"]) == 200
         await handed_earlier(server, pair, seconds=60)
 
-        asked = await client.get("/auth/resume?next=/notes", headers=browser(jar(pair)))
-        assert asked.headers["location"].startswith("/auth/resume?next=%2Fnotes&again=")
+        asked = await client.get("/auth/resume?next=/account", headers=browser(jar(pair)))
+        assert asked.headers["location"].startswith("/auth/resume?next=%2Faccount&again=")
         told = await client.get(asked.headers["location"], headers=browser(jar(pair)))
 
-        assert told.headers["location"] == "/login?next=%2Fnotes&notice=session_ended"
+        assert told.headers["location"] == "/login?next=%2Faccount&notice=session_ended"
         assert "set-cookie" not in told.headers
         assert await bearer_status(client, stolen["access_token"]) == 401
 
@@ -140,21 +139,21 @@ async def test_form_posted_by_four_tabs_at_once_is_saved_four_times_and_never_lo
     person, pair = await new_session(server)
     async with httpx.AsyncClient(base_url=server.url) as client:
 
-        async def post(title: str) -> int:
-            form = {"title": title, "body": "x" * 5000}
-            first = await client.post("/notes", headers=browser(jar(pair)), data=form)
+        async def post(name: str) -> int:
+            form = {"name": name, "unknown": "x" * 5000}
+            first = await client.post("/account", headers=browser(jar(pair)), data=form)
             second = await client.post(first.headers["location"], headers=browser(jar(pair)), data=form)
             fresh = "; ".join(line.split(";")[0] for line in second.headers.get_list("set-cookie"))
             third = await client.post(second.headers["location"], headers=browser(fresh), data=form)
             assert [first.status_code, second.status_code] == [307, 307]
             return third.status_code
 
-        statuses = await asyncio.gather(*(post(f"tab {number}") for number in range(4)))
+        statuses = await asyncio.gather(*(post(f"Tab {number}") for number in range(4)))
 
     assert statuses == [303] * 4
     async with server.database():
-        notes = await db.fetch_all(sa.select(note_rows).where(note_rows.c.owner_id == person.id))
-    assert sorted(note.title for note in notes) == [f"tab {number}" for number in range(4)]
+        happened = [event.event for event in await events.of_user(person.id)]
+    assert happened.count(events.NAME_CHANGED) == 4
 
 
 async def test_twenty_parallel_logins_are_twenty_sessions(server: Server) -> None:

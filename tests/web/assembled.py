@@ -35,7 +35,7 @@ class Person(BaseModel):
     age: int = 0
 
 
-class Note(BaseModel):
+class Memo(BaseModel):
     title: Annotated[str, forms.Line(1, 20)]
     body: Annotated[str, forms.Lines(0, 100)] = ""
 
@@ -86,9 +86,9 @@ async def optional(request: Request, payload: Person | None = None) -> Any:
     return {"payload": payload and payload.model_dump(), "request": type(request).__name__}
 
 
-@post("/notes", status_code=200)
-async def note(request: Request) -> Any:
-    form = await forms.parse(request, Note)
+@post("/memos", status_code=200)
+async def memo(request: Request) -> Any:
+    form = await forms.parse(request, Memo)
     return {"values": form.values, "errors": form.errors, "data": form.data and form.data.model_dump()}
 
 
@@ -177,7 +177,7 @@ class SignedInByHeader:
 
 
 HANDLERS = (
-    healthz, seen, depends, put_person, patch_person, optional, note, sign_in, page, broken_page, own_headers,
+    healthz, seen, depends, put_person, patch_person, optional, memo, sign_in, page, broken_page, own_headers,
     split, elsewhere, fails, fails_late,
 )  # fmt: skip
 

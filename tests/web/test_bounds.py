@@ -15,9 +15,9 @@ async def chunks(count: int, size: int = 1024) -> Any:
         yield b"x" * size
 
 
-@pytest.mark.parametrize("path", ["/optional", "/notes"])
+@pytest.mark.parametrize("path", ["/optional", "/memos"])
 async def test_a_chunked_body_over_the_limit_is_413(site: Visitor, path: str) -> None:
-    types = {"/optional": "application/json", "/notes": "application/x-www-form-urlencoded"}
+    types = {"/optional": "application/json", "/memos": "application/x-www-form-urlencoded"}
 
     answer = await site.post(path, content=chunks(65), headers={"Content-Type": types[path]})
 

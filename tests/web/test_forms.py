@@ -15,7 +15,7 @@ URLENCODED = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
 async def test_fields_are_text_exactly_as_typed(site: Visitor) -> None:
-    answer = await site.post("/notes", data={"title": "1e5", "body": "a+b c%41&=é"})
+    answer = await site.post("/memos", data={"title": "1e5", "body": "a+b c%41&=é"})
 
     assert answer.json()["data"] == {"title": "1e5", "body": "a+b c%41&=é"}
 
@@ -23,7 +23,7 @@ async def test_fields_are_text_exactly_as_typed(site: Visitor) -> None:
 # v5.0.0-15.3.5
 @pytest.mark.parametrize("typed", ["12345678", "true", "null", '{"a":1}', "[1]", "1.0"])
 async def test_what_looks_like_json_stays_text(site: Visitor, typed: str) -> None:
-    answer = await site.post("/notes", data={"title": typed})
+    answer = await site.post("/memos", data={"title": typed})
 
     assert answer.json()["data"]["title"] == typed
 
@@ -31,14 +31,14 @@ async def test_what_looks_like_json_stays_text(site: Visitor, typed: str) -> Non
 async def test_multipart_text_fields_are_read_like_the_others(site: Visitor) -> None:
     parts = {"title": (None, "a+b c%41"), "body": (None, "one\r\ntwo\r\n--x")}
 
-    answer = await site.post("/notes", files=parts)
+    answer = await site.post("/memos", files=parts)
 
     assert answer.json()["data"] == {"title": "a+b c%41", "body": "one\ntwo\n--x"}
 
 
 # v5.0.0-2.2.2
 async def test_errors_come_with_the_values_that_were_typed(site: Visitor) -> None:
-    answer = await site.post("/notes", data={"title": " " + "x" * 21, "body": "kept"})
+    answer = await site.post("/memos", data={"title": " " + "x" * 21, "body": "kept"})
 
     assert answer.json() == {
         "values": {"title": " " + "x" * 21, "body": "kept"},
@@ -48,7 +48,7 @@ async def test_errors_come_with_the_values_that_were_typed(site: Visitor) -> Non
 
 
 async def test_a_missing_field_is_named_and_shown_empty(site: Visitor) -> None:
-    answer = await site.post("/notes", data={"body": "x"})
+    answer = await site.post("/memos", data={"body": "x"})
 
     assert answer.json()["values"]["title"] == ""
     assert answer.json()["errors"] == {"title": "This is required."}
@@ -56,7 +56,7 @@ async def test_a_missing_field_is_named_and_shown_empty(site: Visitor) -> None:
 
 # v5.0.0-15.3.3
 async def test_fields_that_the_form_does_not_have_are_dropped(site: Visitor) -> None:
-    answer = await site.post("/notes", data={"title": "x", "owner_id": "1", "role": "admin"})
+    answer = await site.post("/memos", data={"title": "x", "owner_id": "1", "role": "admin"})
 
     assert answer.json()["values"] == {"title": "x", "body": ""}
     assert answer.json()["data"] == {"title": "x", "body": ""}
@@ -65,7 +65,7 @@ async def test_fields_that_the_form_does_not_have_are_dropped(site: Visitor) -> 
 # v5.0.0-15.3.7
 @pytest.mark.parametrize("content", [b"title=a&title=b", b"title=a&titl%65=b", b"as=&as=&title=a"])
 async def test_a_field_sent_twice_is_refused(site: Visitor, content: bytes) -> None:
-    answer = await site.post("/notes", content=content, headers=URLENCODED)
+    answer = await site.post("/memos", content=content, headers=URLENCODED)
 
     assert answer.status_code == 400
 
@@ -82,7 +82,7 @@ async def test_a_field_sent_twice_is_refused(site: Visitor, content: bytes) -> N
     ids=lambda content: repr(content[:16]),
 )
 async def test_a_form_that_is_no_text_or_has_no_end_is_400(site: Visitor, content: bytes) -> None:
-    answer = await site.post("/notes", content=content, headers=URLENCODED)
+    answer = await site.post("/memos", content=content, headers=URLENCODED)
 
     assert answer.status_code == 400
 
@@ -113,7 +113,7 @@ TITLE = b'Content-Disposition: form-data; name="title"\r\n\r\n'
     ids=range(12),
 )  # fmt: skip
 async def test_multipart_that_is_not_text_fields_alone_is_400(site: Visitor, content: bytes) -> None:
-    answer = await site.post("/notes", content=content, headers={"Content-Type": "multipart/form-data; boundary=x"})
+    answer = await site.post("/memos", content=content, headers={"Content-Type": "multipart/form-data; boundary=x"})
 
     assert answer.status_code == 400
 
@@ -122,7 +122,7 @@ async def test_multipart_that_is_not_text_fields_alone_is_400(site: Visitor, con
 async def test_multipart_needs_a_proper_boundary(site: Visitor, boundary: str) -> None:
     headers = {"Content-Type": f"multipart/form-data{boundary}"}
 
-    answer = await site.post("/notes", content=multipart(TITLE + b"a"), headers=headers)
+    answer = await site.post("/memos", content=multipart(TITLE + b"a"), headers=headers)
 
     assert answer.status_code == 400
 
@@ -133,7 +133,7 @@ async def test_multipart_needs_a_proper_boundary(site: Visitor, boundary: str) -
 async def test_a_body_that_is_no_form_is_415(site: Visitor, content_type: str | None) -> None:
     headers = {"Content-Type": content_type} if content_type else {}
 
-    answer = await site.post("/notes", content=b"title=a", headers=headers)
+    answer = await site.post("/memos", content=b"title=a", headers=headers)
 
     assert answer.status_code == 415
 
@@ -141,7 +141,7 @@ async def test_a_body_that_is_no_form_is_415(site: Visitor, content_type: str | 
 async def test_a_form_shown_to_somebody_else_does_nothing(site: Visitor) -> None:
     form = {"title": "x", "as": str(PEOPLE[b"ann"])}
 
-    answer = await site.post("/notes", data=form, headers={"X-Person": "bob"})
+    answer = await site.post("/memos", data=form, headers={"X-Person": "bob"})
 
     assert answer.status_code == 409
     assert "Nothing was done" in answer.json()["detail"]
@@ -157,7 +157,7 @@ async def test_the_form_counts_as_posted_by_whom_it_was_shown_to(
     hidden = {} if shown_to is None else {"as": str(PEOPLE[shown_to.encode()]) if shown_to else ""}
     headers = {"X-Person": person} if person else {}
 
-    answer = await site.post("/notes", data={"title": "x", **hidden}, headers=headers)
+    answer = await site.post("/memos", data={"title": "x", **hidden}, headers=headers)
 
     assert answer.status_code == status
 

@@ -13,7 +13,7 @@ from app.web import bodies, cookies, urls
 from app.web.errors import Problem
 from tests.support.visitor import Visitor
 
-TARGETS = [("PATCH", "/people/7"), ("POST", "/optional"), ("PUT", "/people/7"), ("POST", "/notes"), ("GET", "/seen")]
+TARGETS = [("PATCH", "/people/7"), ("POST", "/optional"), ("PUT", "/people/7"), ("POST", "/memos"), ("GET", "/seen")]
 
 VALUES: list[Any] = [
     None, True, False, 0, -1, 10**30, 1.5, "", "x", "\x00", "\u202e", "x" * 50_000, [], {}, [[[]]], {"$ne": ""},
@@ -65,7 +65,7 @@ async def test_a_json_value_of_any_kind(site: Visitor, method: str, path: str, v
 
 @pytest.mark.parametrize("content", BYTES, ids=lambda content: repr(content[:16]))
 @pytest.mark.parametrize("content_type", TYPES)
-@pytest.mark.parametrize("path", ["/notes", "/optional"])
+@pytest.mark.parametrize("path", ["/memos", "/optional"])
 async def test_bytes_of_any_kind_under_any_type(site: Visitor, path: str, content_type: str, content: bytes) -> None:
     headers = {"Content-Type": content_type.encode("latin-1")}
 
@@ -76,7 +76,7 @@ async def test_bytes_of_any_kind_under_any_type(site: Visitor, path: str, conten
 
 @pytest.mark.parametrize("value", ODD, ids=lambda value: repr(value[:16]))
 @pytest.mark.parametrize("header", HEADERS)
-@pytest.mark.parametrize(("method", "path"), [("GET", "/page"), ("POST", "/notes"), ("GET", "/static/app.css")])
+@pytest.mark.parametrize(("method", "path"), [("GET", "/page"), ("POST", "/memos"), ("GET", "/static/app.css")])
 async def test_a_header_of_any_bytes(site: Visitor, method: str, path: str, header: str, value: bytes) -> None:
     answer = await site.request(method, path, headers={header: value})
 

@@ -26,7 +26,7 @@ def folder(tmp_path: Path) -> Path:
     (folder / ".env").write_text("SECRET")
     (folder / ".hidden").mkdir()
     (folder / ".hidden" / "x.css").write_text("SECRET")
-    (folder / "notes.md").write_text("SECRET")
+    (folder / "memos.md").write_text("SECRET")
     (folder / "page.html").write_text("SECRET")
     (tmp_path / "secret.txt").write_text("SECRET")
     (folder / "link.txt").symlink_to(tmp_path / "secret.txt")
@@ -113,7 +113,7 @@ async def test_another_version_is_sent(folder: Path, other: str) -> None:
     "path",
     [
         "/static", "/static/", "/static//app.css", "/static/icons", "/static/icons/", "/static/./app.css",
-        "/static/.env", "/static/.hidden/x.css", "/static/notes.md", "/static/page.html",
+        "/static/.env", "/static/.hidden/x.css", "/static/memos.md", "/static/page.html",
         "/static/link.txt", "/static/linked/secret.txt", "/static/app.css/", "/static/APP.css", "/static/app.css%00",
         "/static/%00", "/static/../secret.txt", "/static/%2e%2e/secret.txt", "/static/..%2fsecret.txt",
         "/static/..%5csecret.txt", "/static/icons/../../secret.txt", "/static/%2fetc/passwd", "/static//etc/passwd",
@@ -127,7 +127,7 @@ async def test_nothing_else_is_there(folder: Path, path: str) -> None:
     assert "SECRET" not in answer.text
 
 
-@pytest.mark.parametrize("name", ["nothing.css", "link.txt", "notes.md", "../secret.txt", ".env"])
+@pytest.mark.parametrize("name", ["nothing.css", "link.txt", "memos.md", "../secret.txt", ".env"])
 def test_a_template_that_names_what_is_not_there_fails(folder: Path, name: str) -> None:
     with pytest.raises(LookupError):
         static.Files(folder).url(name)

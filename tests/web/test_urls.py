@@ -11,13 +11,13 @@ DEFAULT = "/dashboard"
 KEPT = [
     "/",
     "/dashboard",
-    "/notes?q=a%20b&cursor=1",
-    "/notes/0198c0de-0000-7000-8000-00000000000a/edit",
-    "/notes?q=%C3%A9",
-    "/notes?q=https://example.com/",
-    "/notes?next=//evil.example",
-    "/notes#top",
-    "/notes/",
+    "/memos?q=a%20b&cursor=1",
+    "/memos/0198c0de-0000-7000-8000-00000000000a/edit",
+    "/memos?q=%C3%A9",
+    "/memos?q=https://example.com/",
+    "/memos?next=//evil.example",
+    "/memos#top",
+    "/memos/",
     "/admin/users",
     "/%6eotes",
     "/authors",
@@ -40,7 +40,7 @@ REFUSED_ELSEWHERE = [
     "\\\\evil.example",
     "\\/evil.example",
     "/\\/evil.example",
-    "/notes\\..\\login",
+    "/memos\\..\\login",
     "http://evil.example",
     "HTTPS://evil.example",
     "http:evil.example",
@@ -60,7 +60,7 @@ REFUSED_ELSEWHERE = [
     "/\t/evil.example",
     "/\n/evil.example",
     "/\r\n/evil.example",
-    "/notes\r\nSet-Cookie: a=b",
+    "/memos\r\nSet-Cookie: a=b",
     "/\x00/evil.example",
     "/\x0b/evil.example",
     "/\u00a0/evil.example",
@@ -77,7 +77,7 @@ REFUSED_ELSEWHERE = [
     "/%0a/evil.example",
     "/%0d%0aSet-Cookie:%20a=b",
     "/%00",
-    "/notes%00",
+    "/memos%00",
     "/%20/evil.example",
     "/%ff",
     "/%c0%af",
@@ -87,8 +87,8 @@ REFUSED_ELSEWHERE = [
     "/.//evil.example",
     "/..//evil.example",
     "/x/../../evil.example",
-    "?next=/notes",
-    "#/notes",
+    "?next=/memos",
+    "#/memos",
     "/" + "a" * 512,
 ]
 
@@ -107,15 +107,15 @@ REFUSED_HERE = [
     "/lOgOuT",
     "/auth",
     "/auth/resume",
-    "/auth/resume?next=/notes",
+    "/auth/resume?next=/memos",
     "/%61uth/resume",
     "/auth%2fresume",
     "/step-up",
-    "/step%2dup?next=/notes",
+    "/step%2dup?next=/memos",
     "/api",
     "/api/auth/refresh",
-    "/API/notes",
-    "/%61pi/notes",
+    "/API/memos",
+    "/%61pi/memos",
     "/x/../login",
     "/x/..%2flogin",
     "/x/%2e%2e/login",
@@ -125,8 +125,8 @@ REFUSED_HERE = [
     "/.%2flogin",
     "//login",
     "/login/..",
-    "/notes/..",
-    "/notes/.",
+    "/memos/..",
+    "/memos/.",
 ]
 
 
@@ -147,12 +147,12 @@ def test_the_default_is_the_callers() -> None:
 
 # v5.0.0-4.2.5
 def test_next_inside_next_ends_at_the_length() -> None:
-    nested = "/notes" + "?next=/notes" * 50
+    nested = "/memos" + "?next=/memos" * 50
 
     assert urls.local_path(nested) == DEFAULT
 
 
-@pytest.mark.parametrize("raw", ["/step-up", "/api/notes", "/notes/1?x=2", "/admin/users/1/deactivate"])
+@pytest.mark.parametrize("raw", ["/step-up", "/api/memos", "/memos/1?x=2", "/admin/users/1/deactivate"])
 def test_a_form_goes_on_to_the_address_it_was_posted_to(raw: str) -> None:
     assert urls.posted_path(raw) == raw
 

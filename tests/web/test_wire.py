@@ -141,7 +141,7 @@ def test_a_client_that_sends_everything_first_still_reads_the_413(
 def test_a_form_over_the_limit_is_413(connection: http.client.HTTPConnection) -> None:
     form = b"title=" + b"x" * LIMIT
 
-    connection.request("POST", "/notes", body=form, headers={"Content-Type": "application/x-www-form-urlencoded"})
+    connection.request("POST", "/memos", body=form, headers={"Content-Type": "application/x-www-form-urlencoded"})
 
     assert connection.getresponse().status == 413
 

@@ -1,0 +1,189 @@
+"""`python -m app eject` in copies of this tree: nothing of what was taken out is left, and the rest stands."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from itertools import combinations
+from pathlib import Path
+
+import pytest
+
+from app.commands import eject
+from tests.support.environment import ROOT
+
+NAME = "Acme Desk"
+COMBINATIONS = [each for count in (1, 2) for each in combinations(eject.FEATURES, count)]
+# What would tell that something was there, and where the word means something else.
+WORDS = {
+    "learn": r"\blearn(?:\b|_)|\blab\b|\btutorial\b|\bChapters?: |mark\.pattern|docs/(?:\d|patterns)|\"markdown-it",
+    "notes": r"\bnotes\b|\bnote_(?:rows|id|saved|deleted)\b|note-card|\bNote\b(?! the)|app\.notes",
+}
+ELSEWHERE = r"joan\+notes@|must learn of it"
+OURS = {"app/commands/eject.py", "tests/test_eject.py"}
+# What a change of this kind breaks first, without the tests that take minutes.
+QUICK = [
+    "tests/home", "tests/db/test_migrations.py", "tests/db/test_constraints.py", "tests/account/test_export.py",
+    "tests/contract/test_challenges.py", "tests/test_settings.py", "tests/test_env_example.py",
+    "tests/contract/test_matrix.py::test_public_routes_are_the_short_list",
+]  # fmt: skip
+
+
+def copied(to: Path) -> Path:
+    """This tree as a repository of its own, all of it committed."""
+    for path in eject._files():
+        target = to / path.relative_to(ROOT)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, target)
+    for name in eject.LOCKS:
+        shutil.copy(ROOT / name, to / name)
+    for command in (
+        ["init", "--quiet"],
+        ["add", "--all"],
+        ["commit", "--quiet", "--no-gpg-sign", "--message", "A clone"],
+    ):
+        who = ["-c", "user.name=Robin Example", "-c", "user.email=robin@example.com"]
+        subprocess.run(["git", *who, *command], cwd=to, check=True)
+    return to
+
+
+def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "TEST_"))}
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env=ours | {"PYTHONDONTWRITEBYTECODE": "1", "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/var/x.db"},
+    )
+
+
+def texts(folder: Path) -> dict[str, str]:
+    """Without what others wrote, and what lists it."""
+    kept = [path for path in folder.rglob("*") if path.is_file() and not {".git", "swagger"} & set(path.parts)]
+    return {str(path.relative_to(folder)): path.read_text(errors="replace") for path in kept if path.suffix != ".lock"}
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Untouched."""
+    return copied(tmp_path_factory.mktemp("clone"))
+
+
+@pytest.fixture(scope="module", params=COMBINATIONS, ids="+".join)
+def ejected(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[str, ...]]:
+    """And what was taken out of it. The whole of it goes together with the old name."""
+    folder = copied(tmp_path_factory.mktemp("ejected"))
+    name = ["--name", NAME] if len(request.param) == len(eject.FEATURES) else []
+    done = run(folder, "-m", "app", "eject", *(f"--{each}" for each in request.param), *name)
+    assert done.returncode == 0, done.stderr
+    return folder, request.param
+
+
+def test_nothing_of_it_is_left(ejected: tuple[Path, tuple[str, ...]]) -> None:
+    folder, gone = ejected
+    left = texts(folder)
+
+    for name in gone:
+        assert not [path for glob in eject.FEATURES[name] for path in folder.glob(glob)]
+        words = re.compile(WORDS[name], re.MULTILINE)
+        assert not [
+            f"{path}: {line}"
+            for path, text in left.items()
+            if path not in OURS
+            for line in text.splitlines()
+            if words.search(line) and not re.search(ELSEWHERE, line)
+        ]
+        routes = run(folder, "-m", "app", "routes")
+        assert "/dashboard" in routes.stdout, routes.stderr
+        assert f"/{name}" not in routes.stdout
+    if len(gone) == len(eject.FEATURES):
+        assert not OURS & left.keys()
+        assert not [path for path, text in left.items() if re.search(r"lanyard|\beject\b", text, re.IGNORECASE)]
+
+
+def test_every_asset_and_template_that_is_named_is_there(ejected: tuple[Path, tuple[str, ...]]) -> None:
+    folder, _ = ejected
+    left = texts(folder)
+    code = "\n".join(text for path, text in left.items() if path.startswith(("app/", "templates/")))
+
+    static = set(re.findall(r"static\(['\"]([\w.-]+)['\"]\)", code))
+    templates = set(re.findall(r"(?:extends|from|include) \"([\w/.-]+\.html)\"", code))
+
+    assert static
+    assert {name for name in static if f"static/{name}" not in left} == set()
+    assert {name for name in templates if f"templates/{name}" not in left} == set()
+
+
+def test_what_is_left_passes_the_checks(ejected: tuple[Path, tuple[str, ...]]) -> None:
+    folder, _ = ejected
+    contracts = "from importlinter.cli import lint_imports_command as run; run(['--no-cache'])"
+
+    for command in (["-m", "ruff", "check", "."], ["-m", "ruff", "format", "--check", "."], ["-c", contracts]):
+        done = run(folder, *command)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_what_is_left_passes_the_type_checker(ejected: tuple[Path, tuple[str, ...]]) -> None:
+    """Without the types of other packages, which take minutes and which nothing here changes."""
+    folder, _ = ejected
+
+    alone = ["--no-site-packages", "--no-warn-unused-ignores", "--no-warn-unreachable"]
+    done = run(folder, "-m", "mypy", *alone, "--cache-dir", str(folder.parent / "mypy"))
+
+    assert done.returncode == 0, done.stdout
+
+
+def test_what_is_left_passes_its_quick_tests(ejected: tuple[Path, tuple[str, ...]]) -> None:
+    folder, _ = ejected
+
+    done = run(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", *QUICK)
+
+    assert done.returncode == 0, done.stdout[-3000:]
+    assert " passed" in done.stdout
+
+
+def test_dry_run_lists_and_changes_nothing(clone: Path) -> None:
+    before = texts(clone)
+
+    done = run(clone, "-m", "app", "eject", "--dry-run", *(f"--{name}" for name in eject.FEATURES))
+
+    assert done.returncode == 0
+    for name in eject.FEATURES:
+        assert re.search(rf"^delete  app/{name}/ \(\d+ files\)$", done.stdout, re.MULTILINE)
+    assert re.search(r"^change  README.md \(\d+ lines fewer\)$", done.stdout, re.MULTILINE)
+    assert texts(clone) == before
+
+
+@pytest.mark.parametrize(
+    ("spoil", "arguments", "reason"),
+    [
+        (lambda root: None, [], "say what to take out"),
+        (lambda root: None, ["--name", "x; DROP TABLE"], "--name must be"),
+        (lambda root: (root / "mine.txt").write_text("not committed"), ["--name", NAME], "not committed"),
+        (
+            lambda root: (root / "mine.py").write_text("x = 1\n# NAME:\n"),
+            None,
+            "mine.py: a mark without its other half",
+        ),
+        (lambda root: shutil.rmtree(root / ".git"), ["--name", NAME], "no git repository"),
+    ],
+)
+def test_what_cannot_be_done_well_is_refused_and_touches_nothing(
+    tmp_path: Path, spoil: Callable[[Path], object], arguments: list[str] | None, reason: str
+) -> None:
+    name = next(iter(eject.FEATURES))
+    folder = copied(tmp_path)
+    spoil(folder)
+    if (file := folder / "mine.py").exists():
+        file.write_text(file.read_text().replace("NAME", name))
+    before = texts(folder)
+
+    done = run(folder, "-m", "app", "eject", *(arguments if arguments is not None else [f"--{name}"]))
+
+    assert (done.returncode, done.stdout if "say" in reason else "") == (1, "")
+    assert reason in done.stderr
+    assert "Traceback" not in done.stderr
+    assert texts(folder) == before
