@@ -108,6 +108,7 @@ def test_the_life_of_an_account(page: Page, server: Server, person: Person) -> N
 def test_closing_and_opening_an_account(page: Page, server: Server, person: Person) -> None:
     sign_in(page.context, server, server.run(lambda: make_user(role="admin")))
     page.goto("/dashboard")
+    page.get_by_role("link", name="Admin", exact=True).click()
 
     for action, notice in (("Deactivate", "is deactivated"), ("Reactivate", "is active again")):
         page.get_by_role("link", name="People", exact=True).click()
