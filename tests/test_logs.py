@@ -26,14 +26,14 @@ from tests.support.server import Server, free_port, running
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
-# An exception in the words of those who quote what they were given, for whoever asks what happened lately.
+# An exception in the words of those who quote what they were given, for whoever looks at the account.
 QUOTING = f"""
-from app.audit import events
+from app.auth import credentials
 
-async def of_user(*_, **__):
+async def pending_email(*_):
     raise ValueError("DETAIL:  Key (email_key)=(robin@example.com) exists. {TOKEN}\\n2026-01-01 [info] forged")
 
-events.of_user = of_user
+credentials.pending_email = pending_email
 """
 TALKING = """
 from app import logs
