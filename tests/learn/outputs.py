@@ -1,13 +1,10 @@
-"""What the chapters show as output: made by the real application, compared with the chapter, written by `make docs`.
+"""What the chapters show as answers: given by the real application, compared with the chapter, written by `make docs`.
 
 What changes from run to run is replaced by its name: tokens, ids, the server's secret.
 """
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
@@ -21,7 +18,7 @@ from app.audit.models import event_rows
 from app.auth import administration, cookies
 from app.auth.models import session_rows
 from tests.support import forge, mailbox
-from tests.support.environment import ORIGIN, ROOT
+from tests.support.environment import ORIGIN
 from tests.support.people import PASSWORD, Person, make_user, sign_in
 from tests.support.sent import bearer
 from tests.support.visitor import Visitor
@@ -96,15 +93,6 @@ def named(text: str) -> str:
     """The text with what is different each time replaced by its name."""
     text = TOKEN.sub(lambda found: f"<{forge.claims(found[0])['token_type']} token>", text)
     return MARKER.sub("again=<marker>", ID.sub("<id>", text)).replace("https://testserver", "https://app.example.com")
-
-
-def command(*arguments: str, **variables: str) -> str:
-    """A command of the application as a person types it, and what it prints."""
-    environment = {"PATH": os.environ["PATH"], "APP_ENV_FILE": os.devnull} | variables
-    words = [sys.executable, "-m", "app", *arguments]
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
-    typed = [*(f"{name}={value}" for name, value in variables.items()), "python -m app", *arguments]
-    return f"$ {' '.join(typed)}\n{done.stdout}{done.stderr}exit code {done.returncode}"
 
 
 @output("token-parts")
@@ -275,31 +263,3 @@ async def new_address(site: Site) -> str:
     for email in (new, person.email):
         said += [f"letter to {email}: {each.subject}" for each in await mailbox.letters_to(email)]
     return "\n\n\n".join(said)
-
-
-@output("routes")
-async def routes(site: Site) -> str:
-    said = command("routes", APP_ENV="development", APP_SECRET_KEY=os.environ["APP_SECRET_KEY"]).splitlines()
-    wanted = ("GUARD", "Public", "SignedIn", "Admin", "RecentAdmin")
-    firsts = [next(line for line in said if line.endswith(" " + guard)) for guard in wanted]
-    return "$ python -m app routes\n" + "\n".join([firsts[0], *firsts[1:], "..."])
-
-
-@output("weak-secret")
-async def weak_secret(site: Site) -> str:
-    return "\n\n".join(
-        [
-            command("routes", APP_SECRET_KEY="secret"),
-            command("routes", APP_SECRET_KEY="your-secret-key-change-in-production"),
-        ]
-    )
-
-
-@output("going-live")
-async def going_live(site: Site) -> str:
-    strong = os.environ["APP_SECRET_KEY"]
-    said = [
-        command("serve", APP_SECRET_KEY=strong),
-        command("serve", APP_SECRET_KEY=strong, PUBLIC_ORIGIN="http://app.example.org"),
-    ]
-    return "\n\n".join(said).replace(f"APP_SECRET_KEY={strong} ", "")

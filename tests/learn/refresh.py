@@ -5,7 +5,9 @@ Here and not in app/, because what is shown as output comes from the tests. The 
 
 import asyncio
 import json
+import os
 import tempfile
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
 from tests.learn import outputs  # isort: skip - the settings of the tests come first
@@ -14,6 +16,7 @@ from app import db
 from app.learn import chapters, fences, ledger
 from app.main import create_app
 from app.settings import ROOT
+from tests.learn.commands import COMMANDS
 from tests.patterns import printed
 from tests.support import database
 
@@ -23,7 +26,8 @@ LEDGERS = {ROOT / "README.md": "", chapters.DOCS / "patterns.md": "../"}
 def main() -> None:
     written = json.dumps(printed.transcripts(), indent=1, ensure_ascii=False) + "\n"
     changed = _write(fences.TRANSCRIPTS, written)
-    recorded = asyncio.run(_recorded())
+    with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # the log
+        recorded = asyncio.run(_recorded()) | {name: run() for name, run in COMMANDS.items()}
     for chapter in [*chapters.chapters(), chapters.other_page("patterns")]:
         text = fences.filled(chapter.path.read_text("utf-8"), recorded, headed=True)
         changed += _write(chapter.path, chapters.turned(chapter, text) if chapter.number else text)

@@ -12,6 +12,7 @@ from app.learn import chapters, fences, ledger, sources
 from app.main import route_table
 from app.settings import ROOT
 from tests.learn import outputs
+from tests.learn.commands import COMMANDS
 
 CHAPTERS = sorted(chapters.DOCS.glob("[0-9][0-9]-*.md"))
 PAGES = [*CHAPTERS, chapters.DOCS / "patterns.md"]
@@ -164,17 +165,24 @@ def test_what_leads_nowhere_or_is_html_is_an_error(tmp_path: Path, markdown: str
         chapters._read(path).text.html  # noqa: B018
 
 
-@pytest.mark.anyio
-async def test_output_that_is_shown_is_what_comes_out(app: Any, database: str) -> None:
-    recorded = await outputs.record(app)
-    shown = {
-        fence.origin[1]: fence.body.strip()
-        for path in CHAPTERS
-        for fence in fences.all_in(path.read_text())
-        if fence.origin[0] == "output"
-    }
+SHOWN = {
+    fence.origin[1]: fence.body.strip()
+    for path in CHAPTERS
+    for fence in fences.all_in(path.read_text())
+    if fence.origin[0] == "output"
+}
 
-    assert shown == recorded, "make docs"
+
+@pytest.mark.anyio
+async def test_answer_that_is_shown_is_what_the_application_answers(app: Any, database: str) -> None:
+    recorded = await outputs.record(app)
+
+    assert {name: text for name, text in SHOWN.items() if name not in COMMANDS} == recorded, "make docs"
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_command_prints_what_is_shown(name: str) -> None:
+    assert COMMANDS[name]() == SHOWN[name], "make docs"
 
 
 def test_routes_of_the_tutorial_are_public() -> None:

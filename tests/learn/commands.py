@@ -1,0 +1,39 @@
+"""What the chapters show as the output of commands: run as a person types them, each in a process of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+
+from tests.support.environment import ROOT
+
+STRONG = "<48 random bytes>"  # in the chapters
+
+
+def run(*arguments: str, **variables: str) -> str:
+    """The command, what it prints, and its exit code."""
+    real = {name: os.environ["APP_SECRET_KEY"] if value == STRONG else value for name, value in variables.items()}
+    environment = {"PATH": os.environ["PATH"], "APP_ENV_FILE": os.devnull} | real
+    words = [sys.executable, "-m", "app", *arguments]
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100)
+    shown = [f"{name}={value}" for name, value in variables.items() if value != STRONG]
+    said = f"{done.stdout}{done.stderr}exit code {done.returncode}".replace(os.devnull, ".env")
+    return f"$ {' '.join([*shown, 'python -m app', *arguments])}\n{said}"
+
+
+def routes() -> str:
+    """The head, and the first route of each of some guards."""
+    said = run("routes", APP_ENV="development", APP_SECRET_KEY=STRONG).splitlines()
+    guards = ("GUARD", "Public", "SignedIn", "Admin", "RecentAdmin")
+    firsts = [next(line for line in said if line.endswith(f" {guard}")) for guard in guards]
+    return "\n".join(["$ python -m app routes", *firsts, "..."])
+
+
+COMMANDS: dict[str, Callable[[], str]] = {
+    "routes": routes,
+    "secret-too-short": lambda: run("routes", APP_SECRET_KEY="secret"),
+    "secret-of-the-page": lambda: run("routes", APP_SECRET_KEY="your-secret-key-change-in-production"),
+    "without-an-origin": lambda: run("serve", APP_SECRET_KEY=STRONG),
+    "plain-http": lambda: run("serve", APP_SECRET_KEY=STRONG, PUBLIC_ORIGIN="http://app.example.org"),
+    "doctor": lambda: run("doctor", APP_SECRET_KEY="secret", PUBLIC_ORIGIN="https://app.example.org/login"),
+}
