@@ -22,9 +22,14 @@ FOLDER = ROOT / "app" / "migrations"
 
 
 def upgrade(revision: str = "head") -> None:
-    """Run what is missing. Several processes may do so at once: one works, the others wait and find it done."""
+    """Run what is missing. Several processes may do so at once: one works, the others wait and find it done.
+
+    Nothing on a database that newer code has migrated.
+    """
     from alembic import command  # imported late: a running server never needs it
 
+    if revision == "head" and _ahead(_current()):
+        return
     _apart(command.upgrade, config(), revision)
 
 
@@ -36,14 +41,15 @@ def downgrade(revision: str) -> None:
 
 
 def pending() -> list[str]:
-    """The revisions that have not run yet, oldest first."""
-    from alembic.runtime.migration import MigrationContext
+    """The revisions that have not run yet, oldest first; none on a database that newer code has migrated.
+
+    In the middle of an upgrade the old version must be able to start again (see `db.behind`).
+    """
     from alembic.script import ScriptDirectory
 
-    def heads(connection: sa.Connection) -> tuple[str, ...]:
-        return MigrationContext.configure(connection).get_current_heads()
-
-    current = _apart(asyncio.run, on_own_connection(heads))
+    current = _current()
+    if _ahead(current):
+        return []
     missing = ScriptDirectory.from_config(config()).iterate_revisions("heads", current or "base")
     return [script.revision for script in missing if script.revision not in current][::-1]
 
@@ -94,6 +100,20 @@ async def on_own_connection(work: Callable[[sa.Connection], Any]) -> Any:
                 return await connection.run_sync(work)
     finally:
         await engine.dispose()
+
+
+def _current() -> tuple[str, ...]:
+    from alembic.runtime.migration import MigrationContext
+
+    def heads(connection: sa.Connection) -> tuple[str, ...]:
+        return MigrationContext.configure(connection).get_current_heads()
+
+    found: tuple[str, ...] = _apart(asyncio.run, on_own_connection(heads))
+    return found
+
+
+def _ahead(current: tuple[str, ...]) -> bool:
+    return not set(current) <= set(known())
 
 
 def _apart(work: Callable[..., Any], *arguments: Any) -> Any:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from app import db
 from tests.support.people import PASSWORD, make_user, start_session
 from tests.support.sent import bearer
-from tests.support.server import Server, running
+from tests.support.server import Server, free_port, running
 
 pytestmark = [pytest.mark.race, pytest.mark.anyio]
 
@@ -27,7 +27,7 @@ NEXT = (
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
-    with running() as server:
+    with running(**production()) as server:
         yield server
 
 
@@ -68,6 +68,19 @@ async def test_old_code_goes_on_over_the_new_schema(server: Server) -> None:
     assert login.status_code == 200
 
 
+async def test_old_code_starts_again_on_the_new_schema(server: Server) -> None:
+    """A process of the old version that falls over in the middle of an upgrade comes back."""
+    with running(DATABASE_URL=server.db_url, **production()) as again:
+        async with httpx.AsyncClient(base_url=again.url, timeout=30) as client:
+            assert (await client.get("/readyz")).status_code == 200
+
+
 def test_no_request_of_this_file_failed_inside_the_server(server: Server) -> None:
     assert "Traceback" not in server.log()
     assert "status=500" not in server.log()
+
+
+def production() -> dict[str, str]:
+    port = str(free_port())
+    origin = f"http://localhost:{port}"
+    return {"APP_ENV": "production", "PORT": port, "PUBLIC_ORIGIN": origin, "APP_ARGON2_MEMORY_KIB": "19456"}
