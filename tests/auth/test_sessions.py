@@ -95,16 +95,16 @@ async def test_row_that_moved_on_after_it_was_judged_is_judged_again(
     """Or a late tab of generation 1 would be handed generation 3, which nobody but its owner may have."""
     first = await start_session(await make_user())
     second = await rotated(first.refresh_token)
-    read, handed = sessions._load, []
+    read, handed = db.fetch_one, []
 
-    async def overtaken(sid: UUID) -> Any:
-        row = await read(sid)
-        if not handed:
+    async def overtaken(statement: Any, values: Any = None) -> Any:
+        row = await read(statement, values)
+        if statement is sessions._PRESENTED and not handed:
             handed.append(None)  # the rotation below reads, too
             handed[0] = await rotated(second.refresh_token)
         return row
 
-    monkeypatch.setattr(sessions, "_load", overtaken)
+    monkeypatch.setattr(db, "fetch_one", overtaken)
 
     assert await verdict(first.refresh_token) is Verdict.REUSE
     assert forge.claims(handed[0].refresh_token)["gen"] == 3
