@@ -105,9 +105,7 @@ def test_processes_that_migrate_and_that_serve_have_addresses_of_their_own() -> 
         return next(each["source"] for each in COMPOSE["services"][name]["secrets"] if isinstance(each, dict))
 
     assert (address("migrate"), address("app-1")) == ("database_url_owner", "database_url_app")
-    done = "service_completed_successfully"
-    assert COMPOSE["services"]["app-1"]["depends_on"]["grant"]["condition"] == done
-    assert COMPOSE["services"]["grant"]["depends_on"]["migrate"]["condition"] == done
+    assert COMPOSE["services"]["app-1"]["depends_on"]["migrate"]["condition"] == "service_completed_successfully"
 
 
 def test_files_that_compose_mounts_are_there() -> None:
