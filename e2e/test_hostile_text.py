@@ -148,7 +148,7 @@ def test_layout_of_a_narrow_screen_holds(page: Page, server: Server, text: str) 
     for path in paths:
         page.goto(path)
         assert overflow(page) <= 0, path
-        expect(page.get_by_role("button", name="Sign out")).to_be_in_viewport()
+        expect(page.get_by_role("banner").get_by_role("button", name="Sign out")).to_be_in_viewport()
 
 
 def test_layout_of_the_people_list_holds(page: Page, server: Server) -> None:
