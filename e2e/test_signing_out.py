@@ -45,7 +45,7 @@ def test_other_tab_asks_to_sign_in_and_keeps_the_way_back(
     other.get_by_role("link", name="signed in as").click()
 
     expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
-    expect(other).to_have_url(re.compile(r"/login\?next=%2Fnotes$"))
+    expect(other).to_have_url(re.compile(r"/login\?next=%2Faccount$"))
 
 
 def test_form_left_open_in_another_tab_is_not_saved_and_says_so(

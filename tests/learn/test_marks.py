@@ -14,7 +14,7 @@ OWN = ("app/learn/", "templates/learn/", "docs/", "tests/learn/", "tests/pattern
 OPENS = re.compile(r"^\s*(?:# learn:?|\{#-? learn -?#\}|<!-- learn -->)$")
 CLOSES = re.compile(r"^\s*(?:# /learn|\{#-? /learn -?#\}|<!-- /learn -->)$")
 MENTION = re.compile(
-    r"app[./]learn|/learn\b|shows_learn|APP_LEARN|learn_pages|learn\.css|tests/patterns|make docs|docs/"
+    r"app[./]learn|/learn\b|shows_learn|APP_LEARN|learn_pages|learn\.css|tests/patterns|make docs|docs/\d\d-"
 )
 OTHERS = [name for name in sources.names() if not name.startswith(OWN)]
 
@@ -29,7 +29,7 @@ def rest(text: str) -> list[str]:
         elif CLOSES.match(line):
             assert inside, f"a mark that closes nothing: {line}"
             inside = False
-        elif not inside and not re.search(r"\S.*# learn$", line):
+        elif not inside and not line.endswith("# learn"):
             kept.append(line)
     assert not inside, "a mark is not closed"
     return kept
