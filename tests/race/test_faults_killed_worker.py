@@ -28,18 +28,21 @@ pytestmark = [pytest.mark.race, pytest.mark.anyio, linux_only]
 HANGING_SECONDS = 30
 
 KILLED = f"""{KILLED_AT}
-from app.audit import events
+from app import db
 from app.auth import tokens
 
 def issue_pair(*arguments, issue_pair=tokens.issue_pair, **options):
     killed_at("after the commit")
     return issue_pair(*arguments, **options)
 
-async def record(*arguments, record=events.record, **options):
-    await record(*arguments, **options)
-    killed_at("before the commit")
+async def at_once(work, at_once=db.at_once):
+    def killed(connection):
+        result = work(connection)
+        killed_at("before the commit")
+        return result
+    return await at_once(killed)
 
-tokens.issue_pair, events.record = issue_pair, record
+tokens.issue_pair, db.at_once = issue_pair, at_once
 """
 
 
