@@ -15,7 +15,9 @@ def run(*arguments: str, **variables: str) -> str:
     real = {name: os.environ["APP_SECRET_KEY"] if value == STRONG else value for name, value in variables.items()}
     environment = {"PATH": os.environ["PATH"], "APP_ENV_FILE": os.devnull} | real
     words = [sys.executable, "-m", "app", *arguments]
-    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=100)
+    done = subprocess.run(
+        words, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=100
+    )
     shown = [f"{name}={value}" for name, value in variables.items() if value != STRONG]
     said = f"{done.stdout}{done.stderr}exit code {done.returncode}".replace(os.devnull, ".env")
     return f"$ {' '.join([*shown, 'python -m app', *arguments])}\n{said}"
