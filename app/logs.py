@@ -11,10 +11,12 @@ import json
 import logging
 import re
 import sys
+from contextvars import ContextVar
 from functools import cache, lru_cache
 from typing import Any
 from uuid import UUID
 
+import orjson
 import structlog
 from structlog.stdlib import ProcessorFormatter
 
@@ -26,8 +28,9 @@ SECRETS = re.compile(
     r"eyJ[\w-]+\.[\w.-]+|\$(?:argon2|2[aby]\$)[^\s'\"]+|[^\s@/\"'<>(),;:=]+@[^\s@/\"'<>(),;:]+"
     r"|DETAIL:.*|(?<=input_value=).*?(?=, input_type=)"
 )
-MARKS = ("@", "eyJ", "$", "DETAIL", "input_value")
+MARKS = re.compile(r"[@$]|eyJ|DETAIL|input_value")  # without one of these there is none of those; ten times as fast
 HIDDEN = "[hidden]"
+request: ContextVar[str] = ContextVar("request", default="")  # the id of the one being answered
 
 
 def get(source: str) -> Any:
@@ -40,9 +43,11 @@ def pseudonym(owner: UUID | None) -> str | None:
     return None if owner is None else _pseudonym(owner)
 
 
-def in_this_request(request_id: str) -> Any:
-    """Every event inside the `with` carries the id."""
-    return structlog.contextvars.bound_contextvars(request_id=request_id)
+def of_request(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
+    """Every event while a request is answered carries its id."""
+    if request_id := request.get():
+        event["request_id"] = request_id
+    return event
 
 
 def config() -> dict[str, Any]:
@@ -79,7 +84,7 @@ class Lines:
 def without_secrets(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
     """The last line of defence, not the first: an exception quotes what it was given."""
     for name, value in event.items():
-        if value.__class__ is str and any(mark in value for mark in MARKS):
+        if value.__class__ is str and MARKS.search(value):
             event[name] = SECRETS.sub(HIDDEN, value)
     return event
 
@@ -112,10 +117,16 @@ def _source(logger: Any, _: str, event: dict[str, Any]) -> dict[str, Any]:
     return event | {"source": event["_record"].name}
 
 
+def _ascii_json(event: Any, **_: Any) -> str:
+    """ASCII: no marks that turn the text around, no line ends. orjson, five times as fast, has no such option."""
+    line = orjson.dumps(event, default=str).decode()
+    return line if line.isascii() else json.dumps(event, default=str)
+
+
 def _first() -> list[Any]:
     pretty = get_settings().is_development
     return [
-        structlog.contextvars.merge_contextvars,
+        of_request,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty, key="timestamp"),
         structlog.processors.format_exc_info,
         without_secrets,
@@ -124,7 +135,7 @@ def _first() -> list[Any]:
 
 def _last() -> list[Any]:
     if not get_settings().is_development:
-        return [structlog.processors.JSONRenderer(serializer=json.dumps, default=str)]  # ASCII: no bidi, no line ends
+        return [structlog.processors.JSONRenderer(serializer=_ascii_json)]
     renderer = structlog.dev.ConsoleRenderer(
         colors=sys.stderr.isatty(), sort_keys=False, pad_event_to=0, pad_level=False
     )

@@ -47,7 +47,7 @@ from app.web.origin import SameOrigin, TrustedHost
 
 # Of two routes that fit an address the first one counts: /admin/users/new is no person's id.
 FEATURES: tuple[Any, ...] = (
-    ops_pages, home_pages, auth_pages, joining_pages, auth_api, account_pages, account_email, devices, export,
+    ops_pages, home_pages, auth_api, auth_pages, joining_pages, account_pages, account_email, devices, export,
     well_known, admin_downloads, admin_letters, admin_actions, admin_pages, admin_api,
     notes_pages, notes_api,  # notes
     learn_pages,  # learn

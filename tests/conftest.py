@@ -8,7 +8,7 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from app import db
+from app import db, logs
 from tests.support import database as databases
 from tests.support.clock import Clock
 from tests.support.visitor import Visitor
@@ -63,7 +63,7 @@ async def make_client(app: Any, database: str) -> AsyncIterator[Callable[..., Vi
 @pytest.fixture
 def logged() -> Iterator[list[Any]]:
     """What the application logs from here on: dicts with `event`, `log_level`, `source` and the event's own fields."""
-    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logged:
+    with structlog.testing.capture_logs(processors=[logs.of_request]) as logged:
         yield logged
 
 

@@ -4,7 +4,6 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from lilya.responses import JSONResponse
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from ravyn import Request, get, patch
 
@@ -14,6 +13,7 @@ from app.admin.asked import People, read
 from app.auth import administration, guards
 from app.web.errors import Problem
 from app.web.forms import Line
+from app.web.json_response import JSONResponse
 
 
 class UserPatch(BaseModel):

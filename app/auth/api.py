@@ -7,7 +7,7 @@ protected.
 from typing import Any, Literal
 from uuid import UUID
 
-from lilya.responses import JSONResponse, Response
+from lilya.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from ravyn import Request, get, post
 
@@ -16,6 +16,7 @@ from app.auth import accounts, challenges, cookies, guards, identity, keys, sess
 from app.auth.judge import Verdict
 from app.auth.tokens import TokenPair
 from app.web import errors
+from app.web.json_response import JSONResponse
 
 
 class LoginRequest(BaseModel):

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from lilya.responses import JSONResponse, Response
+from lilya.responses import Response
 from pydantic import BaseModel, ConfigDict
 from ravyn import Request, delete, get, patch, post
 
@@ -13,6 +13,7 @@ from app.notes import store
 from app.notes.fields import Body, Title
 from app.web import urls
 from app.web.errors import Problem
+from app.web.json_response import JSONResponse
 
 LONGEST_PAGE = 100
 

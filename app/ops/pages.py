@@ -7,7 +7,7 @@ Chapter: "Going live".
 import hmac
 from typing import Any
 
-from lilya.responses import JSONResponse, PlainText, Response
+from lilya.responses import PlainText, Response
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from ravyn import Request, get
 
@@ -15,6 +15,7 @@ from app.auth import guards
 from app.ops import exposition, readiness
 from app.settings import get_settings
 from app.web.errors import Problem
+from app.web.json_response import JSONResponse
 
 FOR_MACHINES = ("/healthz", "/readyz", "/metrics")  # a load balancer knows this process by a name of its own
 

@@ -8,11 +8,11 @@ Chapter: "The same doors for programs".
 from functools import cache
 from typing import Any
 
-from lilya.responses import JSONResponse
 from ravyn import Request, get
 
 from app.auth import guards
 from app.web import openapi, render
+from app.web.json_response import JSONResponse
 
 VERSION = "1"  # of the API's contract
 

@@ -65,11 +65,11 @@ def of(scope: Mapping[str, Any]) -> Iterator[Client]:
         user_agent=clean(agents[0].decode("utf-8", "replace"), 255) if agents else "",
         request_id=str(uuid4()),
     )
-    token = _current.set(made)
+    token, logged = _current.set(made), logs.request.set(made.request_id)
     try:
-        with logs.in_this_request(made.request_id):
-            yield made
+        yield made
     finally:
+        logs.request.reset(logged)
         _current.reset(token)
 
 

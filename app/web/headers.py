@@ -6,6 +6,7 @@ Chapter: "Going live".
 Source: the OWASP Secure Headers Project; CSP Level 3; v5.0.0-3.4.*, v5.0.0-4.2.*, v5.0.0-15.4.4, v5.0.0-16.4.1.
 """
 
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -54,6 +55,8 @@ REPLACED = frozenset(
 # Bytes, cookies apart: a sibling site may plant many of those, and must not lock anybody out.
 HEADERS_LIMIT = 32 * 1024
 BODY_SECONDS = 60
+PLAIN = re.compile(r"[\w/.-]*", re.ASCII)
+LINE_END = re.compile(rb"[\r\n\0]")
 # In cookies other bytes become "?", which no cookie's name holds; dropping them would make a planted name a good one.
 ASCII = bytes(range(0x80)) + b"?" * 0x80
 
@@ -111,7 +114,7 @@ class SecurityHeaders:
                 "request",
                 method=client.clean(method, 20),
                 # Quoted: one printable word. The query stays out, it may hold secrets.
-                path=quote(scope["path"], safe="/:@!$&'()*+,;=~-._", errors="replace")[:512],
+                path=_quoted(scope["path"])[:512],
                 route=route,
                 status=status,
                 ms=round(seconds * 1000, 1),
@@ -166,13 +169,13 @@ class BodyLimit:
             raise Problem(400)
         if int(length[:20]) > self.limit:  # the first digits tell; int() refuses thousands of them
             raise Problem(413)
-        arrived, complete, deadline = 0, False, anyio.current_time() + BODY_SECONDS
+        arrived, complete, deadline = 0, False, time.monotonic() + BODY_SECONDS
 
         async def limited() -> Any:
             nonlocal arrived, complete
             if complete:  # from here on only a disconnect is waited for
                 return await receive()
-            with anyio.move_on_after(deadline - anyio.current_time()) as waiting:
+            with anyio.move_on_after(deadline - time.monotonic()) as waiting:
                 message = await receive()
             if waiting.cancelled_caught:
                 raise Problem(408)
@@ -197,10 +200,14 @@ class Methods:
         await self.app(scope, receive, send)
 
 
+def _quoted(path: str) -> str:
+    return path if PLAIN.fullmatch(path) else quote(path, safe="/:@!$&'()*+,;=~-._", errors="replace")
+
+
 def _merged(theirs: Iterable[tuple[bytes, bytes]], ours: Headers) -> Headers:
     """Their headers without those that are ours, then ours; of a default that they set, the last one counts."""
     kept = [(name.lower(), value) for name, value in theirs]
-    if any(byte in part for header in kept for part in header for byte in b"\r\n\0"):
+    if LINE_END.search(b" ".join(part for header in kept for part in header)):
         raise ValueError("a header holds a line end")  # the server would write it as it is: response splitting
     letter = (b"content-security-policy", LETTER_POLICY.encode("ascii"))
     if letter in kept:
@@ -220,8 +227,7 @@ def _fault(scope: Any) -> Problem | None:
     query = unquote_to_bytes(scope["query_string"].replace(b"+", b" "))
     path = unquote_to_bytes(scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape"))
     try:
-        for text in (query, path, *(part for header in others for part in header)):
-            text.decode("utf-8")
+        b" ".join((query, path, *(part for header in others for part in header))).decode("utf-8")
     except UnicodeDecodeError:
         return Problem(400)
     if b"\0" in path:

@@ -54,8 +54,9 @@ class SameOrigin:
             raise Problem(403, "This request did not come from a page of this site, so nothing was done.")
 
     def _allowed(self, scope: Any) -> bool:
-        return allowed(
-            scope.get("method", "WEBSOCKET"),
+        method = scope.get("method", "WEBSOCKET")
+        return method in SAFE or allowed(
+            method,
             site=_header(scope, b"sec-fetch-site"),
             origin=_header(scope, b"origin"),
             ours=self.public_origin or _asked_for(scope),
