@@ -93,7 +93,7 @@ async def disconnect() -> None:
     global _pool
     if _pool:
         pool, _pool = _pool, None
-        await pool.settled()
+        await pool.close()
     await database.disconnect()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
@@ -9,6 +10,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import greenlet_spawn
 
+from app.db import sqlite
 from app.db.database import POOL_SECONDS
 from app.db.errors import available
 
@@ -16,13 +18,20 @@ T = TypeVar("T")
 
 
 class Pool:
-    """In front of the engine's own pool, because waiting there is unfair. `size`: as many as that one has."""
+    """In front of the engine's own pool, because waiting there is unfair. `size`: as many as that one has.
+
+    What is done at a stroke is done, on SQLite, in a thread and on connections of its own (see `sqlite.engine`).
+    """
 
     def __init__(self, engine: Any, size: int) -> None:
         self._engine = engine
         self._size = size
+        self._threads: ThreadPoolExecutor | None = None
+        self._lender = engine.sync_engine
+        if engine.dialect.name == "sqlite":
+            self._lender, self._threads = sqlite.engine(engine.url, size), ThreadPoolExecutor(size, "sqlite")
         self._slots = asyncio.Semaphore(size)
-        self._asides: set[asyncio.Task[Any]] = set()  # what goes on without its caller
+        self._asides: set[asyncio.Future[Any]] = set()  # what goes on without its caller
 
     def use(self) -> tuple[int, int]:
         """How many are lent, and how many callers wait for one."""
@@ -34,7 +43,9 @@ class Pool:
         Who is cancelled does not wait for it any more; it is finished all the same, and its connection stays good.
         """
         await self._take_slot()
-        return await asyncio.shield(self._aside(self._at_a_stroke(work)))
+        begun = self._begin(work)
+        begun.add_done_callback(lambda _: self._slots.release())
+        return cast(T, await asyncio.shield(begun))
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
@@ -59,21 +70,27 @@ class Pool:
         while self._asides:
             await asyncio.wait(self._asides)
 
+    async def close(self) -> None:
+        await self.settled()
+        if self._threads:
+            self._threads.shutdown()
+            self._lender.dispose()
+
     async def _take_slot(self) -> None:
         with available():
             async with asyncio.timeout(POOL_SECONDS if self._slots.locked() else None):
                 await self._slots.acquire()
 
-    async def _at_a_stroke(self, work: Callable[[Connection], T]) -> T:
+    def _begin(self, work: Callable[[Connection], T]) -> asyncio.Future[Any]:
         def lend() -> T:
-            with self._engine.sync_engine.connect() as connection:
+            with available(), self._lender.connect() as connection:
                 return work(connection)
 
-        try:
-            with available():
-                return cast(T, await greenlet_spawn(lend))
-        finally:
-            self._slots.release()
+        if self._threads is None:
+            return self._aside(greenlet_spawn(lend))
+        begun = asyncio.get_running_loop().run_in_executor(self._threads, lend)
+        self._remember(begun)
+        return begun
 
     async def _open(self) -> AsyncConnection:
         try:
@@ -102,6 +119,9 @@ class Pool:
     def _aside(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Do it whatever happens to the caller."""
         task = asyncio.create_task(work)
-        self._asides.add(task)
-        task.add_done_callback(self._asides.discard)
+        self._remember(task)
         return task
+
+    def _remember(self, begun: asyncio.Future[Any]) -> None:
+        self._asides.add(begun)
+        begun.add_done_callback(self._asides.discard)

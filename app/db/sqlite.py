@@ -1,7 +1,8 @@
-"""SQLite through aiosqlite with one hop to its thread per statement, where the driver as it comes takes four.
+"""SQLite in threads: a single statement, or what is done `at_once`, in one hop to a thread and back.
 
-A statement is run, read to its end and closed in one go: results here are small, and a cursor left open would hold a
-read snapshot. Half of the CPU time of a statement was hopping.
+A transaction that waits in between goes through aiosqlite with one hop for each statement, where the driver as it comes
+takes four. A statement is run, read to its end and closed in one go: results here are small, and a cursor left open
+would hold a read snapshot. Half of the CPU time of a statement was hopping.
 """
 
 import asyncio
@@ -9,9 +10,11 @@ import logging
 import sqlite3
 import time
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import aiosqlite
+import sqlalchemy as sa
 
 # Below this level it logs every statement with its values, password hashes too.
 logging.getLogger("aiosqlite").setLevel(logging.WARNING)
@@ -27,20 +30,36 @@ PRAGMAS = (
 
 def connect(path: str, **options: Any) -> "Connection":
     """For SQLAlchemy's `async_creator_fn`."""
-
-    def opened() -> sqlite3.Connection:
-        connection = sqlite3.connect(path, isolation_level=None, **options)
-        try:
-            for pragma in PRAGMAS:
-                _say(connection, pragma)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    made = Connection(opened, iter_chunk_size=0)
+    made = Connection(partial(_opened, path, **options), iter_chunk_size=0)
     made._thread.daemon = True  # SQLAlchemy does the same
     return made
+
+
+def engine(address: sa.URL, size: int) -> sa.Engine:
+    """Without async, for threads of our own: two thirds of the CPU time that a statement takes through aiosqlite."""
+    address = address.set(drivername="sqlite+pysqlite")
+    dialect: Any = address.get_dialect()()
+    paths, options = dialect.create_connect_args(address)
+    return sa.create_engine(
+        address,
+        creator=partial(_opened, *paths, **{**options, "check_same_thread": False}),
+        poolclass=sa.QueuePool,
+        pool_size=size,
+        max_overflow=0,
+        isolation_level="AUTOCOMMIT",
+        hide_parameters=True,
+    )
+
+
+def _opened(path: str, **options: Any) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, **options)
+    try:
+        for pragma in PRAGMAS:
+            _say(connection, pragma)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def _say(connection: sqlite3.Connection, pragma: str) -> None:

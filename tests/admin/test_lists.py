@@ -166,15 +166,14 @@ async def test_every_statement_goes_along_an_index(client: Visitor, place: str, 
 async def plans(client: Visitor) -> Any:
     """The SELECTs that run from now on, each with its values."""
     seen: list[Any] = []
-    engine = db.database.engine.sync_engine  # type: ignore[union-attr]
 
     def note(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
         if statement.lstrip("( ").startswith("SELECT"):
             seen.append((statement, parameters))
 
-    sa.event.listen(engine, "before_cursor_execute", note)
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
     yield seen
-    sa.event.remove(engine, "before_cursor_execute", note)
+    sa.event.remove(sa.Engine, "before_cursor_execute", note)
 
 
 async def explained(seen: list[Any]) -> list[str]:

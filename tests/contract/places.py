@@ -56,14 +56,13 @@ async def under_attack(at: Callable[[str], Place], email: str, places: int = 30)
 def statements() -> Iterator[list[str]]:
     """The SQL that runs inside, without its values, and without the pruning that now and then comes along."""
     seen: list[str] = []
-    engine = db.database.engine.sync_engine  # type: ignore[union-attr]
 
     def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
         if not statement.startswith("DELETE FROM throttle_counters"):
             seen.append(statement)
 
-    sa.event.listen(engine, "before_cursor_execute", note)
+    sa.event.listen(sa.Engine, "before_cursor_execute", note)
     try:
         yield seen
     finally:
-        sa.event.remove(engine, "before_cursor_execute", note)
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)

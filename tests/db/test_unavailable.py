@@ -110,20 +110,26 @@ async def test_a_database_that_is_read_only_is_unavailable_to_writers_alone(conn
     assert await db.fetch_all(sa.text("SELECT x FROM t")) == []
 
 
-async def test_a_full_disk_is_unavailable_and_changes_nothing(connected: Path) -> None:
-    async def write() -> None:
-        async with db.transaction() as tx:
-            await tx.execute(sa.text("INSERT INTO t VALUES ('small')"))
-            await tx.execute(sa.text("INSERT INTO t VALUES (:x)").bindparams(x="x" * 100_000))
+async def in_steps(*statements: Any) -> Any:
+    async with db.transaction() as tx:
+        return [await tx.fetch_all(each) for each in statements][-1]
 
-    few = await db.fetch_value(sa.text("PRAGMA max_page_count=1"))  # SQLite takes as many as are used already
+
+async def at_once(*statements: Any) -> Any:
+    return await db.at_once(lambda connection: [list(connection.execute(each)) for each in statements][-1])
+
+
+@pytest.mark.parametrize("write", [in_steps, at_once])
+async def test_a_full_disk_is_unavailable_and_changes_nothing(connected: Path, write: Any) -> None:
+    ((few,),) = await write(sa.text("PRAGMA max_page_count=1"))  # SQLite takes as many as are used already
+    small, large = (sa.text("INSERT INTO t VALUES (:x) RETURNING 1").bindparams(x="x" * size) for size in (1, 100_000))
 
     with pytest.raises(db.Unavailable):
-        await write()
+        await write(small, large)
 
     assert await db.fetch_all(sa.text("SELECT x FROM t")) == []
     # The connection was kept: on a disk that is really full another one could not be opened, not even for reading.
-    assert await db.fetch_value(sa.text("PRAGMA max_page_count")) == few
+    assert await write(sa.text("PRAGMA max_page_count")) == [(few,)]
 
 
 @pytest.mark.parametrize(
