@@ -48,6 +48,7 @@ e2e: $(VENV)/.dev ## the tests in the browser (HEADED=1 to watch)
 bench: $(VENV)/.dev ## measure, side by side; writes bench/results.md
 	@$(PY) -m bench.run
 	@$(PY) -m bench.timing
+	@$(PY) -m bench.feed
 
 .PHONY: soak
 soak: $(VENV)/.dev ## half an hour of ordinary life, and what grows meanwhile (M=5 for five minutes); writes bench/soak.md

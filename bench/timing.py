@@ -23,7 +23,7 @@ from tests.support import environment  # noqa: F401  # isort: skip  # before any
 from app import db
 from app.auth import accounts
 from app.auth.models import link_rows
-from bench.run import REAL_HASH, RESULTS, Connection
+from bench.run import PRODUCTION, RESULTS, Connection
 from tests.support.people import PASSWORD
 from tests.support.server import Server, running
 
@@ -79,7 +79,7 @@ def auc(ours: list[float], theirs: list[float]) -> float:
 
 
 async def main() -> None:
-    with running(**REAL_HASH, **UNBOUND) as server:
+    with running(**PRODUCTION, **UNBOUND) as server:
         rows = await measure(server)
     table = [f"| {door} | {area:.2f} | 0.40 to 0.60 |" for door, area in rows]
     text = "\n".join(["| door | AUC | allowed |", "|---|---|---|", *table])

@@ -224,6 +224,32 @@ async def test_step_up_amid_refreshes_leaves_one_live_session(server: Server) ->
         assert len(await db.fetch_all(sa.select(session_rows).where(*live))) == 1
 
 
+# v5.0.0-15.4.2
+async def test_password_change_amid_refreshes_leaves_the_session_that_made_it(server: Server) -> None:
+    """R22: whoever changed it stays in, with new cookies; every older pair, refreshed meanwhile or not, is dead."""
+    person, here = await new_session(server)
+    async with server.database():
+        elsewhere = await start_session(person)
+    fields = {"current_password": PASSWORD, "new_password": "a wholly other passphrase"}
+    async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:
+        change = client.post("/account/password", headers=browser(jar(here, expired=False)), data=fields)
+        bodies = [{"refresh_token": pair.refresh_token} for pair in (here, elsewhere) for _ in range(5)]
+        refreshes = [client.post("/api/auth/refresh", json=body) for body in bodies]
+
+        refreshed = await asyncio.gather(*refreshes[:3], change, *refreshes[3:])
+        changed = refreshed.pop(3)
+
+        assert changed.status_code == 303
+        for answer in refreshed:
+            assert answer.status_code in (200, 401)
+            if answer.status_code == 200:
+                assert await bearer_status(client, answer.json()["access_token"]) == 401
+        assert await bearer_status(client, changed.cookies[cookies.access_name()]) == 200
+    async with server.database():
+        live = session_rows.c.user_id == person.id, session_rows.c.revoked_at.is_(None)
+        assert len(await db.fetch_all(sa.select(session_rows).where(*live))) == 1
+
+
 def test_no_request_of_this_file_failed_inside_the_server(server: Server) -> None:
     assert "Traceback" not in server.log()
     assert "status=500" not in server.log()
