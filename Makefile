@@ -54,6 +54,10 @@ bench: $(VENV)/.dev ## measure, side by side; writes bench/results.md
 soak: $(VENV)/.dev ## half an hour of ordinary life, and what grows meanwhile (M=5 for five minutes); writes bench/soak.md
 	@$(PY) -m bench.soak --minutes $(or $(M),30)
 
+.PHONY: pictures
+pictures: $(VENV)/.dev ## take the pictures of README anew
+	@$(PY) -m e2e.pictures
+
 .PHONY: browser
 browser: $(VENV)/.dev ## find a Chromium for the tests, or install one
 	@$(PY) -m e2e.support.browser

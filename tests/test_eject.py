@@ -1,10 +1,7 @@
 """`python -m app eject` in copies of this tree: nothing of what was taken out is left, and the rest stands."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from itertools import combinations
 from pathlib import Path
@@ -12,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.commands import eject
-from tests.support.environment import ROOT
+from tests.support.copies import copied, run
 
 NAME = "Acme Desk"
 COMBINATIONS = [each for count in (1, 2) for each in combinations(eject.FEATURES, count)]
@@ -22,6 +19,7 @@ WORDS = {
     "notes": r"\bnotes\b|\bnote_(?:rows|id|saved|deleted)\b|note-card|\bNote\b(?! the)|app\.notes",
 }
 ELSEWHERE = r"joan\+notes@|must learn of it"
+OTHERS = {".lock", ".png", ".woff2"}
 OURS = {"app/commands/eject.py", "tests/test_eject.py"}
 # What a change of this kind breaks first, without the tests that take minutes.
 QUICK = [
@@ -31,39 +29,12 @@ QUICK = [
 ]  # fmt: skip
 
 
-def copied(to: Path) -> Path:
-    """This tree as a repository of its own, all of it committed."""
-    for path in eject._files():
-        target = to / path.relative_to(ROOT)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
-    for name in eject.LOCKS:
-        shutil.copy(ROOT / name, to / name)
-    for command in (
-        ["init", "--quiet"],
-        ["add", "--all"],
-        ["commit", "--quiet", "--no-gpg-sign", "--message", "A clone"],
-    ):
-        who = ["-c", "user.name=Robin Example", "-c", "user.email=robin@example.com"]
-        subprocess.run(["git", *who, *command], cwd=to, check=True)
-    return to
-
-
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "TEST_"))}
-    return subprocess.run(
-        [sys.executable, *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env=ours | {"PYTHONDONTWRITEBYTECODE": "1", "DATABASE_URL": f"sqlite+aiosqlite:///{folder}/var/x.db"},
-    )
-
-
 def texts(folder: Path) -> dict[str, str]:
-    """Without what others wrote, and what lists it."""
+    """Without what others wrote and what lists it, and without pictures."""
     kept = [path for path in folder.rglob("*") if path.is_file() and not {".git", "swagger"} & set(path.parts)]
-    return {str(path.relative_to(folder)): path.read_text(errors="replace") for path in kept if path.suffix != ".lock"}
+    return {
+        str(path.relative_to(folder)): path.read_text(errors="replace") for path in kept if path.suffix not in OTHERS
+    }
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ FEATURES: dict[str, tuple[str, ...]] = {
     # learn:
     "learn": (
         "app/learn", "docs/[0-9]*.md", "docs/patterns.md", "templates/learn", "static/learn.*", "static/lab.*",
+        "docs/pictures/lab.png",
         "tests/learn", "tests/patterns", "e2e/test_learn.py", "e2e/test_lab.py",
     ),
     # /learn

@@ -1,0 +1,55 @@
+"""What README says to write works as it stands there, in a copy of this tree; its pictures are the command's."""
+
+import re
+from pathlib import Path
+from textwrap import dedent
+
+from e2e import pictures
+from tests.support.copies import copied, run
+from tests.support.environment import ROOT
+
+README = (ROOT / "README.md").read_text()
+WRITTEN = re.compile(r"`(\w+/todos/[\w.]+)`[^:]*:\n\n((?:    .*\n|\n)+)")
+
+
+def test_page_of_ones_own_is_what_readme_says_it_takes(tmp_path: Path) -> None:
+    folder = copied(tmp_path / "clone")
+    files = {path: dedent(text).strip("\n") + "\n" for path, text in WRITTEN.findall(README)}
+    assert list(files) == ["app/todos/pages.py", "templates/todos/index.html", "tests/todos/test_pages.py"]
+    for path, text in {**files, "app/todos/__init__.py": "", "tests/todos/__init__.py": ""}.items():
+        (folder / path).parent.mkdir(exist_ok=True)
+        (folder / path).write_text(text)
+    insert(
+        folder / "app/main.py",
+        before="from app.web import hardening",
+        line="from app.todos import pages as todos_pages",
+    )
+    insert(folder / "app/main.py", before=")  # fmt: skip\nDEVELOPMENT", line="    todos_pages,")
+    project = folder / "pyproject.toml"
+    project.write_text(project.read_text().replace("| (home) |", "| (home) | (todos) |"))
+
+    contracts = "from importlinter.cli import lint_imports_command as run; run(['--no-cache'])"
+    for command in (["-m", "ruff", "check"], ["-m", "ruff", "format", "--check"], ["-c", contracts]):
+        done = run(folder, *command)
+        assert done.returncode == 0, done.stdout + done.stderr
+    done = run(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/todos")
+    assert done.returncode == 0, done.stdout
+    assert "1 passed" in done.stdout
+
+
+def test_pictures_are_there_named_in_words_and_made_by_the_command() -> None:
+    shown = re.findall(r'<img src="([^"]+)"[^>]* alt="([^"]+)"', README)
+
+    assert [path for path, _ in shown] == [f"docs/pictures/{name}.png" for name in pictures.PICTURES]
+    for path, words in shown:
+        picture = (ROOT / path).read_bytes()
+        assert picture.startswith(b"\x89PNG")
+        assert len(picture) < 250_000
+        assert len(words) > 20
+    assert {path.stem for path in pictures.FOLDER.iterdir()} == set(pictures.PICTURES)
+
+
+def insert(path: Path, *, before: str, line: str) -> None:
+    text = path.read_text()
+    assert text.count(before) == 1
+    path.write_text(text.replace(before, f"{line}\n{before}"))
