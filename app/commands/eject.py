@@ -28,7 +28,9 @@ FEATURES: dict[str, tuple[str, ...]] = {
     ),
     # /learn
     # notes:
-    "notes": ("app/notes", "templates/notes", "tests/notes", "app/migrations/versions/*_notes.py"),
+    "notes": (
+        "app/notes", "templates/notes", "tests/notes", "e2e/test_notes.py", "app/migrations/versions/*_notes.py",
+    ),
     # /notes
 }  # fmt: skip
 ITSELF = ("app/commands/eject.py", "tests/test_eject.py")
