@@ -50,6 +50,10 @@ bench: $(VENV)/.dev ## measure, side by side; writes bench/results.md
 	@$(PY) -m bench.timing
 	@$(PY) -m bench.feed
 
+.PHONY: scale
+scale: $(VENV)/.dev ## what a second worker is worth, memory, start; writes bench/results.md
+	@$(PY) -m bench.scale
+
 .PHONY: soak
 soak: $(VENV)/.dev ## half an hour of ordinary life, and what grows meanwhile (M=5 for five minutes); writes bench/soak.md
 	@$(PY) -m bench.soak --minutes $(or $(M),30)

@@ -1,0 +1,87 @@
+"""What a second worker is worth, what a worker weighs, and how long the first answer takes.
+
+    python -m bench.scale     (make scale)
+
+Requests for each second of CPU time that all workers together spend: on a machine with cores to spare two workers
+answer so much more than one. Memory is PSS, in which pages that two processes share count half each (Linux alone).
+Writes its table into results.md.
+"""
+
+import asyncio
+import os
+import platform
+import statistics
+import subprocess
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from bench.run import PRODUCTION, RESULTS, cpu_seconds, getting, repeat
+from tests.support.people import make_user, start_session
+from tests.support.server import Server, running
+
+ROUNDS, REQUESTS, STARTS = 5, 1600, 5
+
+
+def workers(server: Server) -> list[int]:
+    """The processes that answer: the children of the one that was started, or itself."""
+    parent = server.process.pid
+    found = subprocess.run(["pgrep", "-P", str(parent), "-f", "spawn_main"], capture_output=True, text=True).stdout
+    return [int(pid) for pid in found.split()] or [parent]
+
+
+def megabytes(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) / 1024
+
+
+async def answers_a_second(servers: dict[int, Server]) -> dict[int, float]:
+    """Of CPU time, for each number of workers: the median of rounds in turn."""
+    asks = {}
+    for count, server in servers.items():
+        async with server.database():
+            pair = await start_session(await make_user())
+        bearer = {"Authorization": f"Bearer {pair.access_token}"}
+        asks[count] = await getting(server.port, "/api/auth/me", bearer)
+    spent: dict[int, list[float]] = {count: [] for count in servers}
+    for number in range(ROUNDS + 1):
+        for count, server in servers.items():
+            before = sum(map(cpu_seconds, workers(server)))
+            await asyncio.gather(*(repeat(ask, REQUESTS // len(asks[count])) for ask in asks[count]))
+            if number:  # the first round warms up
+                spent[count].append(sum(map(cpu_seconds, workers(server))) - before)
+    return {count: REQUESTS / statistics.median(each) for count, each in spent.items()}
+
+
+def seconds_to_the_first_answer(env: dict[str, str]) -> float:
+    took = []
+    for _ in range(STARTS):
+        began = time.perf_counter()
+        with running(**env):
+            took.append(time.perf_counter() - began)
+    return statistics.median(took)
+
+
+def main() -> None:
+    with ExitStack() as stack:
+        servers = {count: stack.enter_context(running(workers=count, **PRODUCTION)) for count in (1, 2)}
+        rates = asyncio.run(answers_a_second(servers))
+        weights = {count: statistics.mean(map(megabytes, workers(server))) for count, server in servers.items()}
+    production, development = seconds_to_the_first_answer(PRODUCTION), seconds_to_the_first_answer({})
+    rows = [
+        ("two workers / one, answers of `/api/auth/me`", f"{2 * rates[2] / rates[1]:.2f}", ">= 1.7"),
+        ("memory of a worker, alone", f"{weights[1]:.0f} MB", "<= 110 MB"),
+        ("memory of a worker, one of two", f"{weights[2]:.0f} MB", "<= 110 MB"),
+        ("start to the first answer, production", f"{production:.1f} s", "<= 2 s"),
+        ("start to the first answer, development", f"{development:.1f} s", "<= 2 s"),
+    ]
+    words = f"Python {platform.python_version()}, {os.cpu_count()} cores, SQLite."
+    table = [f"| {what} | {figure} | {goal} |" for what, figure, goal in rows]
+    text = "\n".join([words, "", "| what | figure | goal |", "|---|---|---|", *table])
+    print(text)
+    head, rest = RESULTS.read_text().split("<!-- scale -->")
+    RESULTS.write_text(f"{head}<!-- scale -->\n{text}\n<!-- end of scale -->{rest.split('<!-- end of scale -->')[1]}")
+
+
+if __name__ == "__main__":
+    main()
