@@ -1,0 +1,178 @@
+"""docs/decisions.md says what the code does: its tables against settings, constants and imports."""
+
+import ast
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from app import serve, wire
+from app.admin.api import UserPatch
+from app.audit import events
+from app.auth import joining_pages, pages, passwords, tokens
+from app.db import sqlite
+from app.db.database import ANSWER_SECONDS, POOL_SECONDS, TRANSACTION_SECONDS
+from app.mail import sender, transport
+from app.settings import ROOT, Settings
+from app.web import addresses, headers
+
+TEXT = (ROOT / "docs" / "decisions.md").read_text()
+CRYPTOGRAPHIC = {"hashlib", "hmac", "secrets", "random", "jwt", "cryptography", "argon2", "bcrypt", "passlib", "ssl"}
+UNITS = {"seconds": 1, "minutes": 60, "days": 86400, "s": 1}
+
+
+def table(heading: str, number: int = 0) -> dict[str, list[str]]:
+    """The rows of a section's table, by their first cell, without its head."""
+    section = TEXT.split(f"## {heading}\n")[1].split("\n## ")[0]
+    tables = re.findall(r"(?:^\|.*\n)+", section, re.MULTILINE)
+    rows = [[cell.strip() for cell in row.strip().strip("|").split("|")] for row in tables[number].splitlines()[2:]]
+    return {first: rest for first, *rest in rows}
+
+
+def seconds(words: str) -> list[int]:
+    """Every duration in a text."""
+    return [int(count) * UNITS[unit] for count, unit in re.findall(r"(\d+) (seconds|minutes|days|s)\b", words)]
+
+
+def default(name: str) -> Any:
+    return Settings.model_fields[name].default
+
+
+# v5.0.0-7.1.1, v5.0.0-7.1.2
+def test_lifetimes_are_the_settings() -> None:
+    lifetimes = [seconds(value)[0] for value, _ in table("How long a session lives").values()]
+
+    ours = [default(f"{name}_seconds") for name in ("access_token", "refresh_token", "session", "step_up")]
+    assert lifetimes == [*ours, tokens.EARLY.total_seconds()]
+    assert all(why for _, why in table("How long a session lives").values())
+
+
+# v5.0.0-6.1.2
+def test_words_that_no_password_consists_of_are_named() -> None:
+    named = TEXT.split("Words that a password may not consist of: ")[1].split(", the person's")[0]
+
+    assert re.findall(r"`(\w+)`", named) == list(passwords.APP_WORDS)
+
+
+# v5.0.0-2.1.1
+def test_rules_for_fields_are_those_of_the_forms() -> None:
+    rules = table("What is typed")
+
+    assert f"at most {addresses.LONGEST} characters" in rules["e-mail address"][0]
+    assert (
+        f"{default('password_min_length')} to {default('password_max_length')} code" in rules["password, a new one"][0]
+    )
+    assert "1 MiB" in rules["body of a request"][0]
+    assert default("body_limit_bytes") == 1024 * 1024
+    lines = set(re.findall(r"name: Annotated\[str, forms\.Line\((\d+), (\d+)\)\]", "\n".join(sources().values())))
+    assert [" to ".join(each) for each in lines] == [rules["name"][0].removesuffix(" characters on one line")]
+
+
+# v5.0.0-8.1.1, v5.0.0-8.1.2
+def test_what_an_admin_may_change_is_in_the_table() -> None:
+    rows = table("Who may read and change what")
+    named = {"name": "name", "role": "role", "is_active": "active or not", "must_change_password": "password"}
+
+    assert set(UserPatch.model_fields) <= set(named)
+    for name in UserPatch.model_fields:
+        assert re.search("changes|asks for a change", rows[named[name]][1]), name
+    assert {row[-1] for row in rows.values()} == {"nothing"}
+
+
+# v5.0.0-6.4.2, v5.0.0-6.1.3
+def test_doors_ask_for_nothing_but_what_the_page_names() -> None:
+    forms = (pages.LoginForm, pages.StepUpForm, joining_pages.NewPassword, joining_pages.Confirmation)
+
+    asked = {name for form in forms for name in form.model_fields}
+    assert asked == {"email", "password", "token", "next"}  # the last one: where to go afterwards
+    assert list(table("Ways to prove who one is")) == [
+        f"password of {default('password_min_length')} characters or more",
+        "link mailed to a confirmed address",
+    ]
+
+
+# v5.0.0-11.1.2, v5.0.0-11.1.3
+def test_cryptography_is_used_where_the_inventory_says_and_nowhere_else() -> None:
+    named = {path for row in table("Cryptography").values() for path in re.findall(r"`(app/[\w/.]+)`", row[-1])}
+    using = {path for path, text in sources().items() if CRYPTOGRAPHIC & set(imported(text))}
+
+    assert {path for path in using if not path.startswith("app/learn/")} == named
+
+
+# v5.0.0-11.4.1, v5.0.0-11.4.3, v5.0.0-11.3.1
+def test_no_hash_but_sha_256_is_named_in_the_code() -> None:
+    weak = re.compile(r"\b(?:hashlib\.(?:md5|sha1|new)|\"(?:md5|sha1)\"|DES|RC4|MODE_ECB|PKCS1v15)\b")
+
+    assert [path for path, text in sources().items() if weak.search(text)] == []
+    assert [path for path, text in sources().items() if "sha256" in text] != []
+
+
+# v5.0.0-11.1.1, v5.0.0-13.1.4
+def test_every_secret_setting_has_a_schedule() -> None:
+    kept = {name for name, field in Settings.model_fields.items() if field.repr is False}
+
+    documented = " ".join(table("Cryptography", 1)).lower()
+    assert {name for name in kept if name not in documented} == {
+        "verifying_secret_keys"
+    }  # the one before APP_SECRET_KEY
+
+
+# v5.0.0-13.1.1, v5.0.0-13.1.3
+def test_time_outs_are_those_of_the_code() -> None:
+    sides = table("What it talks to")
+
+    assert seconds(sides["PostgreSQL"][1]) == [POOL_SECONDS, ANSWER_SECONDS, TRANSACTION_SECONDS]
+    assert seconds(sides["SQLite"][1]) == [sqlite.BUSY_SECONDS]
+    assert seconds(sides["mail server"][1]) == [transport.STEP_SECONDS, sender.TRY_SECONDS]
+    assert f"{len(sender.WAITS)} times" in sides["mail server"][2]
+    coming_in = seconds(TEXT.split("Coming in: ")[1].split("\n\n")[0])
+    assert coming_in == [wire.HEAD_SECONDS, headers.BODY_SECONDS, serve.UNREAD_SECONDS, serve.GRACE_SECONDS]
+
+
+# v5.0.0-16.1.1, v5.0.0-16.2.3
+def test_every_event_of_the_log_is_listed_and_goes_to_one_place() -> None:
+    listed = {name for row in table("What is written down") for name in re.findall(r"`(\w+)`", row)}
+
+    said = {name for text in sources().values() for name in logged(text) if name.islower()}
+    assert said - listed == set()
+    assert listed - said - set(events.WORDS) == set()
+    assert [path for path, text in sources().items() if "FileHandler" in text or "SysLogHandler" in text] == []
+
+
+# v5.0.0-15.1.5, v5.0.0-1.3.2, v5.0.0-1.2.5
+def test_nothing_is_evaluated_and_no_program_is_started_for_a_visitor() -> None:
+    commands = ("app/commands/", "app/doctor/")
+    for path, text in sources().items():
+        names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+        assert not {"eval", "exec", "__import__"} & names, path
+        assert path.startswith(commands) or "subprocess" not in imported(text), path
+        assert not {"pickle", "marshal", "shelve"} & set(imported(text)), path
+
+
+@pytest.mark.parametrize("heading", re.findall(r"^## (.*)$", TEXT, re.MULTILINE))
+def test_every_section_says_something(heading: str) -> None:
+    assert len(TEXT.split(f"## {heading}\n")[1].split("\n## ")[0].split()) > 40
+
+
+def sources() -> dict[str, str]:
+    return {path.relative_to(ROOT).as_posix(): path.read_text() for path in sorted((ROOT / "app").rglob("*.py"))}
+
+
+def imported(text: str) -> Iterator[str]:
+    """The top packages."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module.partition(".")[0]
+
+
+def logged(text: str) -> Iterator[str]:
+    """The names of events given to `log.info` and its like."""
+    for node in ast.walk(ast.parse(text)):
+        if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)):
+            continue
+        whose = node.func.value
+        if isinstance(whose, ast.Name) and whose.id == "log" and node.args and isinstance(node.args[0], ast.Constant):
+            yield str(node.args[0].value)
