@@ -14,13 +14,14 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from app import db
 from app.audit import events
-from app.auth import links, recovery, registration
+from app.auth import links, recovery, registration, sessions
 from app.auth.administration import change
 from app.mail.message import Line
 from app.mail.models import letter_rows
 from app.notes import store
 from app.web import client, render
 from e2e.support.people import let_an_hour_pass, sign_in
+from tests.support import forge
 from tests.support.mailbox import arrived, link_in
 from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.server import Server
@@ -249,6 +250,41 @@ def person_refused(at: Scene) -> None:
     at.press("Save")
 
 
+async def robbed(person: Person) -> str:
+    """A session that an old copy ended; the ids of the person and of it, as the admin area writes them."""
+    pair = await start_session(person)
+    sid = UUID(forge.claims(pair.access_token)["sid"])
+    browsers = {"renewed": "Chrome/1 Linux", "robbed": "Safari/1 iPhone"}
+    about = {name: client.Client("192.0.2.7", agent) for name, agent in browsers.items()}
+    for generation in range(2, 14):
+        await events.record(
+            events.SESSION_ROTATED, user_id=person.id, session_id=sid, detail=f"gen {generation}",
+            browser=about["renewed"],
+        )  # fmt: skip
+    await events.record(
+        events.SESSION_REUSED, user_id=person.id, session_id=sid, detail="gen 3 of 13", browser=about["robbed"]
+    )
+    async with db.transaction() as tx:
+        await sessions.revoke(sid, events.REUSED, tx=tx, now=db.utcnow())
+    return f"{person.id}/sessions/{sid}"
+
+
+def device(at: Scene) -> None:
+    assert at.person
+    person = at.person
+    at.go("/account/sessions/" + at.server.run(lambda: robbed(person)).rpartition("/")[2])
+    at.page.get_by_text("The same as a table").click()
+
+
+def session_of_somebody(at: Scene) -> None:
+    at.go("/admin/users/" + at.server.run(somebody_robbed))
+    at.page.get_by_text("The same as a table").click()
+
+
+async def somebody_robbed() -> str:
+    return await robbed(await make_user())
+
+
 def session_to_end(at: Scene) -> None:
     path = at.somebody_else()
     at.server.run(lambda: start_session(Person(UUID(path.rpartition("/")[2]), "", "", "user", "")))
@@ -325,6 +361,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "e-mail, called off": ("user", "It is called off", undone),
     "e-mail, no good link": ("", "This link is not good", lambda at: at.go("/undo-email-change?token=x")),
     "devices": ("user", "Devices", devices),
+    "device": ("user", "Unknown device", device),
     "device, to sign out": ("user", "Sign out this device?", revoke),
     "other devices, to sign out": ("user", "Sign out all other devices?", revoke_others),
     "other devices, none": ("user", "Sign out all other devices?", lambda at: at.go("/account/sessions/revoke-others")),
@@ -340,6 +377,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     ),
     "person": ("admin", "Robin Example", person_with_a_trail),
     "person, to edit, refused": ("admin", "Edit name and role", person_refused),
+    "session of somebody": ("admin", "Unknown device", session_of_somebody),
     "person, to sign out": ("admin", "End this session?", session_to_end),
     "person, to invite": ("admin", "Invite somebody", lambda at: at.go("/admin/users/new")),
     "people who wait": ("admin", "Waiting for a click", people_who_wait),

@@ -1,4 +1,4 @@
-"""/account/sessions: every device that is signed in, and the way to sign each of them out.
+"""/account/sessions: every device that is signed in, what happened to each, and the way to sign it out.
 
 Chapter: "The life of an account". Source: v5.0.0-7.5.2, v5.0.0-7.4.3.
 """
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from ravyn import Request, get, post
 
 from app import db
-from app.audit import events
+from app.audit import events, family
 from app.auth import accounts, challenges, guards, sessions
 from app.auth.challenges import see_other
 from app.auth.models import session_rows
@@ -20,7 +20,6 @@ from app.web.errors import Problem
 
 MOST = 100  # devices on the page, the ones used last
 ENDED_FOR = timedelta(days=30)
-RAN_OUT = "Not used for too long, or the longest time was over"
 
 
 @get()
@@ -33,6 +32,18 @@ async def index(request: Request) -> Any:
     devices.sort(key=lambda device: not device["current"])  # this one first
     ended.sort(key=lambda device: device["end"], reverse=True)
     return render.page(request, "account/sessions.html", devices=devices, ended=ended, most=MOST)
+
+
+@get()
+async def show(request: Request) -> Any:
+    """One device with the life of its session as a picture."""
+    row = await _own(request)
+    happened = family.of_session(row, await events.of_session(row.user_id, row.id))
+    live = sessions.end_of(row) > db.utcnow()
+    return render.page(
+        request, "account/session.html", device=_shown(row, request.user.sid), live=live,
+        picture=family.picture(happened, alive=live),
+    )  # fmt: skip
 
 
 @get()
@@ -92,7 +103,7 @@ def _shown(row: Any, current: UUID | None = None) -> dict[str, Any]:
         "last_seen": row.last_seen_at,
         "end": sessions.end_of(row),
         "current": row.id == current,
-        "because": events.BECAUSE.get(row.revoked_for or "", RAN_OUT),
+        "because": events.because(row.revoked_for),
     }
 
 
@@ -100,6 +111,7 @@ route_patterns = [
     guards.private("/account/sessions", index),
     guards.private("/account/sessions/revoke-others", confirm_revoke_others, guards.RecentLogin),
     guards.private("/account/sessions/revoke-others", revoke_others, guards.RecentLogin),
+    guards.private("/account/sessions/{sid}", show),
     guards.private("/account/sessions/{sid}/revoke", confirm_revoke, guards.RecentLogin),
     guards.private("/account/sessions/{sid}/revoke", revoke, guards.RecentLogin),
 ]

@@ -12,13 +12,13 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel
 from ravyn import Request, get, post
 
-from app.admin import pages, users
+from app.admin import pages
 from app.auth import administration, guards
 from app.auth.administration import Outcome
 from app.auth.challenges import see_other
 from app.auth.errors import Forbidden
 from app.auth.models import ROLES
-from app.web import client, errors, forms, render, urls
+from app.web import client, errors, forms, render
 from app.web.addresses import Address
 from app.web.errors import Problem
 
@@ -146,18 +146,18 @@ async def _asked(request: Request) -> tuple[Any, str]:
 
 
 async def _somebody_else(request: Request) -> Any:
-    person = await pages.known(request)
-    if person.id == request.user.id:
-        raise Problem(409, WHY_NOT[Outcome.YOURSELF])
-    return person
+    return _not_oneself(request, await pages.known(request))
 
 
 async def _session(request: Request) -> tuple[Any, Any]:
-    person, sid = await _somebody_else(request), urls.uuid_or_none(request.path_params["session_id"])
-    row = await users.session_of(person.id, sid) if sid else None
-    if row is None:
-        raise Problem(404)
-    return person, row
+    person, row = await pages.known_session(request)
+    return _not_oneself(request, person), row
+
+
+def _not_oneself(request: Request, person: Any) -> Any:
+    if person.id == request.user.id:
+        raise Problem(409, WHY_NOT[Outcome.YOURSELF])
+    return person
 
 
 def _back(user_id: UUID, outcome: Outcome, notice: str) -> Any:

@@ -11,7 +11,7 @@ from app.admin.asked import Trail
 from app.admin.paging import PAGE, Page
 from app.audit.models import event_rows
 from app.auth import accounts
-from app.auth.models import user_rows
+from app.auth.models import session_rows, user_rows
 from app.web import urls
 
 _e = event_rows.c
@@ -20,7 +20,7 @@ _e = event_rows.c
 async def listing(asked: Trail, limit: int = PAGE) -> Page:
     """A page of events, newest first, each with the name and address of whom it is about and who did it.
 
-    Two queries at most.
+    `session_kept` is the id of its session, unless that was pruned or is not theirs. Two queries at most.
     """
     person = await _person(asked.person) if asked.person else None
     if asked.person and person is None:
@@ -44,14 +44,19 @@ def _page(asked: Trail, person: UUID | None, limit: int) -> Any:
     ]
     found = sa.union_all(*(sa.select(queue.subquery()) for queue in queues)).subquery("found")
     page = sa.select(found).order_by(found.c.id.desc()).limit(limit).subquery("page")
-    about, by = user_rows.alias("about"), user_rows.alias("by")
+    about, by, kept = user_rows.alias("about"), user_rows.alias("by"), session_rows
+    whose = (kept.c.id == page.c.session_id) & (kept.c.user_id == page.c.user_id)
     return (
         sa.select(
             page,
             about.c.name.label("about_name"), about.c.email.label("about_email"),
-            by.c.name.label("by_name"), by.c.email.label("by_email"),
+            by.c.name.label("by_name"), by.c.email.label("by_email"), kept.c.id.label("session_kept"),
         )
-        .select_from(page.outerjoin(about, about.c.id == page.c.user_id).outerjoin(by, by.c.id == page.c.actor_id))
+        .select_from(
+            page.outerjoin(about, about.c.id == page.c.user_id)
+            .outerjoin(by, by.c.id == page.c.actor_id)
+            .outerjoin(kept, whose)
+        )
         .order_by(page.c.id.desc())
     )  # fmt: skip
 

@@ -11,8 +11,8 @@ from ravyn import Request, get
 from app import db
 from app.admin import audit, charts, overview, users
 from app.admin.asked import People, Trail, read
-from app.audit import events
-from app.auth import administration, guards
+from app.audit import events, family
+from app.auth import administration, guards, sessions
 from app.auth.models import ROLES
 from app.web import client, render, urls
 from app.web.errors import Problem
@@ -63,6 +63,20 @@ async def person(request: Request) -> Any:
 
 
 @get()
+async def session(request: Request) -> Any:
+    """One session of somebody, live or ended, with its life as a picture."""
+    found, row = await known_session(request)
+    happened = family.of_session(row, await events.of_session(found.id, row.id))
+    end = sessions.end_of(row)
+    live = end > db.utcnow()
+    return render.page(
+        request, "admin/session.html", person=found, me=request.user.id, session=row, end=end, live=live,
+        device=client.device(row.user_agent), because=events.because(row.revoked_for),
+        picture=family.picture(happened, alive=live),
+    )  # fmt: skip
+
+
+@get()
 async def trail(request: Request) -> Any:
     asked = read(request.query_params, Trail)
     page = await audit.listing(asked.data)
@@ -79,6 +93,15 @@ async def known(request: Request) -> Any:
     if found is None:
         raise Problem(404)
     return found
+
+
+async def known_session(request: Request) -> tuple[Any, Any]:
+    """The person and the session of theirs that the path names."""
+    found, sid = await known(request), urls.uuid_or_none(request.path_params["session_id"])
+    row = await users.session_of(found.id, sid) if sid else None
+    if row is None:
+        raise Problem(404)
+    return found, row
 
 
 def kept(data: Any) -> dict[str, str]:
@@ -121,4 +144,5 @@ route_patterns = [
     guards.private("/admin/users/pending", pending, guards.Admin),
     guards.private("/admin/audit", trail, guards.Admin),
     guards.private("/admin/users/{user_id}", person, guards.Admin),
+    guards.private("/admin/users/{user_id}/sessions/{session_id}", session, guards.Admin),
 ]

@@ -200,15 +200,20 @@ async def of_session(user_id: UUID, session_id: UUID, limit: int = 500) -> list[
     return (await db.fetch_all(query))[::-1]
 
 
+def because(reason: str | None) -> str:
+    """Why a session is over, as its person reads it. `reason`: the row's `revoked_for`, None if nobody ended it."""
+    return BECAUSE.get(reason or "", "Not used for too long, or the longest time was over")
+
+
 def told(event: Any) -> dict[str, Any]:
     """An event's row in words for the person whose account it is: what `timeline` of the macros shows."""
-    because = BECAUSE.get(event.detail, "") if event.event == SESSION_REVOKED else ""
+    reason = BECAUSE.get(event.detail, "") if event.event == SESSION_REVOKED else ""
     somebody_else = event.actor_id is not None and event.actor_id != event.user_id
     return {
         "at": event.at,
         "kind": event.event,
         "text": WORDS[event.event],
-        "because": because,
+        "because": reason,
         "by_admin": somebody_else,
         "ip": event.ip,
         "device": client.device(event.user_agent) if event.user_agent else "",

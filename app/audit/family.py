@@ -41,7 +41,7 @@ HANDED_OUT = (STARTED, RUN, LOST, events.SESSION_ROTATED, events.SESSION_REPLAYE
 
 LANES, NAME = 3, 19  # how many columns, and letters of a heading
 KEPT = 3  # plain renewals that stay at both ends of a run
-LEFT, TOP, LANE, ONE_LANE = 74, 52, 162, 254
+LEFT, TOP, LANE, ONE_LANE = 74, 52, 162, 216  # one lane fits a phone of 360 pixels
 ROW, DAY, NODE, CHANNEL = 54, 30, 32, 27
 
 
@@ -76,7 +76,7 @@ class Mark:
     def label(self) -> str:
         happening = self.happening
         if happening.kind == RUN:
-            return f"{happening.count} {WORDS[RUN]}"
+            return f"{happening.count} {WORDS[RUN] if happening.count > 1 else 'renewal'}"
         return happening.words or WORDS[happening.kind]
 
     @property
@@ -114,12 +114,15 @@ def of_session(session: Any, rows: Iterable[Any]) -> list[Happening]:
     """The happenings of a session: its row, and the rows of the audit trail about it, oldest first.
 
     The row remembers only where the session was last seen, so the sign-in stands where the first renewal came from.
+    Renewals before the first row, of a trail that `events.of_session` cut, are one happening.
     """
     found = [_of_row(row) for row in rows if row.event in WORDS]
     found.sort(key=lambda one: one.kind == events.SESSION_REVOKED)  # a robbed session is ended first, and reported then
     first = next((one for one in found if one.kind == events.SESSION_ROTATED), None)
     where, ip = (first.where, first.ip) if first else (client.device(session.user_agent), session.ip)
-    return [Happening(STARTED, session.created_at, 1, where, ip), *found]
+    unseen = first.generation - 2 if first else 0
+    earlier = [Happening(RUN, first.at, unseen + 1, where, ip, count=unseen)] if first and unseen > 0 else []
+    return [Happening(STARTED, session.created_at, 1, where, ip), *earlier, *found]
 
 
 def picture(happenings: Sequence[Happening], lanes: Sequence[str] = (), *, alive: bool = True) -> Picture:
@@ -192,16 +195,16 @@ def _edge(before: Sequence[Mark], mark: Mark) -> Edge | None:
 
 
 def _story(happenings: Sequence[Happening], alive: bool) -> str:
-    def many(kind: str, what: str) -> str:
-        number = sum(one.kind == kind for one in happenings)
+    def many(kinds: tuple[str, ...], what: str) -> str:
+        number = sum(one.count for one in happenings if one.kind in kinds)
         return f", {what} {'once' if number == 1 else f'{number} times'}" if number else ""
 
     told = (
-        many(events.SESSION_ROTATED, "renewed")
-        + many(LOST, "renewed in vain, the answer lost,")
-        + many(events.SESSION_REPLAYED, "handed out again")
-        + many(events.SESSION_ASKED_AGAIN, "told to ask again")
-        + many(events.SESSION_REUSED, "shown an old copy")
+        many((events.SESSION_ROTATED, RUN), "renewed")
+        + many((LOST,), "renewed in vain, the answer lost,")
+        + many((events.SESSION_REPLAYED,), "handed out again")
+        + many((events.SESSION_ASKED_AGAIN,), "told to ask again")
+        + many((events.SESSION_REUSED,), "shown an old copy")
     )
     return f"Signed in{told or ', not renewed yet'}; the session {'is alive' if alive else 'has ended'}."
 

@@ -11,6 +11,7 @@ from app import db
 from app.audit import events
 from app.auth import sessions
 from app.auth.models import session_rows
+from tests.contract.places import statements
 from tests.support import forge
 from tests.support.clock import Clock
 from tests.support.people import Person, make_user, sign_in, start_session
@@ -76,6 +77,52 @@ async def test_ended_devices_are_told_apart_with_the_reason(client: Visitor, clo
     assert "203.0.113.3" not in ended
 
 
+async def test_each_device_leads_to_its_life_as_a_picture(client: Visitor, person: Person) -> None:
+    pair = await start_session(person)
+    sid = UUID(forge.claims(pair.access_token)["sid"])
+    await sessions.rotate(pair.refresh_token)
+
+    listed = (await client.visit("/account/sessions")).text
+    page = (await client.visit(f"/account/sessions/{sid}")).text
+
+    assert f'href="/account/sessions/{sid}"' in listed
+    assert "Signed in, renewed once; the session is alive." in page
+    assert 'role="img"' in page
+    assert "The same as a table" in page
+    assert f"/account/sessions/{sid}/revoke" in page
+
+
+async def test_device_that_was_signed_out_still_tells_what_happened(client: Visitor, person: Person) -> None:
+    sid = await device_of(person)
+    await client.submit(f"/account/sessions/{sid}/revoke")
+
+    page = (await client.visit(f"/account/sessions/{sid}")).text
+
+    assert f'href="/account/sessions/{sid}"' in (await client.visit("/account/sessions")).text
+    assert "the session has ended." in page
+    assert events.BECAUSE[events.ENDED_BY_OWNER] in page
+    assert "/revoke" not in page
+
+
+async def test_list_and_picture_take_as_many_queries_for_many_devices_as_for_one(
+    client: Visitor, person: Person
+) -> None:
+    sid = await device_of(person)
+    await client.visit("/dashboard")  # checks in
+    counts = []
+    for _ in range(2):
+        for path in ("/account/sessions", f"/account/sessions/{sid}"):
+            with statements() as run:
+                assert (await client.visit(path)).status_code == 200
+            counts.append(len(run))
+        for _ in range(5):
+            await device_of(person)
+            await events.record(events.SESSION_ROTATED, user_id=person.id, session_id=sid, detail="gen 2")
+
+    assert counts[:2] == counts[2:]
+    assert max(counts) <= 4
+
+
 # v5.0.0-10.4.9, v5.0.0-7.5.2
 async def test_signed_out_device_is_out_at_its_next_click(client: Visitor, person: Person, make_client: Any) -> None:
     """v5.0.0-7.4.1, v5.0.0-7.5.2"""
@@ -136,6 +183,7 @@ async def test_session_that_is_not_ones_own_is_not_found(client: Visitor, person
     theirs = await device_of(await make_user())
     sid = {"somebody else's": str(theirs), "unknown": str(db.uuid7()), "no id": "1"}[which]
 
+    assert (await client.visit(f"/account/sessions/{sid}")).status_code == 404
     assert (await client.visit(f"/account/sessions/{sid}/revoke")).status_code == 404
     assert (await client.submit(f"/account/sessions/{sid}/revoke")).status_code == 404
     assert await reason(theirs) is None

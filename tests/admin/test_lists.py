@@ -13,7 +13,8 @@ from app.audit.models import event_rows
 from app.auth.models import user_rows
 from tests.contract.places import statements
 from tests.support import database as databases
-from tests.support.people import make_user, sign_in
+from tests.support import forge
+from tests.support.people import make_user, sign_in, start_session
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
@@ -123,6 +124,7 @@ PLACES = [
     "/admin/users", "/admin/users?q=ann", "/admin/users?q=ann+example&sort=name&role=user",
     "/admin/users?sort=last_login&status=active", "/admin/users?sort=email&q=ann&cursor={user}",
     "/admin/users?sort=last_login&cursor={user}&role=admin&status=deactivated", "/admin/users/{user}",
+    "/admin/users/{user}/sessions/{session}",
     "/admin/users/pending", "/admin/audit", "/admin/audit?person={user}&event=login&ip=192.0.2.7&since=2026-01-01",
     "/admin/audit?person=ann@example.com&until=2030-01-01", "/admin/audit?event=login&cursor={event}",
     "/admin/audit?ip=192.0.2.7&event=login", "/admin", "/admin/mail", "/api/admin/users?q=ann&cursor={user}",
@@ -133,7 +135,8 @@ async def address(place: str) -> str:
     person = await make_user(name="Ann", email="ann@example.com")
     await events.record(events.LOGIN, user_id=person.id, actor_id=person.id)
     event = await db.fetch_value(sa.select(event_rows.c.id).limit(1))
-    return place.format(user=person.id, event=event)
+    session = forge.claims((await start_session(person)).access_token)["sid"]
+    return place.format(user=person.id, event=event, session=session)
 
 
 @pytest.mark.parametrize("place", PLACES)

@@ -9,8 +9,9 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import administration, links
-from app.auth.models import user_rows
+from app.auth import administration, links, sessions
+from app.auth.models import session_rows, user_rows
+from tests.support import forge
 from tests.support.people import make_user, sign_in, start_session
 from tests.support.visitor import Visitor
 
@@ -79,6 +80,52 @@ async def test_only_live_sessions_are_counted_and_shown(desk: Visitor) -> None:
 
     assert page.count("Unknown device") == 2  # the cell, and the name of the link
     assert "Live sessions</dt><dd>1</dd>" in page
+
+
+async def test_session_of_somebody_is_shown_as_a_picture_also_once_it_is_over(desk: Visitor) -> None:
+    admin, person = await make_user(role="admin"), await make_user(name="Pat Person")
+    pair = await start_session(person)
+    place = f"/admin/users/{person.id}/sessions/{forge.claims(pair.access_token)['sid']}"
+    await sessions.rotate(pair.refresh_token)
+
+    listed = main(await desk.visit(f"/admin/users/{person.id}"))
+    live = main(await desk.visit(place))
+    await administration.end_sessions(person.id, admin.id)
+    ended = main(await desk.visit(place))
+
+    assert f'href="{place}"' in listed
+    assert "Signed in, renewed once; the session is alive." in live
+    assert f"{place}/end" in live
+    assert "Signed in, renewed once; the session has ended." in ended
+    assert events.BECAUSE[events.ENDED_BY_ADMIN] in ended
+    assert f"{place}/end" not in ended
+    for page in (live, ended):
+        assert 'role="img"' in page
+        assert "Pat Person" in page
+
+
+async def test_trail_leads_to_a_session_as_long_as_it_is_kept(desk: Visitor) -> None:
+    admin, person = await make_user(role="admin"), await make_user()
+    sid = forge.claims((await start_session(person)).access_token)["sid"]
+    await administration.end_sessions(person.id, admin.id)
+    place = f"/admin/audit?person={person.id}"
+
+    kept = main(await desk.visit(place))
+    await db.execute(sa.delete(session_rows).where(session_rows.c.id == UUID(sid)))
+    pruned = main(await desk.visit(place))
+
+    assert f'href="/admin/users/{person.id}/sessions/{sid}"' in kept
+    assert "/sessions/" not in pruned
+    assert sid in pruned
+
+
+@pytest.mark.parametrize("which", ["somebody else's", "unknown", "no id"])
+async def test_session_is_found_below_its_person_alone(desk: Visitor, which: str) -> None:
+    person = await make_user()
+    theirs = forge.claims((await start_session(await make_user())).access_token)["sid"]
+    sid = {"somebody else's": theirs, "unknown": str(db.uuid7()), "no id": "1"}[which]
+
+    assert (await desk.visit(f"/admin/users/{person.id}/sessions/{sid}")).status_code == 404
 
 
 async def test_person_page_shows_their_trail_and_what_they_did(desk: Visitor) -> None:

@@ -85,6 +85,23 @@ def test_long_run_of_renewals_is_one_mark_and_nothing_else_is_left_out() -> None
     assert picture.height < 900
 
 
+def test_what_a_cut_trail_left_out_is_one_mark_and_counted() -> None:
+    """`events.of_session` gives the newest rows alone: the picture must not say "renewed twice" for all of it."""
+    row = SimpleNamespace(created_at=START, user_agent="", ip="")
+    newest = [
+        SimpleNamespace(event=ROTATED, at=START, detail=f"gen {generation}", user_agent="", ip="")
+        for generation in (100, 101)
+    ]
+
+    picture = family.picture(family.of_session(row, newest))
+
+    assert [(mark.happening.generation, mark.label) for mark in picture.marks] == [
+        (1, "signed in"), (99, "98 renewals"), (100, "renewed"), (101, "renewed"),
+    ]  # fmt: skip
+    assert len(picture.edges) == 3
+    assert picture.story == "Signed in, renewed 100 times; the session is alive."
+
+
 def test_many_devices_share_the_last_lane() -> None:
     happened = [*renewals(2), *(at(40 + g, ROTATED, g, f"Browser {g}") for g in range(3, 9))]
 
