@@ -25,9 +25,9 @@ ENDED_FOR = timedelta(days=30)
 @get()
 async def index(request: Request) -> Any:
     user_id, now = request.user.id, db.utcnow()
-    live = await _rows(user_id, sessions.is_live(now))
+    live = await _rows(sessions.is_live(now, of=user_id))
     lately = sa.func.coalesce(session_rows.c.revoked_at, session_rows.c.last_seen_at) > now - ENDED_FOR
-    ended = [_shown(row) for row in await _rows(user_id, ~sessions.is_live(now), lately)]
+    ended = [_shown(row) for row in await _rows(session_rows.c.user_id == user_id, ~sessions.is_live(now), lately)]
     devices = [_shown(row, request.user.sid) for row in live]
     devices.sort(key=lambda device: not device["current"])  # this one first
     ended.sort(key=lambda device: device["end"], reverse=True)
@@ -67,7 +67,8 @@ async def revoke(request: Request) -> Any:
 
 @get()
 async def confirm_revoke_others(request: Request) -> Any:
-    others = [row for row in await _rows(request.user.id, sessions.is_live(db.utcnow())) if row.id != request.user.sid]
+    live = await _rows(sessions.is_live(db.utcnow(), of=request.user.id))
+    others = [row for row in live if row.id != request.user.sid]
     return render.page(request, "account/revoke_others.html", devices=[_shown(row) for row in others])
 
 
@@ -78,9 +79,9 @@ async def revoke_others(request: Request) -> Any:
     return see_other("/account/sessions", notice="others_signed_out")
 
 
-async def _rows(user_id: UUID, *which: Any) -> list[Any]:
-    """The person's own, the ones used last first."""
-    own = sa.select(session_rows).where(session_rows.c.user_id == user_id, *which)
+async def _rows(*which: Any) -> list[Any]:
+    """The ones used last first."""
+    own = sa.select(session_rows).where(*which)
     return await db.fetch_all(own.order_by(session_rows.c.last_seen_at.desc(), session_rows.c.id.desc()).limit(MOST))
 
 

@@ -65,9 +65,9 @@ def _chosen(asked: Trail, person: UUID | None) -> list[Any]:
     """The conditions. The one that few rows are likely to fit leads along its index: a person, an address, an event."""
     chosen = []
     if asked.ip:
-        chosen.append((_aside(_e.ip) if person else _e.ip) == asked.ip)
+        chosen.append((db.aside(_e.ip) if person else _e.ip) == asked.ip)
     if asked.event:
-        chosen.append((_aside(_e.event) if person or asked.ip else _e.event) == asked.event)
+        chosen.append((db.aside(_e.event) if person or asked.ip else _e.event) == asked.event)
     # An id begins with the moment when it was made, so a period is a range of every one of the indexes.
     if asked.since:
         chosen.append(_e.id >= first_id(_midnight(asked.since)))
@@ -85,8 +85,3 @@ def first_id(moment: datetime) -> UUID:
 
 def _midnight(day: Any) -> datetime:
     return datetime.combine(day, time(), UTC)
-
-
-def _aside(column: Any) -> Any:
-    """The same value, but no index fits it."""
-    return sa.func.coalesce(column, "")

@@ -53,11 +53,7 @@ async def get(user_id: UUID) -> Any:
 async def sessions_of(user_id: UUID) -> list[Any]:
     """Live sessions, the one used last first."""
     table = session_rows
-    live = (
-        sa.select(table)
-        .where(table.c.user_id == user_id, sessions.is_live(db.utcnow()))
-        .order_by(table.c.last_seen_at.desc())
-    )
+    live = sa.select(table).where(sessions.is_live(db.utcnow(), of=user_id)).order_by(table.c.last_seen_at.desc())
     return await db.fetch_all(live.limit(SESSIONS_SHOWN))
 
 
@@ -139,5 +135,5 @@ def _along(keys: tuple[Any, ...], backwards: bool) -> list[Any]:
 
 
 def _live(user_id: Any) -> Any:
-    live = sa.select(sa.func.count()).where(session_rows.c.user_id == user_id, sessions.is_live(db.utcnow()))
+    live = sa.select(sa.func.count()).where(sessions.is_live(db.utcnow(), of=user_id))
     return live.scalar_subquery().label("sessions")

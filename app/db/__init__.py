@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from app.db.columns import folded, moment, now, plain_text, uuid7
+from app.db.columns import aside, folded, moment, now, plain_text, uuid7
 from app.db.database import BEGIN, TRANSACTION_SECONDS, Database, hang_up, undo
 from app.db.errors import Unavailable, available
 from app.db.pool import Pool
@@ -30,6 +30,7 @@ __all__ = [
     "Database",
     "Transaction",
     "Unavailable",
+    "aside",
     "at_once",
     "available",
     "behind",

@@ -79,6 +79,11 @@ def plain_text(**options: Any) -> Any:
     return _PlainTextField(**options)
 
 
+def aside(column: Any) -> Any:
+    """The same value, but no index fits it: for a condition that must not lead."""
+    return sa.func.coalesce(column, sa.null())
+
+
 def folded(text: str) -> str:
     """How text is compared when searching; kept in a column of its own, because SQLite's LIKE folds ASCII alone."""
     return unicodedata.normalize("NFKC", text).casefold()
