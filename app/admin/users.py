@@ -1,7 +1,8 @@
 """What the admin area reads of people. Changes are made by `auth.administration` alone.
 
 However many people there are, a page of them costs as many steps along an index as it has rows. They stand in a queue
-for each role and state, each queue has an index for each order, and a page merges the heads of the queues it wants.
+for each role and state, each queue has an index for each order, and a page merges the heads of the queues it wants. A
+search that few people fit goes the other way: it finds all of them and sorts them.
 """
 
 from collections.abc import Iterator
@@ -38,10 +39,10 @@ async def listing(asked: People, limit: int = PAGE, *, last: Any = None) -> Page
 
     It begins behind `asked.cursor`, or behind the row `last` even if that person is gone meanwhile.
     """
-    which = await _searched(asked.q)
+    found = await _searched(asked.q)
     if asked.cursor and not last:  # looked up, so that no name stands in an address
         last = await db.fetch_one(sa.select(*COLUMNS).where(_u.id == asked.cursor))
-    queues = [queue.limit(limit + 1) for queue in _queues(asked, which, last)]
+    queues = [queue.limit(limit + 1) for queue in _queues(asked, found, last)]
     return Page.of(await db.fetch_all(_merged(queues, asked.sort, limit + 1)), limit)
 
 
@@ -81,22 +82,33 @@ async def pending() -> list[Any]:
     return await db.fetch_all(invited.order_by(link.c.created_at.desc(), link.c.id.desc()).limit(PAGE))
 
 
-async def _searched(text: str) -> list[Any]:
+async def _searched(text: str) -> directory.Matching:
     if not text:
-        return []
+        return directory.Matching([], few=False)
     if user_id := urls.uuid_or_none(text):
-        return [_u.id == user_id]
-    return await directory.matching(text) or [sa.false()]
+        return directory.Matching([_u.id == user_id], few=True)
+    return await directory.matching(text)
 
 
-def _queues(asked: People, which: list[Any], last: Any) -> Iterator[Any]:
+def _queues(asked: People, found: directory.Matching, last: Any) -> Iterator[Any]:
     """One query for each queue, in its order, from behind `last` on."""
     keys, backwards = SORTS[asked.sort]
-    for role in [asked.role] if asked.role else ROLES:
-        for active in [asked.status == "active"] if asked.status else [True, False]:
-            for part, order in _parts(keys, backwards, last):
-                queue = sa.select(*COLUMNS).where(_u.role == role, _u.is_active.is_(active), *part, *which)
-                yield queue.order_by(*_along(order, backwards))
+    for chosen in _chosen(asked, found.few):
+        for part, order in _parts(keys, backwards, last):
+            queue = sa.select(*COLUMNS).where(*chosen, *part, *found.which)
+            yield queue.order_by(*_along(order, backwards))
+
+
+def _chosen(asked: People, few: bool) -> Iterator[list[Any]]:
+    """The conditions of each queue; of few people all at once, and no index of the queues may lead."""
+    roles = [asked.role] if asked.role else ROLES
+    states = [asked.status == "active"] if asked.status else [True, False]
+    if few:
+        yield [db.aside(_u.role).in_(roles), db.aside(_u.is_active).in_(states)]
+        return
+    for role in roles:
+        for active in states:
+            yield [_u.role == role, _u.is_active.is_(active)]
 
 
 def _parts(keys: tuple[Any, ...], backwards: bool, last: Any) -> Iterator[tuple[list[Any], tuple[Any, ...]]]:

@@ -5,6 +5,7 @@ address, folded, is a row, and what somebody searches for is taken apart in the 
 """
 
 import unicodedata
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,7 @@ from app import db
 from app.auth.models import user_rows, word_rows
 
 LONGEST = 64
-COMMON = 1000  # rows: from here on it is faster to look at people in their order than at all rows of a word
+COMMON = 10_000  # rows: up to here all people of a word are sorted in 20 ms; beyond, one looks at people in their order
 MOST_WORDS = 5  # of a search; more narrow nothing down
 LAST = "\U0010ffff"  # sorts after every letter, and is none
 
@@ -37,20 +38,29 @@ async def index(tx: Any, user_id: UUID, name: str, email_key: str) -> None:
         await tx.execute(sa.insert(word_rows).values([{"word": word, "user_id": user_id} for word in found]))
 
 
-async def matching(text: str) -> list[Any]:
-    """Conditions on `user_rows`: each word of the text begins a word of theirs. One query; [] for a text without words.
+@dataclass(frozen=True, slots=True)
+class Matching:
+    """`which`: conditions on `user_rows`. `few`: less than COMMON fit, to be found along them and sorted then."""
 
-    The rarest word leads to the people, if it is rare; common ones are looked up for one person after the other.
+    which: list[Any]
+    few: bool
+
+
+async def matching(text: str) -> Matching:
+    """Each word of the text begins a word of theirs; nobody matches a text without words. One query.
+
+    The rare words together lead to the people; common ones are looked up for one person after the other.
     """
     asked = words(text)[:MOST_WORDS]
     if not asked:
-        return []
+        return Matching([sa.false()], few=True)
     counts = await db.fetch_one(sa.select(*(_count(word) for word in asked)))
-    rarest = min(range(len(asked)), key=lambda number: counts[number])
-    found = [_has(word) for number, word in enumerate(asked) if number != rarest or counts[rarest] >= COMMON]
-    if counts[rarest] < COMMON:
-        found.append(user_rows.c.id.in_(sa.select(word_rows.c.user_id).where(_begins(asked[rarest]))))
-    return found
+    rare = [word for word, count in zip(asked, counts, strict=True) if count < COMMON]
+    which = [_has(word) for word in asked if word not in rare]
+    if rare:
+        theirs = (sa.select(word_rows.c.user_id).where(_begins(word)) for word in rare)
+        which.append(user_rows.c.id.in_(sa.intersect(*theirs)))
+    return Matching(which, few=bool(rare))
 
 
 def _count(word: str) -> Any:

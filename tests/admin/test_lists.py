@@ -10,6 +10,7 @@ from app.admin import audit, overview, users
 from app.admin.asked import People, Trail, read
 from app.audit import events
 from app.audit.models import event_rows
+from app.auth import directory
 from app.auth.models import user_rows
 from tests.contract.places import statements
 from tests.support import database as databases
@@ -74,6 +75,26 @@ async def test_pages_of_every_order_hold_each_person_once(sort: str, role: str, 
         if (not role or row.role == role) and (not status or not row.is_active)
     ]
     assert sorted(row.id for row in whole) == sorted(row.id for row in expected)
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("sort", users.SORTS)
+@pytest.mark.parametrize("q", ["s", "s example", "example com"])
+async def test_search_for_few_and_for_many_gives_the_same_pages(
+    monkeypatch: pytest.MonkeyPatch, sort: str, q: str
+) -> None:
+    await some_people()
+    asked = People(sort=sort, q=q, status="active")
+    found = [await every_page(asked, limit) for limit in (1, 3, 100)]
+
+    monkeypatch.setattr(directory, "COMMON", 5)  # "example" is common then, and "s" is not
+    again = [await every_page(asked, limit) for limit in (1, 3, 100)]
+    monkeypatch.setattr(directory, "COMMON", 0)
+    found += again + [await every_page(asked, limit) for limit in (1, 3, 100)]
+
+    ids = [[row.id for row in rows] for rows in found]
+    assert ids == [ids[0]] * 9
+    assert len(ids[0]) == (9 if q == "example com" else 4)
 
 
 @pytest.mark.usefixtures("database")
@@ -179,6 +200,22 @@ async def test_sessions_of_one_person_are_found_without_going_through_everybodys
     plan = "\n".join(await explained(plans))
     assert "ix_sessions_user_id" in plan
     assert "ix_sessions_live" not in plan
+
+
+@pytest.mark.skipif(databases.POSTGRESQL, reason="PostgreSQL decides by its statistics, and there are none of two rows")
+@pytest.mark.parametrize("sort", users.SORTS)
+@pytest.mark.parametrize("cursor", ["", "&cursor={user}"])
+async def test_search_that_few_people_fit_looks_at_them_alone(
+    client: Visitor, sort: str, cursor: str, plans: list[str]
+) -> None:
+    """Along the order of the list, people called Zoë come after all others: thirty times as long as with 100."""
+    await sign_in(client, await make_user(role="admin"))
+    path = await address(f"/admin/users?q=ann+example&sort={sort}{cursor}")
+    plans.clear()
+
+    await client.visit(path)
+
+    assert "ix_users_" not in "\n".join(await explained(plans))
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ pytestmark = pytest.mark.anyio
 
 
 async def found(text: str) -> set[str]:
-    which = await directory.matching(text)
-    return {row.email for row in await db.fetch_all(sa.select(user_rows.c.email).where(*which))} if which else set()
+    which = (await directory.matching(text)).which
+    return {row.email for row in await db.fetch_all(sa.select(user_rows.c.email).where(*which))}
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ def test_seed_adds_people_who_are_found_and_events_of_the_last_month(
     person = here(lambda: db.fetch_one(sa.select(user_rows).limit(1)))
 
     async def found() -> Any:
-        return await db.fetch_all(sa.select(user_rows).where(*await directory.matching(person.email)))
+        return await db.fetch_all(sa.select(user_rows).where(*(await directory.matching(person.email)).which))
 
     assert here(found) == [person]
 
