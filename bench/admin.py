@@ -35,6 +35,7 @@ PAGES = {
     "people, active users by e-mail": "/admin/users?sort=email&role=user&status=active",
     "people, searched by one common word": "/admin/users?q=ada",
     "people, searched by name and surname": "/admin/users?q=zoe+abel&sort=name",
+    "people, searched by one common word, by name": "/admin/users?q=zoe&sort=name",
     "people, searched by address": "/admin/users?q={email}",
     "one person": "/admin/users/{user}",
     "audit": "/admin/audit",

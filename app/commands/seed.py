@@ -23,7 +23,8 @@ from app.auth.models import session_rows, user_rows, word_rows
 from app.db import schema
 from app.settings import get_settings
 
-BUNDLE = 1000  # rows
+BUNDLE = 5000  # rows: written in half a second
+CACHE = 262_144  # KiB, of SQLite alone: the indexes that events are strewn over stay in memory
 YEAR, MONTH = timedelta(days=365), timedelta(days=30)
 FIRST = ("Ada", "Ben", "Cleo", "Dag", "Eva", "Finn", "Gina", "Hugo", "Ida", "Jan", "Kim", "Lea", "Max", "Nia", "Zoë")
 LAST = ("Abel", "Berg", "Cole", "Diaz", "Eder", "Fink", "Graf", "Haas", "Ito", "Jung", "Klein", "Lang", "Maas", "Nagy")
@@ -71,6 +72,8 @@ async def fill(
     now = db.utcnow()
 
     def work(connection: sa.Connection) -> None:
+        if connection.dialect.name == "sqlite":
+            connection.exec_driver_sql(f"PRAGMA cache_size=-{CACHE}")
         for number, bundle in _bundles(users):
             _write(connection, _people(bundle, users, encoded, now))
             people_done(number)
