@@ -58,14 +58,14 @@ class InviteForm(EditForm):
 
 @get()
 async def confirm(request: Request) -> Any:
-    person, action = await _asked(request)
+    person, action = await asked(request)
     return _confirm_page(request, person, action)
 
 
 @post(status_code=303)
 async def act(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
-    person, action = await _asked(request)
+    person, action = await asked(request)
     do, notice = ACTIONS[action]
     outcome = await do(person.id, request.user.id)
     if outcome in WHY_NOT and errors.wants_html(request.scope):
@@ -75,7 +75,7 @@ async def act(request: Request) -> Any:
 
 @get()
 async def confirm_end_session(request: Request) -> Any:
-    person, row = await _session(request)
+    person, row = await session_of_another(request)
     return render.page(
         request, "admin/end_session.html", person=person, session=row, device=client.device(row.user_agent)
     )
@@ -84,7 +84,7 @@ async def confirm_end_session(request: Request) -> Any:
 @post(status_code=303)
 async def end_session(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
-    person, row = await _session(request)
+    person, row = await session_of_another(request)
     outcome = await administration.end_session(person.id, row.id, request.user.id)
     return _back(person.id, checked(outcome), "session_ended_here")
 
@@ -137,7 +137,7 @@ def checked(outcome: Outcome) -> Outcome:
     return outcome
 
 
-async def _asked(request: Request) -> tuple[Any, str]:
+async def asked(request: Request) -> tuple[Any, str]:
     """The person and the action that the path names."""
     action = request.path_params["action"]
     if action not in ACTIONS:
@@ -149,7 +149,7 @@ async def _somebody_else(request: Request) -> Any:
     return _not_oneself(request, await pages.known(request))
 
 
-async def _session(request: Request) -> tuple[Any, Any]:
+async def session_of_another(request: Request) -> tuple[Any, Any]:
     person, row = await pages.known_session(request)
     return _not_oneself(request, person), row
 

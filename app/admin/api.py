@@ -1,16 +1,19 @@
-"""People as JSON, for admins: the same rules as the pages, and a bearer token is as good as a cookie."""
+"""People and the audit trail as JSON, for admins: what the pages do by their rules, with a bearer token or a cookie."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
-from ravyn import Request, get, patch
+from ravyn import Request, get, patch, post
 
-from app.admin import pages, users
+from app.admin import actions, audit, pages, users
 from app.admin.actions import checked, known_role
-from app.admin.asked import People, read
+from app.admin.asked import Model, People, Trail, read
 from app.auth import administration, guards
+from app.auth.administration import Outcome
+from app.auth.errors import Forbidden
+from app.web.addresses import Address
 from app.web.errors import Problem
 from app.web.forms import Line
 from app.web.json_response import JSONResponse
@@ -24,6 +27,20 @@ class UserPatch(BaseModel):
     name: Annotated[str, Line(1, 80)] | None = None
     role: Annotated[str, AfterValidator(known_role)] | None = None
     is_active: bool | None = None
+
+
+class Invitation(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    email: Address
+    name: Annotated[str, Line(1, 80)]
+    role: Annotated[str, AfterValidator(known_role)]
+
+
+class Nothing(BaseModel):
+    """The address says it all."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class Person(BaseModel):
@@ -49,57 +66,157 @@ class PersonList(BaseModel):
     next_cursor: UUID | None
 
 
-QUERY = tuple(
-    {"name": name, "in": "query", "schema": schema}
-    for name, schema in {
-        "q": {"type": "string", "maxLength": 254},
-        "role": {"enum": ["", "user", "admin"]},
-        "status": {"enum": ["", "active", "deactivated"]},
-        "sort": {"enum": ["newest", "name", "email", "last_login"]},
-        "cursor": {"type": "string", "format": "uuid"},
-    }.items()
-)
+class Session(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID
+    user_agent: str
+    ip: str
+    created_at: datetime
+    last_seen_at: datetime
+
+
+class SessionList(BaseModel):
+    """The live ones, the one used last first, at most 50."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[Session]
+
+
+class Event(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    id: UUID
+    at: datetime
+    event: str
+    user_id: UUID | None = Field(description="whom it is about")
+    about_email: str | None = Field(description="null once the account is gone")
+    actor_id: UUID | None = Field(description="who did it; null for somebody not signed in")
+    by_email: str | None
+    session_id: UUID | None
+    ip: str
+    user_agent: str
+    request_id: str
+    detail: str
+
+
+class EventList(BaseModel):
+    """Newest first. `next_cursor` is null on the last page."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    items: list[Event]
+    next_cursor: UUID | None
+
+
+def _query(**schemas: dict[str, Any]) -> tuple[dict[str, Any], ...]:
+    return tuple({"name": name, "in": "query", "schema": schema} for name, schema in schemas.items())
+
+
+TEXT, CURSOR = {"type": "string", "maxLength": 254}, {"type": "string", "format": "uuid"}
+DAY = {"type": "string", "format": "date"}
+PEOPLE_QUERY = _query(
+    q=TEXT, role={"enum": ["", "user", "admin"]}, status={"enum": ["", "active", "deactivated"]},
+    sort={"enum": ["newest", "name", "email", "last_login"]}, cursor=CURSOR,
+)  # fmt: skip
+TRAIL_QUERY = _query(event=TEXT, person=TEXT, ip=TEXT, since=DAY, until=DAY, cursor=CURSOR)
 
 
 @get()
 async def index(request: Request) -> Any:
-    """Query: q, role, status (active, deactivated), sort (newest, name, email, last_login), cursor."""
-    asked = read(request.query_params, People)
-    if asked.errors:
-        raise Problem(422, errors=[{"field": field, "message": text} for field, text in asked.errors.items()])
-    page = await users.listing(asked.data)
-    return JSONResponse({"items": [_json(row) for row in page.items], "next_cursor": page.next_cursor})
+    """People. Query: q, role, status (active, deactivated), sort (newest, name, email, last_login), cursor."""
+    page = await users.listing(_understood(request, People))
+    return JSONResponse({"items": [_person(row) for row in page.items], "next_cursor": page.next_cursor})
+
+
+@post(status_code=201)
+async def invite(request: Request, data: Invitation) -> Any:
+    """Make an account; its owner gets a letter with a link to choose the password."""
+    made = await administration.invite(data.email, data.name, data.role, request.user.id)
+    if made is Outcome.NOTHING:
+        raise Problem(422, errors=[{"field": "email", "message": actions.TAKEN}])
+    if isinstance(made, Outcome):
+        raise Forbidden
+    return JSONResponse(_person(await users.get(made)), status_code=201)
 
 
 @get()
 async def show(request: Request) -> Any:
-    return JSONResponse(_json(await pages.known(request)))
+    return JSONResponse(_person(await pages.known(request)))
 
 
 @patch(status_code=200)
 async def change(request: Request, data: UserPatch) -> Any:
     person = await pages.known(request)
     checked(await administration.change(person.id, request.user.id, **data.model_dump(exclude_none=True)))
-    return JSONResponse(_json(await pages.known(request)))
+    return JSONResponse(_person(await pages.known(request)))
 
 
-def _json(row: Any) -> dict[str, Any]:
+@post(status_code=200)
+async def act(request: Request, data: Nothing | None = None) -> Any:
+    """One of: deactivate, reactivate, end-sessions, send-link, require-new-password, allow-old-password."""
+    person, action = await actions.asked(request)
+    do, _ = actions.ACTIONS[action]
+    checked(await do(person.id, request.user.id))
+    return JSONResponse(_person(await pages.known(request)))
+
+
+@get()
+async def sessions(request: Request) -> Any:
+    person = await pages.known(request)
+    rows = await users.sessions_of(person.id)
+    return JSONResponse({"items": [_fields(row, Session) for row in rows]})
+
+
+@post(status_code=200)
+async def end_session(request: Request, data: Nothing | None = None) -> Any:
+    person, row = await actions.session_of_another(request)
+    checked(await administration.end_session(person.id, row.id, request.user.id))
+    return JSONResponse(_person(await pages.known(request)))
+
+
+@get()
+async def trail(request: Request) -> Any:
+    """The audit trail. Query: event, person (address or id), ip, since and until (days in UTC, included), cursor."""
+    page = await audit.listing(_understood(request, Trail))
+    items = [_fields(row, Event) for row in page.items]
+    return JSONResponse({"items": items, "next_cursor": page.next_cursor})
+
+
+def _understood(request: Request, model: type[Model]) -> Model:
+    """The query. Raises Problem 422 where a page would leave out what it does not understand."""
+    asked = read(request.query_params, model)
+    if asked.errors:
+        raise Problem(422, errors=[{"field": field, "message": text} for field, text in asked.errors.items()])
+    return asked.data
+
+
+def _person(row: Any) -> dict[str, Any]:
+    return _fields(row, Person)
+
+
+def _fields(row: Any, model: type[BaseModel]) -> dict[str, Any]:
     """Built field by field: the framework's return annotations filter nothing."""
-    return {
-        "id": str(row.id),
-        "email": row.email,
-        "name": row.name,
-        "role": row.role,
-        "is_active": row.is_active,
-        "must_change_password": row.must_change_password,
-        "created_at": row.created_at.isoformat(),
-        "last_login": row.last_login.isoformat() if row.last_login else None,
-        "sessions": row.sessions,
-    }
+    values = {name: row._mapping[name] for name in model.model_fields}
+    return {name: _plain(value) for name, value in values.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return str(value) if isinstance(value, UUID) else value
 
 
 route_patterns = [
-    guards.private("/api/admin/users", index, guards.Admin, answers={200: PersonList}, query=QUERY),
+    guards.private("/api/admin/users", index, guards.Admin, answers={200: PersonList}, query=PEOPLE_QUERY),
+    guards.private("/api/admin/users", invite, guards.RecentAdmin, answers={201: Person}),
     guards.private("/api/admin/users/{user_id}", show, guards.Admin, answers={200: Person}),
     guards.private("/api/admin/users/{user_id}", change, guards.RecentAdmin, answers={200: Person}),
+    guards.private("/api/admin/users/{user_id}/sessions", sessions, guards.Admin, answers={200: SessionList}),
+    guards.private(
+        "/api/admin/users/{user_id}/sessions/{session_id}/end", end_session, guards.RecentAdmin, answers={200: Person}
+    ),
+    guards.private("/api/admin/users/{user_id}/{action}", act, guards.RecentAdmin, answers={200: Person}),
+    guards.private("/api/admin/audit", trail, guards.Admin, answers={200: EventList}, query=TRAIL_QUERY),
 ]

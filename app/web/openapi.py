@@ -89,7 +89,12 @@ def _operations(route: Any) -> Iterator[dict[str, Any]]:
 
 def _in_path(path: str) -> list[dict[str, Any]]:
     return [
-        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "format": "uuid"}}
+        {
+            "name": name,
+            "in": "path",
+            "required": True,
+            "schema": {"type": "string"} | ({"format": "uuid"} if name.endswith("id") else {}),
+        }
         for name in re.findall(r"\{(\w+)\}", path)
     ]
 

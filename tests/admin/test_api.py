@@ -7,7 +7,10 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
+from app.admin import actions
+from app.audit import events
 from app.auth.models import user_rows
+from app.mail.models import letter_rows
 from tests.support import forge
 from tests.support.people import Person, make_user, start_session
 from tests.support.sent import bearer
@@ -27,6 +30,9 @@ class Program:
 
     async def get(self, path: str) -> httpx.Response:
         return await self.client.get(path, headers=self.headers)
+
+    async def post(self, path: str, body: Any = None) -> httpx.Response:
+        return await self.client.post(path, json=body, headers=self.headers)
 
     async def patch(self, user_id: Any, body: Any) -> httpx.Response:
         return await self.client.patch(f"/api/admin/users/{user_id}", json=body, headers=self.headers)
@@ -130,6 +136,87 @@ async def test_body_of_another_type_is_415(program: Program, kind: str) -> None:
 
     assert answer.status_code == 415
     assert (await row_of(person)).role == "user"
+
+
+async def test_invitation_makes_an_account_and_owes_a_letter(program: Program) -> None:
+    asked = {"email": "Nia@example.com", "name": "Nia New", "role": "user"}
+
+    made, again = await program.post("/api/admin/users", asked), await program.post("/api/admin/users", asked)
+
+    assert (made.status_code, made.json()["email"], made.json()["role"]) == (201, "Nia@example.com", "user")
+    assert (again.status_code, again.json()["errors"][0]["field"]) == (422, "email")
+    letters = await db.fetch_all(sa.select(letter_rows))
+    assert [(letter.kind, str(letter.user_id)) for letter in letters] == [("invite", made.json()["id"])]
+
+
+async def test_every_action_of_the_pages_is_there(program: Program) -> None:
+    person = await make_user()
+    for _ in range(2):
+        await start_session(person)
+    place = f"/api/admin/users/{person.id}"
+    (first, second) = (await program.get(f"{place}/sessions")).json()["items"]
+
+    one = (await program.post(f"{place}/sessions/{first['id']}/end")).json()["sessions"]
+    none = (await program.post(f"{place}/end-sessions", {})).json()["sessions"]
+    wanted = (await program.post(f"{place}/require-new-password")).json()["must_change_password"]
+    unwanted = (await program.post(f"{place}/allow-old-password")).json()["must_change_password"]
+    sent = await program.post(f"{place}/send-link")
+    closed = (await program.post(f"{place}/deactivate")).json()["is_active"]
+    refused = await program.post(f"{place}/send-link")
+    opened = (await program.post(f"{place}/reactivate")).json()["is_active"]
+
+    assert first["id"] != second["id"]
+    assert (one, none, wanted, unwanted, closed, opened) == (1, 0, True, False, False, True)
+    assert (sent.status_code, refused.status_code) == (200, 409)
+    assert [letter.kind for letter in await db.fetch_all(sa.select(letter_rows))] == ["reset"]
+    for unknown in (f"{place}/promote", f"{place}/sessions/{db.uuid7()}/end", "/api/admin/users/1/deactivate"):
+        assert (await program.post(unknown)).status_code == 404
+
+
+@pytest.mark.parametrize("place", ["{id}/deactivate", "{id}/sessions/{sid}/end", ""])
+async def test_unknown_field_of_an_action_is_422_and_nothing_is_done(program: Program, place: str) -> None:
+    """v5.0.0-15.3.3"""
+    person = await make_user()
+    sid = forge.claims((await start_session(person)).access_token)["sid"]
+    asked = {} if place else {"email": "nia@example.com", "name": "Nia", "role": "user"}
+
+    path = "/api/admin/users/" + place.format(id=person.id, sid=sid)
+    answer = await program.post(path.rstrip("/"), asked | {"password": "chosen by an admin"})
+
+    assert answer.status_code == 422
+    assert (await row_of(person)).is_active
+    assert len((await program.get(f"/api/admin/users/{person.id}/sessions")).json()["items"]) == 1
+    assert await db.fetch_all(sa.select(letter_rows)) == []
+
+
+async def test_nobody_does_it_to_oneself(program: Program, admin: Person) -> None:
+    await make_user(role="admin")
+    sid = forge.claims(program.headers["Authorization"].removeprefix("Bearer "))["sid"]
+
+    for place in (*actions.ACTIONS, f"sessions/{sid}/end"):
+        assert (await program.post(f"/api/admin/users/{admin.id}/{place}")).status_code == 409
+
+    assert (await program.get(f"/api/admin/users/{admin.id}")).json()["sessions"] == 1
+
+
+async def test_trail_is_filtered_and_goes_on_to_its_end(program: Program, admin: Person) -> None:
+    person = await make_user()
+    for _ in range(55):
+        await events.record(events.LOGIN, user_id=person.id, actor_id=person.id)
+    await program.patch(person.id, {"role": "admin"})
+    place = f"/api/admin/audit?person={person.email}&event="
+
+    first = (await program.get(f"{place}login")).json()
+    second = (await program.get(f"{place}login&cursor={first['next_cursor']}")).json()
+    (changed,) = (await program.get(f"{place}role_changed")).json()["items"]
+
+    assert (len(first["items"]), len(second["items"]), second["next_cursor"]) == (50, 5, None)
+    assert (changed["about_email"], changed["by_email"], changed["detail"]) == (
+        person.email, admin.email, "user to admin",
+    )  # fmt: skip
+    refused = await program.get("/api/admin/audit?event=nonsense&since=x")
+    assert refused.status_code == 422
+    assert {fault["field"] for fault in refused.json()["errors"]} == {"event", "since"}
 
 
 # v5.0.0-7.5.3

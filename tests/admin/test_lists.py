@@ -149,6 +149,7 @@ PLACES = [
     "/admin/users/pending", "/admin/audit", "/admin/audit?person={user}&event=login&ip=192.0.2.7&since=2026-01-01",
     "/admin/audit?person=ann@example.com&until=2030-01-01", "/admin/audit?event=login&cursor={event}",
     "/admin/audit?ip=192.0.2.7&event=login", "/admin", "/admin/mail", "/api/admin/users?q=ann&cursor={user}",
+    "/api/admin/users/{user}/sessions", "/api/admin/audit?person=ann@example.com&event=login&cursor={event}",
 ]  # fmt: skip
 
 

@@ -288,4 +288,5 @@ async def test_no_route_changes_or_removes_a_line_of_the_trail(desk: Visitor) ->
 
     assert {(row["method"], row["path"]) for row in audit} == {
         ("GET", "/admin/audit"), ("GET", "/admin/audit/export"), ("POST", "/admin/audit/export"),
+        ("GET", "/api/admin/audit"),
     }  # fmt: skip
