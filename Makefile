@@ -49,6 +49,7 @@ bench: $(VENV)/.dev ## measure, side by side; writes bench/results.md
 	@$(PY) -m bench.run
 	@$(PY) -m bench.timing
 	@$(PY) -m bench.feed
+	@$(PY) -m bench.admin
 
 .PHONY: scale
 scale: $(VENV)/.dev ## what a second worker is worth, memory, start; writes bench/results.md
