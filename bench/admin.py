@@ -37,6 +37,7 @@ PAGES = {
     "people, searched by name and surname": "/admin/users?q=zoe+abel&sort=name",
     "people, searched by one common word, by name": "/admin/users?q=zoe&sort=name",
     "people, searched by address": "/admin/users?q={email}",
+    "people, invited and not in yet, by name": "/admin/users?verified=no&sort=name",
     "one person": "/admin/users/{user}",
     "audit": "/admin/audit",
     "audit, one event": "/admin/audit?event=session_reused",

@@ -118,6 +118,7 @@ TEXT, CURSOR = {"type": "string", "maxLength": 254}, {"type": "string", "format"
 DAY = {"type": "string", "format": "date"}
 PEOPLE_QUERY = _query(
     q=TEXT, role={"enum": ["", "user", "admin"]}, status={"enum": ["", "active", "deactivated"]},
+    verified={"enum": ["", "yes", "no"]},
     sort={"enum": ["newest", "name", "email", "last_login"]}, cursor=CURSOR,
 )  # fmt: skip
 TRAIL_QUERY = _query(event=TEXT, person=TEXT, ip=TEXT, since=DAY, until=DAY, cursor=CURSOR)
@@ -125,7 +126,7 @@ TRAIL_QUERY = _query(event=TEXT, person=TEXT, ip=TEXT, since=DAY, until=DAY, cur
 
 @get()
 async def index(request: Request) -> Any:
-    """People. Query: q, role, status (active, deactivated), sort (newest, name, email, last_login), cursor."""
+    """People. Query: q, role, status (active, deactivated), verified (yes, no), sort (newest, name, ...), cursor."""
     page = await users.listing(_understood(request, People))
     return JSONResponse({"items": [_person(row) for row in page.items], "next_cursor": page.next_cursor})
 

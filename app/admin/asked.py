@@ -55,11 +55,12 @@ Day = Annotated[date | None, BeforeValidator(_day)]
 
 
 class People(BaseModel):
-    """`q`: words that name or address begin with, or an id. "" stands for all."""
+    """`q`: words that name or address begin with, or an id. `verified`: the address is confirmed. "" stands for all."""
 
     q: Trimmed = ""
     role: Annotated[str, _one_of(*ROLES)] = ""
     status: Annotated[str, _one_of("active", "deactivated")] = ""
+    verified: Annotated[str, _one_of("yes", "no")] = ""
     sort: Annotated[str, _one_of("newest", "name", "email", "last_login")] = "newest"
     cursor: Cursor = None
 

@@ -20,6 +20,7 @@ from app.web.errors import Problem
 SORTS = {"newest": "Newest first", "name": "Name", "email": "E-mail", "last_login": "Last sign-in"}
 ROLE_WORDS = {role: role.capitalize() for role in ROLES}
 STATES = {"active": "Active", "deactivated": "Deactivated"}
+VERIFIED = {"yes": "Confirmed", "no": "Not yet: invited"}
 
 
 @get()
@@ -40,7 +41,7 @@ async def people(request: Request) -> Any:
     page = await users.listing(asked.data)
     return render.page(
         request, "admin/users.html", users=page.items, next_cursor=page.next_cursor, asked=kept(asked.data),
-        roles=ROLE_WORDS, states=STATES, sorts=SORTS, invited=administration.invited,
+        roles=ROLE_WORDS, states=STATES, verified=VERIFIED, sorts=SORTS, invited=administration.invited,
     )  # fmt: skip
 
 

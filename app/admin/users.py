@@ -6,6 +6,7 @@ search that few people fit goes the other way: it finds all of them and sorts th
 """
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +33,7 @@ SORTS: dict[str, tuple[tuple[Any, ...], bool]] = {
     "last_login": ((_u.last_login, _u.id), True),
 }
 SESSIONS_SHOWN = 50
+EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 async def listing(asked: People, limit: int = PAGE, *, last: Any = None) -> Page:
@@ -39,7 +41,7 @@ async def listing(asked: People, limit: int = PAGE, *, last: Any = None) -> Page
 
     It begins behind `asked.cursor`, or behind the row `last` even if that person is gone meanwhile.
     """
-    found = await _searched(asked.q)
+    found = _verified(await _searched(asked.q), asked.verified)
     if asked.cursor and not last:  # looked up, so that no name stands in an address
         last = await db.fetch_one(sa.select(*COLUMNS).where(_u.id == asked.cursor))
     queues = [queue.limit(limit + 1) for queue in _queues(asked, found, last)]
@@ -88,6 +90,16 @@ async def _searched(text: str) -> directory.Matching:
     if user_id := urls.uuid_or_none(text):
         return directory.Matching([_u.id == user_id], few=True)
     return await directory.matching(text)
+
+
+def _verified(found: directory.Matching, verified: str) -> directory.Matching:
+    """Few have not confirmed their address: who was invited and did not come in yet (`administration.invited`)."""
+    came_in, invited = _u.last_login.is_not(None), _u.invited_at > EVER  # a range of the index; "not null" is none
+    if verified == "no":
+        return directory.Matching([*found.which, _u.last_login.is_(None), invited], few=True)
+    if verified == "yes":
+        return directory.Matching([*found.which, sa.or_(came_in, _u.invited_at.is_(None))], found.few)
+    return found
 
 
 def _queues(asked: People, found: directory.Matching, last: Any) -> Iterator[Any]:

@@ -28,7 +28,8 @@ class User(edgy.StrictModel):
     what people are sorted by and found by: see `directory`. `delete_after` is set while an account that its owner gave
     up can still be kept. Whoever has a row here has confirmed the address: see `MailLink` for the others; who was
     invited confirms it by choosing the first password. The indexes begin with the two columns that every list of people
-    chooses by, and then have what it is sorted by: see `admin.users`.
+    chooses by, and then have what it is sorted by: see `admin.users`. The last one finds who was invited and did not
+    come in yet.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
@@ -53,6 +54,7 @@ class User(edgy.StrictModel):
             edgy.Index(fields=["role", "is_active", "search_text", "id"], name="ix_users_search_text"),
             edgy.Index(fields=["role", "is_active", "email_key", "id"], name="ix_users_address"),
             edgy.Index(fields=["role", "is_active", "last_login", "id"], name="ix_users_last_login"),
+            edgy.Index(fields=["invited_at", "last_login"], name="ix_users_invited"),
         ]
         constraints = [
             sa.CheckConstraint("role IN ('user', 'admin')", name="ck_users_role"),

@@ -125,6 +125,7 @@ def _person(number: int, encoded: str, made: datetime, now: datetime) -> dict[st
         "role": "admin" if number % 1000 == 999 else "user",
         "is_active": number % 20 != 0,
         "created_at": made,
+        "invited_at": made if number % 40 == 4 else None,  # who did not come in yet
         "last_login": None if number % 4 == 0 else made + (now - made) * _chance.random(),
     }
 

@@ -77,7 +77,13 @@ async def test_person_has_these_fields_and_no_secret(program: Program) -> None:
 
 @pytest.mark.parametrize(
     ("query", "field"),
-    [("role=root", "role"), ("status=maybe", "status"), ("sort=password", "sort"), ("cursor=1", "cursor")],
+    [
+        ("role=root", "role"),
+        ("verified=maybe", "verified"),
+        ("status=maybe", "status"),
+        ("sort=password", "sort"),
+        ("cursor=1", "cursor"),
+    ],
 )
 async def test_query_that_cannot_be_understood_is_422(program: Program, query: str, field: str) -> None:
     answer = await program.get(f"/api/admin/users?{query}")

@@ -144,7 +144,8 @@ async def test_pages_of_the_trail_hold_each_event_once() -> None:
 PLACES = [
     "/admin/users", "/admin/users?q=ann", "/admin/users?q=ann+example&sort=name&role=user",
     "/admin/users?sort=last_login&status=active", "/admin/users?sort=email&q=ann&cursor={user}",
-    "/admin/users?sort=last_login&cursor={user}&role=admin&status=deactivated", "/admin/users/{user}",
+    "/admin/users?sort=last_login&cursor={user}&role=admin&status=deactivated", "/admin/users?verified=no&sort=name",
+    "/admin/users?verified=yes&q=ann", "/admin/users/{user}",
     "/admin/users/{user}/sessions/{session}",
     "/admin/users/pending", "/admin/audit", "/admin/audit?person={user}&event=login&ip=192.0.2.7&since=2026-01-01",
     "/admin/audit?person=ann@example.com&until=2030-01-01", "/admin/audit?event=login&cursor={event}",

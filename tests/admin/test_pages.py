@@ -69,6 +69,32 @@ async def test_list_is_filtered(desk: Visitor, query: str, shown: set[str]) -> N
     assert {name for name in ("Ada Admin", "Ulf User", "Dag Deactivated") if name in page} == shown
 
 
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("verified=no", {"Ida Invited", "Ina Invited"}),
+        ("verified=yes", {"Ada Admin", "Ulf User", "Cleo Camein"}),
+        ("verified=no&q=ina", {"Ina Invited"}),
+        ("verified=no&role=admin&sort=name", {"Ina Invited"}),
+        ("verified=yes&sort=last_login&q=ulf", {"Ulf User"}),
+        ("verified=no&status=deactivated", set()),
+    ],
+)
+async def test_list_is_filtered_by_who_has_confirmed_the_address(desk: Visitor, query: str, shown: set[str]) -> None:
+    """Whoever was invited does so by coming in; all others did before there was an account."""
+    names = ("Ada Admin", "Ulf User", "Ida Invited", "Ina Invited", "Cleo Camein")
+    admin = await make_user(role="admin", name="Zz")
+    await make_user(name="Ulf User")
+    await administration.invite("ida@example.org", "Ida Invited", "user", admin.id)
+    await administration.invite("ina@example.org", "Ina Invited", "admin", admin.id)
+    came_in = await administration.invite("cleo@example.org", "Cleo Camein", "user", admin.id)
+    await db.execute(sa.update(user_rows).where(user_rows.c.id == came_in).values(last_login=db.utcnow()))
+
+    page = main(await desk.visit(f"/admin/users?{query}"))
+
+    assert {name for name in names if name in page} == shown
+
+
 async def test_only_live_sessions_are_counted_and_shown(desk: Visitor) -> None:
     admin, person = await make_user(role="admin"), await make_user()
     for _ in range(2):
