@@ -49,7 +49,7 @@ async def download(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
     user = request.user
     await events.record(events.DATA_EXPORTED, user_id=user.id, actor_id=user.id, session_id=user.sid)
-    name = f"{render.APP_NAME.lower().replace(' ', '')}-{db.utcnow():%Y-%m-%d}.json"
+    name = f"{render.APP_SLUG}-{db.utcnow():%Y-%m-%d}.json"
     headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
     return StreamingResponse(document(user.id), media_type="application/json", headers=headers)
 

@@ -51,7 +51,7 @@ def cell(value: Any) -> str:
 
 
 def _file(name: str, columns: tuple[str, ...], page: Callable[[Any], Awaitable[Page]]) -> Any:
-    filename = f"{render.APP_NAME.lower()}-{name}-{db.utcnow():%Y-%m-%d}.csv"
+    filename = f"{render.APP_SLUG}-{name}-{db.utcnow():%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
     return StreamingResponse(_lines(columns, page), media_type="text/csv", headers=headers)
 

@@ -22,7 +22,7 @@ from app.auth.tokens import AppToken
 
 log = logs.get("auth")
 
-LARGEST = 10_000  # badges a worker remembers; the oldest go first
+LARGEST = 5_000  # badges a worker remembers; the oldest go first
 READ_EVERY = 0.5  # seconds between two reads of the feed
 TRUSTED_FOR = 5.0  # seconds after a read began: later nothing remembered counts, every request checks in
 WINDOW = timedelta(minutes=5)  # each read takes all of it again: commits become visible out of order

@@ -33,7 +33,7 @@ log = logs.get("auth")
 TYP = {"access": "at+jwt", "refresh": "rt+jwt"}  # RFC 9068 section 2.1; explicit typing: RFC 8725 section 3.11
 LONGEST = 4096  # characters; a cookie holds no more
 EARLY = timedelta(seconds=120)  # how far `iat` and `nbf` may lie ahead: clocks differ. `exp` has no leeway
-REMEMBERED = 10_000  # verified tokens a worker knows by their hash
+REMEMBERED = 5_000  # verified tokens a worker knows by their hash
 SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 # Every check, in the order in which they are made: a refusal names the first that fails.

@@ -54,6 +54,7 @@ REFERENCES["learn"] = (
 class Plan:
     deleted: list[Path] = field(default_factory=list)  # files and folders
     changed: dict[Path, str] = field(default_factory=dict)  # -> the new text
+    moved: dict[Path, Path] = field(default_factory=dict)
 
 
 def eject(features: list[str], name: str, dry_run: bool, yes: bool) -> int:
@@ -72,6 +73,8 @@ def eject(features: list[str], name: str, dry_run: bool, yes: bool) -> int:
         return _refuse("ruff, which tidies up, is not installed: run `make check` first")
     for path, text in made.changed.items():
         path.write_text(text, "utf-8")
+    for path, to in made.moved.items():
+        path.rename(to)
     for path in made.deleted:
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     for tidy in (["check", "--fix", "--quiet", "--select", "I,F401"], ["format", "--quiet"]):
@@ -99,6 +102,11 @@ def plan(features: list[str], name: str = "") -> Plan:
     files = [path for path in _files() if not any(path.is_relative_to(gone) for gone in made.deleted)]
     rename = _renaming(name) if name else {}
     for path in files:
+        called = path.name
+        for old, new in rename.items():
+            called = called.replace(old, new)
+        if called != path.name:
+            made.moved[path] = path.with_name(called)
         try:
             before = path.read_text("utf-8")
         except UnicodeDecodeError:
@@ -144,6 +152,7 @@ def listed(made: Plan) -> list[str]:
     for path, text in made.changed.items():
         fewer = path.read_text("utf-8").count("\n") - text.count("\n")
         lines.append(f"change  {path.relative_to(ROOT)}" + (f" ({fewer} lines fewer)" if fewer else ""))
+    lines += [f"rename  {path.relative_to(ROOT)} to {to.name}" for path, to in made.moved.items()]
     return lines
 
 

@@ -19,6 +19,7 @@ from app.web.notices import NOTICES, Notice
 
 TEMPLATES = ROOT / "templates"
 APP_NAME = "Lanyard"
+APP_SLUG = "lanyard"  # in the names of files that are taken away
 UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
 
 
