@@ -121,7 +121,7 @@ def test_one_session_of_two_is_ended(
     sessions = desk.get_by_role("table", name="Live sessions")
     expect(sessions.get_by_role("row")).to_have_count(3)
 
-    sessions.get_by_role("link").first.click()
+    sessions.get_by_role("link", name="End the session").first.click()
     desk.get_by_role("button", name="End session").click()
 
     expect(desk.get_by_role("status")).to_have_text("The session is ended.")

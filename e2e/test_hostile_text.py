@@ -14,7 +14,7 @@ from app.mail import outbox
 from app.mail.models import letter_rows
 from app.notes import store
 from app.web.client import Client
-from e2e.support.people import sign_in
+from e2e.support.people import sessions_of, sign_in
 from tests.support.people import Person, make_user, start_session
 from tests.support.server import Server
 
@@ -213,6 +213,7 @@ def test_every_page_an_admin_sees_shows_hostile_names_as_text(page: Page, server
         "/admin",
         "/admin/users",
         "/admin/users?sort=name",
+        "/admin/users?verified=yes",
         "/admin/audit",
         "/admin/mail",
         "/admin/users/pending",
@@ -221,7 +222,8 @@ def test_every_page_an_admin_sees_shows_hostile_names_as_text(page: Page, server
         assert parts_that_are_not_ours(page) == 0, path
         assert overflow(page) <= 0, path
     for number, person_id in enumerate(ids):
-        for path in ("", "/edit", "/deactivate", "/send-link"):
+        session = f"/sessions/{sessions_of(server, people[number])[0].id}"
+        for path in ("", "/edit", "/deactivate", "/send-link", session, f"{session}/end"):
             page.goto(f"/admin/users/{person_id}{path}")
             assert parts_that_are_not_ours(page) == 0, (path, NAUGHTY[number])
             assert overflow(page) <= 0, (path, NAUGHTY[number])

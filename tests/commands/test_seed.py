@@ -1,5 +1,9 @@
 """Rows to try the lists on."""
 
+import os
+import pty
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -11,6 +15,7 @@ from app.audit.models import event_rows
 from app.auth import directory
 from app.auth.models import user_rows
 from app.settings import load_settings
+from tests.support.environment import ROOT
 
 
 async def counts() -> tuple[int, ...]:
@@ -32,6 +37,22 @@ def test_seed_adds_people_who_are_found_and_events_of_the_last_month(
         return await db.fetch_all(sa.select(user_rows).where(*(await directory.matching(person.email)).which))
 
     assert here(found) == [person]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a terminal of its own")
+def test_bar_is_drawn_on_a_terminal_and_nowhere_else(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    terminal, slave = pty.openpty()
+    command = [sys.executable, "-m", "app", "seed", "--users", "3", "--events", "20"]
+    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"DATABASE_URL": db.url()}, stderr=slave, check=False)
+    os.close(slave)
+    drawn = os.read(terminal, 10_000).decode()
+    os.close(terminal)
+
+    assert done.returncode == 0
+    assert f"people  [{'#' * 40}] 3 of 3" in drawn
+    assert f"events  [{'#' * 40}] 20 of 20" in drawn
+    assert main(["seed", "--users", "3", "--events", "20"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 def test_nobody_signs_in_as_one_of_them(here: Any) -> None:

@@ -35,6 +35,7 @@ IMPERSONAL = {
 }  # fmt: skip
 OPEN = ("Public", "Impersonal")
 PRIVATE = [row for row in route_table() if row["guard"] not in (*OPEN, "Developer")]  # see tests/dev
+VISITORS = ["anonymous", "deactivated", "user", "demoted", "admin"]
 REFUSED = {"anonymous": 401, "deactivated": 401, "user": 403, "demoted": 403}
 
 
@@ -82,7 +83,7 @@ BODIES: dict[str, dict[str, Any]] = {
 
 # v5.0.0-8.2.1, v5.0.0-8.3.1, v5.0.0-16.3.2
 @pytest.mark.parametrize("row", PRIVATE, ids=lambda row: " ".join(row.values()))
-@pytest.mark.parametrize("who", ["anonymous", "deactivated", "user", "demoted", "admin"])
+@pytest.mark.parametrize("who", VISITORS)
 async def test_each_visitor_gets_what_the_guard_says(client: Visitor, who: str, row: dict[str, str]) -> None:
     victim = await make_user()
     await start_session(victim)
@@ -101,6 +102,34 @@ async def test_each_visitor_gets_what_the_guard_says(client: Visitor, who: str, 
     changes_others = row["guard"] == "RecentAdmin" and row["method"] != "GET" and not row["path"].endswith("/export")
     if row["guard"] in ("Admin", "RecentAdmin"):
         assert (await everything() != before) is (changes_others and who == "admin")
+
+
+@pytest.mark.parametrize("who", VISITORS)
+async def test_what_is_public_refuses_nobody(client: Visitor, who: str) -> None:
+    await visit_as(client, who)
+
+    for row in route_table():
+        if row["guard"] in OPEN and row["method"] == "GET":
+            answer = await client.visit(filled(row["path"]))
+            assert answer.status_code not in (401, 403, 500), row
+
+
+@pytest.mark.parametrize("who", VISITORS)
+async def test_method_that_no_route_has_is_405_for_everybody(client: Visitor, who: str) -> None:
+    await visit_as(client, who)
+    before = await everything()
+    routes = [(row["method"], re.compile(re.sub(r"\{[^}]+\}", "[^/]+", row["path"]))) for row in route_table()]
+
+    for path in {filled(row["path"]) for row in route_table()}:
+        there = {method for method, pattern in routes if pattern.fullmatch(path)}
+        for method in {"GET", "POST", "PUT", "PATCH", "DELETE"} - there:
+            assert (await client.call(method, path)).status_code == 405, (method, path)
+
+    assert await everything() == before
+
+
+def filled(path: str) -> str:
+    return re.sub(r"\{[^}]+\}", str(db.uuid7()), path)
 
 
 async def address(path: str, victim: Person) -> str:
