@@ -18,11 +18,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import uvicorn
-from uvicorn.supervisors import Multiprocess
 
 from app import db, logs
 from app.auth import demo
 from app.settings import Settings, get_settings
+from app.supervisor import Supervisor
 
 log = logs.get("serve")
 
@@ -46,8 +46,7 @@ def serve(workers: int, forwarded_allow_ips: str) -> int:
             log.warning("SMTP_URL is not set: letters are not sent, they wait in the database until it is")
         if settings.is_development:
             threading.Thread(target=_greet, args=[settings], daemon=True).start()
-        _run(settings, listener, workers, forwarded_allow_ips)
-    return 0
+        return _run(settings, listener, workers, forwarded_allow_ips)
 
 
 @contextmanager
@@ -97,7 +96,7 @@ def _prepare(settings: Settings) -> str | None:
     return None
 
 
-def _run(settings: Settings, listener: socket.socket, workers: int, forwarded_allow_ips: str) -> None:
+def _run(settings: Settings, listener: socket.socket, workers: int, forwarded_allow_ips: str) -> int:
     config = uvicorn.Config(
         "app.main:create_app",
         factory=True,
@@ -114,11 +113,13 @@ def _run(settings: Settings, listener: socket.socket, workers: int, forwarded_al
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that stopping is no failure: exit code 0
     try:
         if workers > 1:
-            Multiprocess(config, [listener]).run()
-        else:
-            uvicorn.Server(config).run([listener])
+            supervisor = Supervisor(config, [listener])
+            supervisor.run()
+            return int(supervisor.cannot_start)
+        uvicorn.Server(config).run([listener])
     except KeyboardInterrupt:
         pass  # uvicorn has shut down in order and then repeats the signal
+    return 0
 
 
 async def _connected(work: Any) -> Any:

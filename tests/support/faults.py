@@ -57,7 +57,12 @@ def command(folder: Path, changes: str, workers: int = 1) -> list[str]:
 
 def workers(server: Server) -> set[int]:
     """The ids of the worker processes that are alive, when there are several."""
-    pid, found = server.process.pid, set()
+    return workers_of(server.process.pid)
+
+
+def workers_of(pid: int) -> set[int]:
+    """The same, of the process that started them."""
+    found = set()
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         with suppress(FileNotFoundError):  # gone meanwhile
             if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
