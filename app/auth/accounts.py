@@ -7,6 +7,7 @@ Chapter: "The first check at the desk". Patterns: login-endpoint, login-errors.
 
 import unicodedata
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -32,6 +33,20 @@ class Login(NamedTuple):
 
 log = logs.get("auth")
 
+_BY_KEY = sa.select(user_rows).where(user_rows.c.email_key == sa.bindparam("key"))
+_NOW = sa.select(db.now())
+_OWN = session_rows.c.user_id == sa.bindparam("owner")
+_SEEN_AGAIN = (
+    sa.select(session_rows.c.id)
+    .where(_OWN, session_rows.c.user_agent == sa.bindparam("this"), session_rows.c.last_seen_at > sa.bindparam("since"))
+    .limit(1)
+)
+_SEEN = (
+    sa.select(session_rows.c.user_agent, sa.func.max(session_rows.c.last_seen_at).label("last_seen_at"))
+    .where(_OWN)
+    .group_by(session_rows.c.user_agent)
+)
+
 
 def email_key(email: str) -> str:
     """What makes an address unique: no outer space, no case. Dots and plus signs count: they are the owner's choice.
@@ -52,12 +67,12 @@ async def login(email: str, password: str, presented: Iterable[AppToken] = ()) -
     key = email_key(email)
     async with throttle.login(key, db.utcnow()) as attempt:
         for _ in range(2):  # the second time where a login at the same moment has brought the stored hash up to date
-            user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.email_key == key))
+            user = await db.fetch_one(_BY_KEY, {"key": key})
             verified = await passwords.verify(password, user.password if user else None)
             if user is None or not verified.ok or not user.is_active:
                 break
             async with db.transaction() as tx:
-                now = await tx.fetch_value(sa.select(db.now()))
+                now = await tx.fetch_value(_NOW)
                 values = {"last_login": now} | ({"password": verified.new_hash} if verified.new_hash else {})
                 if await claim(tx, user, values, attempt.open(now)):
                     await attempt.succeeded(tx, now)
@@ -82,7 +97,7 @@ async def step_up(user_id: UUID, sid: UUID, password: str) -> TokenPair | None:
         verified = await passwords.verify(password, user.password if user else None)
         if user is not None and verified.ok:
             async with db.transaction() as tx:
-                now = await tx.fetch_value(sa.select(db.now()))
+                now = await tx.fetch_value(_NOW)
                 if await claim(tx, user, {"last_login": user.last_login}, attempt.open(now)):
                     if pair := await replace_session(tx, user, sid, now):
                         await events.record(events.STEP_UP, tx=tx, user_id=user.id, actor_id=user.id)
@@ -112,7 +127,7 @@ async def logout(presented: Iterable[AppToken]) -> None:
     for token in presented:
         user_id = UUID(token.sub)
         async with db.transaction() as tx:
-            now = await tx.fetch_value(sa.select(db.now()))
+            now = await tx.fetch_value(_NOW)
             if await sessions.revoke(token.sid, events.LOGGED_OUT, tx=tx, now=now, actor_id=user_id):
                 await events.record(events.LOGOUT, tx=tx, user_id=user_id, actor_id=user_id, session_id=token.sid)
 
@@ -121,7 +136,7 @@ async def end_own_session(user_id: UUID, sid: UUID) -> bool:
     """False if it is over, or not one's own."""
     own = sa.select(session_rows.c.id).where(session_rows.c.id == sid, session_rows.c.user_id == user_id)
     async with db.transaction() as tx:
-        now = await tx.fetch_value(sa.select(db.now()))
+        now = await tx.fetch_value(_NOW)
         await tx.fetch_one(_locked(user_id))
         if await tx.fetch_one(own) is None:
             return False
@@ -131,7 +146,7 @@ async def end_own_session(user_id: UUID, sid: UUID) -> bool:
 async def end_other_sessions(user_id: UUID, sid: UUID) -> int:
     """End every session of one's own but this one; how many there were."""
     async with db.transaction() as tx:
-        now = await tx.fetch_value(sa.select(db.now()))
+        now = await tx.fetch_value(_NOW)
         await tx.fetch_one(_locked(user_id))
         return await sessions.revoke_all(user_id, events.ENDED_BY_OWNER, tx=tx, now=now, actor_id=user_id, but=sid)
 
@@ -165,16 +180,24 @@ async def add(tx: Any, email: str, name: str, encoded: str, role: str = "user") 
     return user_id
 
 
-async def claim(tx: Any, user: Any, values: dict[str, Any], still_open: Any) -> bool:
+async def claim(tx: Any, user: Any, values: dict[str, Any], still_open: throttle.StillOpen) -> bool:
     """Lock and change the row if it still is what was verified: active, the same password, below every limit."""
+    condition, limits = still_open
+    seen = {"of": user.id, "password_seen": user.password, "delete_after_seen": user.delete_after}
+    return bool(await tx.execute(_claimed(condition), values | seen | limits))
+
+
+@cache
+def _claimed(condition: Any) -> Any:
+    """Takes what `claim` has seen, the parameters of the condition and the columns that change."""
     table = user_rows
     unchanged = (
-        table.c.id == user.id,
+        table.c.id == sa.bindparam("of"),
         table.c.is_active.is_(True),
-        table.c.password == user.password,
-        table.c.delete_after.is_not_distinct_from(user.delete_after),
+        table.c.password == sa.bindparam("password_seen"),
+        table.c.delete_after.is_not_distinct_from(sa.bindparam("delete_after_seen")),
     )
-    return bool(await tx.execute(sa.update(table).where(*unchanged, still_open).values(values)))
+    return sa.update(table).where(*unchanged, condition)
 
 
 async def replace_session(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair | None:
@@ -201,12 +224,12 @@ async def _start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, *,
 
 async def _on_an_unknown_device(tx: Any, user_id: UUID, now: Any) -> bool:
     """Is there no session of the last 60 days on a device that is called the same, though there were sessions?"""
-    table, known_for = session_rows, throttle.KNOWN_FOR
-    last_seen = sa.func.max(table.c.last_seen_at).label("last_seen_at")
-    mine = sa.select(table.c.user_agent, last_seen).where(table.c.user_id == user_id).group_by(table.c.user_agent)
-    seen = await tx.fetch_all(mine)
-    known = {client.device(row.user_agent) for row in seen if row.last_seen_at > now - known_for}
-    return bool(seen) and client.device(client.current().user_agent) not in known
+    this, since = client.current().user_agent, now - throttle.KNOWN_FOR
+    if await tx.fetch_one(_SEEN_AGAIN, {"owner": user_id, "this": this, "since": since}):
+        return False  # nearly always, and somebody may have thousands of sessions
+    seen = await tx.fetch_all(_SEEN, {"owner": user_id})
+    known = {client.device(row.user_agent) for row in seen if row.last_seen_at > since}
+    return bool(seen) and client.device(this) not in known
 
 
 async def _keep(tx: Any, user: Any) -> bool:

@@ -6,6 +6,7 @@ a MAC: neither addresses nor e-mails stand in the table. Errors: db.Unavailable.
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,6 +19,9 @@ from app.auth.models import throttle_rows
 KEPT = timedelta(hours=1)  # a row is of use so long after its end: a turn can still be taken
 PRUNE_EVERY = 100  # statements: a flood must not fill the table until the hour is over
 
+_LIVE = sa.select(throttle_rows).where(
+    throttle_rows.c.key.in_(sa.bindparam("asked", expanding=True)), throttle_rows.c.ends_at > sa.bindparam("now")
+)
 _added = 0
 
 
@@ -28,18 +32,25 @@ def key(*what: str) -> str:
 
 async def live(asked: Collection[str], now: datetime) -> dict[str, Any]:
     """The rows (key, count, ends_at) that are there and not over, by key."""
-    table = throttle_rows
-    return {
-        row.key: row
-        for row in await db.fetch_all(sa.select(table).where(table.c.key.in_(asked), table.c.ends_at > now))
-    }
+    return {row.key: row for row in await db.fetch_all(_LIVE, {"asked": list(asked), "now": now})}
 
 
-def all_below(limits: Mapping[str, int], now: datetime) -> Any:
-    """For the WHERE of another statement: none of these keys has reached its limit."""
+def all_below(limits: Mapping[str, int], now: datetime) -> tuple[Any, dict[str, Any]]:
+    """For the WHERE of another statement, with its parameters: none of these keys has reached its limit."""
+    parameters: dict[str, Any] = {"counted_now": now}
+    for number, (name, most) in enumerate(limits.items()):
+        parameters |= {f"counter_{number}": name, f"most_{number}": most}
+    return _all_below(len(limits)), parameters
+
+
+@cache
+def _all_below(how_many: int) -> Any:
     table = throttle_rows
-    full = sa.or_(*(sa.and_(table.c.key == key, table.c.count >= most) for key, most in limits.items()))
-    return ~sa.exists().where(full, table.c.ends_at > now)
+    full = (
+        sa.and_(table.c.key == sa.bindparam(f"counter_{number}"), table.c.count >= sa.bindparam(f"most_{number}"))
+        for number in range(how_many)
+    )
+    return ~sa.exists().where(sa.or_(*full), table.c.ends_at > sa.bindparam("counted_now"))
 
 
 async def add(windows: Mapping[str, timedelta], by: int, now: datetime) -> dict[str, Any]:

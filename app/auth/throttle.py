@@ -35,6 +35,7 @@ LONGEST_WAIT = 15 * 60  # seconds, for one account
 KNOWN_FOR = timedelta(days=60)  # how long a place is remembered where the account was signed in to
 BATCH = 20  # refreshes that a worker counts by itself before it tells the database
 CHAIN = 300  # refreshes in a row, each within 5 seconds of the one before
+StillOpen = tuple[Any, dict[str, Any]]  # a condition for a WHERE, and its parameters
 
 _in_hand: Counter[str] = Counter()  # place -> password checks of this worker
 _shown: LRUCache[tuple[str, str], "_Tally"] = LRUCache(10_000)
@@ -124,7 +125,7 @@ class Attempt:
             await self._take_turn(seconds, now)
             self.bound.discard(ACCOUNT)
 
-    def open(self, now: datetime) -> Any:
+    def open(self, now: datetime) -> StillOpen:
         """For the WHERE of the statement that lets in: no limit was reached while the password was looked at.
 
         Without it, a hundred guesses sent at once would all be answered.
