@@ -55,6 +55,10 @@ bench: $(VENV)/.dev ## measure, side by side; writes bench/results.md
 scale: $(VENV)/.dev ## what a second worker is worth, memory, start; writes bench/results.md
 	@$(PY) -m bench.scale
 
+.PHONY: peers
+peers: $(VENV)/.dev ## the same questions to two other starters, installed into var/peers; writes bench/results.md, peers.svg
+	@$(PY) -m bench.peers
+
 .PHONY: soak
 soak: $(VENV)/.dev ## half an hour of ordinary life, and what grows meanwhile (M=5 for five minutes); writes bench/soak.md
 	@$(PY) -m bench.soak --minutes $(or $(M),30)

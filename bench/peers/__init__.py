@@ -1,0 +1,1 @@
+"""The application beside two well-known starters: `python -m bench.peers` (`make peers`)."""
