@@ -140,7 +140,7 @@ def without(text: str, features: list[str], path: Path) -> str:
         if path.name == "pyproject.toml":
             text = text.replace(f"({name}) | ", "")
     if text != before and path.suffix != ".py":
-        text = re.sub(r"\n{3,}", "\n\n", text)
+        text = re.sub(r"\n{3,}(?! {4})" if path.suffix == ".md" else r"\n{3,}", "\n\n", text)  # code stays as it is
     return _renumbered(text) if text != before and path.suffix == ".md" else text
 
 

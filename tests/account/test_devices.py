@@ -11,10 +11,10 @@ from app import db
 from app.audit import events
 from app.auth import sessions
 from app.auth.models import session_rows
-from tests.contract.places import statements
 from tests.support import forge
 from tests.support.clock import Clock
 from tests.support.people import Person, make_user, sign_in, start_session
+from tests.support.statements import sent, spoken
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
@@ -112,9 +112,9 @@ async def test_list_and_picture_take_as_many_queries_for_many_devices_as_for_one
     counts = []
     for _ in range(2):
         for path in ("/account/sessions", f"/account/sessions/{sid}"):
-            with statements() as run:
+            with sent() as run:
                 assert (await client.visit(path)).status_code == 200
-            counts.append(len(run))
+            counts.append(len(spoken(run)))
         for _ in range(5):
             await device_of(person)
             await events.record(events.SESSION_ROTATED, user_id=person.id, session_id=sid, detail="gen 2")

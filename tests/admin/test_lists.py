@@ -12,10 +12,10 @@ from app.audit import events
 from app.audit.models import event_rows
 from app.auth import directory
 from app.auth.models import user_rows
-from tests.contract.places import statements
 from tests.support import database as databases
 from tests.support import forge
 from tests.support.people import make_user, sign_in, start_session
+from tests.support.statements import Sent, sent
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
@@ -168,16 +168,16 @@ async def test_page_takes_four_queries_at_most(client: Visitor, place: str) -> N
     path = await address(place)
     await client.visit("/dashboard")  # checks in
 
-    with statements() as run:
+    with sent() as run:
         answer = await client.visit(path)
 
     assert answer.status_code == 200
     # On the page of one person the badge is asked for once more where the feed is not followed, as in this test.
-    assert len([each for each in run if "sessions.generation" not in each]) <= 4, run
+    assert len([each for each in run if "sessions.generation" not in each.sql]) <= 4, run
 
 
 @pytest.mark.parametrize("place", PLACES)
-async def test_every_statement_goes_along_an_index(client: Visitor, place: str, plans: list[str]) -> None:
+async def test_every_statement_goes_along_an_index(client: Visitor, place: str, plans: list[Sent]) -> None:
     await sign_in(client, await make_user(role="admin"))
     path = await address(place)
     plans.clear()
@@ -190,7 +190,7 @@ async def test_every_statement_goes_along_an_index(client: Visitor, place: str, 
 
 @pytest.mark.parametrize("place", ["/admin/users", "/admin/users/{user}", "/account/sessions"])
 async def test_sessions_of_one_person_are_found_without_going_through_everybodys(
-    client: Visitor, place: str, plans: list[str]
+    client: Visitor, place: str, plans: list[Sent]
 ) -> None:
     """With 20,000 live sessions a page of people took fifty times as long: the index of live ones fitted as well."""
     await sign_in(client, await make_user(role="admin"))
@@ -208,7 +208,7 @@ async def test_sessions_of_one_person_are_found_without_going_through_everybodys
 @pytest.mark.parametrize("sort", users.SORTS)
 @pytest.mark.parametrize("cursor", ["", "&cursor={user}"])
 async def test_search_that_few_people_fit_looks_at_them_alone(
-    client: Visitor, sort: str, cursor: str, plans: list[str]
+    client: Visitor, sort: str, cursor: str, plans: list[Sent]
 ) -> None:
     """Along the order of the list, people called Zoë come after all others: thirty times as long as with 100."""
     await sign_in(client, await make_user(role="admin"))
@@ -222,26 +222,19 @@ async def test_search_that_few_people_fit_looks_at_them_alone(
 
 @pytest.fixture
 async def plans(client: Visitor) -> Any:
-    """The SELECTs that run from now on, each with its values."""
-    seen: list[Any] = []
-
-    def note(connection: Any, cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
-        if statement.lstrip("( ").startswith("SELECT"):
-            seen.append((statement, parameters))
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    yield seen
-    sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    """What runs from now on."""
+    with sent() as seen:
+        yield seen
 
 
-async def explained(seen: list[Any]) -> list[str]:
+async def explained(seen: list[Sent]) -> list[str]:
     """What the database is going to do. PostgreSQL reads small tables whole unless it is told that this costs a lot."""
     lines: list[str] = []
 
     async with db.database.engine.connect() as connection:  # type: ignore[union-attr]
         if databases.POSTGRESQL:
             await connection.exec_driver_sql("SET enable_seqscan = off")
-        for statement, parameters in list(seen):
+        for statement, parameters in [one for one in seen if one.sql.lstrip("( ").startswith("SELECT")]:
             word = "EXPLAIN " if databases.POSTGRESQL else "EXPLAIN QUERY PLAN "
             rows = await connection.exec_driver_sql(word + statement, parameters)
             lines += [str(row[-1]) for row in rows]
@@ -261,7 +254,7 @@ def reads_everything(line: str) -> bool:
 
 
 @pytest.mark.usefixtures("database")
-async def test_search_of_the_plan_finds_a_table_that_is_read_whole(plans: list[str], client: Visitor) -> None:
+async def test_search_of_the_plan_finds_a_table_that_is_read_whole(plans: list[Sent], client: Visitor) -> None:
     """Or the test above could not fail."""
     await make_user()
     plans.clear()

@@ -15,9 +15,9 @@ from app.audit.models import event_rows
 from app.auth import administration
 from app.mail import outbox
 from app.mail.models import letter_rows
-from tests.contract.places import statements
 from tests.support.clock import Clock
 from tests.support.people import make_user, sign_in, start_session
+from tests.support.statements import sent
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
@@ -72,12 +72,12 @@ async def test_day_that_is_over_is_counted_once_and_today_every_time(clock: Cloc
     await overview.per_day(clock.now)
     await happened(events.LOGIN, clock.now)
 
-    with statements() as run:
+    with sent() as run:
         days = await overview.per_day(clock.now)
 
     assert days[events.LOGIN][-1] == (date(2026, 3, 1), 1)
     assert len(run) == 1
-    assert run[0].count("count(*)") == len(overview.CHARTED)
+    assert run[0].sql.count("count(*)") == len(overview.CHARTED)
 
 
 @pytest.mark.usefixtures("database")

@@ -16,6 +16,7 @@ from app.auth.tokens import AppToken, TokenPair
 from tests.support import forge
 from tests.support.clock import Clock
 from tests.support.people import make_user, sign_in, start_session
+from tests.support.statements import Sent, sent
 from tests.support.visitor import Visitor
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
@@ -31,16 +32,10 @@ def empty_desk() -> Iterator[None]:
 
 
 @pytest.fixture
-def statements() -> Iterator[list[str]]:
+def statements() -> Iterator[list[Sent]]:
     """Every statement that reaches the database while the test runs."""
-    seen: list[str] = []
-
-    def note(_: Any, __: Any, statement: str, *___: Any) -> None:
-        seen.append(statement)
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    yield seen
-    sa.event.remove(sa.Engine, "before_cursor_execute", note)
+    with sent() as seen:
+        yield seen
 
 
 def access(pair: TokenPair) -> AppToken:
@@ -54,7 +49,7 @@ async def check_in(pair: TokenPair) -> badges.Badge | None:
 
 
 # v5.0.0-7.2.1
-async def test_second_check_in_asks_nobody(statements: list[str]) -> None:
+async def test_second_check_in_asks_nobody(statements: list[Sent]) -> None:
     pair = await start_session(await make_user())
     await badges.read_feed()
     first = await check_in(pair)
@@ -67,7 +62,7 @@ async def test_second_check_in_asks_nobody(statements: list[str]) -> None:
 
 @pytest.mark.pattern("why")
 @pytest.mark.parametrize("path", ["/api/auth/me", "/api/protected"])
-async def test_warm_api_request_runs_no_query(client: Visitor, statements: list[str], path: str) -> None:
+async def test_warm_api_request_runs_no_query(client: Visitor, statements: list[Sent], path: str) -> None:
     """The page promises it: "the server verifies it without checking the database every time"."""
     await sign_in(client, await make_user())
     await badges.read_feed()
@@ -80,7 +75,7 @@ async def test_warm_api_request_runs_no_query(client: Visitor, statements: list[
     assert statements == []
 
 
-async def test_authentication_of_a_warm_page_runs_no_query(client: Visitor, statements: list[str]) -> None:
+async def test_authentication_of_a_warm_page_runs_no_query(client: Visitor, statements: list[Sent]) -> None:
     await sign_in(client, await make_user())
     await badges.read_feed()
     await client.visit("/dashboard")
@@ -88,12 +83,12 @@ async def test_authentication_of_a_warm_page_runs_no_query(client: Visitor, stat
 
     assert (await client.visit("/dashboard")).status_code == 200
 
-    assert not [statement for statement in statements if "users" in statement]
+    assert not [statement for statement in statements if "users" in statement.sql]
     assert len(statements) == 2  # what the page itself shows: the session, the activity
 
 
 # v5.0.0-16.5.3
-async def test_without_a_feed_every_request_checks_in(statements: list[str]) -> None:
+async def test_without_a_feed_every_request_checks_in(statements: list[Sent]) -> None:
     pair = await start_session(await make_user())
     await check_in(pair)
     statements.clear()
@@ -104,7 +99,7 @@ async def test_without_a_feed_every_request_checks_in(statements: list[str]) -> 
 
 
 async def test_feed_that_was_not_heard_for_five_seconds_is_not_trusted(
-    statements: list[str], monkeypatch: pytest.MonkeyPatch
+    statements: list[Sent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Fail closed: nothing remembered counts, and what was remembered is thrown away when the feed is heard again."""
     pair = await start_session(await make_user())

@@ -19,6 +19,7 @@ from tests.support.clock import Clock
 from tests.support.environment import ORIGIN
 from tests.support.mailbox import delivered, letters_to, link_in
 from tests.support.people import PASSWORD, make_user, start_session
+from tests.support.statements import sent
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
@@ -260,6 +261,17 @@ async def test_first_sign_in_and_a_new_version_of_the_browser_are_no_news() -> N
         await logs_in(person.email, user_agent)
 
     assert await delivered() == []
+
+
+async def test_known_device_is_known_without_reading_all_sessions_of_the_account() -> None:
+    person = await make_user()
+    await logs_in(person.email, FIREFOX)
+
+    with sent() as seen:
+        await logs_in(person.email, FIREFOX)
+
+    (asked,) = [sql for sql, _ in seen if sql.startswith("SELECT sessions")]
+    assert "LIMIT" in asked
 
 
 async def test_device_that_was_not_seen_for_sixty_days_is_new_again(clock: Clock) -> None:

@@ -14,9 +14,9 @@ from app.auth import accounts, administration, links, passwords, recovery, throt
 from app.auth.models import change_rows, link_rows, session_rows, user_rows
 from app.mail.models import letter_rows
 from app.web import client
-from tests.contract.places import statements
 from tests.support.clock import Clock
 from tests.support.people import PASSWORD, Person, make_user, start_session
+from tests.support.statements import sent, spoken
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
@@ -210,9 +210,9 @@ async def test_known_and_unknown_address_run_the_same_statements() -> None:
     person = await make_user()
     seen = []
     for email in (person.email, "nobody@example.com"):
-        with statements() as run:
+        with sent() as run:
             await recovery.ask(email)
-        seen.append(run)
+        seen.append(spoken(run))
 
     assert seen[0] == seen[1]
     assert not any("users" in one for one in seen[0])

@@ -14,9 +14,9 @@ from app.auth.models import link_rows, throttle_rows, user_rows
 from app.auth.registration import Outcome
 from app.mail.models import letter_rows
 from app.web.addresses import address
-from tests.contract.places import statements
 from tests.support.clock import Clock
 from tests.support.people import PASSWORD, make_user
+from tests.support.statements import sent, spoken
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
@@ -178,10 +178,10 @@ async def test_free_and_taken_address_run_the_same_statements() -> None:
     await registered("warm-up@example.com")
     seen = []
     for email in ("taken@example.com", "free@example.com"):
-        with statements() as run:
+        with sent() as run:
             await registration.ask(email, "Joan", PASSWORD)
             await registration.ask_again(email)
-        seen.append(run)
+        seen.append(spoken(run))
 
     assert seen[0] == seen[1]
     assert not any("FROM users" in one for one in seen[0])

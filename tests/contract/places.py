@@ -1,7 +1,6 @@
 """People and programs at addresses of their own, for the tests of the throttle."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -50,19 +49,3 @@ async def details(event: str) -> list[str]:
 async def under_attack(at: Callable[[str], Place], email: str, places: int = 30) -> list[httpx.Response]:
     """A try each from many addresses that nobody has seen before."""
     return [(await at(f"198.51.100.{number}").tries(email))[0] for number in range(1, places + 1)]
-
-
-@contextmanager
-def statements() -> Iterator[list[str]]:
-    """The SQL that runs inside, without its values, and without the pruning that now and then comes along."""
-    seen: list[str] = []
-
-    def note(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
-        if not statement.startswith("DELETE FROM throttle_counters"):
-            seen.append(statement)
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", note)
-    try:
-        yield seen
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", note)

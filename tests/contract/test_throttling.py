@@ -10,10 +10,11 @@ from app import db
 from app.audit import events
 from app.auth import counters, throttle
 from app.auth.models import session_rows, throttle_rows
-from tests.contract.places import WRONG, details, statements, statuses, wait_of
+from tests.contract.places import WRONG, details, statuses, wait_of
 from tests.support.clock import Clock
 from tests.support.environment import ORIGIN
 from tests.support.people import PASSWORD, make_user
+from tests.support.statements import sent, spoken
 
 pytestmark = pytest.mark.anyio
 
@@ -102,10 +103,10 @@ async def test_good_logins_alone_are_never_refused_and_cost_one_statement(at: An
     person, owner = await make_user(), at("203.0.113.7")
     await owner.tries(person.email, PASSWORD)
 
-    with statements() as run:
+    with sent() as run:
         assert statuses(await owner.tries(person.email, PASSWORD, times=15)) == [200] * 15
 
-    assert len([one for one in run if "throttle_counters" in one and not one.startswith("UPDATE users")]) == 15
+    assert len([one for one in spoken(run) if "throttle_counters" in one and not one.startswith("UPDATE users")]) == 15
 
 
 async def test_place_of_a_good_login_is_noted_once_a_month(at: Any, clock: Clock) -> None:
@@ -113,9 +114,9 @@ async def test_place_of_a_good_login_is_noted_once_a_month(at: Any, clock: Clock
 
     for days, noted in ((0, True), (29, False), (2, True), (1, False)):
         clock.forward(days=days)
-        with statements() as run:
+        with sent() as run:
             await owner.tries(person.email, PASSWORD)
-        assert any(one.startswith("INSERT INTO throttle_counters") for one in run) is noted, days
+        assert any(one.startswith("INSERT INTO throttle_counters") for one in spoken(run)) is noted, days
 
 
 # v5.0.0-6.3.8
@@ -127,13 +128,13 @@ async def test_known_and_unknown_account_cannot_be_told_apart(at: Any, clock: Cl
     for number, email in enumerate((person.email, "other-account@example.com")):
         for turn in range(36):
             place = at(f"198.51.{100 + number}.{turn // 12}")
-            with statements() as run:
+            with sent() as run:
                 answer = await place.fills_in(email) if where == "page" else (await place.tries(email))[0]
             fixed = {k: v for k, v in answer.headers.items() if k not in ("x-request-id", "content-security-policy")}
             text = (
                 re.sub(r'nonce="[^"]+"', "", answer.text).replace(email, "").replace(answer.headers["x-request-id"], "")
             )
-            seen.setdefault(email, []).append((answer.status_code, fixed, text, list(run)))
+            seen.setdefault(email, []).append((answer.status_code, fixed, text, spoken(run)))
 
     known, unknown = seen.values()
     assert known == unknown

@@ -14,10 +14,11 @@ from app.audit import events
 from app.auth import counters, throttle
 from app.auth.models import session_rows, user_rows
 from app.settings import get_settings
-from tests.contract.places import WRONG, details, statements, statuses, wait_of
+from tests.contract.places import WRONG, details, statuses, wait_of
 from tests.support import forge
 from tests.support.clock import Clock
 from tests.support.people import PASSWORD, make_user, sign_in, start_session
+from tests.support.statements import sent, spoken
 
 pytestmark = pytest.mark.anyio
 
@@ -70,12 +71,12 @@ async def test_flood_with_one_good_token_is_refused_and_ends_nothing(at: Any, cl
     pair, program = await start_session(await make_user()), at("203.0.113.7")
     answers = [await program.refreshes(pair.refresh_token) for _ in range(330)]
 
-    with statements() as run:
+    with sent() as run:
         last = await program.refreshes(pair.refresh_token)
 
     assert statuses(answers) == [200] * 319 + [429] * 11
     assert wait_of(last) == 60
-    assert run == []
+    assert spoken(run) == []
     newest = await program.refreshes(answers[0].json()["refresh_token"])
     assert newest.status_code == 200
     assert await details(events.REFRESH_THROTTLED) == [throttle.TOKEN]
@@ -107,11 +108,11 @@ async def test_flood_of_garbage_is_refused_while_good_tokens_of_that_address_pas
     await neighbour.post("/api/auth/logout", json={"refresh_token": ended.refresh_token})
     neighbour.put_cookie(REFRESH, ended.refresh_token)
 
-    with statements() as run:
+    with sent() as run:
         answers = [await abuser.refreshes(f"garbage.number.{number}") for number in range(340)]
 
     assert statuses(answers) == [401] * 319 + [429] * 21
-    assert len(run) == 16 + 1  # a batch of twenty each, and one event
+    assert len(spoken(run)) == 16 + 1  # a batch of twenty each, and one event
     assert (await neighbour.visit("/auth/resume")).headers["location"].startswith("/login")
     assert (await abuser.refreshes(pair.refresh_token)).status_code == 200
     assert await details(events.REFRESH_THROTTLED) == [throttle.GARBAGE]
@@ -137,11 +138,11 @@ async def test_program_that_refreshes_in_a_circle_has_to_pause(at: Any, clock: C
 async def test_ordinary_refresh_costs_no_statement_of_the_throttle(at: Any, clock: Clock) -> None:
     pair, program = await start_session(await make_user()), at("203.0.113.7")
 
-    with statements() as run:
+    with sent() as run:
         assert (await program.refreshes(pair.refresh_token)).status_code == 200
 
-    assert run
-    assert not [one for one in run if "throttle_counters" in one]
+    assert spoken(run)
+    assert not [one for one in run if "throttle_counters" in one.sql]
 
 
 # v5.0.0-13.2.6, v5.0.0-15.2.2
