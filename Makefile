@@ -28,9 +28,8 @@ run: $(VENV)/.run .env ## set everything up and start the site: http://localhost
 	@umask 077 && APP_ENV=development exec $(PY) -m app serve
 
 .PHONY: test
-test: $(VENV)/.dev ## every test: SQLite, the browser, then PostgreSQL (T="-k login" for some of them)
-	@$(PY) -m pytest $(T)
-	@$(MAKE) postgresql
+test: $(VENV)/.dev ## every test: SQLite, the browser, beside them PostgreSQL (T="-k login" for some of them)
+	@$(PY) -m tests $(T)
 
 .PHONY: postgresql
 postgresql: $(VENV)/.dev ## the tests that reach a database once more, on a PostgreSQL server of their own
