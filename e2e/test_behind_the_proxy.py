@@ -1,6 +1,7 @@
 """As in production: Caddy with TLS, two processes, PostgreSQL. The files of deploy/, without a container engine."""
 
 import re
+import socket
 import ssl
 import threading
 import time
@@ -124,6 +125,19 @@ def test_whoever_reaches_a_process_past_the_proxy_is_not_believed(site: Site, pe
     assert addresses_of(site, person) == ["127.0.0.3"]
 
 
+# v5.0.0-12.1.1, v5.0.0-12.1.2
+@pytest.mark.parametrize(("version", "ciphers"), [("TLSv1_1", "ALL:@SECLEVEL=0"), ("TLSv1_2", "kRSA")])
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
+def test_proxy_refuses_old_tls_and_keys_without_forward_secrecy(site: Site, version: str, ciphers: str) -> None:
+    with pytest.raises(ssl.SSLError, match="ALERT"):  # the proxy's
+        spoken_with(site, version, ciphers)
+
+
+@pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
+def test_proxy_speaks_new_tls(site: Site, version: str) -> None:
+    assert spoken_with(site, version, "ECDHE+AESGCM") == version.replace("_", ".")
+
+
 # v5.0.0-4.1.2
 def test_plain_http_moves_pages_and_refuses_programs(site: Site) -> None:
     with httpx.Client(base_url=f"http://localhost:{site.proxy.plain_port}", timeout=30) as client:
@@ -191,6 +205,17 @@ class Visits:
                 except httpx.HTTPError as error:
                     self._statuses.append(repr(error))
             time.sleep(0.02)
+
+
+def spoken_with(site: Site, version: str, ciphers: str) -> str | None:
+    context = ssl.create_default_context(cafile=site.proxy.authority)
+    context.minimum_version = context.maximum_version = ssl.TLSVersion[version]
+    context.set_ciphers(ciphers)
+    with (
+        socket.create_connection(("localhost", site.port)) as plain,
+        context.wrap_socket(plain, server_hostname="localhost") as secured,
+    ):
+        return secured.version()
 
 
 def sign_in(page: Page, person: Person) -> None:

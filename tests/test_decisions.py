@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from app import serve, wire
+from app.admin import paging
 from app.admin.api import UserPatch
 from app.audit import events
 from app.auth import joining_pages, pages, passwords, tokens
@@ -149,6 +150,31 @@ def test_nothing_is_evaluated_and_no_program_is_started_for_a_visitor() -> None:
         assert not {"eval", "exec", "__import__"} & names, path
         assert path.startswith(commands) or "subprocess" not in imported(text), path
         assert not {"pickle", "marshal", "shelve"} & set(imported(text)), path
+
+
+# v5.0.0-15.1.3, v5.0.0-2.1.3
+def test_bounds_of_what_costs_much_are_those_of_the_code() -> None:
+    costly = table("What costs much")
+
+    assert f"{default('password_checks_waiting')} waiting" in costly["hashing a password"][0]
+    assert f"{paging.PAGE} rows a page" in costly["search"][0]
+
+
+# v5.0.0-2.1.2, v5.0.0-3.1.1, v5.0.0-8.1.3, v5.0.0-8.1.4, v5.0.0-11.1.4, v5.0.0-14.1.2, v5.0.0-15.1.1, v5.0.0-15.1.4
+@pytest.mark.parametrize(
+    ("heading", "decides"),
+    [
+        ("What is typed", "is also judged together"),
+        ("What a browser has to know", "An older one is not turned away"),
+        ("Who may read and change what", "What a decision depends on beside the role"),
+        ("Cryptography", "against a quantum computer"),
+        ("What is held, and how it is kept", "where it may be"),
+        ("Parts that deserve a second look", "is taken within three days"),
+        ("Parts that deserve a second look", "Of the dependencies"),
+    ],
+)
+def test_what_has_to_be_decided_is_written_down(heading: str, decides: str) -> None:
+    assert decides in TEXT.split(f"## {heading}\n")[1].split("\n## ")[0]
 
 
 @pytest.mark.parametrize("heading", re.findall(r"^## (.*)$", TEXT, re.MULTILINE))

@@ -30,7 +30,7 @@ def test_production_is_the_default_and_lifetimes_are_timedeltas() -> None:
     assert (done.returncode, done.stdout.split()) == (0, ["production", "False", "0:15:00"]), done.stderr
 
 
-# v5.0.0-13.2.3
+# v5.0.0-13.2.3, v5.0.0-11.2.3, v5.0.0-11.6.1
 @pytest.mark.pattern("pitfall-weak-key")
 @pytest.mark.pattern("practice-env")
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def changed(text: str, step: str, fresh: str) -> tuple[str, str]:
 
 
 def _value(text: str, name: str) -> str:
-    found = re.findall(rf"^{name}=(.*)$", text, re.MULTILINE)
+    found = re.findall(rf"^{re.escape(name)}=(.*)$", text, re.MULTILINE)
     return found[-1].strip().strip("\"'") if found else ""
 
 

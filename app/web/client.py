@@ -93,7 +93,7 @@ def clean(text: str, length: int) -> str:
 def device(user_agent: str) -> str:
     """A user agent in a few words, such as "Chrome on Linux"; for people to recognise, never to decide by."""
     browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
-    system = next((name for mark, name in SYSTEMS if re.search(rf"\b{mark}\b", user_agent)), "")
+    system = next((name for mark, name in SYSTEMS if re.search(rf"\b{re.escape(mark)}\b", user_agent)), "")
     if browser and system:
         return f"{browser} on {system}"
     return browser or system or "Unknown device"

@@ -1,6 +1,7 @@
 """Mailed links: each opens one thing, once, for a while, and nothing that is stored opens anything."""
 
 import asyncio
+import base64
 from datetime import timedelta
 from typing import Any
 
@@ -46,6 +47,7 @@ async def test_twenty_clicks_at_once_are_one() -> None:
     assert sum(row is not None for row in rows) == 1
 
 
+# v5.0.0-6.6.2
 async def test_link_of_one_purpose_opens_no_other() -> None:
     raw = links.token(await made(links.REGISTER))
 
@@ -78,6 +80,16 @@ async def test_nonsense_is_no_link(raw: str) -> None:
 
     assert await links.find(raw, links.REGISTER, db.utcnow()) is None
     assert await used(raw) is None
+
+
+# v5.0.0-6.5.3, v5.0.0-6.5.4
+async def test_links_differ_in_256_random_bits() -> None:
+    rows = [await made() for _ in range(200)]
+
+    macs = [int.from_bytes(base64.urlsafe_b64decode(links.token(row).partition(".")[2] + "==")) for row in rows]
+    assert len(set(macs)) == 200
+    for bit in range(256):  # by chance one of 256 bits is further off in one of a hundred thousand million runs
+        assert 40 < sum(mac >> bit & 1 for mac in macs) < 160
 
 
 # v5.0.0-11.5.1

@@ -37,7 +37,7 @@ def test_any_kind_of_character_is_welcome(password: str) -> None:
     assert passwords.complaint(password, about=("robin@example.com", "Robin Example")) is None
 
 
-# v5.0.0-6.2.1, v5.0.0-6.2.4, v5.0.0-6.2.11, v5.0.0-6.2.12
+# v5.0.0-6.2.1, v5.0.0-6.2.4, v5.0.0-6.2.11, v5.0.0-6.2.12, v5.0.0-2.2.3
 @pytest.mark.parametrize(
     ("password", "reason"),
     [

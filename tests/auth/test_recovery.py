@@ -58,6 +58,7 @@ async def test_link_replaces_the_password() -> None:
 
 
 # v5.0.0-7.4.3
+# v5.0.0-6.3.6
 async def test_reset_ends_every_session_and_starts_none() -> None:
     """AC-051, v5.0.0-7.4.3"""
     person, other = await make_user(), await make_user()
@@ -218,7 +219,7 @@ async def test_known_and_unknown_address_run_the_same_statements() -> None:
     assert not any("users" in one for one in seen[0])
 
 
-# v5.0.0-2.4.1, v5.0.0-6.1.1
+# v5.0.0-2.4.1, v5.0.0-6.1.1, v5.0.0-6.6.3
 async def test_mailbox_gets_five_letters_a_day_and_its_owner_can_still_sign_in(clock: Clock) -> None:
     """AC-053"""
     person = await make_user()

@@ -42,6 +42,16 @@ def with_header(**header: Any) -> str:
     return f"{body}.{b64(algorithm.sign(body.encode(), keys.current().signs))}"
 
 
+# v5.0.0-3.3.5
+def test_longest_token_leaves_a_cookie_a_browser_keeps() -> None:
+    """4096 bytes with name and attributes, or the browser drops it."""
+    longest = SimpleNamespace(**vars(SESSION) | {"generation": 2**31 - 1})
+
+    pair = tokens.issue_pair(longest, role="user", now=NOW)
+
+    assert max(len(pair.access_token), len(pair.refresh_token)) < 1024
+
+
 @pytest.mark.pattern("token-pair")
 @pytest.mark.pattern("app-token")
 @pytest.mark.pattern("token-decode-claims")

@@ -187,6 +187,26 @@ async def test_static_files_are_kept_for_ever_and_set_no_cookie(client: Visitor)
     check(again)
 
 
+# v5.0.0-7.4.4
+@pytest.mark.parametrize(
+    "path",
+    sorted(
+        row["path"]
+        for row in route_table()
+        if row["method"] == "GET"
+        and row["guard"] not in ("Public", "Impersonal", "Developer")
+        and not re.search(r"^/api/|[{.]|/export$", row["path"])
+    ),
+)
+async def test_every_private_page_has_the_way_out(client: Visitor, path: str) -> None:
+    await sign_in(client, await make_user(role="admin"))
+
+    answer = await client.visit(path)
+
+    assert answer.status_code == 200
+    assert '<form action="/logout" method="post">' in answer.text
+
+
 # v5.0.0-14.2.5
 @pytest.mark.parametrize("path", ["/dashboard/x.css", "/dashboard;.js", "/dashboard%2fx.png", "/account/x.css"])
 async def test_private_page_has_no_name_that_looks_cacheable(client: Visitor, path: str) -> None:

@@ -312,3 +312,13 @@ async def test_demo_accounts_are_offered_in_development_to_this_machine_alone(cl
     assert "admin demo passphrase" in page.text
     assert elsewhere.status_code == 200
     assert "passphrase" not in elsewhere.text
+
+
+# v5.0.0-6.2.10
+async def test_password_of_many_years_signs_in_as_on_the_first_day(client: Visitor, clock: Clock) -> None:
+    person = await make_user()
+    clock.forward(days=3650)
+
+    await log_in(client, person.email)
+
+    assert (await client.visit("/dashboard")).status_code == 200

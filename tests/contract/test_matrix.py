@@ -39,6 +39,7 @@ VISITORS = ["anonymous", "deactivated", "user", "demoted", "admin"]
 REFUSED = {"anonymous": 401, "deactivated": 401, "user": 403, "demoted": 403}
 
 
+# v5.0.0-6.3.4
 def test_public_routes_are_the_short_list() -> None:
     assert {row["path"] for row in route_table() if row["guard"] == "Public"} == PUBLIC
     assert {row["path"] for row in route_table() if row["guard"] == "Impersonal"} == IMPERSONAL

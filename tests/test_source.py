@@ -1,0 +1,79 @@
+"""What the source itself promises: of its scripts, its templates, its patterns, and of whom it talks to."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from app.settings import ROOT
+from tests.test_decisions import imported, sources
+
+SCRIPTS = sorted((ROOT / "static").glob("*.js"))
+TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
+# Modules that open a connection, and where each may be used. No address that a visitor types is among what they reach.
+CLIENTS = {
+    "aiosmtplib": ("app/mail/",),
+    "httpx": ("app/doctor/",),
+    "urllib3": (),
+    "requests": (),
+    "aiohttp": (),
+    "asyncpg": ("app/db/",),
+    "socket": ("app/doctor/", "app/commands/", "app/serve.py", "app/supervisor.py"),
+}
+
+
+# v5.0.0-1.3.6, v5.0.0-13.2.4, v5.0.0-13.2.5
+def test_connections_are_opened_in_few_places() -> None:
+    for path, text in sources().items():
+        for name in CLIENTS.keys() & set(imported(text)):
+            assert path.startswith(CLIENTS[name]), f"{path} imports {name}"
+        if re.search(r"\burlopen\b|http\.client|open_connection|create_connection", text):
+            assert path.startswith(("app/doctor/", "app/serve.py")), path  # one's own site
+
+
+# v5.0.0-1.2.9, v5.0.0-1.3.12
+def test_no_pattern_is_made_of_what_a_visitor_typed() -> None:
+    """A pattern is a constant, or made of constants and of `re.escape`."""
+    for path, text in sources().items():
+        if path.startswith(("app/commands/", "app/doctor/")):
+            continue
+        for call in [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]:
+            match call.func:
+                case ast.Attribute(value=ast.Name(id="re"), attr=attr) if attr != "escape":
+                    assert made_of_constants(call.args[0]), f"{path}:{call.lineno}"
+
+
+def made_of_constants(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant():
+            return True
+        case ast.JoinedStr(values=values):
+            return all(made_of_constants(value) for value in values)
+        case ast.FormattedValue(value=value):
+            return made_of_constants(value)
+        case ast.Name(id=name):
+            return name.isupper()
+        case ast.BinOp(left=left, right=right):
+            return made_of_constants(left) and made_of_constants(right)
+        case ast.Call(func=ast.Attribute(attr="join" | "escape")):
+            return True
+    return False
+
+
+# v5.0.0-3.5.5, v5.0.0-3.5.6, v5.0.0-15.3.6
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_script_listens_to_no_window_runs_no_text_and_writes_no_markup(script: Path) -> None:
+    text = script.read_text()
+
+    assert not re.search(r"postMessage|[\"']message[\"']|\beval\b|new Function|createElement\([\"']script", text)
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|__proto__|\.prototype\b", text)
+
+
+# v5.0.0-1.2.3, v5.0.0-3.7.1
+@pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT / "templates")))
+def test_template_puts_no_data_into_a_script_and_needs_no_plug_in(template: Path) -> None:
+    text = template.read_text()
+
+    assert all(not body.strip() for body in re.findall(r"<script\b[^>]*>(.*?)</script>", text, re.DOTALL))
+    assert not re.search(r"<(?:object|embed|applet)\b|\son\w+=|javascript:", text)
