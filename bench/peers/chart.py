@@ -6,8 +6,8 @@ from xml.sax.saxutils import escape
 WIDTH, LEFT, RIGHT, BAR, GAP = 760, 250, 70, 18, 14
 STYLE = """
 text { font: 14px system-ui, sans-serif; fill: #1b1b1b } .head { font-weight: 600 }
-.b0 { fill: #1d5fa8 } .b1 { fill: #8a8f98 } .b2 { fill: #b9a06a }
-@media (prefers-color-scheme: dark) { text { fill: #ececec } .b0 { fill: #7db4f0 } }
+svg { background: #fff } .b0 { fill: #1d5fa8 } .b1 { fill: #8a8f98 } .b2 { fill: #b9a06a }
+@media (prefers-color-scheme: dark) { svg { background: #15181c } text { fill: #ececec } .b0 { fill: #7db4f0 } }
 """
 
 
@@ -26,6 +26,6 @@ def drawn(ratios: Mapping[str, Mapping[str, float]]) -> str:
     height = y + GAP
     label = "Shorter is better; 1 is this application."
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{label}" viewBox="0 0 {WIDTH} {height}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{label}" viewBox="-12 0 {WIDTH + 12} {height}">'
         f"<style>{STYLE}</style>{''.join(parts)}</svg>\n"
     )
