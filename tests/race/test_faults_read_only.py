@@ -1,9 +1,10 @@
-"""A database that can be read and not written: who is signed in reads on, whatever changes something has to wait."""
+"""A database that can be read and not written, or has no room: who is signed in reads on, what changes something waits."""
 
 import asyncio
 import re
 import time
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -12,12 +13,14 @@ from app.auth import cookies
 from app.auth.tokens import TokenPair
 from tests.support import database as databases
 from tests.support import forge
-from tests.support.faults import HANGING_SECONDS, linux_only, read_only, session_row
+from tests.support.faults import HANGING_SECONDS, disk_full, linux_only, read_only, session_row
 from tests.support.people import PASSWORD, Person, start_session
 from tests.support.sent import bearer, browser
 from tests.support.server import Server, running
 
 pytestmark = [pytest.mark.race, pytest.mark.anyio, linux_only]
+
+FAULTS = [read_only, disk_full] if databases.POSTGRESQL else [read_only]  # under SQLite they are one
 
 
 @pytest.fixture(scope="module")
@@ -33,12 +36,12 @@ async def reader(server: Server, person: Person) -> TokenPair:
         return await start_session(person)
 
 
-@pytest.fixture
+@pytest.fixture(params=FAULTS)
 async def unwritable(
-    server: Server, client: httpx.AsyncClient, pair: TokenPair, reader: TokenPair
+    request: pytest.FixtureRequest, server: Server, client: httpx.AsyncClient, pair: TokenPair, reader: TokenPair
 ) -> AsyncIterator[None]:
     """From after the sign-in to the end of the test."""
-    async with read_only(server):
+    async with request.param(server):
         await until_readable(client, reader)
         yield
 
@@ -100,11 +103,12 @@ async def test_logout_forgets_the_cookies_and_says_that_the_session_goes_on(
     assert (await session_row(server, pair)).revoked_at is None
 
 
+@pytest.mark.parametrize("fault", FAULTS)
 async def test_refused_renewal_has_cost_nothing_once_writing_is_possible_again(
-    client: httpx.AsyncClient, server: Server, pair: TokenPair, reader: TokenPair
+    client: httpx.AsyncClient, server: Server, pair: TokenPair, reader: TokenPair, fault: Any
 ) -> None:
     body = {"refresh_token": pair.refresh_token}
-    async with read_only(server):
+    async with fault(server):
         await until_readable(client, reader)
         refused = [await client.post("/api/auth/refresh", json=body) for _ in range(5)]
     await until_readable(client, reader)

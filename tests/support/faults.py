@@ -128,6 +128,25 @@ async def read_only(server: Server) -> AsyncIterator[None]:
             resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
 
 
+@asynccontextmanager
+async def disk_full(server: Server) -> AsyncIterator[None]:
+    """PostgreSQL says that there is no room for a row, whichever table it is meant for; no connection is cut."""
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    connection = await asyncpg.connect(server.db_url)
+    try:
+        await connection.execute(
+            "CREATE FUNCTION no_room() RETURNS trigger LANGUAGE plpgsql AS "
+            "$$ BEGIN RAISE EXCEPTION 'No space left on device' USING ERRCODE = 'disk_full'; END $$"
+        )
+        for (table,) in await connection.fetch(tables):
+            event = f"BEFORE INSERT OR UPDATE ON {table} FOR EACH STATEMENT"
+            await connection.execute(f"CREATE TRIGGER no_room {event} EXECUTE FUNCTION no_room()")
+        yield
+    finally:
+        await connection.execute("DROP FUNCTION no_room() CASCADE")
+        await connection.close()
+
+
 def _table(protocol: str) -> list[str]:
     return Path(f"/proc/net/{protocol}").read_text().splitlines()[1:]
 
