@@ -9,8 +9,6 @@ people. `--keep`: where the databases stay, to be filled once.
 
 import argparse
 import asyncio
-import os
-import platform
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -25,6 +23,7 @@ from app.auth import cookies
 from app.auth.models import user_rows
 from app.commands.seed import fill
 from bench import run as runner
+from bench.record import MACHINE, record
 from tests.support.people import make_user, start_session
 from tests.support.server import Server, running
 
@@ -107,19 +106,12 @@ def main() -> None:
         folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(dir=environment.SCRATCH)))
         few, many = Side(stack, folder, FEW), Side(stack, folder, (people, happenings))
         rows = asyncio.run(measure(few, many))
-    table = [f"| {name} | {spent:.1f} | {ratio:.2f} | <= {GOAL:.0f} |" for name, spent, ratio in rows]
-    words = (
-        f"Python {platform.python_version()}, {os.cpu_count()} cores, SQLite, one worker; {people:,} people and "
-        f"{happenings:,} events against {FEW[0]} and {FEW[1]:,}."
+    record(
+        "admin" if options.times == 1 else f"admin, {options.times} times",
+        f"{MACHINE}, SQLite, one worker; {people:,} people and {happenings:,} events against {FEW[0]} and {FEW[1]:,}.",
+        ("page", "ms of CPU", "ratio", "goal"),
+        [(name, f"{spent:.1f}", f"{ratio:.2f}", f"<= {GOAL:.0f}") for name, spent, ratio in rows],
     )
-    text = "\n".join([words, "", "| page | ms of CPU | ratio | goal |", "|---|---|---|---|", *table])
-    old = runner.RESULTS.read_text()
-    name = "admin" if options.times == 1 else f"admin, {options.times} times"
-    begin, end = f"<!-- {name} -->", f"<!-- end of {name} -->"
-    if begin not in old:
-        old = f"{old.rstrip()}\n\n{begin}\n{end}\n"
-    head, rest = old.split(begin)
-    runner.RESULTS.write_text(f"{head}{begin}\n{text}\n{end}{rest.split(end)[1]}")
 
 
 if __name__ == "__main__":

@@ -4,17 +4,15 @@ Part of `make bench`; writes its table into results.md. The change is made by th
 """
 
 import asyncio
-import os
-import platform
 import statistics
 import time
 from collections.abc import Awaitable
 from typing import Any
 
-from bench.run import PRODUCTION, RESULTS, Connection  # first, for it sets up the environment
-
-from app.auth import accounts, administration, sessions  # isort: skip
+from bench.run import PRODUCTION, Connection  # isort: skip  # first, for it sets up the environment
+from app.auth import accounts, administration, sessions
 from app.auth.tokens import TokenPair
+from bench.record import MACHINE, record
 from tests.support.people import make_user, start_session
 from tests.support.server import Server, running
 
@@ -50,12 +48,8 @@ async def until_refused(connection: Connection, path: str, pair: TokenPair, chan
 def main() -> None:
     with running(**PRODUCTION) as server:
         took = asyncio.run(measure(server))
-    rows = [f"| {what} | {statistics.median(each):.2f} s | {max(each):.2f} s | <= 1 s |" for what, each in took.items()]
-    words = f"{SAMPLES} times each. Python {platform.python_version()}, {os.cpu_count()} cores, SQLite."
-    text = "\n".join([words, "", "| change | median | worst | goal |", "|---|---|---|---|", *rows])
-    print(text)
-    head, rest = RESULTS.read_text().split("<!-- feed -->")
-    RESULTS.write_text(f"{head}<!-- feed -->\n{text}\n<!-- end of feed -->{rest.split('<!-- end of feed -->')[1]}")
+    rows = [(what, f"{statistics.median(each):.2f} s", f"{max(each):.2f} s", "<= 1 s") for what, each in took.items()]
+    record("feed", f"{SAMPLES} times each. {MACHINE}, SQLite.", ("change", "median", "worst", "goal"), rows)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ here is a test: no figure fails a build.
 import asyncio
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -26,6 +25,7 @@ from app.audit import events
 from app.audit.models import event_rows
 from app.auth import cookies, sessions
 from bench import yardsticks
+from bench.record import MACHINE, record
 from tests.support import database as databases
 from tests.support.people import PASSWORD, make_user, start_session
 from tests.support.server import Server, free_port, running
@@ -33,7 +33,6 @@ from tests.support.server import Server, free_port, running
 ROUNDS, REQUESTS, CONNECTIONS = 7, 1600, 8
 REFRESHES = 280  # a session takes no more in a row
 CORES = os.sched_getaffinity(0)
-RESULTS = Path(__file__).parent / "results.md"
 PRODUCTION = {"APP_ENV": "production", "APP_ARGON2_MEMORY_KIB": "19456", "PUBLIC_ORIGIN": "https://localhost"}
 Ask = Callable[[], Awaitable[None]]
 
@@ -264,15 +263,12 @@ async def main() -> None:
         for one in (bare, starlette):
             await answering(one.port)
         rows = await measure(server, bare, starlette)
-    table = [f"| {what} | {ratio:.2f} | {goal} |" for what, ratio, goal in rows]
-    text = "\n".join(["| what | ratio | goal |", "|---|---|---|", *table])
-    print(text)
-    machine = (
-        f"Python {platform.python_version()}, {os.cpu_count()} cores, SQLite, one worker, one run of `make bench`."
+    record(
+        "numbers",
+        f"{MACHINE}, SQLite, one worker, one run of `make bench`.",
+        ("what", "ratio", "goal"),
+        [(what, f"{ratio:.2f}", goal) for what, ratio, goal in rows],
     )
-    head = RESULTS.read_text().split("<!-- numbers -->")[0] if RESULTS.exists() else "# Benchmarks\n\n"
-    tail = RESULTS.read_text().split("<!-- end -->")[1] if RESULTS.exists() else "\n"
-    RESULTS.write_text(f"{head}<!-- numbers -->\n{machine}\n\n{text}\n<!-- end -->{tail}")
 
 
 if __name__ == "__main__":

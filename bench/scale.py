@@ -8,15 +8,14 @@ Writes its table into results.md.
 """
 
 import asyncio
-import os
-import platform
 import statistics
 import subprocess
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.run import PRODUCTION, RESULTS, cpu_seconds, getting, repeat
+from bench.record import MACHINE, record
+from bench.run import PRODUCTION, cpu_seconds, getting, repeat
 from tests.support.people import make_user, start_session
 from tests.support.server import Server, running
 
@@ -75,12 +74,7 @@ def main() -> None:
         ("start to the first answer, production", f"{production:.1f} s", "<= 2 s"),
         ("start to the first answer, development", f"{development:.1f} s", "<= 2 s"),
     ]
-    words = f"Python {platform.python_version()}, {os.cpu_count()} cores, SQLite."
-    table = [f"| {what} | {figure} | {goal} |" for what, figure, goal in rows]
-    text = "\n".join([words, "", "| what | figure | goal |", "|---|---|---|", *table])
-    print(text)
-    head, rest = RESULTS.read_text().split("<!-- scale -->")
-    RESULTS.write_text(f"{head}<!-- scale -->\n{text}\n<!-- end of scale -->{rest.split('<!-- end of scale -->')[1]}")
+    record("scale", f"{MACHINE}, SQLite.", ("what", "figure", "goal"), rows)
 
 
 if __name__ == "__main__":

@@ -8,10 +8,7 @@ Source: v5.0.0-6.3.8.
 
 import asyncio
 import itertools
-import os
-import platform
 import random
-import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +20,8 @@ from tests.support import environment  # noqa: F401  # isort: skip  # before any
 from app import db
 from app.auth import accounts
 from app.auth.models import link_rows
-from bench.run import PRODUCTION, RESULTS, Connection
+from bench.record import MACHINE, record
+from bench.run import PRODUCTION, Connection
 from tests.support.people import PASSWORD
 from tests.support.server import Server, running
 
@@ -81,16 +79,13 @@ def auc(ours: list[float], theirs: list[float]) -> float:
 async def main() -> None:
     with running(**PRODUCTION, **UNBOUND) as server:
         rows = await measure(server)
-    table = [f"| {door} | {area:.2f} | 0.40 to 0.60 |" for door, area in rows]
-    text = "\n".join(["| door | AUC | allowed |", "|---|---|---|", *table])
-    print(text)
-    machine = (
-        f"{SAMPLES} known and {SAMPLES} unknown addresses at each door, in random order. "
-        f"Python {platform.python_version()}, {os.cpu_count()} cores, SQLite, one worker, one run of `make bench`."
+    words = f"{SAMPLES} known and {SAMPLES} unknown addresses at each door, in random order."
+    record(
+        "timing",
+        f"{words} {MACHINE}, SQLite, one worker, one run of `make bench`.",
+        ("door", "AUC", "allowed"),
+        [(door, f"{area:.2f}", "0.40 to 0.60") for door, area in rows],
     )
-    marks = "<!-- timing -->", "<!-- timing ends -->"
-    fresh = f"{marks[0]}\n{machine}\n\n{text}\n{marks[1]}"
-    RESULTS.write_text(re.sub(f"{marks[0]}.*{marks[1]}", lambda _: fresh, RESULTS.read_text(), flags=re.DOTALL))
 
 
 if __name__ == "__main__":

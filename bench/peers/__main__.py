@@ -10,7 +10,6 @@ release that runs on Python 3.11. Writes its table into results.md and draws pee
 import asyncio
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
@@ -26,7 +25,8 @@ from urllib.parse import urlencode, urlsplit
 from tests.support import environment  # isort: skip  # before anything of the application
 from app.auth import cookies
 from bench.peers.chart import drawn
-from bench.run import PRODUCTION, RESULTS, Ask, Connection, compare, getting
+from bench.record import MACHINE, record
+from bench.run import PRODUCTION, Ask, Connection, compare, getting
 from bench.scale import megabytes
 from tests.support import postgres
 from tests.support.people import PASSWORD, make_user, start_session
@@ -187,19 +187,15 @@ async def main() -> None:
         rows[START] = {name: side.start for name, side in sides.items()}
     ratios = {what: {name: value / row[OURS] for name, value in row.items()} for what, row in rows.items()}
     (HERE.parent / "peers.svg").write_text(drawn(ratios))
-    write(list(sides), ratios, rows)
-
-
-def write(names: list[str], ratios: dict[str, dict[str, float]], rows: dict[str, dict[str, float]]) -> None:
-    table = [f"| | {' | '.join(names)} | 1 is |", "|---" * (len(names) + 2) + "|"]
-    for what, row in ratios.items():
-        shown = [f"{row[name]:.2f}" if name in row else "-" for name in names]
-        table.append(f"| {what} | {' | '.join(shown)} | {rows[what][OURS]:.1f} {UNITS.get(what, 'ms of CPU')} |")
-    machine = f"Python {platform.python_version()}, {os.cpu_count()} cores, PostgreSQL, one process each."
-    text = "\n".join([machine, "", *table])
-    print(text)
-    head, rest = RESULTS.read_text().split("<!-- peers -->")
-    RESULTS.write_text(f"{head}<!-- peers -->\n{text}\n<!-- end of peers -->{rest.split('<!-- end of peers -->')[1]}")
+    table = [
+        (
+            what,
+            *(f"{row[name]:.2f}" if name in row else "-" for name in sides),
+            f"{rows[what][OURS]:.1f} {UNITS.get(what, 'ms of CPU')}",
+        )
+        for what, row in ratios.items()
+    ]
+    record("peers", f"{MACHINE}, PostgreSQL, one process each.", ("", *sides, "1 is"), table)
 
 
 if __name__ == "__main__":

@@ -23,9 +23,6 @@ def drawn(ratios: Mapping[str, Mapping[str, float]]) -> str:
             parts.append(f'<rect class="b{number}" x="{LEFT}" y="{y}" width="{length:.0f}" height="{BAR - 3}"/>')
             parts.append(f'<text x="{LEFT + length + 8:.0f}" y="{y + BAR - 4}">{ratio:.2f}</text>')
             y += BAR
-    height = y + GAP
+    head = f'xmlns="http://www.w3.org/2000/svg" role="img" viewBox="-12 0 {WIDTH + 12} {y + GAP}"'
     label = "Shorter is better; 1 is this application."
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{label}" viewBox="-12 0 {WIDTH + 12} {height}">'
-        f"<style>{STYLE}</style>{''.join(parts)}</svg>\n"
-    )
+    return f"""<svg {head} aria-label="{label}"><style>{STYLE}</style>{"".join(parts)}</svg>\n"""

@@ -1,4 +1,4 @@
-"""A database that can be read and not written, or has no room: who is signed in reads on, what changes something waits."""
+"""A database that takes no writes, or has no room: who is signed in reads on, whatever changes something waits."""
 
 import asyncio
 import re
