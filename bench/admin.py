@@ -64,7 +64,8 @@ class Side:
 
     async def open(self) -> None:
         async with self.server.database():
-            pair = await start_session(await make_user(role="admin"))
+            admin = await make_user(role="admin", email=f"{db.uuid7().hex}@example.com")  # a kept database has others
+            pair = await start_session(admin)
             somebody = sa.select(user_rows.c.id, user_rows.c.email).where(user_rows.c.last_login.is_not(None))
             number = await db.fetch_value(sa.select(sa.func.count()).select_from(user_rows)) // 3
             self.somebody = await db.fetch_one(somebody.order_by(user_rows.c.id).offset(number).limit(1))
