@@ -41,7 +41,7 @@ async def listing(asked: People, limit: int = PAGE, *, last: Any = None) -> Page
 
     It begins behind `asked.cursor`, or behind the row `last` even if that person is gone meanwhile.
     """
-    found = _verified(await _searched(asked.q), asked.verified)
+    found = _verified(await _searched(asked), asked.verified)
     if asked.cursor and not last:  # looked up, so that no name stands in an address
         last = await db.fetch_one(sa.select(*COLUMNS).where(_u.id == asked.cursor))
     queues = [queue.limit(limit + 1) for queue in _queues(asked, found, last)]
@@ -84,12 +84,12 @@ async def pending() -> list[Any]:
     return await db.fetch_all(invited.order_by(link.c.created_at.desc(), link.c.id.desc()).limit(PAGE))
 
 
-async def _searched(text: str) -> directory.Matching:
-    if not text:
+async def _searched(asked: "People") -> directory.Matching:
+    if not asked.q:
         return directory.Matching([], few=False)
-    if user_id := urls.uuid_or_none(text):
+    if user_id := urls.uuid_or_none(asked.q):
         return directory.Matching([_u.id == user_id], few=True)
-    return await directory.matching(text)
+    return await directory.matching(asked.q, sorted_by_words=asked.sort in ("name", "email"))
 
 
 def _verified(found: directory.Matching, verified: str) -> directory.Matching:

@@ -16,6 +16,7 @@ from app.auth.models import user_rows, word_rows
 
 LONGEST = 64
 COMMON = 10_000  # rows: up to here all people of a word are sorted in 20 ms; beyond, one looks at people in their order
+ALIKE = 10  # times as many where the list is sorted by the words: all Zoes come last, behind everybody else
 MOST_WORDS = 5  # of a search; more narrow nothing down
 LAST = "\U0010ffff"  # sorts after every letter, and is none
 
@@ -40,22 +41,24 @@ async def index(tx: Any, user_id: UUID, name: str, email_key: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """`which`: conditions on `user_rows`. `few`: less than COMMON fit, to be found along them and sorted then."""
+    """`which`: conditions on `user_rows`. `few`: so few fit that they are to be found along them and sorted then."""
 
     which: list[Any]
     few: bool
 
 
-async def matching(text: str) -> Matching:
+async def matching(text: str, *, sorted_by_words: bool = False) -> Matching:
     """Each word of the text begins a word of theirs; nobody matches a text without words. One query.
 
-    The rare words together lead to the people; common ones are looked up for one person after the other.
+    The rare words together lead to the people; common ones are looked up for one person after the other. That is soon
+    done where people who match are spread over the list, which is not so when it is sorted by these very words.
     """
     asked = words(text)[:MOST_WORDS]
     if not asked:
         return Matching([sa.false()], few=True)
-    counts = await db.fetch_one(sa.select(*(_count(word) for word in asked)))
-    rare = [word for word, count in zip(asked, counts, strict=True) if count < COMMON]
+    common = COMMON * (ALIKE if sorted_by_words else 1)
+    counts = await db.fetch_one(sa.select(*(_count(word, common) for word in asked)))
+    rare = [word for word, count in zip(asked, counts, strict=True) if count < common]
     which = [_has(word) for word in asked if word not in rare]
     if rare:
         theirs = (sa.select(word_rows.c.user_id).where(_begins(word)) for word in rare)
@@ -63,8 +66,8 @@ async def matching(text: str) -> Matching:
     return Matching(which, few=bool(rare))
 
 
-def _count(word: str) -> Any:
-    some = sa.select(word_rows.c.word).where(_begins(word)).limit(COMMON).subquery()
+def _count(word: str, most: int) -> Any:
+    some = sa.select(word_rows.c.word).where(_begins(word)).limit(most).subquery()
     return sa.select(sa.func.count()).select_from(some).scalar_subquery()
 
 

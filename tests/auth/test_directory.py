@@ -72,6 +72,21 @@ async def test_common_words_find_the_same_people_as_rare_ones(monkeypatch: pytes
 
 
 @pytest.mark.usefixtures("database")
+async def test_words_are_common_later_in_a_list_that_is_sorted_by_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who walks through a million people by name meets those called Zoe last: found first, they are soon sorted."""
+    for number in range(20):
+        await make_user(name="Zoe", email=f"a{number}@example.com")
+
+    seen = []
+    for common in (1, 2, 3, 21):
+        monkeypatch.setattr(directory, "COMMON", common)
+        walked, sorted_by_name = await directory.matching("zoe"), await directory.matching("zoe", sorted_by_words=True)
+        seen.append((walked.few, sorted_by_name.few))
+
+    assert seen == [(False, False), (False, False), (False, True), (True, True)]
+
+
+@pytest.mark.usefixtures("database")
 async def test_new_name_is_found_and_the_old_one_is_not() -> None:
     admin, person = await make_user(role="admin", name="Boss"), await make_user(name="Old Name")
 
