@@ -27,7 +27,7 @@ async def read_json(request: Any) -> Any:
     if not body:
         return None
     media_type, _ = _content_type(request)
-    if media_type != "application/json" and not media_type.endswith("+json"):
+    if media_type != "application/json":
         raise Problem(415, "Send JSON, with the content type application/json.")
     try:
         return _json(body.decode("utf-8"))
