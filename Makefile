@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 PY := $(VENV)/bin/python
-DATABASE_TESTS := $(addprefix tests/,auth audit admin commands home mail dev contract race db test_housekeeping.py)
+DATABASE_TESTS := $(addprefix tests/,auth mfa audit admin commands home mail dev contract race db test_housekeeping.py)
 DATABASE_TESTS += tests/notes# notes
 DATABASE_TESTS += tests/learn/test_chapters.py# learn
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

@@ -108,6 +108,12 @@ def end_sessions(options: argparse.Namespace) -> int:
     return people.end_sessions(options.email)
 
 
+def remove_second_factor(options: argparse.Namespace) -> int:
+    from app.commands import people
+
+    return people.remove_second_factor(options.email)
+
+
 def seed(options: argparse.Namespace) -> int:
     from app.commands.seed import seed
 
@@ -180,6 +186,7 @@ def _parser() -> argparse.ArgumentParser:
         ("promote", "make a person an administrator", promote),
         ("deactivate", "close an account and end its sessions", deactivate),
         ("end-sessions", "sign a person out everywhere", end_sessions),
+        ("remove-second-factor", "turn a person's second step off, once it is certain who asks", remove_second_factor),
     ):
         command = commands.add_parser(name, help=what, description=f"{what.capitalize()}; it is written in the trail.")
         command.add_argument("email", help="the address of the account")

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from app import db, logs
 from app.auth import badges, closing, counters, links, sessions
 from app.mail import outbox
+from app.mfa import factors
 
 log = logs.get("housekeeping")
 
@@ -44,6 +45,10 @@ async def follow() -> None:
 
 
 async def run() -> dict[str, int]:
-    """Delete what is over, by the database's clock; how many of each. Errors: db.Unavailable."""
+    """Delete what is over, by the database's clock; how many of each. Errors: db.Unavailable.
+
+    And encrypt anew what an older secret did, so that the last step of `rotate-keys` leaves nothing unreadable.
+    """
+    await factors.encrypt_anew()
     now = await db.fetch_value(sa.select(db.now()))
     return {name: await task(now) for name, task in TASKS.items()}

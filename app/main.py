@@ -34,6 +34,9 @@ from app.learn import pages as learn_pages  # learn
 from app.learn.lab import pages as lab_pages  # learn
 from app.mail import sender
 from app.mail.message import Composer
+from app.mfa import api as mfa_api
+from app.mfa import letters as mfa_letters
+from app.mfa import pages as mfa_pages
 from app.notes import api as notes_api
 from app.notes import pages as notes_pages
 from app.notes import store as notes_store
@@ -47,8 +50,8 @@ from app.web.origin import SameOrigin, TrustedHost
 
 # Of two routes that fit an address the first one counts: /admin/users/new is no person's id.
 FEATURES: tuple[Any, ...] = (
-    ops_pages, home_pages, auth_api, auth_pages, joining_pages, account_pages, account_email, devices, export,
-    well_known, admin_downloads, admin_letters, admin_actions, admin_pages, admin_api,
+    ops_pages, home_pages, auth_api, auth_pages, joining_pages, mfa_pages, mfa_api, account_pages, account_email,
+    devices, export, well_known, admin_downloads, admin_letters, admin_actions, admin_pages, admin_api,
     notes_pages, notes_api,  # notes
     learn_pages,  # learn
 )  # fmt: skip
@@ -60,7 +63,7 @@ DEVELOPMENT: tuple[Any, ...] = (  # in development alone
 EXPORTS: dict[str, export.Source] = {
     "notes": notes_store.exported,  # notes
 }
-COMPOSERS: dict[str, Composer] = {**letters.COMPOSERS}  # kind of letter -> who writes it
+COMPOSERS: dict[str, Composer] = {**letters.COMPOSERS, **mfa_letters.COMPOSERS}  # kind of letter -> who writes it
 
 
 def create_app() -> Ravyn:
@@ -95,7 +98,7 @@ def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddlewa
         DefineMiddleware(BodyLimit, limit=settings.body_limit_bytes),
         DefineMiddleware(
             SameOrigin,
-            cookie_names=(cookies.access_name(), cookies.refresh_name()),
+            cookie_names=(cookies.access_name(), cookies.refresh_name(), cookies.ticket_name()),
             public_origin=settings.public_origin,
         ),
         DefineMiddleware(AuthenticationMiddleware, backend=[TokenBackend([*impersonal, f"{static.PREFIX}/"])]),

@@ -60,6 +60,7 @@ class Settings(RavynSettings):
     refresh_token_seconds: int = 7 * 24 * 3600
     session_seconds: int = 30 * 24 * 3600
     step_up_seconds: int = Field(default=10 * 60, gt=0)
+    admins_need_second_factor: bool = False
     deletion_grace_days: int = Field(default=14, ge=1, le=365)
     security_contact: str = ""
     password_min_length: int = Field(default=15, ge=8)  # NIST SP 800-63B-4 section 3.1.1.2: 15 where it stands alone

@@ -20,10 +20,11 @@ from app.mail.message import Line
 from app.mail.models import letter_rows
 from app.notes import store
 from app.web import client, render
-from e2e.support.people import let_an_hour_pass, sign_in
+from e2e.support.people import let_an_hour_pass, put_cookie, sign_in
 from tests.support import forge
 from tests.support.mailbox import arrived, link_in
 from tests.support.people import PASSWORD, Person, make_user, start_session
+from tests.support.phone import Phone, with_a_phone
 from tests.support.server import Server
 
 PHONE, NARROW = {"width": 360, "height": 740}, {"width": 320, "height": 640}
@@ -313,6 +314,45 @@ def letter_to_try_again(at: Scene) -> None:
     at.page.get_by_role("link", name="Try again").first.click()
 
 
+def with_the_second_step(at: Scene) -> Phone:
+    """As turned on elsewhere; the browser is the one that did it."""
+    assert at.person
+    person = at.person
+    phone = at.server.run(lambda: with_a_phone(person))
+    assert phone.pair
+    put_cookie(at.page.context, "access", phone.pair.access_token)
+    put_cookie(at.page.context, "refresh", phone.pair.refresh_token)
+    return phone
+
+
+def second_step_on(at: Scene) -> None:
+    with_the_second_step(at)
+    at.go("/account/second-factor")
+    at.press("Turn off the second step")
+
+
+def recovery_codes(at: Scene) -> None:
+    at.go("/account/second-factor")
+    phone = Phone((at.page.locator("code.secret").text_content() or "").replace(" ", ""))
+    at.page.get_by_label("Code", exact=True).fill(phone.shows(db.utcnow()))
+    at.press("Turn on")
+
+
+def second_step(at: Scene) -> None:
+    assert at.person
+    with_the_second_step(at)
+    at.page.context.clear_cookies()
+    at.go("/login")
+    at.page.get_by_label("E-mail").fill(at.person.email)
+    at.page.get_by_label("Password", exact=True).fill(PASSWORD)
+    at.press("Sign in")
+
+
+def second_step_refused(at: Scene) -> None:
+    second_step(at)
+    at.press("Sign in")
+
+
 def bounce(at: Scene) -> None:
     """Followed from another site, and held there: its reload is answered with "no content", so the page stays."""
     answers = iter([lambda route: route.continue_(), lambda route: route.fulfill(status=204)])
@@ -360,6 +400,11 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "e-mail, to call off": ("user", "Call off the change?", undo),
     "e-mail, called off": ("user", "It is called off", undone),
     "e-mail, no good link": ("", "This link is not good", lambda at: at.go("/undo-email-change?token=x")),
+    "second step": ("user", "Second step", second_step),
+    "second step, refused": ("user", "Second step", second_step_refused),
+    "second step, off": ("user", "Turn on the second step", refused("/account/second-factor", "Turn on")),
+    "second step, on": ("user", "The second step", second_step_on),
+    "recovery codes": ("user", "Your recovery codes", recovery_codes),
     "devices": ("user", "Devices", devices),
     "device": ("user", "Unknown device", device),
     "device, to sign out": ("user", "Sign out this device?", revoke),

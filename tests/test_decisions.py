@@ -3,6 +3,7 @@
 import ast
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,10 +12,12 @@ from app import serve, wire
 from app.admin import paging
 from app.admin.api import UserPatch
 from app.audit import events
-from app.auth import joining_pages, pages, passwords, tokens
+from app.auth import joining_pages, pages, passwords, throttle, tokens
 from app.db import sqlite
 from app.db.database import ANSWER_SECONDS, POOL_SECONDS, TRANSACTION_SECONDS
 from app.mail import sender, transport
+from app.mfa import codes
+from app.mfa import pages as mfa_pages
 from app.settings import ROOT, Settings
 from app.web import addresses, headers
 
@@ -85,12 +88,15 @@ def test_what_an_admin_may_change_is_in_the_table() -> None:
 def test_doors_ask_for_nothing_but_what_the_page_names() -> None:
     forms = (pages.LoginForm, pages.StepUpForm, joining_pages.NewPassword, joining_pages.Confirmation)
 
-    asked = {name for form in forms for name in form.model_fields}
-    assert asked == {"email", "password", "token", "next"}  # the last one: where to go afterwards
+    asked = {name for form in (*forms, mfa_pages.SignInForm) for name in form.model_fields}
+    assert asked == {"email", "password", "code", "token", "next"}  # the last one: where to go afterwards
     assert list(table("Ways to prove who one is")) == [
         f"password of {default('password_min_length')} characters or more",
         "link mailed to a confirmed address",
+        "code of an authenticator (RFC 6238)",
+        f"recovery code, {8 * codes.RECOVERY_BYTES} random bits",
     ]
+    assert (codes.STEP, codes.DRIFT, throttle.limit(throttle.CODE)) == (30, 1, (5, timedelta(minutes=15)))
 
 
 # v5.0.0-11.1.2, v5.0.0-11.1.3

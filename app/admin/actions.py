@@ -18,6 +18,7 @@ from app.auth.administration import Outcome
 from app.auth.challenges import see_other
 from app.auth.errors import Forbidden
 from app.auth.models import ROLES
+from app.mfa import factors
 from app.web import client, errors, forms, render
 from app.web.addresses import Address
 from app.web.errors import Problem
@@ -31,6 +32,7 @@ ACTIONS: dict[str, tuple[Act, str]] = {
     "end-sessions": (administration.end_sessions, "sessions_ended"),
     "send-link": (administration.send_link, "link_sent"),
     "require-new-password": (administration.require_new_password, "new_password_wanted"),
+    "remove-second-factor": (factors.remove, "second_factor_removed"),
     "allow-old-password": (partial(administration.require_new_password, required=False), "new_password_not_wanted"),
 }
 WHY_NOT = {

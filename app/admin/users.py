@@ -22,7 +22,7 @@ from app.web import urls
 _u = user_rows.c
 COLUMNS = (
     _u.id, _u.name, _u.email, _u.role, _u.is_active, _u.created_at, _u.last_login, _u.delete_after,
-    _u.must_change_password, _u.invited_at, _u.search_text, _u.email_key,
+    _u.must_change_password, _u.second_factor_at, _u.invited_at, _u.search_text, _u.email_key,
 )  # fmt: skip
 
 # What a list may be sorted by -> the columns that decide, the id at last, and whether it runs backwards.

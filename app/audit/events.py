@@ -46,6 +46,12 @@ DELETION_ASKED = "deletion_asked"
 ACCOUNT_KEPT = "account_kept"
 ACCOUNT_DELETED = "account_deleted"
 DATA_EXPORTED = "data_exported"
+SECOND_FACTOR_ON = "second_factor_on"
+SECOND_FACTOR_OFF = "second_factor_off"
+SECOND_FACTOR_FAILED = "second_factor_failed"
+SECOND_FACTOR_REMOVED = "second_factor_removed"
+RECOVERY_CODE_USED = "recovery_code_used"
+RECOVERY_CODES_MADE = "recovery_codes_made"
 USER_INVITED = "user_invited"
 PASSWORD_RESET_SENT = "password_reset_sent"  # noqa: S105
 PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105
@@ -58,7 +64,7 @@ LETTER_TRIED_AGAIN = "letter_tried_again"
 WORDS = {
     LOGIN: "Signed in",
     LOGIN_FAILED: "Somebody tried to sign in with a wrong password",
-    LOGIN_THROTTLED: "Too many wrong passwords: whoever tries has to wait now",
+    LOGIN_THROTTLED: "Too many wrong passwords or codes: whoever tries has to wait now",
     LOGOUT: "Signed out",
     STEP_UP: "Confirmed the password",
     STEP_UP_FAILED: "A wrong password was given to confirm an action",
@@ -87,6 +93,12 @@ WORDS = {
     ACCOUNT_KEPT: "Deletion called off",
     ACCOUNT_DELETED: "Account deleted",
     DATA_EXPORTED: "A copy of the account's data was made",
+    SECOND_FACTOR_ON: "Second step of signing in turned on",
+    SECOND_FACTOR_OFF: "Second step of signing in turned off",
+    SECOND_FACTOR_FAILED: "A wrong code was given for the second step",
+    SECOND_FACTOR_REMOVED: "An administrator turned the second step of signing in off",
+    RECOVERY_CODE_USED: "A recovery code was used",
+    RECOVERY_CODES_MADE: "New recovery codes were made",
     USER_INVITED: "Invited: a link to choose the first password was mailed",
     PASSWORD_RESET_SENT: "An administrator had a link to choose a new password mailed",
     PASSWORD_CHANGE_REQUIRED: "An administrator wants the password changed",
@@ -103,7 +115,9 @@ REUSED = "reuse"
 DEACTIVATED = "deactivated"
 ENDED_BY_ADMIN = "ended_by_admin"
 ENDED_BY_OWNER = "ended_by_owner"
-CREDENTIALS_CHANGED = "credentials_changed"  # a new password or address: every other session, or all of them
+CREDENTIALS_CHANGED = (
+    "credentials_changed"  # a new password, address or second factor: every other session, or all of them
+)
 CLOSED = "closed"  # the owner gave the account up
 
 # Reason -> what the person whose session it was reads.
@@ -114,7 +128,7 @@ BECAUSE = {
     DEACTIVATED: "The account was deactivated",
     ENDED_BY_ADMIN: "Ended by an administrator",
     ENDED_BY_OWNER: "Signed out from another device",
-    CREDENTIALS_CHANGED: "The password or the e-mail address was changed",
+    CREDENTIALS_CHANGED: "The password, the e-mail address or the second step was changed",
     CLOSED: "The account was given up",
 }
 REASONS = tuple(BECAUSE)

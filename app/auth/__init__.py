@@ -11,11 +11,12 @@ The way of a request, in one screen:
     POST /register, /forgot-password   registration.ask, recovery.ask -> a letter is owed; `letters` finds out to whom
     a mailed link                      GET shows a button; POST -> links.use, once -> an account, a new password
     POST /login                        forms.parse -> accounts.login -> sessions.start -> cookies.remember
+    the same with a second factor      accounts.login -> cookies.hold a ticket -> /login/code (mfa) -> accounts.start
     POST /account/password             guards.RecentLogin -> credentials.change_password: one transaction, new session
     an old refresh token               judge says REUSE -> the session is revoked and committed -> then the 401
 
 Who may import whom:
     pages, joining_pages, api -> guards, challenges -> identity -> letters -> registration, recovery, credentials,
-    closing -> accounts, cookies -> throttle, sessions -> badges, models, tokens, judge
+    closing -> accounts, cookies -> throttle, sessions -> badges, models, tokens, tickets, judge
     -> keys, passwords, errors. The kernel imports no feature.
 """

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from app import db, logs, metrics
 from app.audit import events
-from app.auth import directory, passwords, sessions, throttle
+from app.auth import directory, passwords, sessions, throttle, tickets
 from app.auth.errors import TooManyAttempts
 from app.auth.judge import Verdict
 from app.auth.models import session_rows, user_rows
@@ -29,6 +29,12 @@ class Login(NamedTuple):
 
     pair: TokenPair
     kept: bool
+
+
+class Pending(NamedTuple):
+    """The password was right, and a second factor is on. `ticket` says so to `app.mfa`, which asks for the rest."""
+
+    ticket: str
 
 
 log = logs.get("auth")
@@ -58,9 +64,10 @@ def email_key(email: str) -> str:
     return key if printable and len(key) <= 254 else ""
 
 
-async def login(email: str, password: str, presented: Iterable[AppToken] = ()) -> Login | None:
+async def login(email: str, password: str, presented: Iterable[AppToken] = ()) -> Login | Pending | None:
     """A new session for the right password of an active account; None for everything else, in the same time.
 
+    Pending, and no session yet, where a second factor is on.
     `presented`: tokens that the browser still holds; their sessions end as replaced.
     Raises TooManyAttempts, Overloaded.
     """
@@ -73,10 +80,16 @@ async def login(email: str, password: str, presented: Iterable[AppToken] = ()) -
                 break
             async with db.transaction() as tx:
                 now = await tx.fetch_value(_NOW)
-                values = {"last_login": now} | ({"password": verified.new_hash} if verified.new_hash else {})
+                half = user.second_factor_at is not None
+                values = {"last_login": user.last_login if half else now}
+                values |= {"password": verified.new_hash} if verified.new_hash else {}
                 if await claim(tx, user, values, attempt.open(now)):
+                    if verified.new_hash:
+                        await events.record(events.PASSWORD_REHASHED, tx=tx, user_id=user.id, actor_id=user.id)
                     await attempt.succeeded(tx, now)
-                    return await _start(tx, user, presented, now, rehashed=bool(verified.new_hash))
+                    if half:
+                        return Pending(tickets.issue(user.id, values.get("password", user.password), now))
+                    return await start(tx, user, presented, now)
             stored = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user.id))
             if stored is None or _looked_at(stored) == _looked_at(user):  # a limit was reached, or the account closed
                 break
@@ -181,9 +194,10 @@ async def add(tx: Any, email: str, name: str, encoded: str, role: str = "user") 
 
 
 async def claim(tx: Any, user: Any, values: dict[str, Any], still_open: throttle.StillOpen) -> bool:
-    """Lock and change the row if it still is what was verified: active, the same password, below every limit."""
+    """Lock and change the row if it still is what was verified: active, the same proofs, below every limit."""
     condition, limits = still_open
     seen = {"of": user.id, "password_seen": user.password, "delete_after_seen": user.delete_after}
+    seen["second_factor_seen"] = user.second_factor_at
     return bool(await tx.execute(_claimed(condition), values | seen | limits))
 
 
@@ -196,6 +210,7 @@ def _claimed(condition: Any) -> Any:
         table.c.is_active.is_(True),
         table.c.password == sa.bindparam("password_seen"),
         table.c.delete_after.is_not_distinct_from(sa.bindparam("delete_after_seen")),
+        table.c.second_factor_at.is_not_distinct_from(sa.bindparam("second_factor_seen")),
     )
     return sa.update(table).where(*unchanged, condition)
 
@@ -208,7 +223,8 @@ async def replace_session(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair 
     return await sessions.start(tx, user, now=now, ends_at=ends_at)
 
 
-async def _start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, *, rehashed: bool) -> Login:
+async def start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any) -> Login:
+    """The session of somebody who has proved all there is to prove, in the transaction that has claimed the row."""
     for token in presented:
         await sessions.revoke(token.sid, events.REPLACED, tx=tx, now=now, actor_id=user.id)
     unknown = await _on_an_unknown_device(tx, user.id, now)
@@ -217,8 +233,6 @@ async def _start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, *,
     if unknown:  # v5.0.0-6.3.5
         await events.record(events.NEW_DEVICE, tx=tx, user_id=user.id, actor_id=user.id)
         await outbox.put(tx, "new_device", user_id=user.id, **client.current().words())
-    if rehashed:
-        await events.record(events.PASSWORD_REHASHED, tx=tx, user_id=user.id, actor_id=user.id)
     return Login(pair, await _keep(tx, user))
 
 
@@ -243,7 +257,7 @@ async def _keep(tx: Any, user: Any) -> bool:
 
 
 def _looked_at(user: Any) -> tuple[Any, ...]:
-    return user.password, user.delete_after
+    return user.password, user.delete_after, user.second_factor_at
 
 
 def _locked(user_id: UUID) -> Any:

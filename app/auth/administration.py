@@ -35,7 +35,7 @@ class Outcome(Enum):
 
 
 @dataclass(slots=True)
-class _Case:
+class Case:
     """A transaction with the rows locked. `refused` says why nothing may be done, if so."""
 
     tx: Any
@@ -57,7 +57,7 @@ async def change(
 
     An account that is opened again keeps its password; its old sessions stay ended.
     """
-    async with _case(user_id, actor_id) as case:
+    async with case_of(user_id, actor_id) as case:
         if case.refused:
             return case.refused
         given = {"name": name, "role": role, "is_active": is_active}
@@ -69,13 +69,13 @@ async def change(
         loses_it = values.get("role", "admin") != "admin" or values.get("is_active") is False
         if loses_it and case.admins == {user_id}:
             return Outcome.LAST_ADMIN
-        await _write(case, actor_id, values)
+        await _write_down(case, actor_id, values)
     return Outcome.DONE
 
 
 async def end_sessions(user_id: UUID, actor_id: UUID | None) -> Outcome:
     """End every session of the account, which stays open. NOTHING if there was none."""
-    async with _case(user_id, actor_id) as case:
+    async with case_of(user_id, actor_id) as case:
         if case.refused:
             return case.refused
         reason = events.ENDED_BY_ADMIN
@@ -86,7 +86,7 @@ async def end_sessions(user_id: UUID, actor_id: UUID | None) -> Outcome:
 async def end_session(user_id: UUID, sid: UUID, actor_id: UUID | None) -> Outcome:
     """End one session of the account."""
     theirs = sa.select(session_rows.c.id).where(session_rows.c.id == sid, session_rows.c.user_id == user_id)
-    async with _case(user_id, actor_id) as case:
+    async with case_of(user_id, actor_id) as case:
         if case.refused:
             return case.refused
         if await case.tx.fetch_one(theirs) is None:
@@ -97,7 +97,7 @@ async def end_session(user_id: UUID, sid: UUID, actor_id: UUID | None) -> Outcom
 
 async def send_link(user_id: UUID, actor_id: UUID | None) -> Outcome:
     """Owe the person a letter with a link to choose a password: the invitation once more, or a new password."""
-    async with _case(user_id, actor_id) as case:
+    async with case_of(user_id, actor_id) as case:
         if case.refused:
             return case.refused
         if not case.person.is_active:
@@ -110,12 +110,12 @@ async def send_link(user_id: UUID, actor_id: UUID | None) -> Outcome:
 
 async def require_new_password(user_id: UUID, actor_id: UUID | None, *, required: bool = True) -> Outcome:
     """From the next request on, every private page leads to the one where the password is changed; or no longer."""
-    async with _case(user_id, actor_id) as case:
+    async with case_of(user_id, actor_id) as case:
         if case.refused:
             return case.refused
         if case.person.must_change_password is required:
             return Outcome.NOTHING
-        await _set(case, {"must_change_password": required})
+        await write(case, {"must_change_password": required})
         event = events.PASSWORD_CHANGE_REQUIRED if required else events.PASSWORD_CHANGE_NOT_REQUIRED
         await events.record(event, tx=case.tx, user_id=user_id, actor_id=actor_id)
     return Outcome.DONE
@@ -148,13 +148,13 @@ def invited(person: Any) -> bool:
 
 
 @asynccontextmanager
-async def _case(user_id: UUID, actor_id: UUID | None) -> AsyncIterator[_Case]:
+async def case_of(user_id: UUID, actor_id: UUID | None) -> AsyncIterator[Case]:
     async with db.transaction() as tx:
         now = await tx.fetch_value(sa.select(db.now()))
         rows = await tx.fetch_all(_lock(user_rows.c.id == user_id))
         person = next((row for row in rows if row.id == user_id), None)
         admins = {row.id for row in rows if row.role == "admin" and row.is_active and row.delete_after is None}
-        yield _Case(tx, now, person, admins, _refusal(person, user_id, actor_id, admins))
+        yield Case(tx, now, person, admins, _refusal(person, user_id, actor_id, admins))
 
 
 def _refusal(person: Any, user_id: UUID, actor_id: UUID | None, admins: set[UUID]) -> Outcome | None:
@@ -176,14 +176,14 @@ def _lock(which: Any) -> Any:
     return sa.select(table).where(sa.or_(which, admins)).order_by(table.c.id).with_for_update()
 
 
-async def _write(case: _Case, actor_id: UUID | None, values: dict[str, Any]) -> None:
+async def _write_down(case: Case, actor_id: UUID | None, values: dict[str, Any]) -> None:
     tx, person = case.tx, case.person
     about: dict[str, Any] = {"tx": tx, "user_id": person.id, "actor_id": actor_id}
     if "name" in values:
         values["search_text"] = directory.search_text(values["name"], person.email_key)
         await directory.index(tx, person.id, values["name"], person.email_key)
         await events.record(events.NAME_CHANGED, **about)
-    await _set(case, values)
+    await write(case, values)
     if "role" in values:
         await events.record(events.ROLE_CHANGED, **about, detail=f"{person.role} to {values['role']}")
     if values.get("is_active") is False:
@@ -193,7 +193,7 @@ async def _write(case: _Case, actor_id: UUID | None, values: dict[str, Any]) -> 
         await events.record(events.USER_REACTIVATED, **about)
 
 
-async def _set(case: _Case, values: dict[str, Any]) -> None:
+async def write(case: Case, values: dict[str, Any]) -> None:
     """And tell every worker: what it remembers of the person no longer holds."""
     await case.tx.execute(sa.update(user_rows).where(user_rows.c.id == case.person.id).values(values))
     await badges.announce(case.tx, user_id=case.person.id)

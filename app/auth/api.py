@@ -69,7 +69,12 @@ async def login(request: Request, data: LoginRequest) -> Any:
     signed_in = await accounts.login(data.email, data.password)
     if signed_in is None:
         return challenges.unauthorized(request, token_sent=False, detail="Invalid credentials.")
-    return JSONResponse(_in_the_body(signed_in.pair))
+    if isinstance(signed_in, accounts.Pending):
+        detail = "Now the second factor: bring this ticket and a code to /api/auth/login/code."
+        return challenges.unauthorized(
+            request, token_sent=False, detail=detail, error="second_factor_required", ticket=signed_in.ticket
+        )
+    return JSONResponse(in_the_body(signed_in.pair))
 
 
 @post(status_code=200)
@@ -87,7 +92,7 @@ async def refresh(request: Request, data: RefreshRequest | None = None) -> Any:
             return errors.answer(request, 409, detail, error="refresh_stale")
         return challenges.unauthorized(request, token_sent=bool(raw), detail="Sign in again.", error="invalid_grant")
     if data:
-        return JSONResponse(_in_the_body(outcome.pair))
+        return JSONResponse(in_the_body(outcome.pair))
     body = {"token_type": "bearer", "expires_in": outcome.pair.expires_in}
     return cookies.remember(JSONResponse(body), outcome.pair)
 
@@ -135,7 +140,7 @@ def _about(user: Any) -> Any:
     return JSONResponse({"user_id": str(user.id), "email": user.email, "name": user.name, "role": user.role})
 
 
-def _in_the_body(pair: TokenPair) -> dict[str, Any]:
+def in_the_body(pair: TokenPair) -> dict[str, Any]:
     return {
         "access_token": pair.access_token,
         "refresh_token": pair.refresh_token,

@@ -43,6 +43,7 @@ _HELD = (
         _u.role,
         _u.is_active,
         _u.must_change_password,
+        _u.second_factor_at,
     )
     .select_from(session_rows.join(user_rows, _s.user_id == _u.id))
     .where(_s.id == sa.bindparam("sid"))
@@ -62,6 +63,7 @@ class Badge:
     role: str
     sid: UUID
     must_change_password: bool = False
+    second_factor: bool = False
 
 
 class _Desk:
@@ -168,7 +170,8 @@ async def _ask_the_rows(token: AppToken, now: datetime) -> Badge | None:
         return None
     if token.gen > row.confirmed:
         await _confirm(token, now)
-    return Badge(row.user_id, row.email, row.name, row.role, token.sid, row.must_change_password)
+    second_factor = row.second_factor_at is not None
+    return Badge(row.user_id, row.email, row.name, row.role, token.sid, row.must_change_password, second_factor)
 
 
 def _fault(row: Any, token: AppToken, now: datetime) -> str | None:

@@ -15,6 +15,7 @@ from app.auth.errors import (
     ComeBack,
     Forbidden,
     PasswordChangeRequired,
+    SecondFactorRequired,
     SessionEnded,
     StepUpRequired,
     TooManyAttempts,
@@ -45,6 +46,8 @@ async def answer(request: Any, error: Exception) -> Any:
         return _step_up(request) if page else _insufficient(request)
     if isinstance(error, PasswordChangeRequired):
         return _new_password(request) if page else _old_password(request)
+    if isinstance(error, SecondFactorRequired):
+        return _second_factor() if page else _one_factor(request)
     if not page:
         return unauthorized(request, token_sent=user.token_sent)
     return _to_login(request, user, ended=isinstance(error, SessionEnded))
@@ -158,6 +161,15 @@ def _new_password(request: Any) -> Any:
 def _old_password(request: Any) -> Any:
     detail = "Choose a new password first, at /account/password."
     return errors.answer(request, 403, detail, error="password_change_required")
+
+
+def _second_factor() -> Any:
+    return see_other("/account/second-factor", notice="second_factor_required")
+
+
+def _one_factor(request: Any) -> Any:
+    detail = "Turn on a second factor first, at /account/second-factor."
+    return errors.answer(request, 403, detail, error="second_factor_required")
 
 
 def _asked_for(request: Any) -> str:

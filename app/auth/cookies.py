@@ -1,4 +1,4 @@
-"""The two cookies: their names, their attributes, and the only places that set or expire them.
+"""The cookies: their names, their attributes, and the only places that set or expire them.
 
 A failed refresh never comes through here: a loser's late 401 must not delete the winner's cookies.
 Chapter: "Where the badge is kept". Source: RFC 6265bis section 4.1.3.2 (`__Host-`); v5.0.0-3.3.*.
@@ -8,6 +8,7 @@ Pattern: pitfall-localstorage.
 from collections.abc import Mapping
 from typing import Any
 
+from app.auth import tickets
 from app.auth.tokens import TokenPair
 from app.settings import get_settings
 from app.web import cookies
@@ -21,6 +22,10 @@ def refresh_name() -> str:
     return "__Host-refresh" if get_settings().secure_cookies else "refresh"
 
 
+def ticket_name() -> str:
+    return "__Host-ticket" if get_settings().secure_cookies else "ticket"
+
+
 def read(scope: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """The access and the refresh cookie's value. Only login, logout and the two ways to refresh use the second."""
     jar = cookies.read(scope)
@@ -31,6 +36,23 @@ def remember(response: Any, pair: TokenPair) -> Any:
     """Put both tokens into the browser: HttpOnly, Secure, SameSite=Strict, each for as long as its token lives."""
     _set(response, access_name(), pair.access_token, pair.expires_in)
     _set(response, refresh_name(), pair.refresh_token, pair.refresh_expires_in)
+    return response
+
+
+def hold(response: Any, ticket: str) -> Any:
+    """Keep the ticket of a sign-in that still needs its second half."""
+    _set(response, ticket_name(), ticket, tickets.SECONDS)
+    return response
+
+
+def held(scope: Mapping[str, Any]) -> str:
+    """The ticket that the browser brings, "" for none."""
+    return cookies.read(scope).get(ticket_name()) or ""
+
+
+def let_go(response: Any) -> Any:
+    """The ticket has been used, or is of no use."""
+    _set(response, ticket_name(), "", 0)
     return response
 
 

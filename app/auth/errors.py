@@ -25,6 +25,10 @@ class PasswordChangeRequired(AuthError):
     """Signed in, but with a password that has to be replaced first."""
 
 
+class SecondFactorRequired(AuthError):
+    """Signed in and allowed, but the site wants a second factor for this."""
+
+
 class ComeBack(AuthError):
     """Not now, whoever it is: try again after `seconds`. Says nothing about any account."""
 

@@ -18,6 +18,7 @@ from app.auth.errors import (
     Forbidden,
     LoginRequired,
     PasswordChangeRequired,
+    SecondFactorRequired,
     SessionEnded,
     StepUpRequired,
     Unavailable,
@@ -62,12 +63,17 @@ class SignedIn(Guard):
 
 
 class Admin(SignedIn):
-    """Somebody whose row says admin, whatever the token says (v5.0.0-8.3.2)."""
+    """Somebody whose row says admin, whatever the token says (v5.0.0-8.3.2).
+
+    With a second factor, where the site wants that of its admins: who has one used it to sign in (v5.0.0-6.3.3).
+    """
 
     def check(self, user: Any) -> None:
         super().check(user)
         if user.role != "admin":
             raise Forbidden
+        if get_settings().admins_need_second_factor and not user.second_factor:
+            raise SecondFactorRequired
 
 
 class RecentLogin(SignedIn):

@@ -30,6 +30,7 @@ class Principal:
     token: AppToken = field(repr=False)
     bearer: bool = False
     must_change_password: bool = False
+    second_factor: bool = False
     is_authenticated: bool = field(default=True, init=False)
 
     @property
@@ -118,6 +119,7 @@ async def _holder(token: AppToken, nobody: Anonymous, *, remembered: bool = True
         token=token,
         bearer=nobody.bearer,
         must_change_password=badge.must_change_password,
+        second_factor=badge.second_factor,
     )
 
 

@@ -84,7 +84,7 @@ async def _with_a_way_back(template: str, row: Any) -> Message | None:
     return letter(template, row.recipient, url=url, new=row.facts["new"], **_asked(row))
 
 
-async def _to_the_owner(template: str, row: Any) -> Message | None:
+async def to_the_owner(template: str, row: Any) -> Message | None:
     email = await db.fetch_value(sa.select(user_rows.c.email).where(user_rows.c.id == row.user_id))
     return letter(template, email, **_asked(row)) if email else None
 
@@ -116,7 +116,7 @@ COMPOSERS: dict[str, Composer] = {
     "account_deleted": _account_deleted,
     **{kind: partial(_with_a_way_back, kind) for kind in ("email_change_asked", "email_changed")},
     **{
-        kind: partial(_to_the_owner, kind)
+        kind: partial(to_the_owner, kind)
         for kind in ("password_changed", "new_device", "session_reused", "email_change_undone", "account_kept")
     },
 }

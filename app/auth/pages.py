@@ -54,6 +54,8 @@ async def login(request: Request) -> Any:
         return _login_page(request, shown, **challenges.later(request, error))
     if signed_in is None:
         return _login_page(request, shown, status=422, error=WRONG)
+    if isinstance(signed_in, accounts.Pending):
+        return cookies.hold(see_other("/login/code", next=shown["next"]), signed_in.ticket)
     to = see_other("/dashboard", notice="account_kept") if signed_in.kept else see_other(shown["next"])
     return cookies.remember(to, signed_in.pair)
 

@@ -7,6 +7,7 @@ v5.0.0-6.2.*, v5.0.0-11.4.2. Patterns: install, login-errors.
 """
 
 import asyncio
+import hashlib
 import os
 import re
 import secrets
@@ -77,6 +78,11 @@ def complaint(password: str, *, about: tuple[str, ...] = ()) -> str | None:
     if not _has_own_part(password, about):
         return "This password is mostly your name, your address or the name of this site. Choose another one."
     return None
+
+
+def fingerprint(encoded: str) -> str:
+    """What ties a link or a ticket to a password: once that one is gone, so are they."""
+    return hashlib.sha256(encoded.encode()).hexdigest()
 
 
 def in_hand() -> int:

@@ -7,7 +7,6 @@ Chapter: "Letters". Source: OWASP Forgot Password; v5.0.0-6.4.1, v5.0.0-6.4.3.
 """
 
 from datetime import datetime
-from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -54,7 +53,7 @@ async def _make_link(
             if user is None:
                 return None
             now = await tx.fetch_value(sa.select(db.now()))
-            values = {"user_id": user.id, "fingerprint": fingerprint(user.password)}
+            values = {"user_id": user.id, "fingerprint": passwords.fingerprint(user.password)}
             row = await links.make(tx, purpose, now, link_id=letter_id, **values)
             if browser and row.created_at == now:  # not a letter that is tried once more
                 await events.record(events.PASSWORD_RESET_ASKED, tx=tx, user_id=user.id, browser=browser)
@@ -67,7 +66,7 @@ async def find(raw: str, now: datetime) -> tuple[Any, Any] | None:
     """The account whose password this link may replace, and the link. None when it may not, whatever the reason."""
     row = await links.find(raw, links.RESET, now) or await links.find(raw, links.INVITE, now)
     user = row and await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == row.user_id))
-    if not user or not user.is_active or row.fingerprint != fingerprint(user.password):
+    if not user or not user.is_active or row.fingerprint != passwords.fingerprint(user.password):
         return None
     return user, row
 
@@ -88,11 +87,6 @@ async def reset(raw: str, password: str) -> bool:
     except _Gone:
         return False
     return True
-
-
-def fingerprint(encoded: str) -> str:
-    """What ties a link to the password that it replaces: once that one is gone, so is the link."""
-    return sha256(encoded.encode()).hexdigest()
 
 
 class _Gone(Exception):

@@ -5,7 +5,8 @@ so a secret must be known to all before anyone signs with it.
 
     add     a new secret, which verifies and does not sign yet
     switch  the new secret signs, the old one verifies
-    drop    the old secret is forgotten; at the earliest when the sessions it began are over (APP_SESSION_SECONDS)
+    drop    the old secret is forgotten; at the earliest when the sessions it began are over (APP_SESSION_SECONDS).
+            What it encrypted was encrypted anew within the hour after `switch` (see `app.housekeeping`)
 
 Source: v5.0.0-13.3.4, v5.0.0-11.2.2. Chapter: "Keys".
 """

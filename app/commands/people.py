@@ -1,4 +1,4 @@
-"""The commands about one person: create-admin, promote, deactivate, end-sessions.
+"""The commands about one person: create-admin, promote, deactivate, end-sessions, remove-second-factor.
 
 They ask the same rules as the pages; only that nobody in particular is the actor. A password is typed where nobody
 sees it, and never stands on a command line, which every user of the machine can read.
@@ -17,6 +17,7 @@ from app.audit import events
 from app.auth import accounts, administration, passwords
 from app.auth.administration import Outcome
 from app.auth.models import user_rows
+from app.mfa import factors
 from app.web.addresses import address
 from app.web.forms import Line
 
@@ -42,6 +43,10 @@ def deactivate(email: str) -> int:
 
 def end_sessions(email: str) -> int:
     return _change(email, lambda user_id: administration.end_sessions(user_id, None), "signed out everywhere")
+
+
+def remove_second_factor(email: str) -> int:
+    return _change(email, lambda user_id: factors.remove(user_id, None), "signed in by the password alone")
 
 
 def _change(email: str, act: Act, becomes: str) -> int:

@@ -54,5 +54,11 @@ NOTICES: dict[str, Notice] = {
     "nothing_to_do": Notice("info", "Nothing was changed: it was so already."),
     "letter_tried_again": Notice("success", "The letter is in the queue again."),
     "password_change_required": Notice("warning", "Choose a new password before you go on: an administrator wants it."),
+    "second_factor_off": Notice("success", "The second step is off. Your password alone signs you in."),
+    "second_factor_required": Notice(
+        "warning", "Administrators of this site need a second step. Turn it on, and the admin area is open to you."
+    ),
+    "second_factor_removed": Notice("success", "The second step is off. A password alone signs this person in again."),
+    "sign_in_again": Notice("info", "That took too long, or something changed meanwhile. Begin again, please."),
     "signed_in_again": Notice("success", "Thank you, it is you. You can go on."),
 }

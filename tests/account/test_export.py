@@ -24,12 +24,16 @@ SECRET = {
     "users": {"password"},
     "sessions": {"secret"},
     "mail_links": {"secret", "password", "fingerprint"},
+    "authenticators": {"secret"},
+    "recovery_codes": {"digest"},
 }
 # What tells nothing about the person: counts and keys of ours, and what stands beside it in another form.
 OURS = {
     "users": {"email_key", "search_text"},
     "sessions": {"user_id", "generation", "confirmed", "handed_at"},
     "mail_links": {"user_id", "email_key"},
+    "authenticators": {"user_id", "last_step"},
+    "recovery_codes": {"user_id"},
     "letters": {"user_id", "facts", "text", "html", "error", "attempts", "next_try_at"},
     "audit_events": {"user_id", "actor_id", "request_id"},
     "notes": {"owner_id", "search_text"},  # notes

@@ -190,7 +190,7 @@ async def test_links_of_others_stay_good() -> None:
 async def test_invitation_leads_to_the_first_password() -> None:
     """v5.0.0-6.4.1: an admin makes the account, nobody but its owner ever knows a password."""
     person = await make_user(password="nobody knows this one")
-    raw = await link_of(person, links.INVITE, fingerprint=recovery.fingerprint(await stored(person.id)))
+    raw = await link_of(person, links.INVITE, fingerprint=passwords.fingerprint(await stored(person.id)))
 
     assert await recovery.reset(raw, NEW)
 

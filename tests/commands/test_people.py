@@ -19,6 +19,7 @@ from app.auth import passwords
 from app.auth.models import session_rows, user_rows
 from tests.support.environment import ROOT
 from tests.support.people import Person, make_user, start_session
+from tests.support.phone import is_on, with_a_phone
 
 GOOD = "a passphrase of the operator"
 
@@ -134,7 +135,7 @@ def read_until(terminal: int, seen: bytes, awaited: bytes) -> bytes:
     return seen
 
 
-@pytest.mark.parametrize("command", ["promote", "deactivate", "end-sessions"])
+@pytest.mark.parametrize("command", ["promote", "deactivate", "end-sessions", "remove-second-factor"])
 def test_unknown_address_is_one_line(here: Any, command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command, "nobody@example.com"]) == 1
     assert capsys.readouterr().err == "lanyard: there is no account with this address\n"
@@ -180,6 +181,20 @@ def test_end_sessions_leaves_the_account_open(here: Any, capsys: pytest.CaptureF
 
     assert here(only_user).is_active
     assert here(lambda: db.fetch_value(sa.select(session_rows.c.revoked_for))) == events.ENDED_BY_ADMIN
+
+
+def test_second_step_is_turned_off_for_who_lost_everything(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    admin: Person = here(lambda: make_user(role="admin"))  # the only one: nobody else could do it
+    here(lambda: with_a_phone(admin))
+
+    codes = main(["remove-second-factor", admin.email]), main(["remove-second-factor", admin.email])
+
+    first, second = capsys.readouterr().out.splitlines()
+    assert codes == (0, 0)
+    assert first.endswith("is signed in by the password alone now.")
+    assert second.endswith("was signed in by the password alone already.")
+    assert not here(lambda: is_on(admin))
+    assert here(trail)[-1] == (events.SECOND_FACTOR_REMOVED, None)
 
 
 @pytest.mark.parametrize("command", [["promote", "a@example.com"], ["seed"], ["create-admin"]])

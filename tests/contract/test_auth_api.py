@@ -88,7 +88,7 @@ async def test_unknown_fields_are_422(client: Visitor) -> None:
         (b"[]", "application/json", 422),
         (b"null", "application/json", 422),
         (b"", "application/json", 422),
-        (b'{"email": "a@example.com", "password": "x"}', "application/problem+json", 401),
+        (b'{"email": "a@example.com", "password": "x"}', "application/problem+json", 415),
     ],
 )
 async def test_body_that_is_no_json_is_refused(

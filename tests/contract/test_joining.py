@@ -348,7 +348,7 @@ async def test_invited_person_chooses_a_first_password(client: Visitor) -> None:
     person = await make_user(password="nobody knows this one")
     encoded = await db.fetch_value(sa.select(user_rows.c.password).where(user_rows.c.id == person.id))
     async with db.transaction() as tx:
-        values = {"user_id": person.id, "fingerprint": recovery.fingerprint(encoded)}
+        values = {"user_id": person.id, "fingerprint": passwords.fingerprint(encoded)}
         raw = links.token(await links.make(tx, links.INVITE, db.utcnow(), **values))
 
     page = await client.visit(f"/reset-password?token={raw}")

@@ -1,0 +1,38 @@
+"""POST /api/auth/login/code: the second half of a sign-in, for programs.
+
+Chapter: "The same doors for programs".
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from ravyn import Request, post
+
+from app.auth import challenges, guards
+from app.auth.api import Tokens, in_the_body
+from app.mfa import factors
+from app.web.json_response import JSONResponse
+
+
+class CodeRequest(BaseModel):
+    """`ticket`: from the answer of /api/auth/login. `code`: of the authenticator, or a recovery code."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    ticket: str = Field(min_length=1, max_length=200)
+    code: str = Field(min_length=1, max_length=100)
+
+
+@post(status_code=200)
+async def sign_in(request: Request, data: CodeRequest) -> Any:
+    """The token pair for a ticket and a code; no cookie is set."""
+    try:
+        signed_in = await factors.sign_in(data.ticket, data.code)
+    except factors.TicketGone:
+        return challenges.unauthorized(request, token_sent=False, detail="Sign in again.", error="ticket_expired")
+    if signed_in is None:
+        return challenges.unauthorized(request, token_sent=False, detail="Invalid code.")
+    return JSONResponse(in_the_body(signed_in.pair))
+
+
+route_patterns = [guards.public("/api/auth/login/code", sign_in, answers={200: Tokens})]

@@ -1,0 +1,61 @@
+"""Codes: what an authenticator shows for a secret and a time, and recovery codes. Pure, but for random bits.
+
+Chapter: "The life of an account". Source: RFC 6238, RFC 4226; NIST SP 800-63B-4 sections 3.1.2 and 3.1.4; v5.0.0-6.5.*.
+"""
+
+import base64
+import hashlib
+import hmac
+import secrets
+from datetime import datetime
+
+import pyotp
+import segno
+
+STEP = 30  # seconds that a code is shown for
+DRIFT = 1  # steps before and after: clocks differ, and typing takes a while
+RECOVERY = 10  # codes in a set
+RECOVERY_BYTES = 15  # 120 bits: beyond guessing, so a plain digest of it may be kept (v5.0.0-6.5.2)
+
+
+def secret_of(bits: str) -> str:
+    """160 bits in base32, as RFC 4226 section 4 asks for, out of at least as many that are random and secret."""
+    return base64.b32encode(hashlib.sha256(bits.encode()).digest()[:20]).decode()
+
+
+def address(secret: str, email: str, issuer: str) -> str:
+    """What an authenticator reads: `otpauth://totp/...`."""
+    return pyotp.TOTP(secret).provisioning_uri(name=email, issuer_name=issuer)
+
+
+def picture(text: str) -> str:
+    """The text as a QR code, SVG of any size and without style; black on white, for cameras, in the dark too."""
+    return segno.make(text, error="m", micro=False).svg_inline(dark="#000", light="#fff", omitsize=True)
+
+
+def step(secret: str, code: str, now: datetime) -> int | None:
+    """The step of 30 seconds whose code this is, around now; None for a wrong one. `now`: the server's time."""
+    here = int(now.timestamp()) // STEP
+    fits = [
+        number
+        for number in range(here - DRIFT, here + DRIFT + 1)
+        if hmac.compare_digest(pyotp.TOTP(secret).generate_otp(number).encode(), code.encode())
+    ]
+    return fits[-1] if fits else None
+
+
+def digits(typed: str) -> str | None:
+    """Six digits, with or without spaces; None for what can only be a recovery code."""
+    code = "".join(typed.split())
+    return code if len(code) == 6 and code.isascii() and code.isdigit() else None
+
+
+def new_recovery_codes() -> list[str]:
+    """A set of ten: 24 letters and digits in four groups."""
+    made = [base64.b32encode(secrets.token_bytes(RECOVERY_BYTES)).decode().lower() for _ in range(RECOVERY)]
+    return ["-".join(code[at : at + 6] for at in range(0, 24, 6)) for code in made]
+
+
+def digest(typed: str) -> str:
+    """What is kept of a recovery code; spaces, dashes and case do not count."""
+    return hashlib.sha256("".join(typed.split()).replace("-", "").lower().encode("utf-8", "replace")).hexdigest()

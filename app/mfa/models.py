@@ -1,0 +1,57 @@
+"""Tables of the second factor. Rows are written in `factors` alone.
+
+Chapter: "The life of an account".
+"""
+
+from typing import Any
+
+import edgy
+import sqlalchemy as sa
+
+from app import db
+from app.db import moment
+
+f: Any = edgy.fields
+
+
+class Authenticator(edgy.StrictModel):
+    """What somebody's phone and we have in common.
+
+    `secret` is encrypted under a key of its own (see `keys.encrypt`): unlike a password it has to be read again.
+    `last_step`: of the last code that was good, counted in 30 seconds since 1970; no code counts twice.
+    """
+
+    id = f.UUIDField(primary_key=True, default=db.uuid7)
+    user_id = f.UUIDField(unique=True)
+    secret = f.CharField(max_length=255, secret=True, exclude=True)
+    last_step = f.IntegerField()
+    created_at = moment()
+
+    class Meta:
+        registry = db.registry
+        tablename = "authenticators"
+        constraints = [
+            sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_authenticators_user_id", ondelete="CASCADE"),
+        ]
+
+
+class RecoveryCode(edgy.StrictModel):
+    """A way in without the authenticator, once. `digest`: SHA-256 of 120 random bits, which nobody can guess back."""
+
+    id = f.UUIDField(primary_key=True, default=db.uuid7)
+    user_id = f.UUIDField()
+    digest = f.CharField(max_length=64, secret=True, exclude=True)
+    created_at = moment()
+    used_at = moment(null=True)
+
+    class Meta:
+        registry = db.registry
+        tablename = "recovery_codes"
+        indexes = [edgy.Index(fields=["user_id"], name="ix_recovery_codes_user_id")]
+        constraints = [
+            sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_recovery_codes_user_id", ondelete="CASCADE"),
+        ]
+
+
+authenticator_rows: Any = Authenticator.table
+recovery_rows: Any = RecoveryCode.table

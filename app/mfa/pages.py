@@ -1,0 +1,139 @@
+"""/login/code: the second half of a sign-in. /account/second-factor: turn it on and off, and recovery codes.
+
+Chapter: "The life of an account". Source: v5.0.0-6.3.3, v5.0.0-7.5.1.
+"""
+
+from collections.abc import Awaitable, Callable
+from textwrap import wrap
+from typing import Any
+from uuid import UUID
+
+from markupsafe import Markup
+from pydantic import BaseModel, Field
+from ravyn import Request, get, post
+
+from app.auth import challenges, cookies, guards, sessions, tickets
+from app.auth.challenges import see_other
+from app.auth.errors import ComeBack
+from app.mfa import codes, factors
+from app.web import forms, render, urls
+
+HERE = "/account/second-factor"
+WRONG = "That code is not right, was used already, or is over. Type the one that is shown now."
+
+
+class SignInForm(BaseModel):
+    code: str = Field(min_length=1, max_length=100)
+    next: str = ""
+
+
+class CodeForm(BaseModel):
+    code: str = Field(min_length=1, max_length=100)
+
+
+@get()
+async def sign_in_page(request: Request) -> Any:
+    to = urls.local_path(request.query_params.get("next"))
+    if request.user.is_authenticated:
+        return see_other(to)
+    if tickets.holder(cookies.held(request.scope)) is None:
+        return see_other("/login", next=to)
+    return _sign_in_page(request, to)
+
+
+@post(status_code=200)
+async def sign_in(request: Request) -> Any:
+    form = await forms.parse(request, SignInForm, bound=False)
+    to = urls.local_path(form.values.get("next"))
+    if form.data is None:
+        return _sign_in_page(request, to, status=422, errors=form.errors)
+    access, refresh = cookies.read(request.scope)
+    replaced = sessions.presented((access, "access"), (refresh, "refresh"))
+    try:
+        signed_in = await factors.sign_in(cookies.held(request.scope), form.data.code, replaced)
+    except factors.TicketGone:
+        return cookies.let_go(see_other("/login", next=to, notice="sign_in_again"))
+    except ComeBack as error:
+        return _sign_in_page(request, to, **challenges.later(request, error))
+    if signed_in is None:
+        return _sign_in_page(request, to, status=422, errors={"code": WRONG})
+    response = see_other("/dashboard", notice="account_kept") if signed_in.kept else see_other(to)
+    return cookies.let_go(cookies.remember(response, signed_in.pair))
+
+
+@get()
+async def overview(request: Request) -> Any:
+    return await _overview(request)
+
+
+@post(status_code=200)
+async def turn_on(request: Request) -> Any:
+    """The recovery codes, once: nothing of ours can show them again."""
+    form = await forms.parse(request, CodeForm)
+    user = request.user
+    if user.second_factor:
+        return see_other(HERE)
+    if form.data is None:
+        return await _overview(request, status=422, errors=form.errors)
+    try:
+        done = await factors.turn_on(user.id, user.sid, form.data.code)
+    except ComeBack as error:
+        return await _overview(request, **challenges.later(request, error))
+    if done is None:
+        return await _overview(request, status=422, errors={"code": WRONG})
+    return cookies.remember(_recovery_codes(request, done.recovery_codes, new=True), done.pair)
+
+
+@post(status_code=200)
+async def new_recovery_codes(request: Request) -> Any:
+    made = await _with_a_code(request, factors.new_recovery_codes)
+    return _recovery_codes(request, made, new=False) if isinstance(made, list) else made
+
+
+@post(status_code=303)
+async def turn_off(request: Request) -> Any:
+    done = await _with_a_code(request, factors.turn_off)
+    return see_other(HERE, notice="second_factor_off") if done is True else done
+
+
+async def _with_a_code(request: Request, do: Callable[[UUID, str], Awaitable[Any]]) -> Any:
+    """What `do` answers to a code that is good; else the page, with what is wrong."""
+    form = await forms.parse(request, CodeForm)
+    if form.data is None:
+        return await _overview(request, status=422, errors=form.errors)
+    try:
+        done = await do(request.user.id, form.data.code)
+    except ComeBack as error:
+        return await _overview(request, **challenges.later(request, error))
+    return done or await _overview(request, status=422, errors={"code": WRONG})
+
+
+def _sign_in_page(request: Request, to: str, status: int = 200, **context: Any) -> Any:
+    context = {"errors": {}, "error": "", **context}
+    return render.page(request, "mfa/sign_in.html", status, form={"next": to}, **context)
+
+
+async def _overview(request: Request, status: int = 200, **context: Any) -> Any:
+    user, context = request.user, {"errors": {}, "error": "", **context}
+    if user.second_factor:
+        left = await factors.recovery_codes_left(user.id)
+        return render.page(request, "mfa/on.html", status, left=left, **context)
+    secret = await factors.offer(user.sid)
+    address = codes.address(secret, user.email, render.APP_NAME)
+    picture = Markup(codes.picture(address))  # noqa: S704 - made of our own text by the library, nothing typed in it
+    context |= {"address": address, "picture": picture, "secret": " ".join(wrap(secret, 4))}
+    return render.page(request, "mfa/off.html", status, **context)
+
+
+def _recovery_codes(request: Request, made: list[str], *, new: bool) -> Any:
+    return render.page(request, "mfa/recovery_codes.html", recovery_codes=made, new=new)
+
+
+route_patterns = [
+    guards.public("/login/code", sign_in_page),
+    guards.public("/login/code", sign_in),
+    guards.private(HERE, overview, guards.RecentLogin),
+    guards.private(HERE, turn_on, guards.RecentLogin),
+    guards.private(f"{HERE}/recovery-codes", new_recovery_codes, guards.RecentLogin),
+    guards.private(f"{HERE}/off", turn_off, guards.RecentLogin),
+]

@@ -1,0 +1,97 @@
+"""The second step of signing in, in a browser: a phone beside it, and the day the phone is lost."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from app import db
+from app.auth import cookies
+from e2e.support.people import sign_in
+from tests.support import secrets
+from tests.support.mailbox import arrived
+from tests.support.people import Person
+from tests.support.phone import Phone
+from tests.support.server import Server
+
+
+@pytest.fixture(params=[True, False], ids=["with scripts", "without scripts"])
+def page(request: pytest.FixtureRequest, new_context: Callable[..., BrowserContext]) -> Page:
+    return new_context(java_script_enabled=request.param).new_page()
+
+
+def enter(page: Page, person: Person) -> None:
+    page.get_by_label("E-mail").fill(person.email)
+    page.get_by_label("Password", exact=True).fill(person.password)
+    page.get_by_role("button", name="Sign in").click()
+
+
+def type_code(page: Page, code: str, button: str) -> None:
+    page.get_by_label("Code", exact=True).fill(code)
+    page.get_by_role("button", name=button).click()
+
+
+def turn_on(page: Page) -> Phone:
+    """Through the pages: from the account to the recovery codes."""
+    page.goto("/account")
+    page.get_by_role("link", name="Second step").click()
+    phone = Phone((page.locator("code.secret").text_content() or "").replace(" ", ""))
+    type_code(page, phone.shows(db.utcnow()), "Turn on")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your recovery codes")
+    phone.recovery_codes = page.locator(".codes code").all_text_contents()
+    secrets.keep(*phone.recovery_codes)
+    assert len(phone.recovery_codes) == 10
+    return phone
+
+
+def test_phone_is_asked_for_from_then_on(page: Page, server: Server, person: Person) -> None:
+    sign_in(page.context, server, person)
+    phone = turn_on(page)
+    page.get_by_role("link", name="I have kept them").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("The second step")
+    page.get_by_role("button", name="Sign out").click()
+    assert arrived(server, person.email, "Your second step is on")
+
+    page.goto("/account/sessions")
+    enter(page, person)
+    expect(page.get_by_role("heading", level=1)).to_have_text("Second step")
+    expect(page.get_by_label("Code", exact=True)).to_be_focused()
+    type_code(page, "000000", "Sign in")
+    expect(page.get_by_role("alert")).to_contain_text("That code is not right")
+    type_code(page, phone.shows(db.utcnow(), seconds=30), "Sign in")  # the one of now has turned it on
+
+    expect(page.get_by_role("heading", level=1)).to_have_text("Devices")
+    assert cookies.ticket_name() not in {cookie["name"] for cookie in page.context.cookies()}
+
+
+def test_lost_phone_a_recovery_code_and_the_password_alone_again(page: Page, server: Server, person: Person) -> None:
+    sign_in(page.context, server, person)
+    phone = turn_on(page)
+    page.context.clear_cookies()
+    page.goto("/login")
+    enter(page, person)
+    type_code(page, phone.recovery_codes[0], "Sign in")
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Hello, {person.name}")
+
+    page.goto("/account/second-factor")
+    expect(page.get_by_text("You have 9 of 10 recovery codes left.")).to_be_visible()
+    type_code(page, phone.recovery_codes[1], "Turn off the second step")
+    expect(page.get_by_role("status")).to_have_text("The second step is off. Your password alone signs you in.")
+
+    page.context.clear_cookies()
+    page.goto("/login")
+    enter(page, person)
+    expect(page.get_by_role("heading", level=1)).to_have_text(f"Hello, {person.name}")
+
+
+def test_codes_of_the_page_before_are_not_shown_by_the_back_button(page: Page, server: Server, person: Person) -> None:
+    """Somebody at the same screen after the sign-out must not find them."""
+    sign_in(page.context, server, person)
+    phone = turn_on(page)
+    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("status")).to_have_text("You are signed out.")
+
+    for _ in range(3):
+        page.go_back()
+        assert not any(code in page.content() for code in phone.recovery_codes)
