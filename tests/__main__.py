@@ -1,30 +1,52 @@
-"""All tests (`make test`): SQLite and the browser where one can watch, and beside them the half on PostgreSQL.
+"""All tests (`make test`): on SQLite where one can watch, and beside them the half on PostgreSQL, then the browser.
 
     python -m tests [what pytest takes]
 
-Both wait for processes and disks much of the time, so they share two cores well.
+Both wait for processes and disks much of the time, so they share two cores well. With the path of a test among the
+arguments that one alone is run, on both databases.
 """
 
+import os
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
+from threading import Thread
 from typing import IO
+
+PYTEST = [sys.executable, "-m", "pytest"]
+NO_TESTS = 5  # pytest's exit code where `-k` fits none
 
 
 def main(arguments: list[str]) -> int:
-    with tempfile.TemporaryFile("w+") as said:
-        # It takes T from MAKEFLAGS, and Ctrl-C like everybody else in this terminal.
-        with subprocess.Popen(["make", "postgresql"], stdout=said, stderr=subprocess.STDOUT) as beside:
-            here = subprocess.run([sys.executable, "-m", "pytest", *arguments]).returncode
-            print("\nPostgreSQL:", flush=True)
-            there = beside.wait()
-        show(said)
-    return here or there
+    one = any(Path(argument.partition("::")[0]).exists() for argument in arguments)
+    # `make` takes T from MAKEFLAGS. Every process gets Ctrl-C, like all others in this terminal.
+    beside = [["make", "postgresql"]] + ([] if one else [[*PYTEST, "e2e", *arguments]])
+    codes: list[int] = []
+    with tempfile.TemporaryFile() as said:
+        work = Thread(target=run_all, args=(beside, said, codes), daemon=True)
+        work.start()
+        codes.append(subprocess.run([*PYTEST, *([] if one else ["tests"]), *arguments]).returncode)
+        told = 0
+        while work.is_alive():
+            work.join(0.5)
+            told += show(said.fileno(), told)
+        show(said.fileno(), told)
+    failed = [code for code in codes if code not in (0, NO_TESTS)]
+    return failed[0] if failed else min(codes)
 
 
-def show(said: IO[str]) -> None:
-    said.seek(0)
-    print(said.read(), end="")
+def run_all(commands: list[list[str]], said: IO[bytes], codes: list[int]) -> None:
+    for command in commands:
+        codes.append(subprocess.run(command, stdout=said, stderr=subprocess.STDOUT).returncode)
+
+
+def show(file: int, told: int) -> int:
+    """Print what was said beyond that place; how much it was."""
+    text = os.pread(file, 1 << 24, told)
+    sys.stdout.buffer.write(text)
+    sys.stdout.flush()
+    return len(text)
 
 
 if __name__ == "__main__":
