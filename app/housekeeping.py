@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from app import db, logs
 from app.auth import badges, closing, counters, links, sessions
 from app.mail import outbox
-from app.mfa import factors
+from app.mfa import upkeep
 
 log = logs.get("housekeeping")
 
@@ -49,6 +49,6 @@ async def run() -> dict[str, int]:
 
     And encrypt anew what an older secret did, so that the last step of `rotate-keys` leaves nothing unreadable.
     """
-    await factors.encrypt_anew()
+    await upkeep.encrypt_anew()
     now = await db.fetch_value(sa.select(db.now()))
     return {name: await task(now) for name, task in TASKS.items()}

@@ -37,6 +37,7 @@ from app.mail.message import Composer
 from app.mfa import api as mfa_api
 from app.mfa import letters as mfa_letters
 from app.mfa import pages as mfa_pages
+from app.mfa import passkey_pages
 from app.notes import api as notes_api
 from app.notes import pages as notes_pages
 from app.notes import store as notes_store
@@ -50,8 +51,8 @@ from app.web.origin import SameOrigin, TrustedHost
 
 # Of two routes that fit an address the first one counts: /admin/users/new is no person's id.
 FEATURES: tuple[Any, ...] = (
-    ops_pages, home_pages, auth_api, auth_pages, joining_pages, mfa_pages, mfa_api, account_pages, account_email,
-    devices, export, well_known, admin_downloads, admin_letters, admin_actions, admin_pages, admin_api,
+    ops_pages, home_pages, auth_api, auth_pages, joining_pages, mfa_pages, passkey_pages, mfa_api, account_pages,
+    account_email, devices, export, well_known, admin_downloads, admin_letters, admin_actions, admin_pages, admin_api,
     notes_pages, notes_api,  # notes
     learn_pages,  # learn
 )  # fmt: skip

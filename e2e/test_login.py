@@ -103,7 +103,7 @@ def test_password_manager_finds_both_fields(page: Page) -> None:
 
     email, password = page.get_by_label("E-mail"), page.get_by_label("Password", exact=True)
 
-    expect(email).to_have_attribute("autocomplete", "username")
+    expect(email).to_have_attribute("autocomplete", "username webauthn")
     expect(email).to_have_attribute("type", "email")
     expect(password).to_have_attribute("autocomplete", "current-password")
     expect(password).to_have_attribute("type", "password")

@@ -16,13 +16,25 @@ from app.auth import joining_pages, pages, passwords, throttle, tokens
 from app.db import sqlite
 from app.db.database import ANSWER_SECONDS, POOL_SECONDS, TRANSACTION_SECONDS
 from app.mail import sender, transport
-from app.mfa import codes
+from app.mfa import codes, passkey_pages
 from app.mfa import pages as mfa_pages
 from app.settings import ROOT, Settings
 from app.web import addresses, headers
 
 TEXT = (ROOT / "docs" / "decisions.md").read_text()
-CRYPTOGRAPHIC = {"hashlib", "hmac", "secrets", "random", "jwt", "cryptography", "argon2", "bcrypt", "passlib", "ssl"}
+CRYPTOGRAPHIC = {
+    "hashlib",
+    "hmac",
+    "secrets",
+    "random",
+    "jwt",
+    "cryptography",
+    "argon2",
+    "bcrypt",
+    "passlib",
+    "ssl",
+    "webauthn",
+}
 UNITS = {"seconds": 1, "minutes": 60, "days": 86400, "s": 1}
 
 
@@ -88,11 +100,12 @@ def test_what_an_admin_may_change_is_in_the_table() -> None:
 def test_doors_ask_for_nothing_but_what_the_page_names() -> None:
     forms = (pages.LoginForm, pages.StepUpForm, joining_pages.NewPassword, joining_pages.Confirmation)
 
-    asked = {name for form in (*forms, mfa_pages.SignInForm) for name in form.model_fields}
-    assert asked == {"email", "password", "code", "token", "next"}  # the last one: where to go afterwards
+    asked = {name for form in (*forms, mfa_pages.SignInForm, passkey_pages.SignedForm) for name in form.model_fields}
+    assert asked == {"email", "password", "code", "credential", "token", "next"}  # the last one: where to go afterwards
     assert list(table("Ways to prove who one is")) == [
         f"password of {default('password_min_length')} characters or more",
         "link mailed to a confirmed address",
+        "passkey (WebAuthn) that its device unlocked for its owner",
         "code of an authenticator (RFC 6238)",
         f"recovery code, {8 * codes.RECOVERY_BYTES} random bits",
     ]

@@ -19,7 +19,7 @@ from app.audit.models import event_rows
 from app.auth import guards
 from app.auth.models import link_rows, session_rows, user_rows
 from app.mail.models import letter_rows
-from app.mfa.models import authenticator_rows, recovery_rows
+from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
 from app.web import forms, render
 
 Source = Callable[[UUID], AsyncIterator[Mapping[str, Any]]]
@@ -32,6 +32,7 @@ TABLES: dict[str, tuple[Any, Any, set[str]]] = {
     "links": (link_rows, link_rows.c.user_id, {"user_id", "secret", "password", "fingerprint", "email_key"}),
     "authenticators": (authenticator_rows, authenticator_rows.c.user_id, {"user_id", "secret", "last_step"}),
     "recovery_codes": (recovery_rows, recovery_rows.c.user_id, {"user_id", "digest"}),
+    "passkeys": (passkey_rows, passkey_rows.c.user_id, {"user_id", "credential", "public_key", "uses"}),
     "letters": (
         letter_rows,
         letter_rows.c.user_id,

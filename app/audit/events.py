@@ -52,6 +52,9 @@ SECOND_FACTOR_FAILED = "second_factor_failed"
 SECOND_FACTOR_REMOVED = "second_factor_removed"
 RECOVERY_CODE_USED = "recovery_code_used"
 RECOVERY_CODES_MADE = "recovery_codes_made"
+PASSKEY_ADDED = "passkey_added"
+PASSKEY_REMOVED = "passkey_removed"
+PASSKEY_REFUSED = "passkey_refused"
 USER_INVITED = "user_invited"
 PASSWORD_RESET_SENT = "password_reset_sent"  # noqa: S105
 PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105
@@ -99,6 +102,9 @@ WORDS = {
     SECOND_FACTOR_REMOVED: "An administrator turned the second step of signing in off",
     RECOVERY_CODE_USED: "A recovery code was used",
     RECOVERY_CODES_MADE: "New recovery codes were made",
+    PASSKEY_ADDED: "A passkey was added",
+    PASSKEY_REMOVED: "A passkey was removed",
+    PASSKEY_REFUSED: "A passkey of this account was shown, and was not good",
     USER_INVITED: "Invited: a link to choose the first password was mailed",
     PASSWORD_RESET_SENT: "An administrator had a link to choose a new password mailed",
     PASSWORD_CHANGE_REQUIRED: "An administrator wants the password changed",

@@ -12,6 +12,7 @@ The way of a request, in one screen:
     a mailed link                      GET shows a button; POST -> links.use, once -> an account, a new password
     POST /login                        forms.parse -> accounts.login -> sessions.start -> cookies.remember
     the same with a second factor      accounts.login -> cookies.hold a ticket -> /login/code (mfa) -> accounts.start
+    POST /login/passkey                mfa.passkeys.sign_in -> accounts.start
     POST /account/password             guards.RecentLogin -> credentials.change_password: one transaction, new session
     an old refresh token               judge says REUSE -> the session is revoked and committed -> then the 401
 

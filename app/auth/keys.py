@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -69,13 +70,27 @@ def sealed(label: str, message: str, mac: str) -> bool:
     return any(hmac.compare_digest(mac.encode(), ours.encode()) for ours in macs)
 
 
+def stamp(label: str, message: str, ends: datetime) -> str:
+    """A seal that is good until then: `seconds since 1970.MAC`."""
+    until = int(ends.timestamp())
+    return f"{until}.{seal(label, f'{message} {until}')}"
+
+
+def stamped(label: str, message: str, given: str, now: datetime) -> bool:
+    """Is it our stamp on this message, and still good?"""
+    until, _, mac = given.partition(".")
+    if not (until.isascii() and until.isdigit() and len(until) <= 12 and now.timestamp() < int(until)):
+        return False
+    return sealed(label, f"{message} {until}", mac)
+
+
 def encrypt(label: str, text: str, *, of: str) -> str:
     """The text as nobody reads it without our secret: AES-256-GCM, a random nonce (v5.0.0-11.3.2, v5.0.0-11.3.4).
 
     Whose it is (`of`) is authenticated with it: moved to another row it cannot be read. Begins with `written_by`.
     """
     nonce = secrets.token_bytes(12)
-    return written_by(label) + _b64(
+    return written_by(label) + b64(
         nonce + _cipher(get_settings().secret_key, label).encrypt(nonce, text.encode(), of.encode())
     )
 
@@ -86,7 +101,7 @@ def decrypt(label: str, written: str, *, of: str) -> str | None:
     for secret in get_settings().secret_keys:
         if _name(secret, label) == name:
             try:
-                raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+                raw = unb64(text)
                 return _cipher(secret, label).decrypt(raw[:12], raw[12:], of.encode()).decode()
             except (ValueError, InvalidTag):
                 return None
@@ -96,6 +111,16 @@ def decrypt(label: str, written: str, *, of: str) -> str | None:
 def written_by(label: str) -> str:
     """How everything begins that is encrypted for this purpose under the secret of now."""
     return f"{_name(get_settings().secret_key, label)}."
+
+
+def b64(raw: bytes) -> str:
+    """base64url without padding (RFC 7515 section 2)."""
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def unb64(text: str) -> bytes:
+    """Errors: ValueError."""
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def derive(secret: str, label: str) -> bytes:
@@ -112,7 +137,7 @@ def _ring() -> dict[str, Key]:
 
 @cache
 def _key(secret: str, algorithm: str) -> Key:
-    kid = _b64(derive(secret, f"kid {algorithm}"))[:12]
+    kid = b64(derive(secret, f"kid {algorithm}"))[:12]
     if algorithm == "EdDSA":
         private = Ed25519PrivateKey.from_private_bytes(derive(secret, "ed25519"))
         return Key(kid, algorithm, private, private.public_key())
@@ -124,12 +149,8 @@ def _cipher(secret: str, label: str) -> AESGCM:
 
 
 def _name(secret: str, label: str) -> str:
-    return _b64(derive(secret, f"name {label}"))[:12]
+    return b64(derive(secret, f"name {label}"))[:12]
 
 
 def _mac(secret: str, label: str, message: str) -> str:
-    return _b64(hmac.digest(derive(secret, label), message.encode(), hashlib.sha256))
-
-
-def _b64(raw: bytes) -> str:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return b64(hmac.digest(derive(secret, label), message.encode(), hashlib.sha256))

@@ -30,7 +30,7 @@ from app.web import client
 TRIES = 3  # a rotation that lost its race is judged again this often
 QUICK = timedelta(seconds=5)
 KEPT = timedelta(days=30)  # after its end
-MARKER, MARKER_SECONDS = "ask again", 60
+MARKER, MARKER_LASTS = "ask again", timedelta(seconds=60)
 # Hands out nothing and ends nothing, but belongs in the trail.
 REMARKABLE = {Verdict.INVALID: events.REFRESH_FROM_THE_FUTURE, Verdict.ASK_AGAIN: events.SESSION_ASKED_AGAIN}
 
@@ -174,10 +174,7 @@ def presented(*raws: tuple[str | None, tokens.Kind]) -> list[AppToken]:
 
 def marker_fits(marker: str, token: AppToken, now: datetime) -> bool:
     """Was this very token told to ask again within the last minute?"""
-    expires, _, mac = marker.partition(".")
-    if not (expires.isascii() and expires.isdigit() and len(expires) <= 12 and now.timestamp() < int(expires)):
-        return False
-    return keys.sealed(MARKER, f"{token.sid} {token.gen} {expires}", mac)
+    return keys.stamped(MARKER, f"{token.sid} {token.gen}", marker, now)
 
 
 def _idle() -> timedelta:
@@ -185,8 +182,7 @@ def _idle() -> timedelta:
 
 
 def _marker(token: AppToken, now: datetime) -> str:
-    expires = int(now.timestamp()) + MARKER_SECONDS
-    return f"{expires}.{keys.seal(MARKER, f'{token.sid} {token.gen} {expires}')}"
+    return keys.stamp(MARKER, f"{token.sid} {token.gen}", now + MARKER_LASTS)
 
 
 def _jti_fits(token: AppToken, row: Any) -> bool:

@@ -153,21 +153,6 @@ async def recovery_codes_left(user_id: UUID) -> int:
     return int(await db.fetch_value(left))
 
 
-async def encrypt_anew() -> int:
-    """What an older secret has encrypted, under the one of now, so that the old one can go; how many. Housekeeping."""
-    table, done = authenticator_rows, 0
-    old = ~table.c.secret.startswith(keys.written_by(LABEL), autoescape=True)
-    for row in await db.fetch_all(sa.select(table.c.id, table.c.user_id, table.c.secret).where(old)):
-        secret = keys.decrypt(LABEL, row.secret, of=str(row.user_id))
-        if secret is None:
-            log.error("authenticator_unreadable", user=logs.pseudonym(row.user_id))
-            continue
-        anew = keys.encrypt(LABEL, secret, of=str(row.user_id))
-        unchanged = sa.update(table).where(table.c.id == row.id, table.c.secret == row.secret)
-        done += await db.execute(unchanged.values(secret=anew))
-    return done
-
-
 async def _for_a_code(
     user: Any, code: str, then: Callable[[Any, datetime], Awaitable[T]], *, actor_id: UUID | None = None
 ) -> T | None:
@@ -203,7 +188,7 @@ async def _code_of_now(tx: Any, user_id: UUID, digits: str, at: datetime) -> boo
     row = await tx.fetch_one(sa.select(table).where(table.c.user_id == user_id))
     secret = keys.decrypt(LABEL, row.secret, of=str(user_id)) if row else None
     if secret is None:
-        log.error("authenticator_unreadable", user=logs.pseudonym(user_id))
+        log.error("factor_unreadable", user=logs.pseudonym(user_id))
         return False
     step = codes.step(secret, digits, at)
     if step is None:

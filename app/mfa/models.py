@@ -1,4 +1,4 @@
-"""Tables of the second factor. Rows are written in `factors` alone.
+"""Tables of authenticators, recovery codes (written in `factors` alone) and passkeys (in `passkeys`).
 
 Chapter: "The life of an account".
 """
@@ -53,5 +53,31 @@ class RecoveryCode(edgy.StrictModel):
         ]
 
 
+class Passkey(edgy.StrictModel):
+    """A key pair of somebody's device: the public half, and the device's own name for it.
+
+    `credential` is base64url, `public_key` a COSE key (RFC 9053), encrypted so that no other can take its place. `uses`
+    is the device's counter, 0 for ever where it has none.
+    """
+
+    id = f.UUIDField(primary_key=True, default=db.uuid7)
+    user_id = f.UUIDField()
+    credential = f.CharField(max_length=1366, unique=True)
+    public_key = f.TextField()
+    uses = f.BigIntegerField(default=0)
+    name = f.CharField(max_length=80)
+    created_at = moment()
+    last_used_at = moment(null=True)
+
+    class Meta:
+        registry = db.registry
+        tablename = "passkeys"
+        indexes = [edgy.Index(fields=["user_id"], name="ix_passkeys_user_id")]
+        constraints = [
+            sa.ForeignKeyConstraint(["user_id"], ["users.id"], name="fk_passkeys_user_id", ondelete="CASCADE"),
+        ]
+
+
 authenticator_rows: Any = Authenticator.table
 recovery_rows: Any = RecoveryCode.table
+passkey_rows: Any = Passkey.table

@@ -59,6 +59,9 @@ NOTICES: dict[str, Notice] = {
         "warning", "Administrators of this site need a second step. Turn it on, and the admin area is open to you."
     ),
     "second_factor_removed": Notice("success", "The second step is off. A password alone signs this person in again."),
+    "passkey_added": Notice("success", "The passkey is added: from now on it signs you in."),
+    "passkey_removed": Notice("success", "The passkey is removed. Delete it on your device, too."),
+    "passkey_not_good": Notice("error", "That passkey did not sign you in. Use your password, or try once more."),
     "sign_in_again": Notice("info", "That took too long, or something changed meanwhile. Begin again, please."),
     "signed_in_again": Notice("success", "Thank you, it is you. You can go on."),
 }

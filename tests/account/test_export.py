@@ -34,6 +34,7 @@ OURS = {
     "mail_links": {"user_id", "email_key"},
     "authenticators": {"user_id", "last_step"},
     "recovery_codes": {"user_id"},
+    "passkeys": {"user_id", "credential", "public_key", "uses"},
     "letters": {"user_id", "facts", "text", "html", "error", "attempts", "next_try_at"},
     "audit_events": {"user_id", "actor_id", "request_id"},
     "notes": {"owner_id", "search_text"},  # notes

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 # Public on purpose. Whoever adds a route without a guard finds this list in the way.
 PUBLIC = {
-    "/", "/login", "/login/code", "/logout", "/auth/resume", "/undo-email-change", "/docs/swagger",
+    "/", "/login", "/login/code", "/login/passkey", "/logout", "/auth/resume", "/undo-email-change", "/docs/swagger",
     "/api/auth/login", "/api/auth/login/code", "/api/auth/refresh", "/api/auth/logout",
     "/register", "/register/sent", "/verify-email", "/verify-email/resend", "/verify-email/sent",
     "/forgot-password", "/forgot-password/sent", "/reset-password",
@@ -32,6 +32,7 @@ PUBLIC |= {"/learn", "/learn/patterns", "/learn/source/{name:path}", "/learn/{ch
 IMPERSONAL = {
     "/healthz", "/readyz", "/metrics", "/openapi.json",
     "/.well-known/jwks.json", "/.well-known/change-password", "/.well-known/security.txt",
+    "/.well-known/passkey-endpoints",
 }  # fmt: skip
 OPEN = ("Public", "Impersonal")
 PRIVATE = [row for row in route_table() if row["guard"] not in (*OPEN, "Developer")]  # see tests/dev

@@ -13,7 +13,7 @@ from app.auth import accounts, administration, credentials, keys, links, passwor
 from app.auth.administration import Outcome
 from app.auth.errors import SessionEnded, TooManyAttempts
 from app.auth.models import session_rows, user_rows
-from app.mfa import factors
+from app.mfa import factors, upkeep
 from app.mfa.models import authenticator_rows, recovery_rows
 from app.settings import get_settings
 from tests.support.clock import Clock
@@ -308,8 +308,8 @@ async def test_new_secret_of_the_site_takes_the_old_ones_work_over(
     clock.forward(seconds=30)
     assert await factors.sign_in(await ticket_of(person), phone.shows(clock.now))
 
-    assert await factors.encrypt_anew() == 1
-    assert await factors.encrypt_anew() == 0
+    assert await upkeep.encrypt_anew() == 1
+    assert await upkeep.encrypt_anew() == 0
 
     monkeypatch.setattr(settings, "verifying_secret_keys", "")
     clock.forward(seconds=30)
@@ -324,10 +324,10 @@ async def test_secret_that_nobody_can_read_leaves_the_recovery_codes(
     monkeypatch.setattr(get_settings(), "secret_key", "another secret of more than thirty-two random bytes")
     clock.forward(seconds=30)
 
-    assert await factors.encrypt_anew() == 0
+    assert await upkeep.encrypt_anew() == 0
     assert await factors.sign_in(await ticket_of(person), phone.shows(clock.now)) is None
     assert await factors.sign_in(await ticket_of(person), phone.recovery_codes[0])
-    assert "authenticator_unreadable" in [line["event"] for line in logged]
+    assert "factor_unreadable" in [line["event"] for line in logged]
 
 
 # v5.0.0-6.3.7

@@ -1,0 +1,37 @@
+"""After the site's secret has changed: what the old one encrypted is encrypted anew, so that it can be forgotten."""
+
+from collections.abc import Callable
+from typing import Any
+
+import sqlalchemy as sa
+
+from app import db, logs
+from app.auth import keys
+from app.mfa import factors, passkeys
+from app.mfa.models import authenticator_rows, passkey_rows
+
+log = logs.get("auth")
+
+# Table, its column, the label, and what each row is bound to.
+ENCRYPTED: tuple[tuple[Any, str, str, Callable[[Any], str]], ...] = (
+    (authenticator_rows, "secret", factors.LABEL, lambda row: str(row.user_id)),
+    (passkey_rows, "public_key", passkeys.LABEL, lambda row: passkeys.bound_to(row.user_id, row.credential)),
+)
+
+
+async def encrypt_anew() -> int:
+    """Everything that is not written under the secret of now; how many rows. For the housekeeping."""
+    done = 0
+    for table, column, label, whose in ENCRYPTED:
+        old = ~table.c[column].startswith(keys.written_by(label), autoescape=True)
+        for row in await db.fetch_all(sa.select(table).where(old)):
+            written = getattr(row, column)
+            text = keys.decrypt(label, written, of=whose(row))
+            if text is None:
+                log.error("factor_unreadable", user=logs.pseudonym(row.user_id))
+                continue
+            anew = {column: keys.encrypt(label, text, of=whose(row))}
+            done += await db.execute(
+                sa.update(table).where(table.c.id == row.id, table.c[column] == written).values(anew)
+            )
+    return done

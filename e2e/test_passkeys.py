@@ -1,0 +1,140 @@
+"""Passkeys in a browser that has a device for them: Chromium's own virtual authenticator."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, CDPSession, Page, expect
+
+from e2e.support.people import let_an_hour_pass, sessions_of, sign_in
+from tests.support.mailbox import arrived
+from tests.support.people import Person
+from tests.support.server import Server
+
+
+class Phone:
+    """A phone that unlocks for its owner, or (`verifies=False`) for nobody."""
+
+    def __init__(self, page: Page) -> None:
+        self.session: CDPSession = page.context.new_cdp_session(page)
+        self.session.send("WebAuthn.enable", {"enableUI": False})
+        options = {
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True,
+            "isUserVerified": True, "automaticPresenceSimulation": True,
+        }  # fmt: skip
+        self.id = self.session.send("WebAuthn.addVirtualAuthenticator", {"options": options})["authenticatorId"]
+
+    def verifies(self, owner: bool) -> None:
+        self.session.send("WebAuthn.setUserVerified", {"authenticatorId": self.id, "isUserVerified": owner})
+
+    def kept(self) -> list[dict[str, Any]]:
+        return list(self.session.send("WebAuthn.getCredentials", {"authenticatorId": self.id})["credentials"])
+
+
+@pytest.fixture
+def mine(new_context: Callable[..., BrowserContext], server: Server, person: Person) -> Page:
+    context = new_context()
+    sign_in(context, server, person)
+    return context.new_page()
+
+
+def add(page: Page, name: str = "") -> None:
+    page.goto("/account")
+    page.get_by_role("link", name="Passkeys").click()
+    if name:
+        page.get_by_label("Name").fill(name)
+    page.get_by_role("button", name="Add a passkey").click()
+
+
+def test_added_and_used_to_sign_in_and_removed(mine: Page, server: Server, person: Person) -> None:
+    phone = Phone(mine)
+    add(mine, "My phone")
+    expect(mine.get_by_role("status")).to_contain_text("The passkey is added")
+    expect(mine.get_by_role("heading", name="My phone")).to_be_visible()
+    assert arrived(server, person.email, "A passkey was added")
+    assert [(key["rpId"], key["userName"]) for key in phone.kept()] == [("localhost", person.email)]
+
+    sign_in_by_button(mine, "/account/sessions")
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Devices")
+
+    mine.goto("/account/passkeys")
+    expect(mine.get_by_text("last used")).to_be_visible()
+    mine.get_by_role("link", name="Remove the passkey My phone").click()
+    mine.get_by_role("button", name="Remove").click()
+    expect(mine.get_by_role("status")).to_contain_text("The passkey is removed")
+
+    sign_in_by_button(mine)
+    expect(mine.get_by_text("That passkey did not sign you in")).to_be_visible()
+
+
+def sign_in_by_button(page: Page, to: str = "/dashboard") -> None:
+    """In a browser that offers no passkey at the field of the address."""
+    page.context.add_init_script("delete PublicKeyCredential.isConditionalMediationAvailable")
+    page.context.clear_cookies()
+    page.goto(f"/login?next={to}")
+    page.get_by_role("link", name="Use a passkey").click()
+    page.get_by_role("button", name="Continue").click()
+
+
+def test_offered_at_the_field_of_the_address(mine: Page) -> None:
+    """The person picks it there; the virtual device does so by itself."""
+    Phone(mine)
+    add(mine)
+    expect(mine.get_by_role("status")).to_contain_text("The passkey is added")
+    mine.context.clear_cookies()
+
+    mine.goto("/login?next=/account")
+
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Your account")
+
+
+def test_phone_that_does_not_know_its_owner_signs_nobody_in(mine: Page, server: Server, person: Person) -> None:
+    phone = Phone(mine)
+    add(mine)
+    expect(mine.get_by_role("status")).to_contain_text("The passkey is added")
+    phone.verifies(False)
+    before = len(sessions_of(server, person))
+
+    sign_in_by_button(mine)
+
+    expect(mine.get_by_text("No passkey was given")).to_be_visible()
+    assert len(sessions_of(server, person)) == before
+
+
+def test_same_phone_is_not_added_twice(mine: Page) -> None:
+    Phone(mine)
+    add(mine)
+    expect(mine.get_by_role("status")).to_contain_text("The passkey is added")
+
+    mine.get_by_role("button", name="Add a passkey").click()
+
+    expect(mine.get_by_text("this device has one for this account already")).to_be_visible()
+
+
+def test_passkey_instead_of_the_password_to_confirm(mine: Page) -> None:
+    Phone(mine)
+    add(mine)
+    expect(mine.get_by_role("status")).to_contain_text("The passkey is added")
+    let_an_hour_pass(mine.context)
+
+    mine.goto("/account/delete")
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Confirm that it is you")
+    mine.get_by_role("link", name="Use a passkey").click()
+    mine.get_by_role("button", name="Continue").click()
+
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Delete your account?")
+
+
+def test_without_scripts_there_is_no_button_that_does_nothing(
+    new_context: Callable[..., BrowserContext], server: Server, person: Person
+) -> None:
+    context = new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/login/passkey")
+    expect(page.get_by_text("The browser has to know passkeys")).to_be_visible()
+    expect(page.get_by_role("button", name="Continue")).not_to_be_visible()
+
+    sign_in(context, server, person)
+    page.goto("/account/passkeys")
+    expect(page.get_by_text("To add a passkey the browser has to know them")).to_be_visible()
+    expect(page.get_by_role("button", name="Add a passkey")).not_to_be_visible()

@@ -1,0 +1,59 @@
+// Passkeys: lets the device sign what the page asks, puts that into the form, and sends it. See app/mfa/passkeys.py.
+
+const bytes = (text) =>
+  Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
+const base64url = (buffer) =>
+  btoa(String.fromCharCode(...new Uint8Array(buffer))).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+
+function understood(options) {
+  const known = (options.excludeCredentials ?? []).map((each) => ({ ...each, id: bytes(each.id) }));
+  const wanted = { ...options, challenge: new TextEncoder().encode(options.challenge) };
+  return options.user ? { ...wanted, user: { ...options.user, id: bytes(options.user.id) }, excludeCredentials: known } : wanted;
+}
+
+function written(credential) {
+  const response = {};
+  for (const name of ["clientDataJSON", "attestationObject", "authenticatorData", "signature", "userHandle"]) {
+    if (credential.response[name]) response[name] = base64url(credential.response[name]);
+  }
+  return JSON.stringify({ id: credential.id, rawId: credential.id, type: credential.type, response, clientExtensionResults: {} });
+}
+
+async function answered(options, ways = {}) {
+  const publicKey = understood(JSON.parse(options));
+  return written(await navigator.credentials[publicKey.user ? "create" : "get"]({ publicKey, ...ways }));
+}
+
+for (const form of document.querySelectorAll("form[data-passkey]")) {
+  if (!window.PublicKeyCredential) continue;
+  const told = form.querySelector("[role=alert]");
+  form.hidden = false;
+  document.querySelector("[data-without-passkeys]")?.remove();
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    told.hidden = true;
+    try {
+      form.elements.credential.value = await answered(form.dataset.passkey);
+      form.submit();
+    } catch {
+      told.hidden = false; // called off, or there is none for this site: the same to the page
+    }
+  });
+}
+
+// Offered among the names at the field of the address, where the browser can do that: the other page's form, sent from here.
+const elsewhere = document.querySelector("a[data-offered-passkey]");
+if (elsewhere && (await window.PublicKeyCredential?.isConditionalMediationAvailable?.())) {
+  const answer = await fetch(elsewhere.href);
+  const form = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("form[data-passkey]");
+  if (form) {
+    answered(form.dataset.passkey, { mediation: "conditional" }).then(
+      (credential) => {
+        form.elements.credential.value = credential;
+        document.body.append(document.adoptNode(form));
+        form.submit();
+      },
+      () => {}, // nobody chose it
+    );
+  }
+}

@@ -1,0 +1,449 @@
+"""Passkeys: what a good device signs lets in, and nothing else does."""
+
+import asyncio
+import json
+import re
+from html import unescape
+from types import SimpleNamespace
+from typing import Any
+
+import httpx
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from app import db
+from app.audit import events
+from app.audit.models import event_rows
+from app.auth import accounts, administration, tokens
+from app.auth.keys import b64
+from app.mfa import passkey_pages, passkeys, upkeep
+from app.mfa.models import passkey_rows
+from app.settings import get_settings
+from tests.support.clock import Clock
+from tests.support.device import PRESENT, VERIFIED, Device, with_a_byte_changed
+from tests.support.environment import ORIGIN
+from tests.support.mailbox import letters_to
+from tests.support.people import Person, make_user, sign_in, start_session
+from tests.support.phone import with_a_phone
+from tests.support.visitor import Visitor
+
+pytestmark = pytest.mark.anyio
+HERE = "/account/passkeys"
+PARTS = ["clientDataJSON", "authenticatorData", "signature"]
+
+
+def asks(purpose: str = passkeys.SIGN_IN) -> dict[str, Any]:
+    return passkeys.to_sign(purpose)
+
+
+async def session_of(person: Person) -> Any:
+    token = tokens.read((await start_session(person)).access_token, "access", db.utcnow())
+    assert token
+    return token.sid
+
+
+async def offered(person: Person) -> tuple[Any, dict[str, Any]]:
+    """A session of the person, and what its page asks a device for."""
+    sid = await session_of(person)
+    user = SimpleNamespace(id=person.id, sid=sid, email=person.email, name=person.name)
+    return sid, passkeys.to_add(user, await passkeys.of_user(person.id))
+
+
+async def with_a_device(person: Person, **about: Any) -> Device:
+    device = Device(**about)
+    sid, options = await offered(person)
+    assert await passkeys.add(person.id, sid, device.create(options), "A device")
+    return device
+
+
+async def happened(person: Person) -> list[str]:
+    table = event_rows
+    rows = await db.fetch_all(sa.select(table.c.event).where(table.c.user_id == person.id).order_by(table.c.id))
+    return [row.event for row in rows]
+
+
+# v5.0.0-6.3.3
+@pytest.mark.parametrize("counts", [True, False], ids=["counts", "does not count"])
+async def test_device_signs_in_without_a_password(database: str, counts: bool) -> None:
+    person = await make_user()
+    device = await with_a_device(person, counts=counts)
+
+    for uses in (1, 2):
+        signed_in = await passkeys.sign_in(device.get(asks()))
+        assert signed_in
+        token = tokens.read(signed_in.pair.access_token, "access", db.utcnow())
+        assert token
+        assert token.sub == str(person.id)
+        (row,) = await passkeys.of_user(person.id)
+        assert (row.uses, row.last_used_at is None) == (uses * counts, False)
+    assert (await happened(person)).count(events.LOGIN) == 2
+
+
+async def test_second_step_is_not_asked_for_beside_it(database: str) -> None:
+    """It is two factors by itself: the device, and whatever unlocks it."""
+    person = await make_user()
+    await with_a_phone(person)
+    device = await with_a_device(person)
+
+    assert isinstance(await passkeys.sign_in(device.get(asks())), accounts.Login)
+
+
+# v5.0.0-6.7.2
+async def test_answer_is_good_once(database: str) -> None:
+    device = await with_a_device(await make_user())
+    answer = device.get(asks())
+
+    assert await passkeys.sign_in(answer)
+    assert await passkeys.sign_in(answer) is None
+
+
+@pytest.mark.race
+async def test_one_answer_in_many_places_at_once_signs_in_once(database: str) -> None:
+    """v5.0.0-2.3.4"""
+    device = await with_a_device(await make_user())
+    answer = device.get(asks())
+
+    outcomes = await asyncio.gather(*(passkeys.sign_in(answer) for _ in range(8)))
+
+    assert sum(outcome is not None for outcome in outcomes) == 1
+
+
+async def test_challenge_is_over_after_an_hour(clock: Clock, database: str) -> None:
+    device = await with_a_device(await make_user())
+    options = asks()
+    clock.forward(hours=1)
+
+    assert await passkeys.sign_in(device.get(options)) is None
+
+
+def test_challenges_are_ours_each_another_and_all_as_long(clock: Clock) -> None:
+    """v5.0.0-6.7.2, v5.0.0-11.5.1"""
+    made = [passkeys.challenge("x", clock.now) for _ in range(1000)]
+
+    assert len(set(made)) == 1000
+    assert {len(each) for each in made} == {len(made[0])}
+    assert all(passkeys.asked(each, "x", clock.now) and not passkeys.asked(each, "y", clock.now) for each in made)
+    nonce, ends, mac = made[0].split(".")
+    for forged in (
+        "",
+        ".",
+        "..",
+        nonce,
+        f"{nonce}.{ends}",
+        f"{nonce}.{int(ends) + 1}.{mac}",
+        f"A{made[0]}",
+        f"{made[0]}A",
+    ):
+        assert not passkeys.asked(forged, "x", clock.now)
+
+
+# v5.0.0-6.5.7
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"origin": "https://testserver.evil.example"},
+        {"origin": ORIGIN.replace("https", "http")},
+        {"origin": "null"},
+        {"host": "evil.example"},
+        {"flags": PRESENT},  # nobody made sure who holds it
+        {"flags": VERIFIED},  # nobody touched it
+        {"flags": 0},
+        {"challenge": "AAAAAAAAAAAAAAAAAAAAAA.4000000000.AAAA"},
+        {"challenge": ""},
+    ],
+    ids=str,
+)
+async def test_what_another_page_or_a_careless_device_signed_is_none(database: str, other: dict[str, Any]) -> None:
+    person = await make_user()
+    device = await with_a_device(person)
+    sid, options = await offered(person)
+
+    assert await passkeys.sign_in(device.get(asks(), **other)) is None
+    assert not await passkeys.add(person.id, sid, Device().create(options, **other), "x")
+    assert len(await passkeys.of_user(person.id)) == 1
+    assert await passkeys.sign_in(device.get(asks()))
+
+
+async def test_answer_to_one_question_answers_no_other(database: str) -> None:
+    person, other = await make_user(), await make_user()
+    device = await with_a_device(person)
+    mine, theirs = await session_of(person), await session_of(other)
+
+    assert await passkeys.sign_in(device.get(asks(passkeys.stepping_up(mine)))) is None
+    assert await passkeys.sign_in(device.get(asks(passkeys.adding(mine)))) is None
+    assert await passkeys.step_up(person.id, mine, device.get(asks())) is None
+    assert await passkeys.step_up(person.id, mine, device.get(asks(passkeys.stepping_up(theirs)))) is None
+    assert await passkeys.step_up(other.id, theirs, device.get(asks(passkeys.stepping_up(theirs)))) is None
+    sid, options = await offered(other)
+    assert not await passkeys.add(person.id, mine, Device().create(options), "x")
+    assert await passkeys.add(other.id, sid, Device().create(await offered_in(other, sid)), "x")
+
+
+async def offered_in(person: Person, sid: Any) -> dict[str, Any]:
+    return passkeys.to_add(SimpleNamespace(id=person.id, sid=sid, email=person.email, name="N"), ())
+
+
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("at", [0, 7, 33, 36, -1])
+async def test_answer_that_was_changed_is_none_and_is_told_in_the_trail(database: str, part: str, at: int) -> None:
+    person = await make_user()
+    device = await with_a_device(person)
+
+    assert await passkeys.sign_in(with_a_byte_changed(device.get(asks()), part, at)) is None
+
+    # What is no answer to us is nobody's; what is one, and wrong, is about the account.
+    assert (events.PASSKEY_REFUSED in await happened(person)) is (part != "clientDataJSON")
+
+
+async def test_key_of_somebody_else_is_none(database: str) -> None:
+    person = await make_user()
+    device = await with_a_device(person)
+    thief = Device(credential=device.credential, owner=device.owner)
+
+    assert await passkeys.sign_in(thief.get(asks())) is None
+    assert await passkeys.sign_in(Device().get(asks())) is None
+
+
+async def test_copy_of_a_device_that_counts_is_found(database: str) -> None:
+    """W3C Web Authentication, section 6.1.1: the counter of one of the two falls behind."""
+    person = await make_user()
+    device = await with_a_device(person, counts=True)
+    copy = Device(device.key, device.credential, counts=True, uses=device.uses, owner=device.owner)
+    assert await passkeys.sign_in(device.get(asks()))
+    assert await passkeys.sign_in(device.get(asks()))
+
+    assert await passkeys.sign_in(copy.get(asks())) is None
+    assert events.PASSKEY_REFUSED in await happened(person)
+
+
+async def test_device_of_a_deactivated_account_is_none(database: str) -> None:
+    person, admin = await make_user(), await make_user(role="admin")
+    device = await with_a_device(person)
+    await administration.change(person.id, admin.id, is_active=False)
+
+    assert await passkeys.sign_in(device.get(asks())) is None
+
+
+# v5.0.0-6.5.6
+async def test_removed_is_removed_at_once_and_the_owner_is_told(database: str) -> None:
+    person, other = await make_user(), await make_user()
+    device = await with_a_device(person)
+    (row,) = await passkeys.of_user(person.id)
+    answer = device.get(asks())
+
+    assert not await passkeys.remove(other.id, row.id)
+    assert await passkeys.remove(person.id, row.id)
+    assert not await passkeys.remove(person.id, row.id)
+
+    assert await passkeys.sign_in(answer) is None
+    subjects = [letter.subject for letter in await letters_to(person.email)]
+    assert subjects == ["A passkey was added", "A passkey was removed"]  # v5.0.0-6.3.7
+
+
+async def test_one_credential_is_of_one_account(database: str) -> None:
+    person, other = await make_user(), await make_user()
+    device = await with_a_device(person)
+    sid, options = await offered(other)
+
+    assert not await passkeys.add(other.id, sid, device.create(options), "x")
+    assert [row.user_id for row in await db.fetch_all(sa.select(passkey_rows))] == [person.id]
+
+
+async def test_known_devices_are_named_so_that_none_is_added_twice(database: str) -> None:
+    person = await make_user()
+    device = await with_a_device(person)
+
+    _, options = await offered(person)
+
+    assert options["excludeCredentials"] == [{"type": "public-key", "id": b64(device.credential)}]
+    assert options["authenticatorSelection"] == {"residentKey": "required", "userVerification": "required"}
+
+
+async def test_twenty_are_the_most(database: str) -> None:
+    person = await make_user()
+    for _ in range(passkeys.MOST):
+        await with_a_device(person)
+    sid, options = await offered(person)
+
+    assert not await passkeys.add(person.id, sid, Device().create(options), "x")
+
+
+# v5.0.0-6.7.1
+async def test_key_that_was_put_into_another_row_opens_nothing(database: str) -> None:
+    person, thief = await make_user(), await make_user()
+    await with_a_device(person)
+    device = await with_a_device(thief)
+    moved = sa.update(passkey_rows).where(passkey_rows.c.user_id == thief.id).values(user_id=person.id)
+    await db.execute(moved)
+
+    for owner in (person, thief):
+        assert await passkeys.sign_in(device.get(asks(), owner=b64(owner.id.bytes))) is None
+
+
+async def test_new_secret_of_the_site_takes_the_old_ones_keys_over(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = await with_a_device(await make_user())
+    ours = get_settings()
+    monkeypatch.setattr(ours, "verifying_secret_keys", ours.secret_key)
+    monkeypatch.setattr(ours, "secret_key", "another secret of more than thirty-two random bytes")
+    assert await passkeys.sign_in(device.get(asks()))
+
+    assert await upkeep.encrypt_anew() == 1
+
+    monkeypatch.setattr(ours, "verifying_secret_keys", "")
+    assert await passkeys.sign_in(device.get(asks()))
+    monkeypatch.setattr(ours, "secret_key", "and one more, which nobody has ever told this database")
+    assert await upkeep.encrypt_anew() == 0
+    assert await passkeys.sign_in(device.get(asks())) is None
+
+
+@pytest.fixture
+async def device(database: str) -> Device:
+    return await with_a_device(await make_user())
+
+
+HOSTILE = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=40) | st.just("x" * 20_000),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(
+    path=st.sampled_from(
+        [
+            ("id",), ("rawId",), ("type",), ("response",), ("response", "clientDataJSON"),
+            ("response", "authenticatorData"), ("response", "signature"), ("response", "userHandle"),
+        ]
+    ),
+    value=HOSTILE,
+)  # fmt: skip
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+async def test_anything_at_all_in_an_answer_is_none(device: Device, path: tuple[str, ...], value: Any) -> None:
+    """v5.0.0-15.3.5"""
+    answer = json.loads(device.get(asks()))
+    place = answer
+    for step in path[:-1]:
+        place = place[step]
+    place[path[-1]] = value
+
+    assert await passkeys.sign_in(json.dumps(answer)) is None, (path, value)
+    assert await passkeys.sign_in(json.dumps(value)) is None
+
+
+@pytest.mark.parametrize(
+    "answer", ["", "x", "{}", "[]", "null", "1", '"x"', "{" * 5000, "x" * 20_000, '{"response": 1}']
+)
+async def test_what_is_no_answer_is_none(database: str, answer: str) -> None:
+    person = await make_user()
+    sid = await session_of(person)
+
+    assert await passkeys.sign_in(answer) is None
+    assert await passkeys.step_up(person.id, sid, answer) is None
+    assert not await passkeys.add(person.id, sid, answer, "x")
+
+
+def asked_on(page: httpx.Response) -> dict[str, Any]:
+    found = re.search(r'data-passkey="([^"]*)"', page.text)
+    assert found
+    return dict(json.loads(unescape(found[1])))
+
+
+async def test_from_the_account_to_the_sign_in(client: Visitor, clock: Clock) -> None:
+    person = await make_user()
+    await sign_in(client, person)
+    device = Device()
+    page = await client.visit(HERE)
+
+    added = await client.submit(HERE, {"name": "My <b>key</b>", "credential": device.create(asked_on(page))})
+    assert added.headers["location"] == f"{HERE}?notice=passkey_added"
+    assert "My &lt;b&gt;key&lt;/b&gt;" in (await client.visit(HERE)).text
+
+    client.cookies.clear()
+    login = await client.visit("/login/passkey?next=/account/passkeys")
+    answer = {"credential": device.get(asked_on(login)), "next": "/account/passkeys"}
+    done = await client.submit("/login/passkey", answer)
+    assert (done.status_code, done.headers["location"]) == (303, HERE)
+    listed = await client.visit(HERE)
+    (path,) = re.findall(rf'href="({HERE}/[^"]+/remove)"', listed.text)
+
+    assert (await client.visit(path)).status_code == 200
+    assert (await client.submit(path)).headers["location"] == f"{HERE}?notice=passkey_removed"
+    assert (await client.visit(path)).status_code == 404
+
+
+async def test_bad_answer_leads_back_with_a_word_and_sets_no_cookie(client: Visitor, database: str) -> None:
+    answer = await client.submit("/login/passkey", {"credential": "x", "next": "/account"})
+
+    assert answer.headers["location"] == "/login/passkey?next=%2Faccount&notice=passkey_not_good"
+    assert not answer.headers.get_list("set-cookie")
+
+
+async def test_next_leads_nowhere_else(client: Visitor, database: str) -> None:
+    device = await with_a_device(await make_user())
+    options = asked_on(await client.visit("/login/passkey"))
+
+    answer = await client.submit("/login/passkey", {"credential": device.get(options), "next": "//evil.example"})
+
+    assert answer.headers["location"] == "/dashboard"
+
+
+async def test_garbage_in_numbers_is_told_to_come_back(client: Visitor, clock: Clock) -> None:
+    answers = [await client.submit("/login/passkey", {"credential": "x"}) for _ in range(321)]
+
+    assert answers[0].status_code == 303
+    assert answers[-1].status_code == 429
+
+
+async def test_page_that_adds_tells_what_is_wrong(client: Visitor, database: str) -> None:
+    await sign_in(client, await make_user())
+
+    nameless = await client.submit(HERE, {"name": " ", "credential": "x"})
+    broken = await client.submit(HERE, {"name": "Mine", "credential": ""})
+    unsigned = await client.submit(HERE, {"name": "Mine", "credential": "x"})
+
+    assert [answer.status_code for answer in (nameless, broken, unsigned)] == [422, 422, 422]
+    assert 'aria-invalid="true"' in nameless.text
+    assert passkey_pages.NOT_ADDED in broken.text
+    assert 'value="Mine"' in unsigned.text
+
+
+# v5.0.0-7.5.1
+async def test_passkey_is_enough_to_confirm_that_it_is_you(client: Visitor, clock: Clock) -> None:
+    person = await make_user()
+    device = await with_a_device(person)
+    before = await sign_in(client, person)
+    clock.forward(minutes=11)
+    asked = await client.visit(HERE)
+    assert asked.headers["location"] == f"/step-up?next={HERE.replace('/', '%2F')}"
+
+    refused = await client.submit("/step-up/passkey", {"credential": "x", "next": HERE})
+    assert refused.headers["location"].endswith("notice=passkey_not_good")
+    page = await client.visit("/step-up/passkey")
+    done = await client.submit("/step-up/passkey", {"credential": device.get(asked_on(page)), "next": HERE})
+
+    assert done.headers["location"] == HERE
+    assert (await client.visit(HERE)).status_code == 200
+    client.put_cookie("__Host-access", before.access_token)
+    assert (await client.visit(HERE)).status_code == 303  # a copy of the old tokens gains nothing
+
+
+async def test_somebody_elses_passkey_is_not_there(client: Visitor, database: str) -> None:
+    other = await make_user()
+    await with_a_device(other)
+    (row,) = await passkeys.of_user(other.id)
+    await sign_in(client, await make_user())
+
+    for path in (f"{HERE}/{row.id}/remove", f"{HERE}/x/remove", f"{HERE}/{db.uuid7()}/remove"):
+        assert (await client.visit(path)).status_code == 404
+        assert (await client.submit(path)).status_code == 404
+    assert len(await passkeys.of_user(other.id)) == 1
+
+
+async def test_password_managers_find_the_page(client: Visitor, database: str) -> None:
+    answer = await client.get("/.well-known/passkey-endpoints")
+
+    assert answer.json() == {"enroll": f"{ORIGIN}{HERE}", "manage": f"{ORIGIN}{HERE}"}

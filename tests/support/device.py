@@ -1,0 +1,73 @@
+"""A device that keeps passkeys, as far as a site can tell: P-256 keys, and what it signs (W3C Web Authentication).
+
+Each thing that a bad device or a bad page could do otherwise is an argument.
+"""
+
+import hashlib
+import json
+import secrets
+from dataclasses import dataclass, field
+from typing import Any
+
+import cbor2
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from app.auth.keys import b64, unb64
+from tests.support.environment import ORIGIN
+
+PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
+
+
+@dataclass
+class Device:
+    """One key pair. `counts`: whether it counts its uses, as those that cannot be copied do."""
+
+    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    credential: bytes = field(default_factory=lambda: secrets.token_bytes(32))
+    counts: bool = False
+    uses: int = 0
+    owner: str = ""
+
+    def create(self, options: dict[str, Any], **other: Any) -> str:
+        """What `navigator.credentials.create` hands over, as our script writes it."""
+        self.owner = options["user"]["id"]
+        numbers = self.key.public_key().public_numbers()
+        x, y = (number.to_bytes(32, "big") for number in (numbers.x, numbers.y))
+        public = cbor2.dumps({1: 2, 3: -7, -1: 1, -2: x, -3: y})
+        kept = bytes(16) + len(self.credential).to_bytes(2, "big") + self.credential + public
+        data = self._data({"host": options["rp"]["id"], **other}, ATTESTED) + kept
+        attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
+        said = self._said("webauthn.create", options, other)
+        return self._written({"clientDataJSON": b64(said), "attestationObject": b64(attestation)})
+
+    def get(self, options: dict[str, Any], **other: Any) -> str:
+        """What `navigator.credentials.get` hands over."""
+        self.uses += self.counts
+        data, said = self._data({"host": options["rpId"], **other}), self._said("webauthn.get", options, other)
+        signature = self.key.sign(data + hashlib.sha256(said).digest(), ec.ECDSA(SHA256()))
+        response = {"clientDataJSON": b64(said), "authenticatorData": b64(data), "signature": b64(signature)}
+        return self._written(response | {"userHandle": other.get("owner", self.owner)})
+
+    def _said(self, kind: str, options: dict[str, Any], other: dict[str, Any]) -> bytes:
+        challenge = b64(other.get("challenge", options["challenge"]).encode())
+        said = {"type": kind, "challenge": challenge, "origin": other.get("origin", ORIGIN), "crossOrigin": False}
+        return json.dumps(said).encode()
+
+    def _data(self, what: dict[str, Any], more: int = 0) -> bytes:
+        flags = what.get("flags", PRESENT | VERIFIED) | more
+        return hashlib.sha256(what["host"].encode()).digest() + bytes([flags]) + self.uses.to_bytes(4, "big")
+
+    def _written(self, response: dict[str, str]) -> str:
+        name = b64(self.credential)
+        whole = {"id": name, "rawId": name, "type": "public-key", "response": response, "clientExtensionResults": {}}
+        return json.dumps(whole)
+
+
+def with_a_byte_changed(answer: str, part: str, at: int) -> str:
+    """The answer with one bit of a part of its response turned round."""
+    whole = json.loads(answer)
+    raw = bytearray(unb64(whole["response"][part]))
+    raw[at % len(raw)] ^= 1
+    whole["response"][part] = b64(bytes(raw))
+    return json.dumps(whole)
