@@ -92,7 +92,7 @@ async def add(user_id: UUID, sid: UUID, answer: str, name: str) -> bool:
     """Keep the public key of what the device has just made. False for what is no proper answer to our challenge."""
     from webauthn import verify_registration_response  # 0.2 s, which no start should wait for
 
-    credential = await _answered(answer, adding(sid))
+    credential = _answered(answer, adding(sid))
     if credential is None:
         return False
     try:
@@ -105,6 +105,8 @@ async def add(user_id: UUID, sid: UUID, answer: str, name: str) -> bool:
         )
     except Exception as error:  # the library takes bytes of a stranger apart, and raises what it likes
         log.info("passkey_refused", reason=type(error).__name__)
+        return False
+    if not await _first_time(credential):
         return False
     name_of_it = keys.b64(made.credential_id)
     values = {"id": db.uuid7(), "user_id": user_id, "name": name, "created_at": db.now(), "uses": made.sign_count}
@@ -145,7 +147,7 @@ async def sign_in(answer: str, presented: Iterable[AppToken] = ()) -> accounts.L
         return None
     async with db.transaction() as tx:
         now = await tx.fetch_value(sa.select(db.now()))
-        user = await _claimed(tx, passkey, now, last_login=now)
+        user = await _claimed(tx, passkey, last_login=now)
         return await accounts.start(tx, user, presented, now) if user else None
 
 
@@ -156,7 +158,7 @@ async def step_up(user_id: UUID, sid: UUID, answer: str) -> TokenPair | None:
         return None
     async with db.transaction() as tx:
         now = await tx.fetch_value(sa.select(db.now()))
-        user = await _claimed(tx, passkey, now)
+        user = await _claimed(tx, passkey)
         pair = await accounts.replace_session(tx, user, sid, now) if user else None
         if pair:
             await events.record(events.STEP_UP, tx=tx, user_id=user_id, actor_id=user_id)
@@ -167,7 +169,7 @@ async def _signed(answer: str, purpose: str) -> Any:
     """The row of the passkey that signed our challenge for this purpose, its use noted; or None."""
     from webauthn import verify_authentication_response
 
-    credential = await _answered(answer, purpose)
+    credential = _answered(answer, purpose)
     if credential is None:
         return None
     row = await db.fetch_one(sa.select(passkey_rows).where(passkey_rows.c.credential == credential["id"]))
@@ -190,14 +192,16 @@ async def _signed(answer: str, purpose: str) -> Any:
     except Exception as error:
         await events.record(events.PASSKEY_REFUSED, user_id=row.user_id, detail=type(error).__name__)
         return None
+    if not await _first_time(credential):
+        return None
     table = passkey_rows
     unchanged = table.c.id == row.id, table.c.uses == row.uses
     used = sa.update(table).where(*unchanged).values(uses=signed.new_sign_count, last_used_at=db.now())
     return await db.fetch_one(used.returning(*table.c))
 
 
-async def _answered(answer: str, purpose: str) -> dict[str, Any] | None:
-    """What a browser handed over, with the `challenge` it answers, if that is ours and was never answered before."""
+def _answered(answer: str, purpose: str) -> dict[str, Any] | None:
+    """What a browser handed over, with the `challenge` that it answers, if that is ours."""
     try:
         credential: Any = json.loads(answer) if len(answer) <= LONGEST else None
         challenge = json.loads(keys.unb64(credential["response"]["clientDataJSON"]))["challenge"]
@@ -206,12 +210,16 @@ async def _answered(answer: str, purpose: str) -> dict[str, Any] | None:
             return None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-    once = counters.key("challenge", given)
-    first = (await counters.add({once: LASTS}, 1, now))[once].count == 1
-    return {**credential, "challenge": given.encode()} if first else None
+    return {**credential, "challenge": given.encode()}
 
 
-async def _claimed(tx: Any, passkey: Any, now: Any, **values: Any) -> Any:
+async def _first_time(credential: dict[str, Any]) -> bool:
+    """An answer is good once. Asked when the signature is known to be good: who signs nothing writes nothing."""
+    once = counters.key(CHALLENGE, credential["challenge"].decode())
+    return (await counters.add({once: LASTS}, 1, db.utcnow()))[once].count == 1
+
+
+async def _claimed(tx: Any, passkey: Any, **values: Any) -> Any:
     """The account, its row locked, if it may sign in and the passkey is still one of its own."""
     table = user_rows
     mine = sa.exists().where(passkey_rows.c.id == passkey.id, passkey_rows.c.user_id == table.c.id)

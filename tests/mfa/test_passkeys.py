@@ -18,6 +18,7 @@ from app.audit import events
 from app.audit.models import event_rows
 from app.auth import accounts, administration, tokens
 from app.auth.keys import b64
+from app.auth.models import throttle_rows
 from app.mfa import passkey_pages, passkeys, upkeep
 from app.mfa.models import passkey_rows
 from app.settings import get_settings
@@ -396,6 +397,14 @@ async def test_garbage_in_numbers_is_told_to_come_back(client: Visitor, clock: C
 
     assert answers[0].status_code == 303
     assert answers[-1].status_code == 429
+
+
+async def test_who_signs_nothing_writes_nothing(database: str) -> None:
+    """A flood of answers to our own challenges must not fill the table of the counters."""
+    for _ in range(5):
+        assert await passkeys.sign_in(Device().get(asks())) is None
+
+    assert await db.fetch_all(sa.select(throttle_rows)) == []
 
 
 async def test_page_that_adds_tells_what_is_wrong(client: Visitor, database: str) -> None:
