@@ -33,6 +33,7 @@ class ProblemDetails(BaseModel):
     request_id: str
     errors: list[FieldError] = []
     error: str = Field(default="", description="for programs: invalid_grant, refresh_stale, ...")
+    ticket: str = Field(default="", description="with second_factor_required: bring it to /api/auth/login/code")
 
 
 def document(routes: Iterable[Any], *, title: str, version: str) -> dict[str, Any]:
