@@ -125,7 +125,7 @@ def test_whoever_reaches_a_process_past_the_proxy_is_not_believed(site: Site, pe
     assert addresses_of(site, person) == ["127.0.0.3"]
 
 
-# v5.0.0-12.1.1, v5.0.0-12.1.2
+# v5.0.0-12.1.1, v5.0.0-12.1.2, v5.0.0-11.6.2
 @pytest.mark.parametrize(("version", "ciphers"), [("TLSv1_1", "ALL:@SECLEVEL=0"), ("TLSv1_2", "kRSA")])
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
 def test_proxy_refuses_old_tls_and_keys_without_forward_secrecy(site: Site, version: str, ciphers: str) -> None:

@@ -71,7 +71,7 @@ def test_words_that_no_password_consists_of_are_named() -> None:
     assert re.findall(r"`(\w+)`", named) == list(passwords.APP_WORDS)
 
 
-# v5.0.0-2.1.1
+# v5.0.0-2.1.1, v5.0.0-5.1.1
 def test_rules_for_fields_are_those_of_the_forms() -> None:
     rules = table("What is typed")
 
@@ -80,6 +80,7 @@ def test_rules_for_fields_are_those_of_the_forms() -> None:
         f"{default('password_min_length')} to {default('password_max_length')} code" in rules["password, a new one"][0]
     )
     assert "1 MiB" in rules["body of a request"][0]
+    assert "none is taken" in rules["file"][0]
     assert default("body_limit_bytes") == 1024 * 1024
     lines = set(re.findall(r"name: Annotated\[str, forms\.Line\((\d+), (\d+)\)\]", "\n".join(sources().values())))
     assert [" to ".join(each) for each in lines] == [rules["name"][0].removesuffix(" characters on one line")]
@@ -112,7 +113,7 @@ def test_doors_ask_for_nothing_but_what_the_page_names() -> None:
     assert (codes.STEP, codes.DRIFT, throttle.limit(throttle.CODE)) == (30, 1, (5, timedelta(minutes=15)))
 
 
-# v5.0.0-11.1.2, v5.0.0-11.1.3
+# v5.0.0-11.1.2, v5.0.0-11.1.3, v5.0.0-11.2.1
 def test_cryptography_is_used_where_the_inventory_says_and_nowhere_else() -> None:
     named = {path for row in table("Cryptography").values() for path in re.findall(r"`(app/[\w/.]+)`", row[-1])}
     using = {path for path, text in sources().items() if CRYPTOGRAPHIC & set(imported(text))}
@@ -139,7 +140,7 @@ def test_every_secret_setting_has_a_schedule() -> None:
     }  # the one before APP_SECRET_KEY
 
 
-# v5.0.0-13.1.1, v5.0.0-13.1.3
+# v5.0.0-13.1.1, v5.0.0-13.1.3, v5.0.0-8.3.3
 def test_time_outs_are_those_of_the_code() -> None:
     sides = table("What it talks to")
 

@@ -70,6 +70,19 @@ def test_script_listens_to_no_window_runs_no_text_and_writes_no_markup(script: P
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|__proto__|\.prototype\b", text)
 
 
+# v5.0.0-3.2.3
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
+def test_script_finds_nothing_by_a_name_that_markup_could_take(script: Path) -> None:
+    """An element named x is `document.x` and `window.x`, too: nothing but the platform is read so."""
+    text = script.read_text()
+
+    assert set(re.findall(r"\bdocument\.(\w+)", text)) <= {
+        "adoptNode", "body", "cookie", "createElement", "getElementById", "querySelector", "querySelectorAll"
+    }  # fmt: skip
+    assert set(re.findall(r"\b(?:window|globalThis|self)\.(\w+)", text)) <= {"PublicKeyCredential"}
+    assert not re.search(r"\b(document|window|globalThis|self)\[", text)
+
+
 # v5.0.0-1.2.3, v5.0.0-3.7.1
 @pytest.mark.parametrize("template", TEMPLATES, ids=lambda path: str(path.relative_to(ROOT / "templates")))
 def test_template_puts_no_data_into_a_script_and_needs_no_plug_in(template: Path) -> None:

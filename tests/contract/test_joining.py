@@ -421,6 +421,18 @@ async def test_what_was_typed_is_shown_as_text(client: Visitor) -> None:
     assert "<script>alert" not in answer.text
 
 
+# v5.0.0-2.4.2
+async def test_program_that_fills_in_forms_is_told_to_wait(at: Any, clock: Clock) -> None:
+    """Thirty accounts, each a moment after the page was shown."""
+    place, statuses = at("203.0.113.7"), []
+    for number in range(30):
+        await place.visit("/register")
+        fields = {"name": "Robin", "email": f"robin{number}@example.com", "password": PASSWORD}
+        statuses.append((await place.submit("/register", fields)).status_code)
+
+    assert statuses == [303] * 20 + [429] * 10
+
+
 async def test_limit_of_a_place_can_be_set(at: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(get_settings(), "address_letters_per_hour", 1)
     place = at("203.0.113.7")

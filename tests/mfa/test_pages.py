@@ -202,7 +202,7 @@ async def test_password_of_long_ago_is_asked_for_again(client: Visitor, clock: C
     assert (await client.visit(HERE)).headers["location"].startswith("/step-up?next=")
 
 
-# v5.0.0-6.3.3
+# v5.0.0-6.3.3, v5.0.0-8.4.2
 async def test_site_may_want_a_second_step_of_its_admins(
     client: Visitor, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -54,6 +54,7 @@ def test_reading_is_allowed_from_everywhere(method: str) -> None:
     assert allowed(method, site="cross-site", origin="https://evil.example", ours=OURS, has_our_cookies=True)
 
 
+# v5.0.0-3.7.5
 @pytest.mark.parametrize(
     ("headers", "status"),
     [

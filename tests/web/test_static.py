@@ -109,6 +109,7 @@ async def test_another_version_is_sent(folder: Path, other: str) -> None:
 
 
 # v5.0.0-13.4.1, v5.0.0-13.4.3, v5.0.0-13.4.7
+# v5.0.0-5.3.2
 @pytest.mark.parametrize(
     "path",
     [
