@@ -87,30 +87,29 @@ def stamped(label: str, message: str, given: str, now: datetime) -> bool:
 def encrypt(label: str, text: str, *, of: str) -> str:
     """The text as nobody reads it without our secret: AES-256-GCM, a random nonce (v5.0.0-11.3.2, v5.0.0-11.3.4).
 
-    Whose it is (`of`) is authenticated with it: moved to another row it cannot be read. Begins with `written_by`.
+    Whose it is (`of`) is authenticated with it: moved to another row it cannot be read. For how it begins see `names`.
     """
     nonce = secrets.token_bytes(12)
-    return written_by(label) + b64(
+    return names(label)[0] + b64(
         nonce + _cipher(get_settings().secret_key, label).encrypt(nonce, text.encode(), of.encode())
     )
 
 
 def decrypt(label: str, written: str, *, of: str) -> str | None:
     """What was encrypted under any secret that still verifies; None for anything else."""
-    name, _, text = written.partition(".")
-    for secret in get_settings().secret_keys:
-        if _name(secret, label) == name:
+    for secret, name in zip(get_settings().secret_keys, names(label), strict=True):
+        if written.startswith(name):
             try:
-                raw = unb64(text)
+                raw = unb64(written.removeprefix(name))
                 return _cipher(secret, label).decrypt(raw[:12], raw[12:], of.encode()).decode()
             except (ValueError, InvalidTag):
                 return None
     return None
 
 
-def written_by(label: str) -> str:
-    """How everything begins that is encrypted for this purpose under the secret of now."""
-    return f"{_name(get_settings().secret_key, label)}."
+def names(label: str) -> list[str]:
+    """How everything begins that is encrypted for this purpose and can be read: first under the secret of now."""
+    return [f"{b64(derive(secret, f'name {label}'))[:12]}." for secret in get_settings().secret_keys]
 
 
 def b64(raw: bytes) -> str:
@@ -146,10 +145,6 @@ def _key(secret: str, algorithm: str) -> Key:
 
 def _cipher(secret: str, label: str) -> AESGCM:
     return AESGCM(derive(secret, label))
-
-
-def _name(secret: str, label: str) -> str:
-    return b64(derive(secret, f"name {label}"))[:12]
 
 
 def _mac(secret: str, label: str, message: str) -> str:

@@ -8,7 +8,9 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth import demo
+from app.auth.models import user_rows
 from app.doctor import Finding
+from app.mfa import upkeep
 from app.settings import LOOPBACK, get_settings
 
 CLOCKS_APART = timedelta(seconds=5)
@@ -49,9 +51,22 @@ async def _questions(workers: int) -> AsyncIterator[Finding]:
     if not get_settings().is_development and (email := await demo.still_open()):
         says = f"the published password of {email} works here"
         yield Finding("accounts", says, "deactivate the account, or give it another password")
+    if lost := await upkeep.unreadable():
+        says = f"authenticators and passkeys that none of our secrets can read: {lost}"
+        yield Finding("factors", says, "give the secret that encrypted them back, in APP_VERIFYING_SECRET_KEYS")
+    if alone := await _admins_with_a_password_alone():
+        says = f"administrators who sign in with a password alone: {alone}"
+        fix = "turn on the second step at /account/second-factor, then APP_ADMINS_NEED_SECOND_FACTOR=true"
+        yield Finding("admins", says, fix, note=True)
     if db.database.address.get_backend_name() == "postgresql":
         async for finding in _postgresql(workers):
             yield finding
+
+
+async def _admins_with_a_password_alone() -> int:
+    table = user_rows
+    admins = table.c.role == "admin", table.c.is_active.is_(True), table.c.second_factor_at.is_(None)
+    return int(await db.fetch_value(sa.select(sa.func.count()).where(*admins)))
 
 
 async def _postgresql(workers: int) -> AsyncIterator[Finding]:

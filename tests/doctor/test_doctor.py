@@ -6,7 +6,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,8 @@ from app.auth import demo
 from tests.support import database as databases
 from tests.support import postgres
 from tests.support.environment import ROOT
+from tests.support.people import make_user
+from tests.support.phone import with_a_phone
 from tests.support.proxy import CADDYFILE, proxying
 from tests.support.server import Server, free_port, running
 
@@ -83,7 +85,7 @@ def test_every_setting_that_is_refused_is_named_at_once(settings: dict[str, str]
 
 def test_mistakes_on_this_machine_are_found(settings: dict[str, str]) -> None:
     Path(settings["APP_ENV_FILE"]).chmod(0o644)
-    let_demo_accounts_in(settings["DATABASE_URL"])
+    fill(settings["DATABASE_URL"], demo.ensure)
 
     with socket.create_server(("127.0.0.1", int(settings["PORT"]))):
         report = examine(
@@ -98,6 +100,26 @@ def test_mistakes_on_this_machine_are_found(settings: dict[str, str]) -> None:
     assert "admin@example.com" in report.wrong["accounts"][0]
     assert "does not take our letters" in report.wrong["mail"][0]
     assert "is not reached" in report.wrong["site"][0]
+
+
+def test_secret_that_encrypted_the_second_factors_is_missed(settings: dict[str, str]) -> None:
+    """They were turned on under the secret of the tests, which this site has never heard of."""
+
+    async def two_admins() -> None:
+        await with_a_phone(await make_user(role="admin"))
+        await make_user(role="admin")
+
+    fill(settings["DATABASE_URL"], two_admins)
+
+    report = examine(settings)
+
+    assert report.wrong["factors"] == (
+        "authenticators and passkeys that none of our secrets can read: 1",
+        "give the secret that encrypted them back, in APP_VERIFYING_SECRET_KEYS",
+    )
+    assert re.search("^note +admins +administrators who sign in with a password alone: 1$", report.text, re.MULTILINE)
+    known = examine(settings | {"APP_VERIFYING_SECRET_KEYS": os.environ["APP_SECRET_KEY"]})
+    assert "factors" not in known.wrong
 
 
 def test_migrations_that_have_not_run_and_letters_that_cannot_go_out_are_found(
@@ -212,15 +234,15 @@ def test_proxy_that_lets_visitors_choose_and_cuts_cookies_is_found(settings: dic
     assert "Strict-Transport-Security" in report.wrong["headers"][1]
 
 
-def let_demo_accounts_in(url: str) -> None:
-    async def let_in() -> None:
+def fill(url: str, work: Callable[[], Awaitable[Any]]) -> None:
+    async def connected() -> None:
         await db.connect()
         try:
-            await demo.ensure()
+            await work()
         finally:
             await db.disconnect()
 
     before = db.url()
     db.point_at(url)
-    asyncio.run(let_in())
+    asyncio.run(connected())
     db.point_at(before)
