@@ -19,7 +19,10 @@ from e2e.support import browser
 from tests.support.people import make_user, start_session
 from tests.support.server import Server, running
 
-PAGES = ("/", "/login", "/dashboard", "/account", "/account/activity", "/step-up", "/admin/users", "/nothing")
+PAGES = (
+    "/", "/login", "/dashboard", "/account", "/account/activity", "/account/second-factor", "/account/passkeys",
+    "/step-up", "/step-up/passkey", "/admin/users", "/nothing",
+)  # fmt: skip
 LOUD = ("/login", "/dashboard")  # for Lighthouse: 15 seconds each
 LEAST = {"performance": 0.9, "accessibility": 1.0, "best-practices": 0.9}
 
