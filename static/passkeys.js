@@ -42,18 +42,15 @@ for (const form of document.querySelectorAll("form[data-passkey]")) {
 }
 
 // Offered among the names at the field of the address, where the browser can do that: the other page's form, sent from here.
-const elsewhere = document.querySelector("a[data-offered-passkey]");
-if (elsewhere && (await window.PublicKeyCredential?.isConditionalMediationAvailable?.())) {
-  const answer = await fetch(elsewhere.href);
+async function offer(link) {
+  if (!(await window.PublicKeyCredential?.isConditionalMediationAvailable?.())) return;
+  const answer = await fetch(link.href);
   const form = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("form[data-passkey]");
-  if (form) {
-    answered(form.dataset.passkey, { mediation: "conditional" }).then(
-      (credential) => {
-        form.elements.credential.value = credential;
-        document.body.append(document.adoptNode(form));
-        form.submit();
-      },
-      () => {}, // nobody chose it
-    );
-  }
+  form.elements.credential.value = await answered(form.dataset.passkey, { mediation: "conditional" });
+  document.body.append(document.adoptNode(form));
+  form.submit();
+}
+
+for (const link of document.querySelectorAll("a[data-offered-passkey]")) {
+  offer(link).catch(() => {}); // nobody chose one, or the page was left
 }
