@@ -3,7 +3,7 @@
     python -m tests [what pytest takes]
 
 Both wait for processes and disks much of the time, so they share two cores well. With the path of a test among the
-arguments that one alone is run, on both databases.
+arguments that one alone is run, on SQLite; on PostgreSQL where TEST_DATABASE=postgresql says so.
 """
 
 import os
@@ -21,7 +21,7 @@ NO_TESTS = 5  # pytest's exit code where `-k` fits none
 def main(arguments: list[str]) -> int:
     one = any(Path(argument.partition("::")[0]).exists() for argument in arguments)
     # `make` takes T from MAKEFLAGS. Every process gets Ctrl-C, like all others in this terminal.
-    beside = [["make", "postgresql"]] + ([] if one else [[*PYTEST, "e2e", *arguments]])
+    beside = [] if one else [["make", "postgresql"], [*PYTEST, "e2e", *arguments]]
     codes: list[int] = []
     with tempfile.TemporaryFile() as said:
         work = Thread(target=run_all, args=(beside, said, codes), daemon=True)
