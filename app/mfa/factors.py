@@ -84,7 +84,6 @@ async def turn_on(user_id: UUID, sid: UUID, code: str) -> On | None:
             pair = await accounts.replace_session(tx, user, sid, at)
             if pair is None:
                 raise SessionEnded
-            await badges.announce(tx, user_id=user_id)
             await _tell(tx, events.SECOND_FACTOR_ON, "second_factor_on", user_id, user_id)
             return On(pair, made)
 
@@ -165,7 +164,7 @@ async def _for_a_code(
         async with db.transaction() as tx:
             at = await tx.fetch_value(sa.select(db.now()))
             claimed = await accounts.claim(tx, user, {"last_login": user.last_login}, attempt.open(at))
-            if claimed and user.second_factor_at is not None and await _good(tx, user.id, code, at):
+            if claimed and await _good(tx, user.id, code, at):
                 return await then(tx, at)
         await _failed(attempt, user.id, actor_id)
     return None

@@ -214,6 +214,39 @@ async def test_key_of_somebody_else_is_none(database: str) -> None:
     assert await passkeys.sign_in(Device().get(asks())) is None
 
 
+async def test_device_that_names_another_account_is_none(database: str) -> None:
+    """W3C Web Authentication, section 7.2: the user handle says whose the credential is."""
+    device, other = await with_a_device(await make_user()), await make_user()
+
+    for owner in (b64(other.id.bytes), "", None):
+        assert await passkeys.sign_in(device.get(asks(), owner=owner)) is None
+
+
+async def test_answer_that_added_one_does_not_add_it_again(database: str) -> None:
+    person, device = await make_user(), Device()
+    sid, options = await offered(person)
+    answer = device.create(options)
+    assert await passkeys.add(person.id, sid, answer, "x")
+    (row,) = await passkeys.of_user(person.id)
+    assert await passkeys.remove(person.id, row.id)
+
+    assert not await passkeys.add(person.id, sid, answer, "x")
+
+
+async def test_removed_between_signature_and_session_is_removed(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    person = await make_user()
+    device = await with_a_device(person)
+
+    async def and_then_removed(*asked: Any, signed: Any = passkeys._signed) -> Any:
+        row = await signed(*asked)
+        assert await passkeys.remove(person.id, row.id)
+        return row
+
+    monkeypatch.setattr(passkeys, "_signed", and_then_removed)
+
+    assert await passkeys.sign_in(device.get(asks())) is None
+
+
 async def test_copy_of_a_device_that_counts_is_found(database: str) -> None:
     """W3C Web Authentication, section 6.1.1: the counter of one of the two falls behind."""
     person = await make_user()
