@@ -195,11 +195,23 @@ async def test_wrong_codes_of_the_signed_in_are_counted_too(client: Visitor, clo
 
 
 # v5.0.0-7.5.1
-async def test_password_of_long_ago_is_asked_for_again(client: Visitor, clock: Clock) -> None:
-    await sign_in(client, await make_user())
+@pytest.mark.parametrize(
+    "path", [HERE, f"{HERE}/recovery-codes", f"{HERE}/off", "/account/passkeys", "/account/passkeys/x/remove"]
+)
+async def test_password_of_long_ago_is_asked_for_again(client: Visitor, clock: Clock, path: str) -> None:
+    """On the page as well as by the form: one that comes late does nothing."""
+    person = await make_user()
+    phone = await with_a_phone(person)
+    await sign_in(client, person)
     clock.forward(minutes=11)
 
-    assert (await client.visit(HERE)).headers["location"].startswith("/step-up?next=")
+    answers = [await client.submit(path, {"code": phone.recovery_codes[0], "credential": "x", "name": "x"})]
+    if path in (HERE, "/account/passkeys", "/account/passkeys/x/remove"):
+        answers.append(await client.visit(path))
+
+    assert {answer.headers["location"].partition("?")[0] for answer in answers} == {"/step-up"}
+    assert await is_on(person)
+    assert await factors.recovery_codes_left(person.id) == 10
 
 
 # v5.0.0-6.3.3, v5.0.0-8.4.2
