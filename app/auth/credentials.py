@@ -137,8 +137,8 @@ async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None) ->
 async def undo_email(raw: str, now: datetime) -> str | None:
     """The click in the old mailbox: call off the change that waits, or put the old address back.
 
-    All sessions end, and every link is void that whoever asked for the change may have got hold of. Returns the address
-    that the account has now; None for a link that is no good.
+    All sessions end, and every link and passkey is void that whoever asked for the change may have got hold of. Returns
+    the address that the account has now; None for a link that is no good.
     """
     link = await links.find(raw, links.UNDO_EMAIL, now)
     if link is None:
@@ -154,6 +154,7 @@ async def undo_email(raw: str, now: datetime) -> str | None:
         # Of a chain of changes the first mailbox wins: the links of the later ones went to whoever made them.
         later = sa.or_(link_rows.c.created_at >= link.created_at, link_rows.c.email_key == link.email_key)
         await links.void(tx, now, link_rows.c.user_id == user.id, link_rows.c.purpose == links.UNDO_EMAIL, later)
+        await tx.execute(sa.update(table).where(table.c.id == user.id).values(passkeys_since=db.now()))
         await sessions.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now)
         await badges.announce(tx, user_id=user.id)
         await events.record(events.EMAIL_CHANGE_UNDONE, tx=tx, user_id=user.id)

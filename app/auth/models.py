@@ -28,9 +28,10 @@ class User(edgy.StrictModel):
     what people are sorted by and found by: see `directory`. `delete_after` is set while an account that its owner gave
     up can still be kept. Whoever has a row here has confirmed the address: see `MailLink` for the others; who was
     invited confirms it by choosing the first password. `second_factor_at`: since when a password alone signs nobody in;
-    what is asked for beside it is the business of `app.mfa`. The indexes begin with the two columns that every list of
-    people chooses by, and then have what it is sorted by: see `admin.users`. The last one finds who was invited and did
-    not come in yet.
+    what is asked for beside it is the business of `app.mfa`, and so are passkeys: those from before `passkeys_since`
+    are void, for that is when the owner got the account back by a mailed link. The indexes begin with the two columns
+    that every list of people chooses by, and then have what it is sorted by: see `admin.users`. The last one finds who
+    was invited and did not come in yet.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
@@ -46,6 +47,7 @@ class User(edgy.StrictModel):
     delete_after = moment(null=True)
     must_change_password = f.BooleanField(default=False)
     second_factor_at = moment(null=True)
+    passkeys_since = moment(null=True)
     invited_at = moment(null=True)
 
     class Meta:

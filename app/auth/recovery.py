@@ -97,7 +97,8 @@ async def _replace(tx: Any, raw: str, user: Any, purpose: str, encoded: str) -> 
     table = user_rows
     # The user's row first, as everywhere; of two links used at once the second finds another password.
     unchanged = (table.c.id == user.id, table.c.is_active.is_(True), table.c.password == user.password)
-    values = {"password": encoded, "must_change_password": False}
+    # Passkeys of before are void: a thief may have added one.
+    values = {"password": encoded, "must_change_password": False, "passkeys_since": db.now()}
     if await tx.execute(sa.update(table).where(*unchanged).values(values)) != 1:
         raise _Gone
     now = await tx.fetch_value(sa.select(db.now()))

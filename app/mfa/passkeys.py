@@ -37,6 +37,9 @@ ALGORITHMS = (-7, -8, -257)  # ES256, EdDSA, RS256 (RFC 9053)
 
 log = logs.get("auth")
 
+# Of a passkey beside its account's row: not from before the owner got the account back by a mailed link.
+_GOOD = sa.or_(user_rows.c.passkeys_since.is_(None), passkey_rows.c.created_at > user_rows.c.passkeys_since)
+
 
 def adding(sid: UUID) -> str:
     """The purpose of a challenge: a new passkey, in this session alone."""
@@ -84,8 +87,10 @@ def bound_to(user_id: UUID, credential: str) -> str:
 
 
 async def of_user(user_id: UUID) -> list[Any]:
+    """The passkeys of the account that are good, the oldest first."""
     table = passkey_rows
-    return await db.fetch_all(sa.select(table).where(table.c.user_id == user_id).order_by(table.c.id))
+    mine = sa.select(table).join(user_rows, user_rows.c.id == table.c.user_id).where(table.c.user_id == user_id, _GOOD)
+    return await db.fetch_all(mine.order_by(table.c.id))
 
 
 async def add(user_id: UUID, sid: UUID, answer: str, name: str) -> bool:
@@ -119,6 +124,10 @@ async def add(user_id: UUID, sid: UUID, answer: str, name: str) -> bool:
             user = await tx.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id).with_for_update())
             if user is None or not user.is_active:
                 raise SessionEnded
+            if user.passkeys_since:
+                await tx.execute(
+                    sa.delete(table).where(table.c.user_id == user_id, table.c.created_at <= user.passkeys_since)
+                )
             have = await tx.fetch_value(sa.select(sa.func.count()).where(table.c.user_id == user_id))
             if have >= MOST:
                 return False
@@ -222,7 +231,7 @@ async def _first_time(credential: dict[str, Any]) -> bool:
 async def _claimed(tx: Any, passkey: Any, **values: Any) -> Any:
     """The account, its row locked, if it may sign in and the passkey is still one of its own."""
     table = user_rows
-    mine = sa.exists().where(passkey_rows.c.id == passkey.id, passkey_rows.c.user_id == table.c.id)
+    mine = sa.exists().where(passkey_rows.c.id == passkey.id, passkey_rows.c.user_id == table.c.id, _GOOD)
     live = sa.update(table).where(table.c.id == passkey.user_id, table.c.is_active.is_(True), mine)
     return await tx.fetch_one(live.values(values or {"last_login": table.c.last_login}).returning(*table.c))
 

@@ -21,7 +21,7 @@ NOTICES: dict[str, Notice] = {
     ),
     "confirmed": Notice("success", "Your address is confirmed and your account is ready. Sign in."),
     "password_reset": Notice(
-        "success", "Your new password is set, and you are signed out everywhere. Sign in with it."
+        "success", "Your new password is set, you are signed out everywhere, and passkeys are void. Sign in with it."
     ),
     "note_saved": Notice("success", "The note is saved."),  # notes
     "note_deleted": Notice("success", "The note is deleted."),  # notes

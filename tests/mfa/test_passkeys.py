@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import accounts, administration, throttle, tokens
+from app.auth import accounts, administration, credentials, links, passwords, recovery, throttle, tokens
 from app.auth.keys import b64
-from app.auth.models import throttle_rows
+from app.auth.models import throttle_rows, user_rows
 from app.mfa import passkey_pages, passkeys, upkeep
 from app.mfa.models import passkey_rows
 from app.settings import get_settings
@@ -281,6 +281,41 @@ async def test_removed_is_removed_at_once_and_the_owner_is_told(database: str) -
     assert await passkeys.sign_in(answer) is None
     subjects = [letter.subject for letter in await letters_to(person.email)]
     assert subjects == ["A passkey was added", "A passkey was removed"]  # v5.0.0-6.3.7
+
+
+async def link_for(person: Person, purpose: str, **values: Any) -> str:
+    async with db.transaction() as tx:
+        return links.token(await links.make(tx, purpose, db.utcnow(), user_id=person.id, **values))
+
+
+async def test_whoever_gets_the_account_back_by_mail_is_rid_of_a_thiefs_passkey(database: str) -> None:
+    person = await make_user()
+    device = await with_a_device(person)
+    encoded = await db.fetch_value(sa.select(user_rows.c.password).where(user_rows.c.id == person.id))
+    reset = await link_for(person, links.RESET, fingerprint=passwords.fingerprint(encoded))
+
+    assert await recovery.reset(reset, "quite another long passphrase")
+
+    assert await passkeys.sign_in(device.get(asks())) is None
+    assert await passkeys.of_user(person.id) == []
+    own = await with_a_device(person)  # and the void one is cleared away
+    assert await passkeys.sign_in(own.get(asks()))
+    assert len(await db.fetch_all(sa.select(passkey_rows))) == 1
+
+    address = {"email": person.email, "email_key": accounts.email_key(person.email)}
+    assert await credentials.undo_email(await link_for(person, links.UNDO_EMAIL, **address), db.utcnow())
+    assert await passkeys.sign_in(own.get(asks())) is None
+
+
+async def test_same_device_may_come_back_after_that(database: str) -> None:
+    person = await make_user()
+    device = await with_a_device(person)
+    await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(passkeys_since=db.now()))
+    sid, options = await offered(person)
+
+    assert options["excludeCredentials"] == []
+    assert await passkeys.add(person.id, sid, device.create(options), "Again")
+    assert await passkeys.sign_in(device.get(asks()))
 
 
 async def test_one_credential_is_of_one_account(database: str) -> None:

@@ -15,6 +15,7 @@ MOMENT = sa.DateTime(timezone=True)
 
 
 def upgrade() -> None:
+    op.add_column("users", sa.Column("passkeys_since", MOMENT, nullable=True))
     op.create_table(
         "passkeys",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -34,3 +35,4 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("passkeys")
+    op.drop_column("users", "passkeys_since")
