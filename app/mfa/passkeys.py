@@ -21,7 +21,7 @@ from app import db, logs
 from app.audit import events
 from app.auth import accounts, counters, keys, throttle
 from app.auth.errors import SessionEnded
-from app.auth.models import user_rows
+from app.auth.models import session_rows, user_rows
 from app.auth.tokens import AppToken, TokenPair
 from app.mail import outbox
 from app.mfa.models import passkey_rows
@@ -122,8 +122,9 @@ async def add(user_id: UUID, sid: UUID, answer: str, name: str) -> bool:
     try:
         async with db.transaction() as tx:
             user = await tx.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id).with_for_update())
-            if user is None or not user.is_active:
-                raise SessionEnded
+            live = sa.select(session_rows.c.id).where(session_rows.c.id == sid, session_rows.c.revoked_at.is_(None))
+            if user is None or not user.is_active or await tx.fetch_one(live) is None:
+                raise SessionEnded  # while the device was asked, perhaps by whoever got the account back
             if user.passkeys_since:
                 await tx.execute(
                     sa.delete(table).where(table.c.user_id == user_id, table.c.created_at <= user.passkeys_since)

@@ -18,6 +18,7 @@ from app import db
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth import accounts, administration, credentials, links, passwords, recovery, throttle, tokens
+from app.auth.errors import SessionEnded
 from app.auth.keys import b64
 from app.auth.models import throttle_rows, user_rows
 from app.mfa import passkey_pages, passkeys, upkeep
@@ -305,6 +306,16 @@ async def test_whoever_gets_the_account_back_by_mail_is_rid_of_a_thiefs_passkey(
     address = {"email": person.email, "email_key": accounts.email_key(person.email)}
     assert await credentials.undo_email(await link_for(person, links.UNDO_EMAIL, **address), db.utcnow())
     assert await passkeys.sign_in(own.get(asks())) is None
+
+
+async def test_form_that_was_under_way_when_the_session_ended_adds_nothing(database: str) -> None:
+    person = await make_user()
+    sid, options = await offered(person)
+    await accounts.end_own_session(person.id, sid)
+
+    with pytest.raises(SessionEnded):
+        await passkeys.add(person.id, sid, Device().create(options), "x")
+    assert await passkeys.of_user(person.id) == []
 
 
 async def test_same_device_may_come_back_after_that(database: str) -> None:
