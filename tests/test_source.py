@@ -61,6 +61,16 @@ def made_of_constants(node: ast.expr) -> bool:
     return False
 
 
+def test_what_is_handed_to_a_thread_takes_the_callers_context_along() -> None:
+    """Without it, what is written there knows no request. `asyncio.to_thread` does so by itself."""
+    handed = {"run_in_executor": 1, "submit": 0}  # which argument is the work
+    for path, text in sources().items():
+        for call in [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]:
+            match call.func:
+                case ast.Attribute(attr=attr) if attr in handed:
+                    assert ast.unparse(call.args[handed[attr]]) == "copy_context().run", f"{path}:{call.lineno}"
+
+
 # v5.0.0-3.5.5, v5.0.0-3.5.6, v5.0.0-15.3.6
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.name)
 def test_script_listens_to_no_window_runs_no_text_and_writes_no_markup(script: Path) -> None:

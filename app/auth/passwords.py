@@ -16,6 +16,7 @@ import threading
 import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -137,7 +138,7 @@ async def _off_the_loop(work: Callable[..., T], *args: object) -> T:
         raise Overloaded(RETRY_SECONDS)
     _in_hand += 1
     try:
-        return await asyncio.get_running_loop().run_in_executor(_threads(), work, *args)
+        return await asyncio.get_running_loop().run_in_executor(_threads(), copy_context().run, work, *args)
     finally:
         _in_hand -= 1
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import copy_context
 from typing import Any, TypeVar, cast
 
 from sqlalchemy.engine import Connection
@@ -88,7 +89,7 @@ class Pool:
 
         if self._threads is None:
             return self._aside(greenlet_spawn(lend))
-        begun = asyncio.get_running_loop().run_in_executor(self._threads, lend)
+        begun = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, lend)
         self._remember(begun)
         return begun
 

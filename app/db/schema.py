@@ -7,6 +7,7 @@ see `app/migrations/env.py` for how that is avoided.
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
 from functools import cache
 from importlib import import_module
 from pathlib import Path
@@ -119,4 +120,4 @@ def _ahead(current: tuple[str, ...]) -> bool:
 def _apart(work: Callable[..., Any], *arguments: Any) -> Any:
     """In a thread of its own: Alembic starts an event loop, and the caller may have one."""
     with ThreadPoolExecutor(1) as thread:
-        return thread.submit(work, *arguments).result()
+        return thread.submit(copy_context().run, work, *arguments).result()

@@ -4,9 +4,10 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.audit import events
+from app.audit import events, family
 from app.audit.models import event_rows
-from tests.support.people import PASSWORD, make_user
+from app.auth.models import session_rows
+from tests.support.people import PASSWORD, make_user, sign_in
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
@@ -57,6 +58,39 @@ async def test_row_says_when_where_who_and_which_request(client: Visitor) -> Non
     assert row.user_agent.startswith("Evil?[31m?Browser")
     assert len(row.user_agent) == 255
     assert abs((row.at - db.utcnow()).total_seconds()) < 60
+
+
+# v5.0.0-16.2.1
+@pytest.mark.parametrize("path", ["/api/auth/refresh", "/auth/resume"])
+@pytest.mark.parametrize("event", [events.SESSION_ROTATED, events.SESSION_REPLAYED])
+async def test_renewal_says_where_which_device_and_which_request(client: Visitor, path: str, event: str) -> None:
+    """It is written in a thread of the pool on SQLite, where the request's context has to be brought along."""
+    pair = await sign_in(client, await make_user())
+    client.drop_cookie("__Host-access")
+    if event == events.SESSION_REPLAYED:  # the answer to the first one gets lost
+        await client.call("POST", "/api/auth/refresh")
+        client.drop_cookie("__Host-access")
+        client.put_cookie("__Host-refresh", pair.refresh_token)
+
+    ask = client.visit(path) if path == "/auth/resume" else client.call("POST", path)
+    answer = await ask
+
+    row = await db.fetch_one(sa.select(event_rows).where(event_rows.c.event == event))
+    assert (row.ip, row.user_agent) == ("127.0.0.1", client.headers["user-agent"])
+    assert row.request_id == answer.headers["x-request-id"]
+
+
+async def test_picture_of_a_stolen_session_keeps_owner_and_thief_apart(client: Visitor) -> None:
+    await sign_in(client, await make_user())
+    client.drop_cookie("__Host-access")
+    await client.call("POST", "/api/auth/refresh", headers={"User-Agent": "Firefox/142.0 (Linux)"})
+    copied = {"refresh_token": client.cookie("__Host-refresh")}
+    await client.call("POST", "/api/auth/refresh", json=copied, headers={"User-Agent": "curl/8.14.1"})
+    session = await db.fetch_one(sa.select(session_rows))
+
+    happened = family.of_session(session, await events.of_session(session.user_id, session.id))
+
+    assert [lane.name for lane in family.picture(happened).lanes] == ["Firefox on Linux", "curl"]
 
 
 # v5.0.0-16.2.5

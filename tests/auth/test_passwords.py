@@ -12,6 +12,7 @@ from passlib.context import CryptContext
 
 from app.auth import passwords
 from app.settings import get_settings
+from app.web import client
 
 GOOD = "correct horse battery staple"
 
@@ -188,3 +189,8 @@ async def test_address_that_nobody_has_costs_a_check_too(monkeypatch: pytest.Mon
     assert [answer.ok for answer in answers] == [False, False]
     assert len(checks) == 2
     assert checks[0] == checks[1]
+
+
+async def test_whose_request_it_is_is_known_where_a_password_is_hashed() -> None:
+    with client.of({"headers": [], "client": ("192.0.2.1", 1)}) as asking:
+        assert await passwords._off_the_loop(client.current) is asking

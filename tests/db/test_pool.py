@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from app import db
 from app.db import pool
 from app.settings import get_settings
+from app.web import client
 
 pytestmark = pytest.mark.anyio
 
@@ -153,3 +154,10 @@ async def test_a_failing_statement_gives_its_connection_back(account: Any) -> No
                 await tx.execute(sa.insert(account).values(id=1, amount=0))
 
     assert await none_is_missing()
+
+
+async def test_what_runs_at_a_stroke_sees_the_callers_context(account: Any) -> None:
+    """On SQLite it runs in a thread, which starts without any."""
+    with client.of({"headers": [], "client": ("192.0.2.1", 1)}) as asking:
+        assert await db.at_once(lambda _: client.current()) is asking
+    assert await db.at_once(lambda _: client.current()) == client.Client()
