@@ -191,8 +191,9 @@ def _jti_fits(token: AppToken, row: Any) -> bool:
 
 def _verdict(row: Any, token: AppToken, asked: bool) -> Verdict:
     verdict = judge(row, row.is_active, token.gen, asked, row.db_now, _idle())
-    # An old copy is reported even when its own time is over; a live session ends for it.
-    if verdict in (Verdict.ROTATE, Verdict.REPLAY, Verdict.ASK_AGAIN) and tokens.not_in_time(token, row.db_now):
+    # An old copy is reported even when its own time is over; a live session ends for it. `iat` decides nothing: of a
+    # clock that was set back `judge` knows, and clients throw a token away that is refused for good.
+    if verdict in (Verdict.ROTATE, Verdict.REPLAY, Verdict.ASK_AGAIN) and row.db_now >= token.exp:
         return Verdict.DEAD
     return verdict
 

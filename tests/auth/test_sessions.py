@@ -245,6 +245,35 @@ async def test_worker_whose_clock_is_an_hour_off_makes_no_reuse_and_no_eternal_t
     assert claims["exp"] == int(clock.now.timestamp()) + 900
 
 
+@pytest.mark.parametrize("minutes", [3, 10, 180])
+async def test_clock_of_the_database_set_back_keeps_every_rule_of_rotation(clock: Clock, minutes: int) -> None:
+    """`iat` lies ahead then; generation and `jti` decide. Clients throw a token away that is `invalid_grant`."""
+    pair = await start_session(await make_user())
+    clock.forward(minutes=-minutes)
+
+    following = await rotated(pair.refresh_token)  # the newest
+    assert forge.claims((await rotated(pair.refresh_token)).refresh_token)["gen"] == 2  # its answer was lost
+    assert await use(following)
+    clock.forward(minutes=-minutes)
+    assert await verdict(pair.refresh_token) is Verdict.ASK_AGAIN  # how old it is nobody knows
+    third = await rotated(following.refresh_token)
+
+    assert forge.claims(third.refresh_token)["gen"] == 3
+    assert await use(third)
+    assert await verdict(pair.refresh_token) is Verdict.REUSE
+
+
+async def test_lost_answer_is_not_handed_out_again_for_a_token_that_is_over(clock: Clock) -> None:
+    pair = await start_session(await make_user())
+    clock.forward(days=5)
+    await rotated(pair.refresh_token)  # the answer never arrives; the session lives until day 12
+    clock.forward(days=2)
+
+    assert await verdict(pair.refresh_token) is Verdict.DEAD
+
+    assert (await the_session(pair)).revoked_at is None
+
+
 async def test_two_workers_a_minute_apart_agree(clock: Clock) -> None:
     """R21"""
     pair = await start_session(await make_user())

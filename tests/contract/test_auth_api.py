@@ -218,6 +218,24 @@ async def test_failed_refresh_is_invalid_grant_and_deletes_no_cookie(client: Vis
     assert "set-cookie" not in answer.headers
 
 
+@pytest.mark.parametrize("worker_too", [True, False])
+async def test_refresh_goes_on_when_the_databases_clock_was_set_back(
+    client: Visitor, clock: Clock, worker_too: bool
+) -> None:
+    pair = await sign_in(client, await make_user())
+    client.drop_cookie(ACCESS)
+    clock.forward(minutes=-10)
+    clock.set_worker_apart(minutes=0 if worker_too else 10)
+
+    resumed = await client.visit("/auth/resume?next=/account")
+    answer = await client.call("POST", "/api/auth/refresh", json={"refresh_token": pair.refresh_token})
+
+    assert (resumed.status_code, resumed.headers["location"]) == (303, "/account")
+    assert answer.status_code == 200
+    assert (await client.get("/api/auth/me", headers=bearer(answer.json()["access_token"]))).status_code == 200
+    assert (await client.visit("/account")).status_code == 200
+
+
 @pytest.mark.parametrize("where", ["body", "cookie"])
 async def test_stale_refresh_is_409_and_reuse_when_retried(client: Visitor, clock: Clock, where: str) -> None:
     pair = await sign_in(client, await make_user())
