@@ -73,6 +73,8 @@ class Settings(RavynSettings):
     docs: bool | None = None
     metrics_token: str = Field(default="", repr=False)
     body_limit_bytes: int = Field(default=1024 * 1024, gt=0)
+    keep_alive_seconds: int = Field(default=130, gt=0)  # Caddy keeps idle connections for 120, Go 90, nginx and AWS 60
+    keep_alive_connections: int = Field(default=1000, ge=1)
     learn: bool | None = None  # learn
     public_origin: str = Field(default="", validation_alias="PUBLIC_ORIGIN")
     cookie_insecure: bool = Field(default=False, validation_alias="COOKIE_INSECURE")

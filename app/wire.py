@@ -3,7 +3,7 @@
 Without them one connection can fill the memory with a header that never ends, or be held open for ever. Bodies that are
 read are bounded by `headers.BodyLimit`, answers that nobody reads by `serve.UNREAD_SECONDS`. What is refused
 here never becomes a request, so the answer is written here too, with the headers that every answer carries.
-Source: v5.0.0-15.2.2; RFC 9110 section 15.5, RFC 6585 section 5.
+Source: v5.0.0-15.2.2; RFC 9110 section 15.5, RFC 6585 section 5; RFC 9112 section 9.5 (idle connections).
 """
 
 import asyncio
@@ -20,11 +20,14 @@ from app.web import headers
 HEAD_BYTES = 1024 * 1024  # room for every cookie a browser keeps for one site; `headers.WellFormed` bounds the rest
 HEAD_SECONDS = 20
 
+_idle: dict["BoundedProtocol", None] = {}  # connections of this worker between two requests, the longest idle first
+
 
 class BoundedProtocol(HttpToolsProtocol):
     """A head of at most HEAD_BYTES, complete HEAD_SECONDS after it began; silence is closed too.
 
-    Stock: one byte after the answer, and a connection is never closed again.
+    Stock: one byte after the answer, and a connection is never closed again. And an idle one is closed after 5 seconds,
+    while a proxy that keeps its connections for longer sends the next form on it: a 502.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -33,6 +36,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._head_bytes = 0
         self._timer: asyncio.TimerHandle | None = None
         self._answering: Any = None
+        self._drained = False
+        self.timeout_keep_alive = get_settings().keep_alive_seconds
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -40,6 +45,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
+        _idle.pop(self, None)
         if self._answering:  # stock: only the last one of pipelined requests learns that nobody is there any more
             self._answering.disconnected |= not self._answering.response_complete
         super().connection_lost(exc)
@@ -60,6 +66,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         if not self._in_head:
             self._stop_timer()
+        _idle.pop(self, None)
         self._in_head, self._head_bytes = True, 0
         super().on_message_begin()
 
@@ -67,6 +74,19 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_head = False
         self._stop_timer()
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._drained = self.cycle.response_complete
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.timeout_keep_alive_task:  # the server's timer: nothing is being read or answered
+            _idle[self] = None
+            if len(_idle) > get_settings().keep_alive_connections:
+                longest = next(iter(_idle))
+                del _idle[longest]
+                longest.timeout_keep_alive_handler()
 
     def send_400_response(self, msg: str) -> None:
         self._refuse(HTTPStatus.BAD_REQUEST)
@@ -77,7 +97,11 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _bound_what_nobody_waits_for(self) -> None:
         """After the answer: the rest of a body that was refused or not read, empty lines. Another request ends it."""
-        if self.cycle.response_complete and self._timer is None:
+        if self._drained:  # the rest of the body is there, and the connection is idle from now on
+            self._drained = False
+            self._stop_timer()
+            self._timer = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        elif self.cycle.response_complete and self._timer is None:
             self._timer = self.loop.call_later(headers.BODY_SECONDS, self.timeout_keep_alive_handler)
 
     def _too_slow(self) -> None:

@@ -55,7 +55,7 @@ class Connection:
         lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
         kind = "application/x-www-form-urlencoded" if form else "application/json"
         lines += [f"Content-Type: {kind}"] if content else []
-        if self.reader.at_eof():  # the server closes what was idle for five seconds, while another side has its turn
+        if self.reader.at_eof():  # closed while another side had its turn
             await self.open(self.port)
         self.writer.write("\r\n".join([*lines, "", ""]).encode() + content)
         head = await self.reader.readuntil(b"\r\n\r\n")

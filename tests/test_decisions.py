@@ -148,8 +148,10 @@ def test_time_outs_are_those_of_the_code() -> None:
     assert seconds(sides["SQLite"][1]) == [sqlite.BUSY_SECONDS]
     assert seconds(sides["mail server"][1]) == [transport.STEP_SECONDS, sender.TRY_SECONDS]
     assert f"{len(sender.WAITS)} times" in sides["mail server"][2]
-    coming_in = seconds(TEXT.split("Coming in: ")[1].split("\n\n")[0])
-    assert coming_in == [wire.HEAD_SECONDS, headers.BODY_SECONDS, serve.UNREAD_SECONDS, serve.GRACE_SECONDS]
+    text = TEXT.split("Coming in: ")[1].split(" Proxies and load balancers")[0]
+    kept = default("keep_alive_seconds")
+    assert seconds(text) == [wire.HEAD_SECONDS, headers.BODY_SECONDS, serve.UNREAD_SECONDS, kept, serve.GRACE_SECONDS]
+    assert f"Each worker keeps {default('keep_alive_connections')} idle connections" in TEXT
 
 
 # v5.0.0-16.1.1, v5.0.0-16.2.3

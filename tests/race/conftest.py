@@ -6,14 +6,14 @@ import httpx
 import pytest
 
 from app.auth.tokens import TokenPair
-from tests.support.faults import HANGING_SECONDS
+from tests.support.faults import HANGING_SECONDS, ONCE
 from tests.support.people import Person, make_user, start_session
 from tests.support.server import Server
 
 
 @pytest.fixture
 async def client(server: Server) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=server.url, timeout=HANGING_SECONDS) as client:
+    async with httpx.AsyncClient(base_url=server.url, timeout=HANGING_SECONDS, limits=ONCE) as client:
         yield client
 
 

@@ -11,7 +11,7 @@ import pytest
 from app.auth.tokens import TokenPair
 from tests.support import database as databases
 from tests.support import forge
-from tests.support.faults import HANGING_SECONDS, command, neighbour, session_row
+from tests.support.faults import HANGING_SECONDS, ONCE, command, neighbour, session_row
 from tests.support.people import Person, make_user, start_session
 from tests.support.sent import bearer, browser
 from tests.support.server import Server, running
@@ -43,7 +43,7 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 # v5.0.0-13.1.2, v5.0.0-13.2.6
 async def test_who_finds_no_free_connection_is_told_to_come_back(small: Server) -> None:
     raws = [(await new_session(small)).refresh_token for _ in range(SIZE)]
-    async with httpx.AsyncClient(base_url=small.url, timeout=HANGING_SECONDS) as client:
+    async with httpx.AsyncClient(base_url=small.url, timeout=HANGING_SECONDS, limits=ONCE) as client:
         reader = await one_who_only_reads(client, small)
         async with neighbour(small):
             stuck = [asyncio.create_task(refresh(client, raw)) for raw in raws]
@@ -64,7 +64,7 @@ async def test_who_finds_no_free_connection_is_told_to_come_back(small: Server) 
 async def test_every_connection_is_there_again_afterwards(small: Server) -> None:
     """As many wait for the lock as there are connections, several times: were one lost, one of them would be 503."""
     raws = [(await new_session(small)).refresh_token for _ in range(SIZE)]
-    async with httpx.AsyncClient(base_url=small.url, timeout=HANGING_SECONDS) as client:
+    async with httpx.AsyncClient(base_url=small.url, timeout=HANGING_SECONDS, limits=ONCE) as client:
         reader = await one_who_only_reads(client, small)
         for generation in (2, 3, 4):
             async with neighbour(small):
@@ -80,7 +80,7 @@ async def test_every_connection_is_there_again_afterwards(small: Server) -> None
 
 async def test_clients_that_stop_waiting_for_a_connection_lose_none(small: Server) -> None:
     raws = [(await new_session(small)).refresh_token for _ in range(SIZE)]
-    async with httpx.AsyncClient(base_url=small.url, timeout=HANGING_SECONDS) as client:
+    async with httpx.AsyncClient(base_url=small.url, timeout=HANGING_SECONDS, limits=ONCE) as client:
         reader = await one_who_only_reads(client, small)
         async with neighbour(small):
             leaving = [asyncio.create_task(refresh(client, raw)) for raw in 5 * raws]
@@ -101,7 +101,7 @@ async def test_writers_are_told_to_come_back_when_the_file_stays_locked(impatien
     """And readers are served: what they remember, and what they look up."""
     person, pair = await new_person(impatient), await new_session(impatient)
     login = {"email": person.email, "password": person.password}
-    async with httpx.AsyncClient(base_url=impatient.url, timeout=HANGING_SECONDS) as client:
+    async with httpx.AsyncClient(base_url=impatient.url, timeout=HANGING_SECONDS, limits=ONCE) as client:
         async with neighbour(impatient):
             answers = [
                 await refresh(client, pair.refresh_token),
@@ -120,7 +120,10 @@ async def test_writers_are_told_to_come_back_when_the_file_stays_locked(impatien
 @sqlite_only
 async def test_logout_from_a_locked_file_says_that_the_session_goes_on(impatient: Server) -> None:
     pair = await new_session(impatient)
-    async with httpx.AsyncClient(base_url=impatient.url, timeout=HANGING_SECONDS) as client, neighbour(impatient):
+    async with (
+        httpx.AsyncClient(base_url=impatient.url, timeout=HANGING_SECONDS, limits=ONCE) as client,
+        neighbour(impatient),
+    ):
         page = await client.post("/logout", headers=browser(pair))
 
     assert (page.status_code, page.headers["retry-after"]) == (503, "5")
@@ -134,7 +137,7 @@ async def test_folder_that_is_moved_away_and_back_costs_nobody_the_session(impat
     """Connections that are open stay good; new ones cannot be opened meanwhile."""
     raw = (await new_session(impatient)).refresh_token
     folder = Path(impatient.db_url.partition("///")[2]).parent
-    async with httpx.AsyncClient(base_url=impatient.url, timeout=HANGING_SECONDS) as client:
+    async with httpx.AsyncClient(base_url=impatient.url, timeout=HANGING_SECONDS, limits=ONCE) as client:
         reader = await one_who_only_reads(client, impatient)
         elsewhere = folder.rename(folder.with_name("elsewhere"))
         try:

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+import httpx
 import pytest
 import sqlalchemy as sa
 
@@ -21,6 +22,7 @@ from tests.support import forge
 from tests.support.server import Server
 
 HANGING_SECONDS = 30  # until a test no longer believes that an answer comes
+ONCE = httpx.Limits(max_keepalive_connections=0)  # a connection for each request: who waits must not find it closed
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 

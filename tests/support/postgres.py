@@ -10,7 +10,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -27,6 +26,7 @@ import asyncpg
 
 from app.db import schema
 from tests.support.environment import ROOT
+from tests.support.ports import free_port
 
 TEMPLATE = "lanyard_template"
 READY_SECONDS = 30
@@ -116,8 +116,7 @@ class Postgres:
         atexit.register(self._remove)
         self._programs, self._account = _programs(self._folder)
         self._process: subprocess.Popen[bytes] | None = None
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port = int(listener.getsockname()[1])
+        self.port = free_port()
         how = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync"]
         subprocess.run(
             [self._programs / "initdb", "-D", self._folder / "data", *how],

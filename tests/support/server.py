@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +20,9 @@ from app import db
 from tests.support import database as databases
 from tests.support import secrets
 from tests.support.environment import ROOT, SCRATCH
+from tests.support.ports import free_port
+
+__all__ = ["Server", "free_port", "running"]
 
 T = TypeVar("T")
 READY_SECONDS = 60
@@ -90,11 +92,6 @@ def running(
     finally:
         _stop(process)
     assert not (leaked := secrets.found_in(server.log(), server.secret)), f"in the log: {leaked}"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def _wait_until_ready(server: Server) -> None:
