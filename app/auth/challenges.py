@@ -3,14 +3,17 @@
 Chapter: "The way of a request". Source: RFC 6750 section 3, RFC 9470 section 3.
 """
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+from uuid import UUID
 
+from cachetools import LRUCache
 from lilya.responses import RedirectResponse
 
 from app import db, logs, metrics
 from app.audit import events
-from app.auth import cookies
+from app.auth import cookies, counters
 from app.auth.errors import (
     ComeBack,
     Forbidden,
@@ -27,6 +30,9 @@ from app.web import errors, render, urls
 log = logs.get("auth")
 SAFE = ("GET", "HEAD")
 CLEAR = {"Clear-Site-Data": '"cache", "storage"'}
+A_MINUTE = timedelta(minutes=1)
+
+_noted: LRUCache[UUID, str] = LRUCache(10_000)  # person -> the minute in which this worker last told of a refusal
 
 
 async def answer(request: Any, error: Exception) -> Any:
@@ -54,9 +60,19 @@ async def answer(request: Any, error: Exception) -> Any:
 
 
 async def _note_denial(user: Any) -> None:
-    """Refusing does not depend on writing it down: to come back later would not help, so it is no 503."""
+    """Once a person and minute, all workers together: who asks all day long must not fill the audit trail.
+
+    Refusing does not depend on writing it down: to come back later would not help, so it is no 503.
+    """
+    now = db.utcnow()
+    minute = f"{now:%Y-%m-%d %H:%M}"
+    if _noted.get(user.id) == minute:
+        return
+    _noted[user.id] = minute
     try:
-        await events.record(events.ACCESS_DENIED, user_id=user.id, actor_id=user.id, session_id=user.sid)
+        key = counters.key("access denied", str(user.id), minute)
+        if (await counters.add({key: A_MINUTE}, 1, now))[key].count == 1:
+            await events.record(events.ACCESS_DENIED, user_id=user.id, actor_id=user.id, session_id=user.sid)
     except db.Unavailable:
         log.warning("access_denied_unrecorded", user=logs.pseudonym(user.id))  # the audit trail takes no writes
 

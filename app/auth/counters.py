@@ -10,7 +10,6 @@ from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app import db
 from app.auth import keys
@@ -57,7 +56,8 @@ async def add(windows: Mapping[str, timedelta], by: int, now: datetime) -> dict[
     """Count at all these keys in one statement; the rows, by key. A window that is over starts anew."""
     global _added
     # Sorted: two statements that locked the same rows in different orders would wait for each other for ever.
-    insert = _insert().values([{"key": key, "count": by, "ends_at": now + windows[key]} for key in sorted(windows)])
+    values = [{"key": key, "count": by, "ends_at": now + windows[key]} for key in sorted(windows)]
+    insert = db.insert(throttle_rows).values(values)
     old, new = throttle_rows.c, insert.excluded
     over = old.ends_at <= now
     changes = {
@@ -75,7 +75,7 @@ async def add(windows: Mapping[str, timedelta], by: int, now: datetime) -> dict[
 
 async def take_turn(key: str, seconds: int, now: datetime) -> bool:
     """Has this key waited? If so, or if it is new, its next wait begins. Of many who ask at once one is told yes."""
-    insert = _insert().values(key=key, count=0, ends_at=now + timedelta(seconds=seconds))
+    insert = db.insert(throttle_rows).values(key=key, count=0, ends_at=now + timedelta(seconds=seconds))
     changes = {"count": throttle_rows.c.count + 1, "ends_at": insert.excluded.ends_at}
     upsert = insert.on_conflict_do_update(index_elements=["key"], set_=changes, where=throttle_rows.c.ends_at <= now)
     row = await db.fetch_one(upsert.returning(throttle_rows.c.count))
@@ -84,16 +84,10 @@ async def take_turn(key: str, seconds: int, now: datetime) -> bool:
 
 async def keep(tx: Any, key: str, until: datetime) -> None:
     """Have a live row there until then, in the caller's transaction."""
-    insert = _insert().values(key=key, count=1, ends_at=until)
+    insert = db.insert(throttle_rows).values(key=key, count=1, ends_at=until)
     await tx.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"ends_at": insert.excluded.ends_at}))
 
 
 async def prune(now: datetime) -> int:
     """Delete the rows that are of no use any more; how many."""
     return await db.prune(throttle_rows, throttle_rows.c.ends_at < now - KEPT)
-
-
-def _insert() -> Any:
-    """Both databases write ON CONFLICT alike; SQLAlchemy has it twice."""
-    dialect: Any = {"sqlite": sqlite, "postgresql": postgresql}[db.database.address.get_backend_name()]
-    return dialect.insert(throttle_rows)

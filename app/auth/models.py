@@ -153,10 +153,11 @@ class MailLink(edgy.StrictModel):
 class Change(edgy.StrictModel):
     """The change feed: whose badge is no longer what the rows say. Stamped by the database's clock; see `badges`.
 
-    Exactly one of `user_id` and `session_id` is set. Rows are of use for five minutes and pruned after a day.
+    Exactly one of `user_id` and `session_id` is set, and is the row's own id, too: there is one row for each. Rows are
+    of use for five minutes and pruned after a day.
     """
 
-    id = f.UUIDField(primary_key=True, default=db.uuid7)
+    id = f.UUIDField(primary_key=True)
     at = moment()
     user_id = f.UUIDField(null=True)
     session_id = f.UUIDField(null=True)

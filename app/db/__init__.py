@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 
 import edgy
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert as _insert_on_postgresql
+from sqlalchemy.dialects.sqlite import insert as _insert_on_sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -43,6 +45,7 @@ __all__ = [
     "fetch_one",
     "fetch_value",
     "folded",
+    "insert",
     "moment",
     "now",
     "pending",
@@ -59,6 +62,7 @@ __all__ = [
 ]
 
 PRUNED = 1000  # rows that are deleted at a time
+_INSERT: dict[str, Any] = {"sqlite": _insert_on_sqlite, "postgresql": _insert_on_postgresql}
 
 try:
     database = Database(get_settings().database_url)
@@ -118,6 +122,11 @@ def point_at(url: str) -> None:
     for model in registry.models.values():
         model.database = database
     registry.metadata_by_url.process()
+
+
+def insert(table: Any) -> Any:
+    """An INSERT that may say ON CONFLICT: both databases write it alike, SQLAlchemy has it twice."""
+    return _INSERT[database.address.get_backend_name()](table)
 
 
 async def fetch_one(statement: Any, values: Values = None) -> Any:

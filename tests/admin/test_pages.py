@@ -1,5 +1,6 @@
 """People, one person, the audit trail: what an admin reads."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
@@ -9,10 +10,12 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import administration, links, sessions
+from app.auth import administration, badges, challenges, links, sessions
 from app.auth.models import session_rows, user_rows
 from tests.support import forge
+from tests.support.clock import Clock
 from tests.support.people import make_user, sign_in, start_session
+from tests.support.statements import sent
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
@@ -304,6 +307,40 @@ async def test_refused_visitor_is_recorded(client: Visitor) -> None:
 
     event = await db.fetch_one(sa.select(event_rows).where(event_rows.c.event == events.ACCESS_DENIED))
     assert event.actor_id == person.id
+
+
+async def test_refusals_are_recorded_once_a_person_and_minute_by_all_workers_together(
+    make_client: Callable[..., Visitor], clock: Clock
+) -> None:
+    """Another worker is played by forgetting what this one has told."""
+    first, second = make_client(), make_client()
+    for visitor in (first, second):
+        await sign_in(visitor, await make_user())
+    clock.now = clock.now.replace(second=0)
+
+    for _ in range(3):
+        for visitor in (first, second):
+            assert (await visitor.visit("/admin/users")).status_code == 403
+            assert (await visitor.call("GET", "/api/admin/users")).status_code == 403
+        challenges._noted.clear()
+        clock.forward(seconds=10)
+    clock.forward(seconds=30)
+    await first.visit("/admin")
+
+    denials = await db.fetch_all(sa.select(event_rows).where(event_rows.c.event == events.ACCESS_DENIED))
+    assert len(denials) == 3
+    assert len({row.actor_id for row in denials}) == 2
+
+
+async def test_refusal_that_this_worker_has_recorded_asks_the_database_no_more(client: Visitor, clock: Clock) -> None:
+    await sign_in(client, await make_user())
+    await badges.read_feed()
+    await client.visit("/admin")
+
+    with sent() as statements:
+        assert (await client.visit("/admin")).status_code == 403
+
+    assert statements == []
 
 
 async def test_no_route_changes_or_removes_a_line_of_the_trail(desk: Visitor) -> None:

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.auth import accounts, administration, badges, identity, sessions, tokens
+from app.auth import accounts, administration, badges, credentials, identity, sessions, tokens
 from app.auth.models import change_rows, session_rows, user_rows
 from app.auth.tokens import AppToken, TokenPair
 from tests.support import forge
@@ -172,6 +172,46 @@ async def test_change_that_becomes_visible_late_is_still_applied() -> None:
     await badges.read_feed()
 
     assert (access(pair).sid, 1) not in badges._desk.badges
+
+
+async def test_who_changes_often_has_one_row_in_the_feed_and_is_heard_each_time(clock: Clock) -> None:
+    """Each worker reads the feed twice a second: a person who takes a new name all day long must not make it long."""
+    person = await make_user()
+    pair = await start_session(person)
+    await badges.read_feed()
+
+    for name in ("One", "Two", "Three"):
+        clock.forward(minutes=4)
+        await badges.read_feed()
+        await check_in(pair)
+        remembered = dict(badges._desk.badges)
+        assert await credentials.change_name(person.id, name)
+        badges._desk.badges.update(remembered)  # as another worker, which has not heard of it yet
+        await badges.read_feed()
+        heard = await check_in(pair)
+        assert heard
+        assert heard.name == name
+
+    assert await db.fetch_value(sa.select(sa.func.count()).select_from(change_rows)) == 1
+
+
+async def test_feed_that_is_too_long_to_read_is_taken_to_name_everybody(
+    statements: list[Sent], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(badges, "LONGEST_FEED", 3)
+    pair = await start_session(await make_user())
+    await badges.read_feed()
+    for rows, forgotten in ((3, False), (1, True)):
+        values = [{"id": (sid := db.uuid7()), "at": badges._desk.read_at, "session_id": sid} for _ in range(rows)]
+        await check_in(pair)
+        await db.execute(sa.insert(change_rows).values(values))
+
+        await badges.read_feed()
+
+        assert (len(badges._desk.badges) == 0) is forgotten
+    statements.clear()
+    await badges.read_feed()
+    assert "LIMIT" in statements[0].sql
 
 
 async def test_rows_are_applied_again_and_again_within_the_window(clock: Clock) -> None:
