@@ -151,6 +151,14 @@ def test_wrong_claims_are_refused_whatever_the_signature(changes: dict[str, Any]
     assert tokens.read(forge.resign(ACCESS, **changes), "access", NOW) is None
 
 
+@pytest.mark.parametrize("others", [[], ["https://other.example"]], ids=["alone", "beside another"])
+def test_list_that_names_us_is_no_audience_of_ours(others: list[str]) -> None:
+    """RFC 8725 section 3.9: refused as a wrong audience, and not only because the claims' model takes no list."""
+    raw = forge.resign(ACCESS, aud=[get_settings().jwt_config.audience, *others])
+
+    assert tokens.refused_by(raw, "access", NOW) == "aud"
+
+
 @pytest.mark.pattern("pitfall-no-expiry")
 @pytest.mark.parametrize(
     ("changes", "good"),

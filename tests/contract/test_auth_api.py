@@ -143,6 +143,18 @@ async def test_bearer_header_decides_and_cookies_are_ignored(client: Visitor) ->
 
 
 # v5.0.0-14.2.1
+async def test_of_two_authorization_headers_none_counts(client: Visitor) -> None:
+    """Which of them a proxy has looked at nobody knows. The cookies are ignored all the same."""
+    good, another = await sign_in(client, await make_user()), await start_session(await make_user())
+    for pair in [(good, good), (good, another), (another, good)]:
+        twice = [("Authorization", f"Bearer {each.access_token}") for each in pair]
+
+        answer = await client.get("/api/auth/me", headers=[("Accept", "application/json"), *twice])
+
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
 async def test_token_in_the_query_or_in_another_cookie_is_nothing(client: Visitor) -> None:
     pair = await start_session(await make_user())
     client.put_cookie("access", pair.access_token)
