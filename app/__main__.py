@@ -28,6 +28,9 @@ def migrate(_: argparse.Namespace) -> int:
     try:
         pending = db.pending()
         db.upgrade()
+    except db.Stopped as error:
+        print(f"lanyard: {error}", file=sys.stderr)
+        return 1
     except (db.Unavailable, OSError) as error:
         print(f"lanyard: the database that DATABASE_URL names does not answer: {error}", file=sys.stderr)
         return 1

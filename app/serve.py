@@ -91,6 +91,8 @@ def _prepare(settings: Settings) -> str | None:
             return f"migrations are pending ({', '.join(pending)}): run `python -m app migrate` first"
         elif email := asyncio.run(_connected(demo.still_open())):
             return f"the published password of {email} works here: run `python -m app deactivate {email}` first"
+    except db.Stopped as error:
+        return str(error)
     except (db.Unavailable, OSError) as error:
         return f"the database that DATABASE_URL names does not answer: {error}"
     return None

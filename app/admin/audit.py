@@ -10,9 +10,9 @@ from app import db
 from app.admin.asked import Trail
 from app.admin.paging import PAGE, Page
 from app.audit.models import event_rows
-from app.auth import accounts
 from app.auth.models import session_rows, user_rows
 from app.web import urls
+from app.web.addresses import email_key
 
 _e = event_rows.c
 
@@ -32,7 +32,7 @@ async def _person(text: str) -> UUID | None:
     """An id as it is, for the trail outlives the account; an address as the account that has it now."""
     if found := urls.uuid_or_none(text):
         return found
-    holder = sa.select(user_rows.c.id).where(user_rows.c.email_key == accounts.email_key(text))
+    holder = sa.select(user_rows.c.id).where(user_rows.c.email_key == email_key(text))
     return cast("UUID | None", await db.fetch_value(holder))
 
 

@@ -5,7 +5,6 @@ meet cannot leave a live session behind.
 Chapter: "The first check at the desk". Patterns: login-endpoint, login-errors.
 """
 
-import unicodedata
 from collections.abc import Iterable
 from functools import cache
 from typing import Any, NamedTuple
@@ -22,6 +21,7 @@ from app.auth.models import session_rows, user_rows
 from app.auth.tokens import AppToken, TokenPair
 from app.mail import outbox
 from app.web import client
+from app.web.addresses import email_key
 
 
 class Login(NamedTuple):
@@ -52,16 +52,6 @@ _SEEN = (
     .where(_OWN)
     .group_by(session_rows.c.user_agent)
 )
-
-
-def email_key(email: str) -> str:
-    """What makes an address unique: no outer space, no case. Dots and plus signs count: they are the owner's choice.
-
-    "" for what can be no address at all; no account has that key.
-    """
-    key = unicodedata.normalize("NFC", email.strip()).lower()
-    printable = key.isprintable() and not any("\ud800" <= char <= "\udfff" for char in key)
-    return key if printable and len(key) <= 254 else ""
 
 
 async def login(email: str, password: str, presented: Iterable[AppToken] = ()) -> Login | Pending | None:
@@ -177,6 +167,8 @@ async def create(email: str, name: str, password: str, role: str = "user") -> UU
 async def add(tx: Any, email: str, name: str, encoded: str, role: str = "user") -> UUID:
     """A new account with a password that is hashed already. Errors: IntegrityError when the address is taken."""
     key, user_id = email_key(email), db.uuid7()
+    if not key:  # whatever is no address would be signed in to with any text that is none
+        raise ValueError("an account needs an address")
     values = {
         "id": user_id,
         "email": email.strip(),

@@ -20,6 +20,7 @@ from app.auth.models import link_rows, user_rows
 from app.auth.tokens import TokenPair
 from app.mail import outbox
 from app.web import client
+from app.web.addresses import email_key
 
 NOT_YOURS = "That is not your password."
 SAME_PASSWORD = "This is the password you have now. Choose another one."  # noqa: S105 - a sentence
@@ -86,9 +87,9 @@ async def ask_for_email(user_id: UUID, sid: UUID, email: str, current: str) -> F
         user = await _user(user_id)
         if not (await passwords.verify(current, user.password)).ok:
             return {"current_password": await _failed(attempt, user_id, sid)}
-        if accounts.email_key(email) == user.email_key:
+        if email_key(email) == user.email_key:
             return {"email": SAME_ADDRESS}
-        async with throttle.letter("change_email", accounts.email_key(email), db.utcnow()) as welcome:
+        async with throttle.letter("change_email", email_key(email), db.utcnow()) as welcome:
             if not welcome:
                 return {}
             async with db.transaction() as tx:
@@ -185,7 +186,7 @@ async def _owe(tx: Any, kind: str, purpose: str, user_id: UUID, to: str, now: da
     """A letter to this address, and the link in it, which also is about this address."""
     facts = facts | client.current().words()
     letter_id = await outbox.put(tx, kind, recipient=to, user_id=user_id, **facts)
-    about = {"user_id": user_id, "email": to, "email_key": accounts.email_key(to)}
+    about = {"user_id": user_id, "email": to, "email_key": email_key(to)}
     await links.make(tx, purpose, now, link_id=letter_id, **about)
 
 

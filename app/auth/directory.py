@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth.models import user_rows, word_rows
+from app.web.addresses import readable
 
 LONGEST = 64
 COMMON = 10_000  # rows: up to here all people of a word are sorted in 20 ms; beyond, one looks at people in their order
@@ -23,7 +24,12 @@ LAST = "\U0010ffff"  # sorts after every letter, and is none
 
 def search_text(name: str, email_key: str) -> str:
     """What people are sorted by, name first: "Zoë" stands beside "zoë". Some letters fold to many, so it is cut."""
-    return db.folded(f"{name} {email_key}")[:512]
+    return db.folded(f"{name} {readable(email_key)}")[:512]
+
+
+def words_of(name: str, email_key: str) -> list[str]:
+    """What a person is found by: the address in both spellings of its domain."""
+    return words(f"{name} {readable(email_key)} {email_key}")
 
 
 def words(text: str) -> list[str]:
@@ -35,7 +41,7 @@ def words(text: str) -> list[str]:
 async def index(tx: Any, user_id: UUID, name: str, email_key: str) -> None:
     """Have the person found by this name and address, and no longer by the old ones, in the caller's transaction."""
     await tx.execute(sa.delete(word_rows).where(word_rows.c.user_id == user_id))
-    if found := words(f"{name} {email_key}"):
+    if found := words_of(name, email_key):
         await tx.execute(sa.insert(word_rows).values([{"word": word, "user_id": user_id} for word in found]))
 
 

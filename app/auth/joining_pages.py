@@ -17,7 +17,7 @@ from app.auth.errors import ComeBack
 from app.auth.registration import Outcome
 from app.settings import get_settings
 from app.web import errors, forms, render
-from app.web.addresses import Address
+from app.web.addresses import Address, readable
 from app.web.errors import Problem
 
 # The token of the address must stand in no Referer. `no-referrer` would make the page's own form say `Origin: null`.
@@ -59,7 +59,7 @@ async def register(request: Request) -> Any:
     form = await forms.parse(request, Registration, bound=False)
     shown, faults = {"name": form.values["name"], "email": form.values["email"]}, form.errors
     if form.values["password"]:
-        faults = faults | _complaint(form.values["password"], form.values["email"], form.values["name"])
+        faults = faults | _complaint(form.values["password"], readable(form.values["email"]), form.values["name"])
     if form.data is None or faults:
         return _form(request, "register", shown, status=422, errors=faults)
     try:

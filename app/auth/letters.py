@@ -17,6 +17,7 @@ from app.auth.models import link_rows, user_rows
 from app.mail.message import Composer, Message, letter
 from app.settings import get_settings
 from app.web import client
+from app.web.addresses import email_key
 
 
 async def _register(row: Any) -> Message | None:
@@ -39,7 +40,7 @@ async def _resend(row: Any) -> Message | None:
 
 async def _forgot(row: Any) -> Message | None:
     browser = client.Client(ip=row.facts["ip"], user_agent=row.facts["user_agent"])
-    if not (made := await recovery.make_link(row.recipient, row.id, browser)):
+    if not (made := await recovery.make_link(email_key(row.recipient), row.id, browser)):
         return None
     user, link = made
     return letter("forgot", user.email, url=_url("/reset-password", link), **_asked(row))

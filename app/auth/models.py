@@ -24,7 +24,7 @@ class User(edgy.StrictModel):
     Not Ravyn's AbstractUser: that one hashes on the event loop (twice), demands a first and a last name, and its dump
     carries the password hash. The fields that the framework's pages use have the same names here: id, email, password,
     is_active, last_login.
-    `email` is what the person typed, `email_key` is what makes it unique (see `accounts.email_key`), `search_text` is
+    `email` is what the person typed, `email_key` is what makes it unique (see `web.addresses`), `search_text` is
     what people are sorted by and found by: see `directory`. `delete_after` is set while an account that its owner gave
     up can still be kept. Whoever has a row here has confirmed the address: see `MailLink` for the others; who was
     invited confirms it by choosing the first password. `second_factor_at`: since when a password alone signs nobody in;

@@ -14,15 +14,16 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import accounts, badges, links, passwords, sessions, throttle
+from app.auth import badges, links, passwords, sessions, throttle
 from app.auth.models import user_rows
 from app.mail import outbox
 from app.web import client
+from app.web.addresses import email_key
 
 
 async def ask(email: str) -> None:
     """Owe the owner of the address a letter, if there is one. Raises TooManyAttempts."""
-    key = accounts.email_key(email)
+    key = email_key(email)
     async with throttle.letter("forgot", key, db.utcnow()) as welcome:
         if welcome:
             async with db.transaction() as tx:

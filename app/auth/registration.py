@@ -20,6 +20,7 @@ from app.auth import accounts, links, passwords, throttle
 from app.auth.models import link_rows, user_rows
 from app.mail import outbox
 from app.web import client
+from app.web.addresses import email_key
 
 
 class Waiting(NamedTuple):
@@ -43,7 +44,7 @@ async def ask(email: str, name: str, password: str) -> None:
 
     Raises TooManyAttempts, Overloaded.
     """
-    key, now = accounts.email_key(email), db.utcnow()
+    key, now = email_key(email), db.utcnow()
     async with throttle.letter("register", key, now) as welcome:
         encoded = await passwords.hash(password)
         if not welcome:
@@ -58,7 +59,7 @@ async def ask_again(email: str) -> None:
 
     Raises TooManyAttempts.
     """
-    key = accounts.email_key(email)
+    key = email_key(email)
     async with throttle.letter("resend", key, db.utcnow()) as welcome:
         if welcome:
             async with db.transaction() as tx:
@@ -96,13 +97,13 @@ async def confirm(raw: str, password: str = "") -> Outcome:
 
 async def newest(email: str, now: datetime) -> Any:
     """The row of the last registration of the address that can still be confirmed, or None."""
-    mine = sa.select(link_rows).where(_open(accounts.email_key(email), now))
+    mine = sa.select(link_rows).where(_open(email_key(email), now))
     return await db.fetch_one(mine.order_by(link_rows.c.id.desc()).limit(1))
 
 
 async def holder(email: str) -> Any:
     """The account that has the address already, or None."""
-    return await db.fetch_one(sa.select(user_rows).where(user_rows.c.email_key == accounts.email_key(email)))
+    return await db.fetch_one(sa.select(user_rows).where(user_rows.c.email_key == email_key(email)))
 
 
 async def void(tx: Any, email_key: str, now: datetime) -> None:

@@ -83,13 +83,14 @@ async def login(email_key: str, now: datetime) -> AsyncIterator["Attempt"]:
     place = place_of(client.current().ip)
     counted = {
         PAIR: counters.key(PAIR, email_key, place),
-        ACCOUNT: counters.key(ACCOUNT, email_key),
+        # Every text that is no address has the key "": strangers who mistype must not wait for each other.
+        **({ACCOUNT: counters.key(ACCOUNT, email_key)} if email_key else {}),
         ADDRESS: counters.key(ADDRESS, place),
         SITE: counters.key(SITE),
     }
     turn, known = counters.key("turn", email_key, place), counters.key("known", email_key, place)
     with _a_share(place):
-        attempt = Attempt(counted, {PAIR, ACCOUNT, ADDRESS}, turn, known)
+        attempt = Attempt(counted, set(counted) - {SITE}, turn, known)
         await attempt.admit(now)
         yield attempt
 

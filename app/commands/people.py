@@ -18,7 +18,7 @@ from app.auth import accounts, administration, passwords
 from app.auth.administration import Outcome
 from app.auth.models import user_rows
 from app.mfa import factors
-from app.web.addresses import address
+from app.web.addresses import address, email_key
 from app.web.forms import Line
 
 Act = Callable[[UUID], Awaitable[Outcome]]
@@ -83,7 +83,7 @@ def _new_password(about: tuple[str, str]) -> str:
 
 
 async def _holder(email: str) -> UUID:
-    key = accounts.email_key(email)
+    key = email_key(email)
     found = await db.fetch_value(sa.select(user_rows.c.id).where(user_rows.c.email_key == key)) if key else None
     if found is None:
         raise Refused("there is no account with this address")

@@ -22,6 +22,7 @@ from app.auth import directory, passwords
 from app.auth.models import session_rows, user_rows, word_rows
 from app.db import schema
 from app.settings import get_settings
+from app.web.addresses import email_key
 
 BUNDLE = 5000  # rows: written in half a second
 CACHE = 262_144  # KiB, of SQLite alone: the indexes that events are strewn over stay in memory
@@ -105,7 +106,7 @@ def _people(numbers: range, count: int, encoded: str, now: datetime) -> dict[Any
         made = now - YEAR * (1 - number / count)
         user = _person(number, encoded, made, now)
         users.append(user)
-        found = directory.words(f"{user['name']} {user['email_key']}")
+        found = directory.words_of(user["name"], user["email_key"])
         words += [{"word": word, "user_id": user["id"]} for word in found]
         if user["is_active"] and number % 5 == 0:
             sessions.append(_session(user["id"], now))
@@ -119,7 +120,7 @@ def _person(number: int, encoded: str, made: datetime, now: datetime) -> dict[st
     return {
         "id": user_id,
         "email": email,
-        "email_key": email,
+        "email_key": email_key(email),
         "name": name,
         "search_text": directory.search_text(name, email),
         "password": encoded,

@@ -23,13 +23,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.columns import aside, folded, moment, now, plain_text, uuid7
 from app.db.database import BEGIN, TRANSACTION_SECONDS, Database, hang_up, undo
-from app.db.errors import Unavailable, available
+from app.db.errors import Stopped, Unavailable, available
 from app.db.pool import Pool
 from app.db.schema import downgrade, known, pending, upgrade
 from app.settings import get_settings
 
 __all__ = [
     "Database",
+    "Stopped",
     "Transaction",
     "Unavailable",
     "aside",

@@ -1,4 +1,7 @@
-"""The database's failures in one word: `Unavailable`. The error boundary answers 503 and knows no SQLAlchemy."""
+"""The database's failures in one word: `Unavailable`. The error boundary answers 503 and knows no SQLAlchemy.
+
+`Stopped` is for migrations alone.
+"""
 
 import sqlite3
 from collections.abc import Iterator
@@ -15,6 +18,10 @@ POSTGRESQL_NOT_NOW = ("08", "28", "3D", "53", "57", "58", "25006", "55P03", "25P
 
 class Unavailable(Exception):
     """The database cannot be asked right now: try later. `str()` tells the log why, never a statement or a value."""
+
+
+class Stopped(Exception):
+    """A migration met rows that a person has to decide about, and changed nothing. `str()` says which, in one line."""
 
 
 @contextmanager

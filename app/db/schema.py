@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from app.db.errors import Stopped
 from app.settings import ROOT
 
 FOLDER = ROOT / "app" / "migrations"
@@ -25,13 +26,17 @@ FOLDER = ROOT / "app" / "migrations"
 def upgrade(revision: str = "head") -> None:
     """Run what is missing. Several processes may do so at once: one works, the others wait and find it done.
 
-    Nothing on a database that newer code has migrated.
+    Nothing on a database that newer code has migrated. Errors: Stopped.
     """
     from alembic import command  # imported late: a running server never needs it
+    from alembic.util import CommandError
 
     if revision == "head" and _ahead(_current()):
         return
-    _apart(command.upgrade, config(), revision)
+    try:
+        _apart(command.upgrade, config(), revision)
+    except CommandError as error:
+        raise Stopped(str(error)) from error
 
 
 def downgrade(revision: str) -> None:

@@ -1,39 +1,85 @@
-"""E-mail addresses as forms and bodies take them: what a mail can be sent to, and nothing that leads elsewhere.
+"""E-mail addresses: which texts are one, which of them are the same one, and how one is shown. For every door alike.
 
-Source: v5.0.0-1.3.11, v5.0.0-2.2.1; RFC 5321 section 4.5.3.1; OWASP Input Validation, "Email Address Validation".
+A domain has two spellings, "bücher.example" and "xn--bcher-kva.example": people type the first, browsers send the
+second from an e-mail field. Looking up, uniqueness, rate limits and search all go by `email_key`.
+Source: v5.0.0-1.3.11, v5.0.0-2.2.1; RFC 5321 sections 4.1.2 and 4.5.3.1; RFC 5890 section 2.3.2.4; UTS 46; OWASP Input
+Validation, "Email Address Validation".
 """
 
+import re
 from typing import Annotated
 
+import idna
 from email_validator import EmailNotValidError, validate_email
 from pydantic import AfterValidator
 
 from app.settings import get_settings
 
 LONGEST = 254  # RFC 5321: what fits between the angle brackets of a MAIL command
+LONGEST_LOCAL = 64
+NO_ADDRESS = "Give an address such as name@example.com."
+
+_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+
+
+def email_key(text: str) -> str:
+    """What an address is looked up by: ASCII, in lower case, its domain as name servers know it.
+
+    Dots and plus signs count: they are the owner's choice. "" for what is no address; no account has that key. Before
+    the @ stands ASCII alone: a letter that folds to another one (the Kelvin sign to "k") would make the key of somebody
+    else's address (CVE-2019-19844).
+    """
+    local, _, domain = text.strip().rpartition("@")
+    if len(local) > LONGEST_LOCAL or len(domain) > LONGEST or not local.isascii():  # before anything is normalised
+        return ""
+    key = f"{local.lower()}@{_on_the_wire(domain)}"
+    fits = len(key) <= LONGEST and _LOCAL.fullmatch(key, 0, len(local)) and _DOMAIN.fullmatch(key, len(local) + 1)
+    return key if fits else ""
 
 
 def address(text: str) -> str:
-    """The address as it is kept, without outer space and with its domain in one spelling. Asks no name server.
+    """The address as it is kept and shown: as it was typed, its domain in the letters of people. Asks no name server.
 
-    Refused too: quoted local parts, addresses of machines instead of domains, hosts without a dot, and any character
-    before the @ that is not ASCII: one that folds to a letter (the Kelvin sign to "k") would be the key of somebody
-    else's address and the mailbox of a stranger (CVE-2019-19844).
-    Errors: ValueError with the message for the field.
+    Refused are quoted local parts, addresses of machines instead of domains, hosts without a dot and domains where no
+    mail arrives. Errors: ValueError with the message for the field.
     """
     text = text.strip()
     if len(text) > LONGEST:
         raise ValueError(f"Use at most {LONGEST} characters.")
+    typed, domain = text.rpartition("@")[0], email_key(text).rpartition("@")[2]
+    if "." not in domain:
+        raise ValueError(NO_ADDRESS)
     development = get_settings().is_development
     try:  # "name@anything.test" never arrives anywhere, which is what it is good for
-        found = validate_email(
-            text, check_deliverability=False, allow_smtputf8=False, strict=True, test_environment=development
-        )
+        return validate_email(
+            f"{typed}@{domain}", check_deliverability=False, strict=True, test_environment=development
+        ).normalized
     except EmailNotValidError:  # its message repeats what was typed
-        found = None
-    if found is None or "." not in found.domain:
-        raise ValueError("Give an address such as name@example.com.")
-    return found.normalized
+        raise ValueError(NO_ADDRESS) from None
+
+
+def readable(email: str) -> str:
+    """The address with its domain in the letters of people; unchanged where it has no other ones."""
+    local, _, domain = email.rpartition("@")
+    if len(domain) > LONGEST or "xn--" not in domain.lower():
+        return email
+    try:
+        return f"{local}@{idna.decode(domain)}"
+    except UnicodeError:
+        return email
+
+
+def _on_the_wire(domain: str) -> str:
+    """The domain in A-labels, or "". Browsers map the same way (UTS 46, not transitional)."""
+    if domain.isascii() and "--" not in domain:
+        return domain.lower()
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii")
+    except UnicodeError:
+        return ""
 
 
 Address = Annotated[str, AfterValidator(address)]

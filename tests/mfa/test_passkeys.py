@@ -24,6 +24,7 @@ from app.auth.models import throttle_rows, user_rows
 from app.mfa import passkey_pages, passkeys, upkeep
 from app.mfa.models import passkey_rows
 from app.settings import get_settings
+from app.web.addresses import email_key
 from tests.support.clock import Clock
 from tests.support.device import PRESENT, VERIFIED, Device, with_a_byte_changed
 from tests.support.environment import ORIGIN
@@ -303,7 +304,7 @@ async def test_whoever_gets_the_account_back_by_mail_is_rid_of_a_thiefs_passkey(
     assert await passkeys.sign_in(own.get(asks()))
     assert len(await db.fetch_all(sa.select(passkey_rows))) == 1
 
-    address = {"email": person.email, "email_key": accounts.email_key(person.email)}
+    address = {"email": person.email, "email_key": email_key(person.email)}
     assert await credentials.undo_email(await link_for(person, links.UNDO_EMAIL, **address), db.utcnow())
     assert await passkeys.sign_in(own.get(asks())) is None
 
