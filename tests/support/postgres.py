@@ -13,7 +13,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
@@ -25,6 +25,7 @@ from typing import Any
 import asyncpg
 
 from app.db import schema
+from tests.support import guardian
 from tests.support.environment import ROOT
 from tests.support.ports import free_port
 
@@ -83,6 +84,12 @@ def _url(name: str) -> str:
     return f"postgresql://postgres@127.0.0.1:{port()}/{name}"
 
 
+def execute(*statements: str) -> None:
+    """As the superuser of the server that the tests share."""
+    for statement in statements:
+        _do(_execute(statement))
+
+
 async def _answers(url: str) -> None:
     await (await asyncpg.connect(url)).close()
 
@@ -109,19 +116,32 @@ def port() -> int:
 
 
 class Postgres:
-    """A server that can be stopped and started again. One of its own for a test that breaks it."""
+    """A server that can be stopped and started again. One of its own for a test that breaks it.
 
-    def __init__(self) -> None:
+    `of`: the server whose replica this one is. `files`: name in the data folder -> content. `settings`: as in
+    postgresql.conf.
+    """
+
+    def __init__(
+        self, *, of: "Postgres | None" = None, files: Mapping[str, bytes] | None = None, **settings: str
+    ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="lanyard-postgres-"))
+        guardian.remove(self._folder)
         atexit.register(self._remove)
         self._programs, self._account = _programs(self._folder)
         self._process: subprocess.Popen[bytes] | None = None
+        self._settings = settings
         self.port = free_port()
-        how = ["-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync"]
-        subprocess.run(
-            [self._programs / "initdb", "-D", self._folder / "data", *how],
-            check=True, stdout=subprocess.DEVNULL, **self._account,
-        )  # fmt: skip
+        if of:
+            where = ["-d", f"host=127.0.0.1 port={of.port} user=postgres"]
+            self._run("pg_basebackup", *where, "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+        else:
+            self._run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync")
+        for name, content in (files or {}).items():
+            file = self._folder / "data" / name
+            file.write_bytes(content)
+            file.chmod(0o600)
+            os.chown(file, self._account.get("user", -1), self._account.get("group", -1))
 
     @property
     def url(self) -> str:
@@ -131,14 +151,23 @@ class Postgres:
     def start(self) -> None:
         """On the same port and the same data each time."""
         options = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "unix_socket_directories": ""}
-        settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+        settings = [part for name, value in (options | self._settings).items() for part in ("-c", f"{name}={value}")]
         address = ["-h", "127.0.0.1", "-p", str(self.port)]
         with (self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [self._programs / "postgres", "-D", self._folder / "data", *address, *settings],
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True, **self._account,
             )  # fmt: skip
+        guardian.watch(self._process.pid, signal.SIGQUIT)
         _wait_until_ready(self._process, self.url, self._folder / "log")
+
+    def promote(self) -> None:
+        """Make a replica the primary; returns when it takes writes."""
+        self._run("pg_ctl", "promote", "--wait", "--silent")
+
+    def execute(self, statement: str) -> None:
+        """As the superuser."""
+        _do(_execute(statement, self.url))
 
     def stop(self) -> None:
         """At once: every connection breaks, and what was committed is found again (SIGQUIT, "immediate shutdown")."""
@@ -150,6 +179,7 @@ class Postgres:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        guardian.forget(self._process.pid)
         self._process = None
 
     def freeze(self) -> None:
@@ -158,6 +188,10 @@ class Postgres:
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._programs / program), "-D", str(self._folder / "data"), *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **self._account)
 
     def _signal(self, which: signal.Signals) -> None:
         if self._process is None:

@@ -18,7 +18,7 @@ from typing import TypeVar
 
 from app import db
 from tests.support import database as databases
-from tests.support import secrets
+from tests.support import guardian, secrets
 from tests.support.environment import ROOT, SCRATCH
 from tests.support.ports import free_port
 
@@ -85,12 +85,14 @@ def running(
             cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             start_new_session=True,  # so that its workers can be stopped with it
         )  # fmt: skip
+    guardian.watch(process.pid)
     server = Server(f"http://localhost:{port}", port, db_url, environment["APP_SECRET_KEY"], log_file, process)
     try:
         _wait_until_ready(server)
         yield server
     finally:
         _stop(process)
+        guardian.forget(process.pid)
     assert not (leaked := secrets.found_in(server.log(), server.secret)), f"in the log: {leaked}"
 
 
