@@ -51,10 +51,10 @@ async def change_password(user_id: UUID, sid: UUID, current: str, new: str) -> T
     ended meanwhile, and then nothing is changed.
     """
     async with throttle.step_up(sid, db.utcnow()) as attempt:
-        user = await _user(user_id)
+        user = await user_of(user_id)
         faults: Faults = {}
         if not (await passwords.verify(current, user.password)).ok:
-            faults["current_password"] = await _failed(attempt, user_id, sid)
+            faults["current_password"] = await failed(attempt, user_id, sid)
         if complaint := _complaint(user, current, new):
             faults["new_password"] = complaint
         if faults:
@@ -74,7 +74,7 @@ async def change_password(user_id: UUID, sid: UUID, current: str, new: str) -> T
                 await events.record(events.PASSWORD_CHANGED, tx=tx, user_id=user_id, actor_id=user_id)
                 await outbox.put(tx, "password_changed", user_id=user_id, **client.current().words())
                 return pair
-        return {"current_password": await _failed(attempt, user_id, sid)}  # changed by another request meanwhile
+        return {"current_password": await failed(attempt, user_id, sid)}  # changed by another request meanwhile
 
 
 async def ask_for_email(user_id: UUID, sid: UUID, email: str, current: str) -> Faults:
@@ -84,9 +84,9 @@ async def ask_for_email(user_id: UUID, sid: UUID, email: str, current: str) -> F
     Raises TooManyAttempts, Overloaded.
     """
     async with throttle.step_up(sid, db.utcnow()) as attempt:
-        user = await _user(user_id)
+        user = await user_of(user_id)
         if not (await passwords.verify(current, user.password)).ok:
-            return {"current_password": await _failed(attempt, user_id, sid)}
+            return {"current_password": await failed(attempt, user_id, sid)}
         if email_key(email) == user.email_key:
             return {"email": SAME_ADDRESS}
         async with throttle.letter("change_email", email_key(email), db.utcnow()) as welcome:
@@ -163,14 +163,16 @@ async def undo_email(raw: str, now: datetime) -> str | None:
     return str(link.email)
 
 
-async def _user(user_id: UUID) -> Any:
+async def user_of(user_id: UUID) -> Any:
+    """The account's row. Raises SessionEnded where there is none any more."""
     user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id))
     if user is None:
         raise SessionEnded
     return user
 
 
-async def _failed(attempt: throttle.Attempt, user_id: UUID, sid: UUID) -> str:
+async def failed(attempt: throttle.Attempt, user_id: UUID, sid: UUID) -> str:
+    """Count a wrong password of somebody signed in, and write it down. Returns the sentence for its field."""
     await attempt.failed(db.utcnow(), user_id)
     await events.record(events.STEP_UP_FAILED, user_id=user_id, actor_id=user_id, session_id=sid)
     return NOT_YOURS
