@@ -179,9 +179,9 @@ async def failed(attempt: throttle.Attempt, user_id: UUID, sid: UUID) -> str:
 
 
 def _complaint(user: Any, current: str, new: str) -> str | None:
-    if passwords.normalise(new) == passwords.normalise(current):
-        return SAME_PASSWORD
-    return passwords.complaint(new, about=(user.email, user.name))
+    if complaint := passwords.complaint(new, about=(user.email, user.name)):
+        return complaint
+    return SAME_PASSWORD if passwords.normalise(new) == passwords.normalise(current) else None
 
 
 async def _owe(tx: Any, kind: str, purpose: str, user_id: UUID, to: str, now: datetime, **facts: str) -> None:

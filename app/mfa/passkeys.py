@@ -8,6 +8,7 @@ v5.0.0-6.5.6, v5.0.0-6.5.7, v5.0.0-6.7.1, v5.0.0-6.7.2.
 """
 
 import json
+import re
 import secrets
 from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
@@ -23,6 +24,7 @@ from app.auth import accounts, counters, keys, throttle
 from app.auth.models import user_rows
 from app.auth.tokens import AppToken, TokenPair
 from app.mail import outbox
+from app.mfa import cbor
 from app.mfa.models import passkey_rows
 from app.settings import get_settings
 from app.web import client, render
@@ -31,6 +33,7 @@ MOST = 20  # passkeys of one account
 LABEL, CHALLENGE = "passkey", "challenge"
 LASTS = timedelta(hours=1)  # a challenge, for a page that stays open
 LONGEST = 16_384  # characters of what a browser hands over
+ID = re.compile(r"[A-Za-z0-9_-]{1,1364}")  # 1023 bytes at most (W3C Web Authentication section 4)
 SIGN_IN = "sign in"
 ALGORITHMS = (-7, -8, -257)  # ES256, EdDSA, RS256 (RFC 9053)
 
@@ -239,7 +242,9 @@ def _answered(answer: str, purpose: str) -> dict[str, Any] | None:
         credential: Any = json.loads(answer) if len(answer) <= LONGEST else None
         challenge = json.loads(keys.unb64(credential["response"]["clientDataJSON"]))["challenge"]
         given, now = keys.unb64(challenge).decode("ascii"), db.utcnow()
-        if not isinstance(credential["id"], str) or not asked(given, purpose, now):
+        if not asked(given, purpose, now) or not ID.fullmatch(credential["id"]):
+            return None
+        if not cbor.is_plain(credential["response"]):
             return None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None

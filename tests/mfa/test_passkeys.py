@@ -8,6 +8,7 @@ from html import unescape
 from types import SimpleNamespace
 from typing import Any
 
+import cbor2
 import httpx
 import pytest
 import sqlalchemy as sa
@@ -184,6 +185,30 @@ async def test_answer_to_one_question_answers_no_other(database: str) -> None:
 
 async def offered_in(person: Person, sid: Any) -> dict[str, Any]:
     return passkeys.to_add(SimpleNamespace(id=person.id, sid=sid, email=person.email, name="N"), ())
+
+
+@pytest.mark.parametrize("name", ["\0", "a\0b", "\ud800", "", "a" * 2000, "a b", 7, None, ["a"], {}])
+async def test_id_that_no_passkey_has_is_no_error(client: Visitor, name: Any) -> None:
+    person = await make_user()
+    device = await with_a_device(person)
+    answer = json.loads(device.get(asks())) | {"id": name}
+
+    response = await client.submit("/login/passkey", {"credential": json.dumps(answer)})
+
+    assert (response.status_code, "notice=passkey_not_good" in response.headers["location"]) == (303, True)
+
+
+async def test_answer_that_stands_for_work_is_refused_before_it_is_decoded(database: str, logged: list[Any]) -> None:
+    """A tag of CBOR has a pattern compiled: some kilobytes of it kept a core busy for a quarter of a minute."""
+    person = await make_user()
+    sid, options = await offered(person)
+    answer = json.loads(Device().create(options))
+    tagged = cbor2.dumps({"fmt": "none", "attStmt": {"x": cbor2.CBORTag(35, "a+")}, "authData": bytes(37)})
+    answer["response"]["attestationObject"] = b64(tagged)
+
+    assert passkeys.made(json.dumps(answer), sid) is None
+
+    assert [event for event in logged if event["event"] == "passkey_refused"] == []  # the library was not asked
 
 
 @pytest.mark.parametrize("part", PARTS)
