@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import accounts, badges, credentials, keys, passwords, sessions, throttle
+from app.auth import accounts, badges, credentials, keys, links, passwords, sessions, throttle
 from app.auth.credentials import Faults
 from app.auth.errors import SessionEnded
 from app.auth.models import session_rows, user_rows
@@ -99,6 +99,7 @@ async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof
         made = await factors.new_codes(tx, user_id, at)
         reason = events.CREDENTIALS_CHANGED
         await sessions.revoke_all(user_id, reason, tx=tx, now=at, actor_id=user_id, but=sid)
+        await links.void_changes(tx, at, user_id)
         pair = await accounts.replace_session(tx, user, sid, at)
         if pair is None:
             raise SessionEnded
@@ -114,10 +115,11 @@ async def turn_off(user_id: UUID, sid: UUID, proof: Proof) -> Faults:
     No faults: it is off. Raises TooManyAttempts, Overloaded, SessionEnded.
     """
 
-    async def off(tx: Any, user: Any, _: datetime) -> Faults:
+    async def off(tx: Any, user: Any, at: datetime) -> Faults:
         if user.second_factor_at is not None:
             await tx.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(second_factor_at=None))
             await factors.forget(tx, user_id)
+            await links.void_changes(tx, at, user_id)
             await badges.announce(tx, user_id=user_id)
             await factors.tell(tx, events.SECOND_FACTOR_OFF, "second_factor_off", user_id, user_id)
         return {}

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from app import db, logs
 from app.audit import events
-from app.auth import accounts, administration, keys, throttle, tickets
+from app.auth import accounts, administration, keys, links, throttle, tickets
 from app.auth.administration import Outcome
 from app.auth.models import user_rows
 from app.auth.tokens import AppToken
@@ -62,6 +62,7 @@ async def remove(user_id: UUID, actor_id: UUID | None) -> Outcome:
             return Outcome.NOTHING
         await administration.write(case, {"second_factor_at": None})
         await forget(case.tx, user_id)
+        await links.void_changes(case.tx, case.now, user_id)
         await tell(case.tx, events.SECOND_FACTOR_REMOVED, "second_factor_off", user_id, actor_id)
     return Outcome.DONE
 
