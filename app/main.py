@@ -44,7 +44,7 @@ from app.notes import store as notes_store
 from app.ops import pages as ops_pages
 from app.ops import reference, sampling
 from app.settings import Settings, get_settings
-from app.web import hardening, routes, static
+from app.web import bodies, hardening, routes, static
 from app.web.errors import ErrorBoundary
 from app.web.headers import BodyLimit, Methods, SecurityHeaders, WellFormed
 from app.web.origin import SameOrigin, TrustedHost
@@ -102,6 +102,7 @@ def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddlewa
             cookie_names=(cookies.access_name(), cookies.refresh_name(), cookies.ticket_name()),
             public_origin=settings.public_origin,
         ),
+        DefineMiddleware(bodies.Whole),
         DefineMiddleware(AuthenticationMiddleware, backend=[TokenBackend([*impersonal, f"{static.PREFIX}/"])]),
         DefineMiddleware(Methods),
     ]

@@ -21,7 +21,7 @@ def test_page_of_ones_own_is_what_readme_says_it_takes(tmp_path: Path) -> None:
         (folder / path).write_text(text)
     insert(
         folder / "app/main.py",
-        before="from app.web import hardening",
+        before="from app.web import bodies",
         line="from app.todos import pages as todos_pages",
     )
     insert(folder / "app/main.py", before=")  # fmt: skip\nDEVELOPMENT", line="    todos_pages,")

@@ -30,9 +30,9 @@ WINDOW = timedelta(minutes=5)  # each read takes all of it again: commits become
 KEPT = timedelta(days=1)
 CHECKS = ("session", "account", "revoked", "ended", "owner", "generation")  # in the order in which they are made
 
-# Prepared once: what check-in says to the database.
+# Prepared once: what check-in says to the database, and the same with nobody able to change the rows meanwhile.
 _s, _u = session_rows.c, user_rows.c
-_HELD = (
+HELD = (
     sa.select(
         _s.user_id,
         _s.generation,
@@ -49,6 +49,8 @@ _HELD = (
     .select_from(session_rows.join(user_rows, _s.user_id == _u.id))
     .where(_s.id == sa.bindparam("sid"))
 )
+HOLDER_KEPT = sa.select(_u.id).where(_u.id == sa.bindparam("holder")).with_for_update(key_share=True)
+HELD_KEPT = HELD.with_for_update(read=True, of=session_rows)
 _ARRIVED = sa.update(session_rows).where(
     _s.id == sa.bindparam("sid"), _s.confirmed < sa.bindparam("shown"), _s.revoked_at.is_(None)
 )
@@ -97,9 +99,17 @@ async def check_in(token: AppToken, now: datetime, *, remembered: bool = True) -
     return badge
 
 
+def of_row(row: Any, token: AppToken, now: datetime) -> Badge | None:
+    """What a row of HELD makes of the token: the badge, or None as `check_in` has it."""
+    if _fault(row, token, now):
+        return None
+    second_factor = row.second_factor_at is not None
+    return Badge(row.user_id, row.email, row.name, row.role, token.sid, row.must_change_password, second_factor)
+
+
 async def refused_by(token: AppToken, now: datetime) -> str | None:
     """The name in CHECKS of what the rows refuse the token for, or None. For explaining: nothing is remembered."""
-    return _fault(await db.fetch_one(_HELD, {"sid": token.sid}), token, now)
+    return _fault(await db.fetch_one(HELD, {"sid": token.sid}), token, now)
 
 
 async def announce(tx: Any, *, session_id: UUID | None = None, user_id: UUID | None = None) -> None:
@@ -175,13 +185,11 @@ def _trusted(at: float) -> bool:
 
 
 async def _ask_the_rows(token: AppToken, now: datetime) -> Badge | None:
-    row = await db.fetch_one(_HELD, {"sid": token.sid})
-    if _fault(row, token, now):
-        return None
-    if token.gen > row.confirmed:
+    row = await db.fetch_one(HELD, {"sid": token.sid})
+    badge = of_row(row, token, now)
+    if badge and token.gen > row.confirmed:
         await _confirm(token, now)
-    second_factor = row.second_factor_at is not None
-    return Badge(row.user_id, row.email, row.name, row.role, token.sid, row.must_change_password, second_factor)
+    return badge
 
 
 def _fault(row: Any, token: AppToken, now: datetime) -> str | None:

@@ -13,8 +13,9 @@ from lilya.responses import RedirectResponse
 
 from app import db, logs, metrics
 from app.audit import events
-from app.auth import cookies, counters
+from app.auth import cookies, counters, identity
 from app.auth.errors import (
+    AuthError,
     ComeBack,
     Forbidden,
     PasswordChangeRequired,
@@ -31,18 +32,16 @@ log = logs.get("auth")
 SAFE = ("GET", "HEAD")
 CLEAR = {"Clear-Site-Data": '"cache", "storage"'}
 A_MINUTE = timedelta(minutes=1)
-LONGEST_REFERER = 2048
 
 _noted: LRUCache[UUID, str] = LRUCache(10_000)  # person -> the minute in which this worker last told of a refusal
 
 
-async def answer(request: Any, error: Exception) -> Any:
+async def answer(request: Any, error: AuthError) -> Any:
     """The response to an error of `auth.errors`, for the error boundary."""
     if isinstance(error, ComeBack):
         detail, headers = come_back(error)
         return errors.answer(request, error.status, detail, headers=headers)
-    user = request.scope["user"]
-    page = errors.wants_html(request.scope)
+    user, page = identity.asked(request, error), errors.wants_html(request.scope)
     if isinstance(error, Unavailable):
         detail = "We cannot check right now whether you are signed in. You still are: please try again in a moment."
         return errors.answer(request, 503, detail, headers={"Retry-After": "5"})
@@ -127,9 +126,7 @@ def form_lost(request: Any) -> Any:
 
 def referring_page(request: Any) -> str:
     """The local page that the Referer names, or the dashboard."""
-    sent = request.headers.get("referer", "")
-    # No browser sends another one; splitting normalises a host that is no ASCII.
-    referer = urlsplit(sent if sent.isascii() and len(sent) <= LONGEST_REFERER else "")
+    referer = urlsplit(request.headers.get("referer", ""))
     if f"{referer.scheme}://{referer.netloc}" != get_settings().origin:
         return urls.local_path(None)
     return urls.local_path(f"{referer.path}?{referer.query}" if referer.query else referer.path)

@@ -1,8 +1,12 @@
 """What authentication and authorisation raise; `challenges` answers each. Nothing else crosses layers so."""
 
+from typing import Any
+
 
 class AuthError(Exception):
-    """The request may not go on as it is."""
+    """The request may not go on as it is. `who`: the Principal or Anonymous that a guard looked at; None elsewhere."""
+
+    who: Any = None
 
 
 class LoginRequired(AuthError):

@@ -3,7 +3,7 @@
 A guard lets pass or raises an error of `errors`; `challenges` turns that into a redirect or a status. Each route names
 its guard: `private(...)`, `public(...)` or `impersonal(...)`. One that names none stops the application from starting
 (see `main`).
-Chapter: "Doors". Source: v5.0.0-8.2.1, v5.0.0-8.3.*. Pattern: protected.
+Chapter: "Doors". Source: v5.0.0-7.4.1, v5.0.0-8.2.1, v5.0.0-8.3.*. Pattern: protected.
 """
 
 from datetime import timedelta
@@ -15,6 +15,7 @@ from ravyn.permissions import BasePermission
 from app import db
 from app.auth import identity
 from app.auth.errors import (
+    AuthError,
     Forbidden,
     LoginRequired,
     PasswordChangeRequired,
@@ -26,6 +27,7 @@ from app.auth.errors import (
 from app.settings import get_settings
 from app.web import client
 from app.web.errors import Problem
+from app.web.origin import SAFE
 
 # What is open while the password has to be replaced: the page where it is, and what that page may ask for first.
 MEANWHILE = frozenset({"/account/password", "/step-up"})
@@ -46,13 +48,32 @@ class Guard(BasePermission):
 
 
 class SignedIn(Guard):
-    """Anybody signed in, unless an admin wants the password replaced: then only the page that does it is open."""
+    """Anybody signed in, unless an admin wants the password replaced: then only the page that does it is open.
+
+    `check` is the whole rule. A request that may change something is judged by the rows, not the badge, when all of it
+    has arrived, and once more in every transaction that it writes in: a session may end at any moment.
+    """
+
+    pages_too = False  # the rows are asked for safe methods as well
 
     async def has_permission(self, request: Any, controller: Any) -> bool:  # type: ignore[override]
-        self.check(request.scope["user"])
-        if request.scope["user"].must_change_password and request.scope["path"] not in MEANWHILE:
-            raise PasswordChangeRequired
+        scope = request.scope
+        user, writes = scope["user"], scope.get("method", "GET") not in SAFE
+        if user.is_authenticated and (writes or self.pages_too):
+            user = scope["user"] = await identity.again(user)
+        self._judge(user, scope["path"])
+        if writes:
+            db.conditions.require(identity.condition(user, lambda of_now: self._judge(of_now, scope["path"])))
         return True
+
+    def _judge(self, user: Any, path: str) -> None:
+        try:
+            self.check(user)
+            if user.must_change_password and path not in MEANWHILE:
+                raise PasswordChangeRequired
+        except AuthError as error:
+            error.who = user
+            raise
 
     def check(self, user: Any) -> None:
         if user.is_authenticated:
@@ -87,13 +108,11 @@ class RecentLogin(SignedIn):
 class RecentAdmin(Admin):
     """An admin who typed the password in the last minutes; who is no admin is not asked for one.
 
-    For what changes others: asks the rows, not the badge, so a demotion counts before the feed has told this worker.
+    For what changes others: asks the rows for its pages, too, so a demotion counts there before the feed has told this
+    worker.
     """
 
-    async def has_permission(self, request: Any, controller: Any) -> bool:  # type: ignore[override]
-        if request.scope["user"].is_authenticated:
-            request.scope["user"] = await identity.again(request.scope["user"])
-        return await super().has_permission(request, controller)
+    pages_too = True
 
     def check(self, user: Any) -> None:
         super().check(user)

@@ -3,7 +3,7 @@
 Chapter: "The way of a request". Source: RFC 6750 section 2.1. Patterns: middleware, quick-start, protected.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from lilya.authentication import AuthCredentials, AuthenticationBackend
 
 from app import db, logs
 from app.auth import badges, cookies, tokens
+from app.auth.errors import AuthError, LoginRequired
 from app.auth.tokens import AppToken
 
 
@@ -98,15 +99,41 @@ async def identify(scope: Any) -> Principal | Anonymous:
 
 async def again(principal: Principal) -> Principal | Anonymous:
     """The same holder as the rows say at this moment, whatever is remembered: before anything dangerous."""
-    nobody = Anonymous(token_sent=True, bearer=principal.bearer)
-    return await _holder(principal.token, nobody, remembered=False)
+    return await _holder(principal.token, _ended(principal), remembered=False)
+
+
+def condition(principal: Principal, judge: Callable[[Principal | Anonymous], None]) -> db.conditions.Condition:
+    """For the transactions of a request: `judge` gets the same holder as the rows say then, and raises or does not."""
+    token, nobody = principal.token, _ended(principal)
+
+    def of_now(row: Any) -> None:
+        judge(_principal(badges.of_row(row, token, db.utcnow()), token, nobody))
+
+    values = {"sid": principal.sid, "holder": principal.id}
+    return db.conditions.Condition(
+        principal.sid, badges.HELD, badges.HOLDER_KEPT, badges.HELD_KEPT, values, judge=of_now
+    )
+
+
+def asked(request: Any, error: AuthError) -> Any:
+    """Who asked, for the answer to an error: whom a guard looked at last, or, from a handler, whose session it was."""
+    user = error.who or request.scope["user"]
+    return _ended(user) if isinstance(error, LoginRequired) and user.is_authenticated else user
+
+
+def _ended(principal: Principal) -> Anonymous:
+    return Anonymous(token_sent=True, session_ended=True, bearer=principal.bearer)
 
 
 async def _holder(token: AppToken, nobody: Anonymous, *, remembered: bool = True) -> Principal | Anonymous:
     try:
         badge = await badges.check_in(token, db.utcnow(), remembered=remembered)
     except db.Unavailable:
-        return replace(nobody, unavailable=True)
+        return replace(nobody, session_ended=False, unavailable=True)
+    return _principal(badge, token, nobody)
+
+
+def _principal(badge: badges.Badge | None, token: AppToken, nobody: Anonymous) -> Principal | Anonymous:
     if badge is None:
         return replace(nobody, session_ended=True)
     return Principal(

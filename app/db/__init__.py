@@ -2,14 +2,15 @@
 
 State changes, lists and counts are SQLAlchemy Core through `fetch_one`, `fetch_all`, `execute` and `transaction`: one
 statement that wins or does not, on a connection that nobody else holds. Edgy's ORM (`User.query...`) stands on the same
-engine through the mended `Database`, for single rows and simple creates.
+engine through the mended `Database`, for single rows and simple creates. Whatever a request writes on either way, the
+session it acts for is asked for in the same transaction (`conditions`).
 Callers write `db.utcnow()`, never `from app.db import utcnow`: tests replace the clocks here.
 Chapter: "The desk's ledger".
 """
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -19,13 +20,14 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert as _insert_on_postgresql
 from sqlalchemy.dialects.sqlite import insert as _insert_on_sqlite
 from sqlalchemy.engine import Connection
-from sqlalchemy.ext.asyncio import AsyncConnection
 
+from app.db import conditions
 from app.db.columns import aside, folded, moment, now, plain_text, uuid7
 from app.db.database import BEGIN, TRANSACTION_SECONDS, Database, hang_up, undo
 from app.db.errors import Stopped, Unavailable, available
 from app.db.pool import Pool
 from app.db.schema import downgrade, known, pending, upgrade
+from app.db.transactions import Transaction, Values, run
 from app.settings import get_settings
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "at_once",
     "available",
     "behind",
+    "conditions",
     "connect",
     "database",
     "disconnect",
@@ -73,7 +76,6 @@ except ValueError as error:
 registry = edgy.Registry(database=database)
 
 T = TypeVar("T")
-Values = Mapping[str, Any] | None
 _pool: Pool | None = None
 
 
@@ -136,7 +138,7 @@ async def fetch_one(statement: Any, values: Values = None) -> Any:
     `values`: of the statement's `sa.bindparam`s, and the columns that an INSERT or UPDATE without `.values()` sets. A
     statement that is asked for often is a constant of its module: building one costs as much as running it.
     """
-    return await _opened().run(lambda connection: connection.execute(statement, values).first())
+    return await _run_alone(statement, lambda connection: connection.execute(statement, values).first())
 
 
 async def fetch_value(statement: Any, values: Values = None) -> Any:
@@ -146,12 +148,12 @@ async def fetch_value(statement: Any, values: Values = None) -> Any:
 
 
 async def fetch_all(statement: Any, values: Values = None) -> list[Any]:
-    return await _opened().run(lambda connection: list(connection.execute(statement, values).all()))
+    return await _run_alone(statement, lambda connection: list(connection.execute(statement, values).all()))
 
 
 async def execute(statement: Any, values: Values = None) -> int:
     """How many rows the statement touched."""
-    return await _opened().run(lambda connection: int(connection.execute(statement, values).rowcount))
+    return await _run_alone(statement, lambda connection: int(connection.execute(statement, values).rowcount))
 
 
 async def at_once(work: Callable[[Connection], T]) -> T:
@@ -159,10 +161,13 @@ async def at_once(work: Callable[[Connection], T]) -> T:
 
     `work` speaks with SQLAlchemy's own connection. Who is cancelled does not wait for it; it is finished all the same.
     """
+    condition = conditions.of_writes()
 
     def whole(connection: Connection) -> T:
         connection.exec_driver_sql(BEGIN[connection.dialect.name])
         try:
+            if condition:
+                condition.keep(connection)
             result = work(connection)
             connection.exec_driver_sql("COMMIT")
         except BaseException:
@@ -186,74 +191,25 @@ async def prune(table: Any, over: Any) -> int:
     return total
 
 
-class Transaction:
-    """The same four calls inside one transaction. Only this object is inside: what `db` does meanwhile is not.
-
-    After an error everything is refused but the way out, as PostgreSQL has it: what may fail stands in a `savepoint`.
-    """
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-        self.after_commit: list[Callable[[], None]] = []  # what this process must know the moment it is true
-        self.failed = False
-
-    async def fetch_one(self, statement: Any, values: Values = None) -> Any:
-        return (await self._run(statement, values)).first()
-
-    async def fetch_value(self, statement: Any, values: Values = None) -> Any:
-        row = await self.fetch_one(statement, values)
-        return None if row is None else row[0]
-
-    async def fetch_all(self, statement: Any, values: Values = None) -> list[Any]:
-        return list((await self._run(statement, values)).all())
-
-    async def execute(self, statement: Any, values: Values = None) -> int:
-        return int((await self._run(statement, values)).rowcount)
-
-    @asynccontextmanager
-    async def savepoint(self) -> AsyncIterator[None]:
-        """What fails inside is undone alone."""
-        await self._run("SAVEPOINT attempt")  # one inside another may have the same name
-        try:
-            yield
-            self.refuse_if_failed()
-        except Exception:
-            self.failed = False
-            await self._run("ROLLBACK TO SAVEPOINT attempt")
-            await self._run("RELEASE SAVEPOINT attempt")
-            raise
-        await self._run("RELEASE SAVEPOINT attempt")
-
-    def refuse_if_failed(self) -> None:
-        if self.failed:
-            raise RuntimeError("a statement of this transaction has failed: what may fail belongs in a savepoint()")
-
-    async def _run(self, statement: Any, values: Values = None) -> Any:
-        self.refuse_if_failed()
-        try:
-            return await _run(self._connection, statement, values)
-        except Exception:
-            self.failed = True
-            raise
-
-
 @asynccontextmanager
 async def transaction() -> AsyncIterator[Transaction]:
     """All or nothing: commits at the end, rolls back on any exception, cancellation included.
 
     READ COMMITTED on PostgreSQL; on SQLite one writer at a time from the first line on. Errors as `fetch_one`;
-    Unavailable also for what takes longer than TRANSACTION_SECONDS.
+    Unavailable also for what takes longer than TRANSACTION_SECONDS; what the request's condition raises.
     """
     limit = asyncio.timeout(TRANSACTION_SECONDS)
     try:
         async with limit, _opened().connection() as connection:
-            await _run(connection, BEGIN[connection.dialect.name])
+            await run(connection, BEGIN[connection.dialect.name])
             try:
-                inside = Transaction(connection)
+                inside = Transaction(connection, conditions.of_writes())
+                await inside.ask()
                 yield inside
                 inside.refuse_if_failed()
+                await inside.keep()
                 try:
-                    await _run(connection, "COMMIT")
+                    await run(connection, "COMMIT")
                 finally:  # also when nobody knows whether it arrived
                     for tell in inside.after_commit:
                         tell()
@@ -266,11 +222,14 @@ async def transaction() -> AsyncIterator[Transaction]:
         raise
 
 
-async def _run(connection: AsyncConnection, statement: Any, values: Values = None) -> Any:
-    with available():
-        if isinstance(statement, str):
-            return await connection.exec_driver_sql(statement)
-        return await connection.execute(statement, values)
+async def _run_alone(statement: Any, work: Callable[[Connection], T]) -> T:
+    """One statement. A request that acts for somebody writes in a transaction, and asks after it has read on."""
+    if not statement.is_select:
+        return await (at_once(work) if conditions.of_writes() else _opened().run(work))
+    found = await _opened().run(work)
+    if condition := conditions.of_reads():
+        await _opened().run(condition.ask)  # after it: what was read was read while it held
+    return found
 
 
 def _opened() -> Pool:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from databasez.core.transaction import Transaction as _StockTransaction
 from databasez.sqlalchemy import SQLAlchemyTransaction
 
-from app.db import sqlite
+from app.db import conditions, sqlite
 from app.db.urls import normalised
 from app.settings import get_settings
 
@@ -59,6 +59,12 @@ class _Transaction(SQLAlchemyTransaction):
         if connection.in_transaction():  # SQLAlchemy says so since the first SELECT; the database knows of none
             await connection.rollback()
         await connection.exec_driver_sql(BEGIN[connection.dialect.name])
+        if condition := conditions.of_writes():
+            try:
+                await connection.run_sync(condition.ask)
+            except BaseException:
+                await connection.run_sync(undo)
+                raise
 
     async def commit(self) -> None:
         if self.raw_transaction:
@@ -66,6 +72,8 @@ class _Transaction(SQLAlchemyTransaction):
             return
         connection: Any = self.async_connection
         try:
+            if condition := conditions.of_writes():
+                await connection.run_sync(condition.keep)
             await connection.exec_driver_sql("COMMIT")
         except BaseException as error:
             # Cancelled: nobody knows where it stands; closing it ends the transaction.
@@ -111,6 +119,13 @@ class Database(edgy.Database):
             connect_args=self.connect_args | self._bounds(),
         )
         self.backend.transaction_class = _Transaction
+
+    async def execute(self, query: Any, values: Any = None, **options: Any) -> Any:
+        """Stock: an update or delete of many stands alone, and a condition is asked in transactions."""
+        if conditions.of_writes() is None:
+            return await super().execute(query, values, **options)
+        async with self.transaction():
+            return await super().execute(query, values, **options)
 
     def _bounds(self) -> dict[str, Any]:
         """Not for migrations, which take their time. SQLite waits for locks alone, and is bounded there."""

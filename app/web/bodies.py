@@ -1,6 +1,7 @@
 """Request bodies as JSON or as form fields, read strictly: one decoding, one value for each name, no surprises.
 
-Owns every reading of a body. Raises `Problem` 400 for what cannot be read, 415 for another type.
+Owns every reading of a body. Raises `Problem` 400 for what cannot be read, 415 for another type. `Whole` is middleware:
+a request that may change something goes on when its last byte is there.
 Source: v5.0.0-1.1.1 (decode once), v5.0.0-4.1.1 (content type), v5.0.0-1.5.3 (one parser), RFC 8259 section 4.
 """
 
@@ -11,18 +12,48 @@ from email.message import Message
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
-from app.web.errors import Problem
+from ravyn.requests import ClientDisconnect
 
-FIELDS = 64  # of a form, or of an object in JSON
-PARTS = 50_000  # commas and brackets in JSON: of nothing else a megabyte becomes hundreds of thousands of objects
-LONGEST_TYPE = 256  # bytes of a content type; the parser's time grows with the square of the length
-LONGEST_HEAD = 1024  # bytes before the text of one field
-TOO_MUCH = "The body has more parts than this site reads."
+from app import db
+from app.web.errors import Problem
+from app.web.origin import SAFE
+
+FIELDS = 64
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
 _PART_NAME = re.compile(rb'form-data; *name="([^"\r\n]*)"', re.IGNORECASE)
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,70}")  # RFC 2046 section 5.1.1
+
+
+class Whole:
+    """Waits for the whole body of an unsafe method, so that whoever asks is looked up after its last byte.
+
+    A body may take a minute: who was signed in when it began to come may be signed out by then. It is bounded before it
+    comes here (`headers.BodyLimit`). Also tells the database when the answer begins (`db.conditions`).
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] != "http" or scope["method"] in SAFE:
+            await self.app(scope, receive, send)
+            return
+        body: dict[str, Any] | None = {"type": "http.request", "body": await _all(receive), "more_body": False}
+
+        async def again() -> Any:
+            nonlocal body
+            whole, body = body, None
+            return whole or await receive()
+
+        with db.conditions.request() as request:
+
+            async def watched(message: Any) -> None:
+                request.answering = True
+                await send(message)
+
+            await self.app(scope, again, watched)
 
 
 async def read_json(request: Any) -> Any:
@@ -33,8 +64,6 @@ async def read_json(request: Any) -> Any:
     media_type, _ = _content_type(request)
     if media_type != "application/json":
         raise Problem(415, "Send JSON, with the content type application/json.")
-    if sum(map(body.count, (b",", b"[", b"{"))) > PARTS:
-        raise Problem(400, TOO_MUCH)
     try:
         return _json(body.decode("utf-8"))
     except (ValueError, RecursionError):
@@ -58,11 +87,21 @@ async def read_form(request: Any) -> dict[str, str]:
     return dict(fields)
 
 
+async def _all(receive: Any) -> bytes:
+    """Errors: ClientDisconnect; what the bounds before it raise."""
+    parts, more = [], True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)
+
+
 def _content_type(request: Any) -> tuple[str, str]:
     """The media type in lower case, and the boundary of a multipart body."""
     sent = [value for name, value in request.scope["headers"] if name.lower() == b"content-type"]
-    if any(len(value) > LONGEST_TYPE for value in sent):
-        raise Problem(415)
     message = Message()
     message["content-type"] = sent[0].decode("latin-1") if len(sent) == 1 else ""
     charset, boundary = message.get_param("charset", "utf-8"), message.get_param("boundary", "")
@@ -79,8 +118,6 @@ def _json(text: str) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    if len(pairs) > FIELDS:
-        raise Problem(400, TOO_MUCH)  # each name that is not known would be answered with an error of its own
     # Two parsers may choose different ones of two equal names (v5.0.0-1.5.3).
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -115,8 +152,6 @@ def _multipart(body: bytes, boundary: str) -> list[tuple[str, str]]:
 
 def _field(part: bytes) -> tuple[str, str]:
     head, blank, content = part.partition(b"\r\n\r\n")
-    if len(head) > LONGEST_HEAD:
-        raise ValueError("no end of its head")
     headers = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
     dispositions = [value.strip() for name, _, value in headers if name.lower() == b"content-disposition"]
     named = _PART_NAME.fullmatch(dispositions[0]) if blank and len(dispositions) == 1 else None

@@ -96,11 +96,16 @@ def answer(
 
 
 class ErrorBoundary:
-    """Answers every exception. `handlers` maps further exception classes to `async (request, exc) -> Response`."""
+    """Answers every exception. `handlers` maps further exception classes to `async (request, exc) -> Response`.
+
+    One of those in the middle of an answer, where nothing more can be said, cuts it off: whoever reads it sees that the
+    end is missing.
+    """
 
     def __init__(self, app: Any, handlers: Mapping[type[Exception], Handler] | None = None) -> None:
         self.app = app
         self.handlers: dict[type[Exception], Handler] = {**_HANDLERS, **(handlers or {})}
+        self.cutting_off = tuple(handlers or ())
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -117,6 +122,9 @@ class ErrorBoundary:
             await self.app(scope, receive, watched)
         except Exception as exc:
             if started:  # half an answer is out: only the server can still end the connection
+                if isinstance(why := _alone(exc), self.cutting_off):
+                    log.info("answer_cut_off", reason=type(why).__name__)
+                    return
                 log.exception("failed_while_answering")
                 raise
             if scope["type"] == "websocket":  # the framework would send `repr(exc)` as the reason
@@ -138,6 +146,13 @@ class ErrorBoundary:
 
     def _handler(self, exc: Exception) -> Handler:
         return next(self.handlers[kind] for kind in type(exc).__mro__ if kind in self.handlers)
+
+
+def _alone(exc: Exception) -> Exception:
+    """What the framework packs into a group of one while it streams."""
+    while isinstance(exc, ExceptionGroup) and len(exc.exceptions) == 1:
+        exc = exc.exceptions[0]
+    return exc
 
 
 async def _problem(request: Any, exc: Problem) -> Any:

@@ -3,6 +3,7 @@ from typing import Any
 
 import pytest
 
+from app.auth import badges
 from tests.contract.places import Place
 
 
@@ -18,3 +19,13 @@ async def at(app: Any, database: Any) -> AsyncIterator[Callable[[str], Place]]:
     yield place
     for each in made:
         await each.aclose()
+
+
+@pytest.fixture
+async def deaf_worker(database: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
+    """This worker trusts what it remembers, for it has just read the feed, and hears nothing of what happens then."""
+    badges.forget_all()
+    await badges.read_feed()
+    monkeypatch.setattr(badges, "drop", lambda _: None)
+    yield
+    badges.forget_all()

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from ravyn import Gateway, Include, Ravyn, Request, Requires, WebSocketGateway, get, patch, post, put, websocket
 
 from app import db
-from app.web import client, errors, forms, hardening, headers, origin, render, routes, static, urls
+from app.web import bodies, client, errors, forms, hardening, headers, origin, render, routes, static, urls
 
 HERE = Path(__file__).parent
 OUR_COOKIE = "__Host-access"
@@ -199,6 +199,7 @@ def create_app(*, https: bool = False, public_origin: str = "") -> Ravyn:
             DefineMiddleware(origin.TrustedHost, hosts=["testserver", "localhost", "127.0.0.1"]),
             DefineMiddleware(headers.BodyLimit, limit=LIMIT),
             DefineMiddleware(origin.SameOrigin, cookie_names=[OUR_COOKIE], public_origin=public_origin),
+            DefineMiddleware(bodies.Whole),
             DefineMiddleware(SignedInByHeader),
             DefineMiddleware(headers.Methods),
         ],
