@@ -5,7 +5,7 @@ Chapter: "Where the badge is kept". Source: RFC 6265bis section 4.1.3.2 (`__Host
 Pattern: pitfall-localstorage.
 """
 
-from collections.abc import Mapping
+from collections.abc import MutableMapping
 from typing import Any
 
 from app.auth import tickets
@@ -26,7 +26,7 @@ def ticket_name() -> str:
     return "__Host-ticket" if get_settings().secure_cookies else "ticket"
 
 
-def read(scope: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def read(scope: MutableMapping[str, Any]) -> tuple[str | None, str | None]:
     """The access and the refresh cookie's value. Only login, logout and the two ways to refresh use the second."""
     jar = cookies.read(scope)
     return jar.get(access_name()), jar.get(refresh_name())
@@ -45,7 +45,7 @@ def hold(response: Any, ticket: str) -> Any:
     return response
 
 
-def held(scope: Mapping[str, Any]) -> str:
+def held(scope: MutableMapping[str, Any]) -> str:
     """The ticket that the browser brings, "" for none."""
     return cookies.read(scope).get(ticket_name()) or ""
 

@@ -60,7 +60,7 @@ class SameOrigin:
             site=_header(scope, b"sec-fetch-site"),
             origin=_header(scope, b"origin"),
             ours=self.public_origin or _asked_for(scope),
-            has_our_cookies=not self.cookie_names.isdisjoint(cookies.read(scope)),
+            has_our_cookies=any(name in cookies.read(scope) for name in self.cookie_names),
         )
 
 

@@ -20,6 +20,7 @@ from app.web import bodies, client, errors, forms, hardening, headers, origin, r
 
 HERE = Path(__file__).parent
 OUR_COOKIE = "__Host-access"
+SEEN_COOKIES = ("ours", "__Host-refresh", "a", "b")
 LIMIT = 64 * 1024
 PEOPLE = {b"ann": UUID("0198c0de-0000-7000-8000-00000000000a"), b"bob": UUID("0198c0de-0000-7000-8000-00000000000b")}
 
@@ -57,7 +58,7 @@ async def seen(request: Request) -> Any:
         "request": type(request).__name__,
         "method": request.method,
         "head": urls.asked_with_head(request.scope),
-        "cookies": request.cookies,
+        "cookies": {name: request.cookies.get(name) for name in SEEN_COOKIES if name in request.cookies},
         "query": dict(request.query_params),
         "ip": asking.ip,
         "user_agent": asking.user_agent,
