@@ -104,6 +104,10 @@ routes: $(VENV)/.run .env ## every route and the guard before it
 controls: $(VENV)/.dev ## write docs/security.md anew: which requirement of the ASVS stands where, and what proves it
 	@$(PY) -m tests.controls
 
+.PHONY: mutants
+mutants: $(VENV)/.dev ## take each check out of the code and see which one no test misses; writes docs/mutants.md (F=file for one)
+	@nice -n 19 $(PY) -m tests.mutants $(F)
+
 .PHONY: lock
 lock: $(VENV)/.dev ## make the lock files again after pyproject.toml changed (U=1: newest versions)
 	@$(LOCK) $(if $(U),--upgrade) pyproject.toml -o requirements.lock

@@ -25,7 +25,8 @@ from app.settings import get_settings
 # A token, a password hash, a mail address (or the password in a database's URL), the values in the words of PostgreSQL
 # and pydantic.
 SECRETS = re.compile(
-    r"eyJ[\w-]+\.[\w.-]+|\$(?:argon2|2[aby]\$)[^\s'\"]+|[^\s@/\"'<>(),;:=]+@[^\s@/\"'<>(),;:]+"
+    r"eyJ[\w-]+\.[\w.-]+|\$(?:argon2|2[aby]\$)[^\s'\"]+"
+    r"|(?<![^\s@/\"'<>(),;:=])[^\s@/\"'<>(),;:=]+@[^\s@/\"'<>(),;:]+"  # from its start alone: each character once
     r"|DETAIL:.*|(?<=input_value=).*?(?=, input_type=)"
 )
 MARKS = re.compile(r"[@$]|eyJ|DETAIL|input_value")  # without one of these there is none of those; ten times as fast

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
@@ -15,16 +14,15 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from app import db
 from app.audit import events
-from app.auth import links, recovery, registration, sessions, tokens
+from app.auth import links, recovery, registration, sessions
 from app.auth.administration import change
 from app.mail.message import Line
 from app.mail.models import letter_rows
-from app.mfa import passkeys as mfa_passkeys
 from app.notes import store
 from app.web import client, render
 from e2e.support.people import let_an_hour_pass, put_cookie, sign_in
 from tests.support import forge
-from tests.support.device import Device
+from tests.support.device import Device, added, offered
 from tests.support.mailbox import arrived, link_in
 from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.phone import Phone, with_a_phone
@@ -337,19 +335,26 @@ def second_step_on(at: Scene) -> None:
 def passkeys(at: Scene) -> None:
     """One that is there, and an attempt that failed."""
     assert at.person
-    person, device = at.person, Device()
+    person = at.person
 
-    async def added() -> None:
-        token = tokens.read((await start_session(person)).access_token, "access", db.utcnow())
-        assert token
-        user = SimpleNamespace(id=person.id, sid=token.sid, email=person.email, name=person.name)
-        options = mfa_passkeys.to_add(user, ())
-        assert await mfa_passkeys.add(person.id, token.sid, device.create(options), "W" * 80)
+    async def one() -> None:
+        sid, options = await offered(person)
+        assert await added(person, sid, Device().create(options), "W" * 80)
 
-    at.server.run(added)
+    at.server.run(one)
     at.go("/account/passkeys")
     at.page.get_by_label("Name").fill("")
     at.page.evaluate("document.querySelector('form[data-passkey]').submit()")
+
+
+def second_step_proved_by_no_passkey(at: Scene) -> None:
+    """Turned off with something that is no passkey of this account."""
+    passkeys(at)
+    with_the_second_step(at)
+    at.go("/account/second-factor")
+    at.page.get_by_label("Use a passkey instead").check()
+    at.page.evaluate("document.querySelector('[data-proof]').value = 'x'")
+    at.press("Turn off the second step")
 
 
 def passkey_to_remove(at: Scene) -> None:
@@ -361,6 +366,7 @@ def recovery_codes(at: Scene) -> None:
     at.go("/account/second-factor")
     phone = Phone((at.page.locator("code.secret").text_content() or "").replace(" ", ""))
     at.page.get_by_label("Code", exact=True).fill(phone.shows(db.utcnow()))
+    at.page.get_by_label("Password", exact=True).fill(PASSWORD)
     at.press("Turn on")
 
 
@@ -430,6 +436,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "second step, refused": ("user", "Second step", second_step_refused),
     "second step, off": ("user", "Turn on the second step", refused("/account/second-factor", "Turn on")),
     "second step, on": ("user", "The second step", second_step_on),
+    "second step, no good passkey": ("user", "The second step", second_step_proved_by_no_passkey),
     "recovery codes": ("user", "Your recovery codes", recovery_codes),
     "use a passkey": ("", "Use a passkey", refused("/login/passkey?notice=passkey_not_good", "Continue")),
     "passkeys, none": ("user", "Passkeys", lambda at: at.go("/account/passkeys")),

@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
-from e2e.support.people import let_an_hour_pass, sessions_of, sign_in
+from e2e.support.people import let_an_hour_pass, put_cookie, sessions_of, sign_in
 from tests.support.mailbox import arrived
-from tests.support.people import Person
+from tests.support.people import PASSWORD, Person
+from tests.support.phone import with_a_phone
 from tests.support.server import Server
 
 
@@ -27,8 +28,18 @@ class Phone:
     def verifies(self, owner: bool) -> None:
         self.session.send("WebAuthn.setUserVerified", {"authenticatorId": self.id, "isUserVerified": owner})
 
+    def goes(self) -> None:
+        self.session.send("WebAuthn.removeVirtualAuthenticator", {"authenticatorId": self.id})
+
     def kept(self) -> list[dict[str, Any]]:
         return list(self.session.send("WebAuthn.getCredentials", {"authenticatorId": self.id})["credentials"])
+
+
+# The person proves it with one device, and then has another one make a passkey.
+TAKE_ANOTHER = """() => {
+  const create = navigator.credentials.create.bind(navigator.credentials);
+  navigator.credentials.create = async (options) => { await takeAnother(); return create(options); };
+}"""
 
 
 @pytest.fixture
@@ -38,11 +49,12 @@ def mine(new_context: Callable[..., BrowserContext], server: Server, person: Per
     return context.new_page()
 
 
-def add(page: Page, name: str = "") -> None:
+def add(page: Page, name: str = "", password: str = PASSWORD) -> None:
     page.goto("/account")
     page.get_by_role("link", name="Passkeys").click()
     if name:
         page.get_by_label("Name").fill(name)
+    page.get_by_label("Password", exact=True).fill(password)
     page.get_by_role("button", name="Add a passkey").click()
 
 
@@ -101,11 +113,64 @@ def test_phone_that_does_not_know_its_owner_signs_nobody_in(mine: Page, server: 
     assert len(sessions_of(server, person)) == before
 
 
+def test_mistyped_password_leaves_no_passkey_that_only_the_phone_knows(mine: Page) -> None:
+    """What the phone has made waits in the page for the right one."""
+    phone = Phone(mine)
+    add(mine, "My phone", "not the right passphrase")
+    expect(mine.get_by_role("alert")).to_contain_text("That is not your password.")
+    (made,) = phone.kept()
+
+    expect(mine.get_by_label("Name")).to_have_value("My phone")
+    mine.get_by_label("Password", exact=True).fill(PASSWORD)
+    mine.get_by_role("button", name="Add a passkey").click()
+
+    expect(mine.get_by_role("status")).to_contain_text("The passkey is added")
+    assert [key["credentialId"] for key in phone.kept()] == [made["credentialId"]]
+    sign_in_by_button(mine, "/account/sessions")
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Devices")
+
+
+def test_passkey_proves_who_it_is_where_a_second_one_is_added(mine: Page) -> None:
+    first = Phone(mine)
+    add(mine, "First")
+    expect(mine.get_by_role("status")).to_contain_text("The passkey is added")
+
+    def take_another() -> None:
+        first.goes()
+        Phone(mine)
+
+    mine.expose_function("takeAnother", take_another)
+    mine.evaluate(TAKE_ANOTHER)
+
+    mine.get_by_label("Name").fill("Second")
+    mine.get_by_label("Use a passkey instead").check()
+    expect(mine.get_by_label("Password", exact=True)).to_be_hidden()
+    mine.get_by_role("button", name="Add a passkey").click()
+
+    expect(mine.get_by_role("heading", name="Second")).to_be_visible()
+
+
+def test_passkey_turns_the_second_step_off(mine: Page, server: Server, person: Person) -> None:
+    Phone(mine)
+    add(mine)
+    expect(mine.get_by_role("status")).to_contain_text("The passkey is added")
+    pair = server.run(lambda: with_a_phone(person)).pair
+    assert pair
+    put_cookie(mine.context, "access", pair.access_token)
+
+    mine.goto("/account/second-factor")
+    mine.get_by_label("Use a passkey instead").check()
+    mine.get_by_role("button", name="Turn off the second step").click()
+
+    expect(mine.get_by_role("status")).to_have_text("The second step is off. Your password alone signs you in.")
+
+
 def test_same_phone_is_not_added_twice(mine: Page) -> None:
     Phone(mine)
     add(mine)
     expect(mine.get_by_role("status")).to_contain_text("The passkey is added")
 
+    mine.get_by_label("Password", exact=True).fill(PASSWORD)
     mine.get_by_role("button", name="Add a passkey").click()
 
     expect(mine.get_by_text("this device has one for this account already")).to_be_visible()

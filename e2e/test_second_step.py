@@ -10,7 +10,7 @@ from app.auth import cookies
 from e2e.support.people import sign_in
 from tests.support import secrets
 from tests.support.mailbox import arrived
-from tests.support.people import Person
+from tests.support.people import PASSWORD, Person
 from tests.support.phone import Phone
 from tests.support.server import Server
 
@@ -26,17 +26,19 @@ def enter(page: Page, person: Person) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-def type_code(page: Page, code: str, button: str) -> None:
+def type_code(page: Page, code: str, button: str, password: str = "") -> None:
     page.get_by_label("Code", exact=True).fill(code)
+    if password:
+        page.get_by_label("Password", exact=True).fill(password)
     page.get_by_role("button", name=button).click()
 
 
-def turn_on(page: Page) -> Phone:
+def turn_on(page: Page, password: str = PASSWORD) -> Phone:
     """Through the pages: from the account to the recovery codes."""
     page.goto("/account")
     page.get_by_role("link", name="Second step").click()
     phone = Phone((page.locator("code.secret").text_content() or "").replace(" ", ""))
-    type_code(page, phone.shows(db.utcnow()), "Turn on")
+    type_code(page, phone.shows(db.utcnow()), "Turn on", password)
     expect(page.get_by_role("heading", level=1)).to_have_text("Your recovery codes")
     phone.recovery_codes = page.locator(".codes code").all_text_contents()
     secrets.keep(*phone.recovery_codes)
@@ -75,7 +77,10 @@ def test_lost_phone_a_recovery_code_and_the_password_alone_again(page: Page, ser
 
     page.goto("/account/second-factor")
     expect(page.get_by_text("You have 9 of 10 recovery codes left.")).to_be_visible()
-    type_code(page, phone.recovery_codes[1], "Turn off the second step")
+    type_code(page, phone.recovery_codes[1], "Turn off the second step", "not the right passphrase")
+    expect(page.get_by_role("alert")).to_contain_text("That is not your password.")
+    expect(page.get_by_label("Code", exact=True)).to_have_value(phone.recovery_codes[1])
+    type_code(page, phone.recovery_codes[1], "Turn off the second step", person.password)
     expect(page.get_by_role("status")).to_have_text("The second step is off. Your password alone signs you in.")
 
     page.context.clear_cookies()

@@ -24,16 +24,31 @@ async function answered(options, ways = {}) {
   return written(await navigator.credentials[publicKey.user ? "create" : "get"]({ publicKey, ...ways }));
 }
 
-for (const form of document.querySelectorAll("form[data-passkey]")) {
+// A form that a device answers (data-passkey), one that may be proved by a passkey (data-proof), or both in turn.
+for (const form of document.querySelectorAll("form:is([data-passkey], :has([data-proof]))")) {
   if (!window.PublicKeyCredential) continue;
-  const told = form.querySelector("[role=alert]");
+  const told = form.querySelector("[data-refused]");
+  const proof = form.querySelector("[data-proof]");
+  const instead = form.querySelector("[data-instead] input");
+  const answer = form.elements.credential;
   form.hidden = false;
   document.querySelector("[data-without-passkeys]")?.remove();
+  if (instead) {
+    const choose = () => { form.querySelector("[data-typed]").hidden = instead.checked; };
+    instead.closest("[data-instead]").hidden = false;
+    instead.addEventListener("change", choose);
+    choose();
+  }
   form.addEventListener("submit", async (event) => {
+    const proves = instead?.checked;
+    if (!proves && !form.dataset.passkey) return;
     event.preventDefault();
     told.hidden = true;
     try {
-      form.elements.credential.value = await answered(form.dataset.passkey);
+      if (!proves) { if (proof) proof.value = ""; }
+      else if (!proof.value) proof.value = await answered(proof.dataset.proof);
+      if (form.dataset.passkey && !answer.value) answer.value = await answered(form.dataset.passkey);
+      if (event.submitter?.hasAttribute("formaction")) form.action = event.submitter.formAction;
       form.submit();
     } catch {
       told.hidden = false; // called off, or there is none for this site: the same to the page

@@ -80,6 +80,8 @@ def page(controls: list[Control]) -> str:
         "Written by `make controls` out of the ids that code and tests name; a test says when it is stale. The",
         "requirements are those of the OWASP Application Security Verification Standard 5.0.0 (CC BY-SA 4.0) that",
         "apply to a site like this one; only their ids are taken, the titles are our own. Proved is what a test names.",
+        "Whether the tests miss a check that is taken away is tried by `make mutants`; what none of them missed",
+        "stands in [What no test misses](mutants.md), each with the reason.",
         "",
         *counts(controls),
         "",

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from app import db, logs, metrics
 from app.audit import events
-from app.auth import directory, passwords, sessions, throttle, tickets
+from app.auth import directory, links, passwords, sessions, throttle, tickets
 from app.auth.errors import TooManyAttempts
 from app.auth.judge import Verdict
 from app.auth.models import session_rows, user_rows
@@ -143,14 +143,16 @@ async def end_own_session(user_id: UUID, sid: UUID) -> bool:
         await tx.fetch_one(_locked(user_id))
         if await tx.fetch_one(own) is None:
             return False
+        await links.void_changes(tx, now, user_id)
         return await sessions.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=now, actor_id=user_id)
 
 
 async def end_other_sessions(user_id: UUID, sid: UUID) -> int:
-    """End every session of one's own but this one; how many there were."""
+    """End every session of one's own but this one; how many there were. What those asked for waits no longer."""
     async with db.transaction() as tx:
         now = await tx.fetch_value(_NOW)
         await tx.fetch_one(_locked(user_id))
+        await links.void_changes(tx, now, user_id)
         return await sessions.revoke_all(user_id, events.ENDED_BY_OWNER, tx=tx, now=now, actor_id=user_id, but=sid)
 
 

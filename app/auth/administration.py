@@ -19,7 +19,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import accounts, badges, directory, passwords, sessions
+from app.auth import accounts, badges, directory, links, passwords, sessions
 from app.auth.models import session_rows, user_rows
 from app.mail import outbox
 
@@ -74,13 +74,17 @@ async def change(
 
 
 async def end_sessions(user_id: UUID, actor_id: UUID | None) -> Outcome:
-    """End every session of the account, which stays open. NOTHING if there was none."""
+    """End every session of the account, which stays open, and call a waiting change of its address off.
+
+    NOTHING if there was neither.
+    """
     async with case_of(user_id, actor_id) as case:
         if case.refused:
             return case.refused
         reason = events.ENDED_BY_ADMIN
+        waited = await links.void_changes(case.tx, case.now, user_id)
         ended = await sessions.revoke_all(user_id, reason, tx=case.tx, now=case.now, actor_id=actor_id)
-    return Outcome.DONE if ended else Outcome.NOTHING
+    return Outcome.DONE if ended or waited else Outcome.NOTHING
 
 
 async def end_session(user_id: UUID, sid: UUID, actor_id: UUID | None) -> Outcome:
@@ -91,6 +95,7 @@ async def end_session(user_id: UUID, sid: UUID, actor_id: UUID | None) -> Outcom
             return case.refused
         if await case.tx.fetch_one(theirs) is None:
             return Outcome.MISSING
+        await links.void_changes(case.tx, case.now, user_id)
         ended = await sessions.revoke(sid, events.ENDED_BY_ADMIN, tx=case.tx, now=case.now, actor_id=actor_id)
     return Outcome.DONE if ended else Outcome.NOTHING
 
@@ -116,6 +121,7 @@ async def require_new_password(user_id: UUID, actor_id: UUID | None, *, required
         if case.person.must_change_password is required:
             return Outcome.NOTHING
         await write(case, {"must_change_password": required})
+        await links.void_changes(case.tx, case.now, user_id)
         event = events.PASSWORD_CHANGE_REQUIRED if required else events.PASSWORD_CHANGE_NOT_REQUIRED
         await events.record(event, tx=case.tx, user_id=user_id, actor_id=actor_id)
     return Outcome.DONE
@@ -188,6 +194,7 @@ async def _write_down(case: Case, actor_id: UUID | None, values: dict[str, Any])
         await events.record(events.ROLE_CHANGED, **about, detail=f"{person.role} to {values['role']}")
     if values.get("is_active") is False:
         await sessions.revoke_all(person.id, events.DEACTIVATED, tx=tx, now=case.now, actor_id=actor_id)
+        await links.void_changes(tx, case.now, person.id)
         await events.record(events.USER_DEACTIVATED, **about)
     elif values.get("is_active"):
         await events.record(events.USER_REACTIVATED, **about)

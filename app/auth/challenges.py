@@ -32,6 +32,7 @@ log = logs.get("auth")
 SAFE = ("GET", "HEAD")
 CLEAR = {"Clear-Site-Data": '"cache", "storage"'}
 A_MINUTE = timedelta(minutes=1)
+LONGEST_REFERER = 2048
 
 _noted: LRUCache[UUID, str] = LRUCache(10_000)  # person -> the minute in which this worker last told of a refusal
 
@@ -126,7 +127,9 @@ def form_lost(request: Any) -> Any:
 
 def referring_page(request: Any) -> str:
     """The local page that the Referer names, or the dashboard."""
-    referer = urlsplit(request.headers.get("referer", ""))
+    sent = request.headers.get("referer", "")
+    # No browser sends another one; splitting normalises a host that is no ASCII.
+    referer = urlsplit(sent if sent.isascii() and len(sent) <= LONGEST_REFERER else "")
     if f"{referer.scheme}://{referer.netloc}" != get_settings().origin:
         return urls.local_path(None)
     return urls.local_path(f"{referer.path}?{referer.query}" if referer.query else referer.path)

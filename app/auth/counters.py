@@ -52,8 +52,11 @@ def _all_below(how_many: int) -> Any:
     return ~sa.exists().where(sa.or_(*full), table.c.ends_at > sa.bindparam("counted_now"))
 
 
-async def add(windows: Mapping[str, timedelta], by: int, now: datetime) -> dict[str, Any]:
-    """Count at all these keys in one statement; the rows, by key. A window that is over starts anew."""
+async def add(windows: Mapping[str, timedelta], by: int, now: datetime, *, tx: Any = db) -> dict[str, Any]:
+    """Count at all these keys in one statement; the rows, by key. A window that is over starts anew.
+
+    `tx`: the transaction that it belongs to; undone with it.
+    """
     global _added
     # Sorted: two statements that locked the same rows in different orders would wait for each other for ever.
     values = [{"key": key, "count": by, "ends_at": now + windows[key]} for key in sorted(windows)]
@@ -64,11 +67,11 @@ async def add(windows: Mapping[str, timedelta], by: int, now: datetime) -> dict[
         "count": sa.case((over, new.count), else_=old.count + new.count),
         "ends_at": sa.case((over, new.ends_at), else_=old.ends_at),
     }
-    rows = await db.fetch_all(
+    rows = await tx.fetch_all(
         insert.on_conflict_do_update(index_elements=["key"], set_=changes).returning(throttle_rows)
     )
     _added += 1
-    if _added % PRUNE_EVERY == 0:
+    if tx is db and _added % PRUNE_EVERY == 0:
         await prune(now)
     return {row.key: row for row in rows}
 

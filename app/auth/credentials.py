@@ -1,8 +1,8 @@
 """What people change about their own accounts: name, password, address. Each is one transaction, with its letters.
 
-An address counts once somebody has answered from it; until then, and for a week after, its predecessor can call it off
-(v5.0.0-6.3.7). The links are made here, with the ids of the letters that will carry them: what is called off before a
-letter goes out is called off.
+An address counts once somebody has answered from it, and the account is still what it was when it was asked for; until
+then, and for a week after, its predecessor can call it off (v5.0.0-6.3.7). The links are made here, with the ids of the
+letters that will carry them: what is called off before a letter goes out is called off.
 Chapter: "The life of an account". Source: OWASP Forgot Password; v5.0.0-6.2.2, v5.0.0-6.2.3, v5.0.0-7.4.3.
 """
 
@@ -51,10 +51,10 @@ async def change_password(user_id: UUID, sid: UUID, current: str, new: str) -> T
     ended meanwhile, and then nothing is changed.
     """
     async with throttle.step_up(sid, db.utcnow()) as attempt:
-        user = await _user(user_id)
+        user = await user_of(user_id)
         faults: Faults = {}
         if not (await passwords.verify(current, user.password)).ok:
-            faults["current_password"] = await _failed(attempt, user_id, sid)
+            faults["current_password"] = await failed(attempt, user_id, sid)
         if complaint := _complaint(user, current, new):
             faults["new_password"] = complaint
         if faults:
@@ -74,7 +74,7 @@ async def change_password(user_id: UUID, sid: UUID, current: str, new: str) -> T
                 await events.record(events.PASSWORD_CHANGED, tx=tx, user_id=user_id, actor_id=user_id)
                 await outbox.put(tx, "password_changed", user_id=user_id, **client.current().words())
                 return pair
-        return {"current_password": await _failed(attempt, user_id, sid)}  # changed by another request meanwhile
+        return {"current_password": await failed(attempt, user_id, sid)}  # changed by another request meanwhile
 
 
 async def ask_for_email(user_id: UUID, sid: UUID, email: str, current: str) -> Faults:
@@ -84,9 +84,9 @@ async def ask_for_email(user_id: UUID, sid: UUID, email: str, current: str) -> F
     Raises TooManyAttempts, Overloaded.
     """
     async with throttle.step_up(sid, db.utcnow()) as attempt:
-        user = await _user(user_id)
+        user = await user_of(user_id)
         if not (await passwords.verify(current, user.password)).ok:
-            return {"current_password": await _failed(attempt, user_id, sid)}
+            return {"current_password": await failed(attempt, user_id, sid)}
         if email_key(email) == user.email_key:
             return {"email": SAME_ADDRESS}
         async with throttle.letter("change_email", email_key(email), db.utcnow()) as welcome:
@@ -96,18 +96,19 @@ async def ask_for_email(user_id: UUID, sid: UUID, email: str, current: str) -> F
                 now = await tx.fetch_value(sa.select(db.now()))
                 if not await accounts.claim(tx, user, {"last_login": user.last_login}, attempt.open(now)):
                     return {"current_password": NOT_YOURS}  # changed by another request meanwhile
-                await links.void(tx, now, link_rows.c.user_id == user_id, link_rows.c.purpose == links.CHANGE_EMAIL)
-                await _owe(tx, "email_to_confirm", links.CHANGE_EMAIL, user_id, email, now)
-                await _owe(tx, "email_change_asked", links.UNDO_EMAIL, user_id, user.email, now, new=email)
+                await links.void_changes(tx, now, user_id)
+                await _owe(tx, "email_to_confirm", links.CHANGE_EMAIL, user, email, now)
+                await _owe(tx, "email_change_asked", links.UNDO_EMAIL, user, user.email, now, new=email)
                 await events.record(events.EMAIL_CHANGE_ASKED, tx=tx, user_id=user_id, actor_id=user_id)
     return {}
 
 
 async def pending_email(user_id: UUID, now: datetime) -> str | None:
-    """The address that waits to be confirmed."""
+    """The address that waits to be confirmed, and still can be."""
     table = link_rows
     waiting = table.c.purpose == links.CHANGE_EMAIL, table.c.used_at.is_(None), table.c.ends_at > now
-    return await db.fetch_value(sa.select(table.c.email).where(table.c.user_id == user_id, *waiting))
+    link = await db.fetch_one(sa.select(table.c.email, table.c.fingerprint).where(table.c.user_id == user_id, *waiting))
+    return link.email if link and link.fingerprint == _state(await user_of(user_id)) else None
 
 
 async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None) -> Any:
@@ -121,11 +122,13 @@ async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None) ->
     table = user_rows
     async with db.transaction() as tx:
         user = await tx.fetch_one(sa.select(table).where(table.c.id == link.user_id).with_for_update())
-        if user is None or not user.is_active or await links.use(tx, raw, links.CHANGE_EMAIL, now) is None:
+        if user is None or not user.is_active or link.fingerprint != _state(user):
+            return None
+        if await links.use(tx, raw, links.CHANGE_EMAIL, now) is None:
             return None
         if not await _set_email(tx, user, link):
             return None  # somebody else has an account with it by now
-        await _owe(tx, "email_changed", links.UNDO_EMAIL, user.id, user.email, now, new=link.email)
+        await _owe(tx, "email_changed", links.UNDO_EMAIL, user, user.email, now, new=link.email)
         await links.void_of(tx, now, user.id)
         registrations = link_rows.c.purpose == links.REGISTER, link_rows.c.email_key == link.email_key
         await links.void(tx, now, *registrations)
@@ -163,31 +166,42 @@ async def undo_email(raw: str, now: datetime) -> str | None:
     return str(link.email)
 
 
-async def _user(user_id: UUID) -> Any:
+async def user_of(user_id: UUID) -> Any:
+    """The account's row. Raises SessionEnded where there is none any more."""
     user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id))
     if user is None:
         raise SessionEnded
     return user
 
 
-async def _failed(attempt: throttle.Attempt, user_id: UUID, sid: UUID) -> str:
+async def failed(attempt: throttle.Attempt, user_id: UUID, sid: UUID) -> str:
+    """Count a wrong password of somebody signed in, and write it down. Returns the sentence for its field."""
     await attempt.failed(db.utcnow(), user_id)
     await events.record(events.STEP_UP_FAILED, user_id=user_id, actor_id=user_id, session_id=sid)
     return NOT_YOURS
 
 
 def _complaint(user: Any, current: str, new: str) -> str | None:
-    if passwords.normalise(new) == passwords.normalise(current):
-        return SAME_PASSWORD
-    return passwords.complaint(new, about=(user.email, user.name))
+    if complaint := passwords.complaint(new, about=(user.email, user.name)):
+        return complaint
+    return SAME_PASSWORD if passwords.normalise(new) == passwords.normalise(current) else None
 
 
-async def _owe(tx: Any, kind: str, purpose: str, user_id: UUID, to: str, now: datetime, **facts: str) -> None:
+async def _owe(tx: Any, kind: str, purpose: str, user: Any, to: str, now: datetime, **facts: str) -> None:
     """A letter to this address, and the link in it, which also is about this address."""
     facts = facts | client.current().words()
-    letter_id = await outbox.put(tx, kind, recipient=to, user_id=user_id, **facts)
-    about = {"user_id": user_id, "email": to, "email_key": email_key(to)}
+    letter_id = await outbox.put(tx, kind, recipient=to, user_id=user.id, **facts)
+    about = {"user_id": user.id, "email": to, "email_key": email_key(to), "fingerprint": _state(user)}
     await links.make(tx, purpose, now, link_id=letter_id, **about)
+
+
+def _state(user: Any) -> str:
+    """What a new address is bound to: whoever asks for it, and what they had proved, must be what still counts.
+
+    The way back to an old address is not bound to it.
+    """
+    seen = user.email_key, user.password, user.second_factor_at, user.must_change_password
+    return passwords.fingerprint(" ".join(str(each) for each in seen))
 
 
 async def _set_email(tx: Any, user: Any, link: Any) -> bool:

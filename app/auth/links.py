@@ -22,7 +22,7 @@ KEPT = timedelta(days=30)  # after its end
 
 REGISTER = "register"  # make the account: `email`, `email_key`, `name`, `password`
 RESET = "reset"  # choose a new password: `user_id`, `fingerprint`
-CHANGE_EMAIL = "change_email"  # the new address is theirs: `user_id`, `email`, `email_key`
+CHANGE_EMAIL = "change_email"  # the new address is theirs: `user_id`, `email`, `email_key`, `fingerprint`
 UNDO_EMAIL = "undo_email"  # back to the old address: `user_id`, `email`, `email_key`
 INVITE = "invite"  # an admin made the account: `user_id`, `fingerprint`
 LASTS = {
@@ -76,6 +76,14 @@ async def void(tx: Any, now: datetime, *which: Any) -> int:
 async def void_of(tx: Any, now: datetime, user_id: UUID) -> None:
     """All that waits for this account may be a thief's by now; the way back to an old address stays open."""
     await void(tx, now, link_rows.c.user_id == user_id, link_rows.c.purpose != UNDO_EMAIL)
+
+
+async def void_changes(tx: Any, now: datetime, user_id: UUID) -> int:
+    """The owner, or an admin for them, puts others out: a new address that those may have asked for waits no longer.
+
+    How many there were.
+    """
+    return await void(tx, now, link_rows.c.user_id == user_id, link_rows.c.purpose == CHANGE_EMAIL)
 
 
 async def prune(now: datetime) -> int:

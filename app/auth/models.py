@@ -121,6 +121,7 @@ class MailLink(edgy.StrictModel):
 
     A registration is no account yet: its name and password wait here, and only the click makes the row in `users`.
     `fingerprint` is what the account's password hash was, hashed: a link to choose a new one dies with the old one.
+    More of the account goes into that of a new address: see `credentials`.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)

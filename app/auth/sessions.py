@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import badges, keys, tokens
+from app.auth import badges, keys, links, tokens
 from app.auth.errors import Overloaded
 from app.auth.judge import Verdict, handed_out, judge
 from app.auth.models import session_rows, user_rows
@@ -227,6 +227,7 @@ async def _end_robbed(row: Any, token: AppToken) -> None:
     """Somebody holds a copy of an old token: end the family, in a transaction of its own that commits here."""
     async with db.transaction() as tx:
         if await revoke(row.id, events.REUSED, tx=tx, now=row.db_now):
+            await links.void_changes(tx, row.db_now, row.user_id)
             detail = f"gen {token.gen} of {row.generation}"
             await events.record(events.SESSION_REUSED, tx=tx, user_id=row.user_id, session_id=row.id, detail=detail)
             await outbox.put(tx, "session_reused", user_id=row.user_id, **client.current().words())

@@ -24,7 +24,7 @@ from uuid import UUID
 from cachetools import LRUCache
 
 from app.audit import events
-from app.auth import counters
+from app.auth import counters, tokens
 from app.auth.errors import TooManyAttempts
 from app.settings import get_settings
 from app.web import client
@@ -179,7 +179,7 @@ class Attempt:
 
 async def token_shown(raw: str, now: datetime) -> None:
     """Count a refresh token that was presented, good or bad, before anything is done about it."""
-    await _tally(TOKEN, sha256(raw.encode("utf-8", "surrogatepass")).hexdigest(), now)
+    await _tally(TOKEN, sha256(raw[: tokens.LONGEST].encode("utf-8", "surrogatepass")).hexdigest(), now)
 
 
 async def garbage_shown(now: datetime) -> None:

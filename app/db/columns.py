@@ -2,7 +2,6 @@
 
 import secrets
 import time
-import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -11,8 +10,12 @@ import edgy
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 
+from app import unicode
+
 _DateTimeField: Any = edgy.fields.DateTimeField
 _CharField: Any = edgy.fields.CharField
+
+LONGEST_FOLDED = 65_536  # code points; what may be searched is bounded before, by the field that it was typed in
 
 
 class AwareUTC(sa.types.TypeDecorator[datetime]):
@@ -85,8 +88,14 @@ def aside(column: Any) -> Any:
 
 
 def folded(text: str) -> str:
-    """How text is compared when searching; kept in a column of its own, because SQLite's LIKE folds ASCII alone."""
-    return unicodedata.normalize("NFKC", text).casefold()
+    """How text is compared when searching; kept in a column of its own, because SQLite's LIKE folds ASCII alone.
+
+    Errors: ValueError for more than LONGEST_FOLDED code points.
+    """
+    normal = unicode.normalised("NFKC", text, LONGEST_FOLDED)
+    if normal is None:
+        raise ValueError(f"text to search has at most {LONGEST_FOLDED} characters: bound its field")
+    return normal.casefold()
 
 
 def uuid7() -> UUID:

@@ -18,9 +18,9 @@ RECOVERY = 10  # codes in a set
 RECOVERY_BYTES = 15  # 120 bits: beyond guessing, so a plain digest of it may be kept (v5.0.0-6.5.2)
 
 
-def secret_of(bits: str) -> str:
-    """160 bits in base32, as RFC 4226 section 4 asks for, out of at least as many that are random and secret."""
-    return base64.b32encode(hashlib.sha256(bits.encode()).digest()[:20]).decode()
+def new_secret() -> str:
+    """160 random bits in base32, as RFC 4226 section 4 asks for."""
+    return base64.b32encode(secrets.token_bytes(20)).decode()
 
 
 def address(secret: str, email: str, issuer: str) -> str:

@@ -3,7 +3,8 @@
 Chapter: "The life of an account". Source: v5.0.0-6.3.3, v5.0.0-7.5.1.
 """
 
-from collections.abc import Awaitable, Callable
+import json
+from collections.abc import Awaitable, Callable, Mapping
 from textwrap import wrap
 from typing import Any
 from uuid import UUID
@@ -15,11 +16,12 @@ from ravyn import Request, get, post
 from app.auth import challenges, cookies, guards, sessions, tickets
 from app.auth.challenges import see_other
 from app.auth.errors import ComeBack
-from app.mfa import codes, factors
+from app.mfa import codes, enrolment, factors, passkeys
+from app.mfa.enrolment import WRONG, Proof
 from app.web import forms, render, urls
 
 HERE = "/account/second-factor"
-WRONG = "That code is not right, was used already, or is over. Type the one that is shown now."
+OVER = "This page was too old, or of another session. Scan the new picture, and delete the old entry on your phone."
 
 
 class SignInForm(BaseModel):
@@ -27,8 +29,19 @@ class SignInForm(BaseModel):
     next: str = ""
 
 
-class CodeForm(BaseModel):
-    code: str = Field(min_length=1, max_length=100)
+class ProofForm(BaseModel):
+    """What each form here asks for beside its own fields: see `enrolment.Proof`."""
+
+    current_password: str = ""
+    code: str = Field(default="", max_length=100)
+    passkey: str = ""
+
+    def proof(self) -> Proof:
+        return Proof(self.current_password, self.code, self.passkey)
+
+
+class TurnOnForm(ProofForm):
+    offer: str = Field(default="", max_length=500)
 
 
 @get()
@@ -63,49 +76,52 @@ async def sign_in(request: Request) -> Any:
 
 @get()
 async def overview(request: Request) -> Any:
-    return await _overview(request)
+    return await _overview(request, {})
 
 
 @post(status_code=200)
 async def turn_on(request: Request) -> Any:
     """The recovery codes, once: nothing of ours can show them again."""
-    form = await forms.parse(request, CodeForm)
+    form = await forms.parse(request, TurnOnForm)
     user = request.user
     if user.second_factor:
         return see_other(HERE)
     if form.data is None:
-        return await _overview(request, status=422, errors=form.errors)
+        return await _overview(request, form.values, 422, errors=form.errors)
+    secret = enrolment.offered(form.data.offer, user.sid)
+    if secret is None:
+        return await _overview(request, {}, 422, error=OVER)
     try:
-        done = await factors.turn_on(user.id, user.sid, form.data.code)
+        proof = form.data.proof()
+        done = await enrolment.turn_on(user.id, user.sid, secret, form.data.code, proof._replace(code=""))
     except ComeBack as error:
-        return await _overview(request, **challenges.later(request, error))
-    if done is None:
-        return await _overview(request, status=422, errors={"code": WRONG})
+        return await _overview(request, form.values, **challenges.later(request, error))
+    if isinstance(done, dict):
+        return await _overview(request, form.values, 422, errors=done)
     return cookies.remember(_recovery_codes(request, done.recovery_codes, new=True), done.pair)
 
 
 @post(status_code=200)
 async def new_recovery_codes(request: Request) -> Any:
-    made = await _with_a_code(request, factors.new_recovery_codes)
+    made = await _proved(request, enrolment.new_recovery_codes)
     return _recovery_codes(request, made, new=False) if isinstance(made, list) else made
 
 
 @post(status_code=303)
 async def turn_off(request: Request) -> Any:
-    done = await _with_a_code(request, factors.turn_off)
-    return see_other(HERE, notice="second_factor_off") if done is True else done
+    return await _proved(request, enrolment.turn_off) or see_other(HERE, notice="second_factor_off")
 
 
-async def _with_a_code(request: Request, do: Callable[[UUID, str], Awaitable[Any]]) -> Any:
-    """What `do` answers to a code that is good; else the page, with what is wrong."""
-    form = await forms.parse(request, CodeForm)
+async def _proved(request: Request, do: Callable[[UUID, UUID, Proof], Awaitable[Any]]) -> Any:
+    """What `do` answers to a proof that is good; else the page, with what is wrong."""
+    form = await forms.parse(request, ProofForm)
     if form.data is None:
-        return await _overview(request, status=422, errors=form.errors)
+        return await _overview(request, form.values, 422, errors=form.errors)
     try:
-        done = await do(request.user.id, form.data.code)
+        done = await do(request.user.id, request.user.sid, form.data.proof())
     except ComeBack as error:
-        return await _overview(request, **challenges.later(request, error))
-    return done or await _overview(request, status=422, errors={"code": WRONG})
+        return await _overview(request, form.values, **challenges.later(request, error))
+    return await _overview(request, form.values, 422, errors=done) if isinstance(done, dict) and done else done
 
 
 def _sign_in_page(request: Request, to: str, status: int = 200, **context: Any) -> Any:
@@ -113,16 +129,24 @@ def _sign_in_page(request: Request, to: str, status: int = 200, **context: Any) 
     return render.page(request, "mfa/sign_in.html", status, form={"next": to}, **context)
 
 
-async def _overview(request: Request, status: int = 200, **context: Any) -> Any:
-    user, context = request.user, {"errors": {}, "error": "", **context}
+async def _overview(request: Request, typed: Mapping[str, str], status: int = 200, **context: Any) -> Any:
+    """`typed`: what was sent; the code stays in the form, and the secret that was scanned."""
+    user, context = request.user, {"errors": {}, "error": "", **await asking(request, typed), **context}
     if user.second_factor:
         left = await factors.recovery_codes_left(user.id)
         return render.page(request, "mfa/on.html", status, left=left, **context)
-    secret = await factors.offer(user.sid)
-    address = codes.address(secret, user.email, render.APP_NAME)
+    offer = enrolment.offer(user.sid, typed.get("offer", ""))
+    address = codes.address(offer.secret, user.email, render.APP_NAME)
     picture = Markup(codes.picture(address))  # noqa: S704 - made of our own text by the library, nothing typed in it
-    context |= {"address": address, "picture": picture, "secret": " ".join(wrap(secret, 4))}
+    context |= {"address": address, "picture": picture, "offer": offer, "secret": " ".join(wrap(offer.secret, 4))}
     return render.page(request, "mfa/off.html", status, **context)
+
+
+async def asking(request: Request, typed: Mapping[str, str]) -> dict[str, Any]:
+    """What the fields of a proof need: what was typed but for the password, and what a passkey would have to sign."""
+    known = await passkeys.of_user(request.user.id)
+    to_prove = json.dumps(enrolment.to_prove(request.user.sid)) if known else ""
+    return {"form": typed, "to_prove": to_prove}
 
 
 def _recovery_codes(request: Request, made: list[str], *, new: bool) -> Any:

@@ -6,24 +6,26 @@ Chapter: "The life of an account". Source: v5.0.0-6.5.6, v5.0.0-7.5.1; W3C Passk
 """
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import BaseModel, Field
 from ravyn import Request, get, post
 
-from app.auth import cookies, guards, sessions
+from app.auth import challenges, cookies, guards, sessions
 from app.auth.challenges import see_other
-from app.mfa import passkeys
+from app.auth.errors import ComeBack
+from app.mfa import enrolment, passkeys
+from app.mfa.pages import ProofForm, asking
 from app.settings import get_settings
 from app.web import client, forms, render, urls
 from app.web.errors import Problem
 from app.web.json_response import JSONResponse
 
 HERE = "/account/passkeys"
-NOT_ADDED = "The passkey was not added. Try once more; twenty are the most an account can have."
 
 
-class AddForm(BaseModel):
+class AddForm(ProofForm):
     name: Annotated[str, forms.Line(1, 80)]
     credential: str = Field(min_length=1, max_length=passkeys.LONGEST)
 
@@ -35,18 +37,20 @@ class SignedForm(BaseModel):
 
 @get()
 async def overview(request: Request) -> Any:
-    return await _overview(request, client.current().words()["device"])
+    return await _overview(request, {"name": client.current().words()["device"]})
 
 
 @post(status_code=303)
 async def add(request: Request) -> Any:
     form = await forms.parse(request, AddForm)
     if form.data is None:
-        faults = {name: text for name, text in form.errors.items() if name == "name"}
-        return await _overview(request, form.values["name"], 422, errors=faults, error="" if faults else NOT_ADDED)
-    if not await passkeys.add(request.user.id, request.user.sid, form.data.credential, form.data.name):
-        return await _overview(request, form.data.name, 422, error=NOT_ADDED)
-    return see_other(HERE, notice="passkey_added")
+        return await _refused(request, form.values, form.errors)
+    user, typed = request.user, form.data
+    try:
+        faults = await enrolment.add_passkey(user.id, user.sid, typed.credential, typed.name, typed.proof())
+    except ComeBack as error:
+        return await _overview(request, form.values, **challenges.later(request, error))
+    return await _refused(request, form.values, faults) if faults else see_other(HERE, notice="passkey_added")
 
 
 @get()
@@ -109,10 +113,19 @@ def _use_page(request: Request, to: str, purpose: str, instead: str) -> Any:
     return render.page(request, "mfa/use_passkey.html", to=to, to_sign=to_sign, instead=instead)
 
 
-async def _overview(request: Request, name: str, status: int = 200, **context: Any) -> Any:
+async def _refused(request: Request, typed: Mapping[str, str], faults: Mapping[str, str]) -> Any:
+    """The page with what is wrong. What the device has made stays in it, unless that was no good."""
+    fields = {name: text for name, text in faults.items() if name != "credential"}
+    if "credential" not in faults:
+        return await _overview(request, typed, 422, errors=fields)
+    again = {**typed, "credential": ""}
+    return await _overview(request, again, 422, errors=fields, error="" if fields else enrolment.NOT_ADDED)
+
+
+async def _overview(request: Request, typed: Mapping[str, str], status: int = 200, **context: Any) -> Any:
     known = await passkeys.of_user(request.user.id)
     options = json.dumps(passkeys.to_add(request.user, known))
-    context = {"errors": {}, "error": "", "form": {"name": name}, "options": options, **context}
+    context = {"errors": {}, "error": "", "options": options, **await asking(request, typed), **context}
     return render.page(request, "mfa/passkeys.html", status, passkeys=known, **context)
 
 

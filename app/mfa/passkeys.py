@@ -8,10 +8,11 @@ v5.0.0-6.5.6, v5.0.0-6.5.7, v5.0.0-6.7.1, v5.0.0-6.7.2.
 """
 
 import json
+import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -20,10 +21,10 @@ import sqlalchemy as sa
 from app import db, logs
 from app.audit import events
 from app.auth import accounts, counters, keys, throttle
-from app.auth.errors import SessionEnded
-from app.auth.models import session_rows, user_rows
+from app.auth.models import user_rows
 from app.auth.tokens import AppToken, TokenPair
 from app.mail import outbox
+from app.mfa import cbor
 from app.mfa.models import passkey_rows
 from app.settings import get_settings
 from app.web import client, render
@@ -32,13 +33,22 @@ MOST = 20  # passkeys of one account
 LABEL, CHALLENGE = "passkey", "challenge"
 LASTS = timedelta(hours=1)  # a challenge, for a page that stays open
 LONGEST = 16_384  # characters of what a browser hands over
+ID = re.compile(r"[A-Za-z0-9_-]{1,1364}")  # 1023 bytes at most (W3C Web Authentication section 4)
 SIGN_IN = "sign in"
 ALGORITHMS = (-7, -8, -257)  # ES256, EdDSA, RS256 (RFC 9053)
 
 log = logs.get("auth")
+T = TypeVar("T")
 
 # Of a passkey beside its account's row: not from before the owner got the account back by a mailed link.
 _GOOD = sa.or_(user_rows.c.passkeys_since.is_(None), passkey_rows.c.created_at > user_rows.c.passkeys_since)
+
+
+class Made(NamedTuple):
+    """A new key pair: the challenge that it answers, and what the library found in the answer."""
+
+    challenge: str
+    verified: Any
 
 
 def adding(sid: UUID) -> str:
@@ -49,6 +59,11 @@ def adding(sid: UUID) -> str:
 def stepping_up(sid: UUID) -> str:
     """As `adding`: to prove oneself once more."""
     return f"step up {sid}"
+
+
+def proving(sid: UUID) -> str:
+    """As `adding`: to change how one signs in (see `enrolment`)."""
+    return f"prove {sid}"
 
 
 def challenge(purpose: str, now: datetime) -> str:
@@ -93,15 +108,15 @@ async def of_user(user_id: UUID) -> list[Any]:
     return await db.fetch_all(mine.order_by(table.c.id))
 
 
-async def add(user_id: UUID, sid: UUID, answer: str, name: str) -> bool:
-    """Keep the public key of what the device has just made. False for what is no proper answer to our challenge."""
+def made(answer: str, sid: UUID) -> Made | None:
+    """What the device has just made; None for what is no proper answer to our challenge. Changes nothing."""
     from webauthn import verify_registration_response  # 0.2 s, which no start should wait for
 
     credential = _answered(answer, adding(sid))
     if credential is None:
-        return False
+        return None
     try:
-        made = verify_registration_response(
+        verified = verify_registration_response(
             credential=credential,
             expected_challenge=credential["challenge"],
             expected_rp_id=_site(),
@@ -110,32 +125,32 @@ async def add(user_id: UUID, sid: UUID, answer: str, name: str) -> bool:
         )
     except Exception as error:  # the library takes bytes of a stranger apart, and raises what it likes
         log.info("passkey_refused", reason=type(error).__name__)
+        return None
+    return Made(credential["challenge"].decode(), verified)
+
+
+async def keep(made: Made, name: str, tx: Any, user: Any, at: datetime) -> bool:
+    """Its public key, in the transaction that has locked the owner's row. False if it was kept before, or is too many.
+
+    Errors: IntegrityError for a credential that is kept already, of whichever account.
+    """
+    if not await _first_time(made.challenge, at, tx=tx):
         return False
-    if not await _first_time(credential):
+    table, credential = passkey_rows, keys.b64(made.verified.credential_id)
+    if user.passkeys_since:
+        await tx.execute(sa.delete(table).where(table.c.user_id == user.id, table.c.created_at <= user.passkeys_since))
+    have = await tx.fetch_value(sa.select(sa.func.count()).where(table.c.user_id == user.id))
+    if have >= MOST:
         return False
-    name_of_it = keys.b64(made.credential_id)
-    values = {"id": db.uuid7(), "user_id": user_id, "name": name, "created_at": db.now(), "uses": made.sign_count}
     # Authenticated more than hidden: a key that was put here by other hands, or moved to another account, is none.
-    public_key = keys.encrypt(LABEL, keys.b64(made.credential_public_key), of=bound_to(user_id, name_of_it))
-    values |= {"credential": name_of_it, "public_key": public_key}
-    table = passkey_rows
-    try:
-        async with db.transaction() as tx:
-            user = await tx.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id).with_for_update())
-            live = sa.select(session_rows.c.id).where(session_rows.c.id == sid, session_rows.c.revoked_at.is_(None))
-            if user is None or not user.is_active or await tx.fetch_one(live) is None:
-                raise SessionEnded  # while the device was asked, perhaps by whoever got the account back
-            if user.passkeys_since:
-                await tx.execute(
-                    sa.delete(table).where(table.c.user_id == user_id, table.c.created_at <= user.passkeys_since)
-                )
-            have = await tx.fetch_value(sa.select(sa.func.count()).where(table.c.user_id == user_id))
-            if have >= MOST:
-                return False
-            await tx.execute(sa.insert(table).values(values))
-            await _tell(tx, events.PASSKEY_ADDED, user_id)
-    except sa.exc.IntegrityError:
-        return False  # the same credential once more, or for a second account
+    public_key = keys.b64(made.verified.credential_public_key)
+    values = {"id": db.uuid7(), "user_id": user.id, "name": name, "created_at": at, "uses": made.verified.sign_count}
+    values |= {
+        "credential": credential,
+        "public_key": keys.encrypt(LABEL, public_key, of=bound_to(user.id, credential)),
+    }
+    await tx.execute(sa.insert(table).values(values))
+    await _tell(tx, events.PASSKEY_ADDED, user.id)
     return True
 
 
@@ -163,16 +178,27 @@ async def sign_in(answer: str, presented: Iterable[AppToken] = ()) -> accounts.L
 
 async def step_up(user_id: UUID, sid: UUID, answer: str) -> TokenPair | None:
     """As `accounts.step_up`, with a passkey of this account instead of its password."""
-    passkey = await _signed(answer, stepping_up(sid))
+
+    async def renew(tx: Any, user: Any, now: datetime) -> TokenPair | None:
+        pair = await accounts.replace_session(tx, user, sid, now)
+        if pair:
+            await events.record(events.STEP_UP, tx=tx, user_id=user_id, actor_id=user_id)
+        return pair
+
+    return await prove(user_id, stepping_up(sid), answer, renew)
+
+
+async def prove(
+    user_id: UUID, purpose: str, answer: str, then: Callable[[Any, Any, datetime], Awaitable[T]]
+) -> T | None:
+    """Do it if a passkey of this account signed our challenge for the purpose, its owner's row locked; else None."""
+    passkey = await _signed(answer, purpose)
     if passkey is None or passkey.user_id != user_id:
         return None
     async with db.transaction() as tx:
         now = await tx.fetch_value(sa.select(db.now()))
         user = await _claimed(tx, passkey)
-        pair = await accounts.replace_session(tx, user, sid, now) if user else None
-        if pair:
-            await events.record(events.STEP_UP, tx=tx, user_id=user_id, actor_id=user_id)
-        return pair
+        return await then(tx, user, now) if user else None
 
 
 async def _signed(answer: str, purpose: str) -> Any:
@@ -202,7 +228,7 @@ async def _signed(answer: str, purpose: str) -> Any:
     except Exception as error:
         await events.record(events.PASSKEY_REFUSED, user_id=row.user_id, detail=type(error).__name__)
         return None
-    if not await _first_time(credential):
+    if not await _first_time(credential["challenge"].decode(), db.utcnow()):
         return None
     table = passkey_rows
     unchanged = table.c.id == row.id, table.c.uses == row.uses
@@ -216,17 +242,19 @@ def _answered(answer: str, purpose: str) -> dict[str, Any] | None:
         credential: Any = json.loads(answer) if len(answer) <= LONGEST else None
         challenge = json.loads(keys.unb64(credential["response"]["clientDataJSON"]))["challenge"]
         given, now = keys.unb64(challenge).decode("ascii"), db.utcnow()
-        if not isinstance(credential["id"], str) or not asked(given, purpose, now):
+        if not asked(given, purpose, now) or not ID.fullmatch(credential["id"]):
+            return None
+        if not cbor.is_plain(credential["response"]):
             return None
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
     return {**credential, "challenge": given.encode()}
 
 
-async def _first_time(credential: dict[str, Any]) -> bool:
+async def _first_time(challenge: str, now: datetime, *, tx: Any = db) -> bool:
     """An answer is good once. Asked when the signature is known to be good: who signs nothing writes nothing."""
-    once = counters.key(CHALLENGE, credential["challenge"].decode())
-    return (await counters.add({once: LASTS}, 1, db.utcnow()))[once].count == 1
+    once = counters.key(CHALLENGE, challenge)
+    return (await counters.add({once: LASTS}, 1, now, tx=tx))[once].count == 1
 
 
 async def _claimed(tx: Any, passkey: Any, **values: Any) -> Any:

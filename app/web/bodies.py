@@ -18,7 +18,11 @@ from app import db
 from app.web.errors import Problem
 from app.web.origin import SAFE
 
-FIELDS = 64
+FIELDS = 64  # of a form, or of an object in JSON
+PARTS = 50_000  # commas and brackets in JSON: of nothing else a megabyte becomes hundreds of thousands of objects
+LONGEST_TYPE = 256  # bytes of a content type; the parser's time grows with the square of the length
+LONGEST_HEAD = 1024  # bytes before the text of one field
+TOO_MUCH = "The body has more parts than this site reads."
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 
@@ -64,6 +68,8 @@ async def read_json(request: Any) -> Any:
     media_type, _ = _content_type(request)
     if media_type != "application/json":
         raise Problem(415, "Send JSON, with the content type application/json.")
+    if sum(map(body.count, (b",", b"[", b"{"))) > PARTS:
+        raise Problem(400, TOO_MUCH)
     try:
         return _json(body.decode("utf-8"))
     except (ValueError, RecursionError):
@@ -102,6 +108,8 @@ async def _all(receive: Any) -> bytes:
 def _content_type(request: Any) -> tuple[str, str]:
     """The media type in lower case, and the boundary of a multipart body."""
     sent = [value for name, value in request.scope["headers"] if name.lower() == b"content-type"]
+    if any(len(value) > LONGEST_TYPE for value in sent):
+        raise Problem(415)
     message = Message()
     message["content-type"] = sent[0].decode("latin-1") if len(sent) == 1 else ""
     charset, boundary = message.get_param("charset", "utf-8"), message.get_param("boundary", "")
@@ -118,6 +126,8 @@ def _json(text: str) -> Any:
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) > FIELDS:
+        raise Problem(400, TOO_MUCH)  # each name that is not known would be answered with an error of its own
     # Two parsers may choose different ones of two equal names (v5.0.0-1.5.3).
     found = dict(pairs)
     if len(found) < len(pairs):
@@ -152,6 +162,8 @@ def _multipart(body: bytes, boundary: str) -> list[tuple[str, str]]:
 
 def _field(part: bytes) -> tuple[str, str]:
     head, blank, content = part.partition(b"\r\n\r\n")
+    if len(head) > LONGEST_HEAD:
+        raise ValueError("no end of its head")
     headers = [line.partition(b":") for line in head.split(b"\r\n")[1:]]
     dispositions = [value.strip() for name, _, value in headers if name.lower() == b"content-disposition"]
     named = _PART_NAME.fullmatch(dispositions[0]) if blank and len(dispositions) == 1 else None

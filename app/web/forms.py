@@ -13,10 +13,12 @@ from typing import Any, Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
+from app import unicode
 from app.web import bodies, messages
 from app.web.errors import Problem
 
 MARKS = 8  # combining and invisible characters in a row; the flag of Scotland takes 7
+SPACE = 1000  # characters around a text that are cut off
 BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 SOMEBODY_ELSE = "This page was opened by someone else, or before you signed in. Nothing was done: reload it."
 Model = TypeVar("Model", bound=BaseModel)
@@ -73,8 +75,9 @@ class Line:
 
     def check(self, text: str) -> str:
         """The text as it is kept. Errors: ValueError with the message for the field."""
-        text = self.normal(text)
-        if len(text) > self.most:  # before each character is looked at: a megabyte of them takes a while
+        if len(text) <= 2 * self.most + SPACE:  # before anything else is done with it
+            text = self.normal(text)
+        if len(text) > self.most:
             raise ValueError(f"Use at most {self.most} characters.")
         if any(self.refused(character) for character in text):
             raise ValueError("This contains characters that cannot be shown.")
@@ -107,7 +110,8 @@ class Lines(Line):
 def _longest_pile(text: str) -> int:
     longest = height = 0
     for character in text:
-        height = height + 1 if unicodedata.category(character) in ("Mn", "Me", "Cf") else 0
+        marks = unicode.is_mark(character) or unicodedata.category(character) in ("Mn", "Me", "Cf")
+        height = height + 1 if marks else 0
         longest = max(longest, height)
     return longest
 

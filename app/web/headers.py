@@ -114,7 +114,7 @@ class SecurityHeaders:
                 "request",
                 method=client.clean(method, 20),
                 # Quoted: one printable word. The query stays out, it may hold secrets.
-                path=_quoted(scope["path"])[:512],
+                path=_quoted(scope["path"][:512])[:512],
                 route=route,
                 status=status,
                 ms=round(seconds * 1000, 1),

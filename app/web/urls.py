@@ -32,8 +32,10 @@ def posted_path(raw: str | None, default: str = "/dashboard") -> str:
 
 def uuid_or_none(raw: str | None) -> UUID | None:
     """The id in an address, in its one canonical form; None for anything else."""
+    if raw is None or len(raw) != 36:
+        return None
     try:
-        found = UUID(raw or "")
+        found = UUID(raw)
     except ValueError:
         return None
     return found if str(found) == raw else None

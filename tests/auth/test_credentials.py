@@ -1,7 +1,7 @@
 """Name, password, address: what is changed, what ends with it, who is told, and what does not happen."""
 
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -11,15 +11,18 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import credentials, links, passwords, sessions
+from app.auth import accounts, administration, credentials, links, passwords, sessions
+from app.auth.administration import Outcome
 from app.auth.errors import SessionEnded, TooManyAttempts
 from app.auth.models import change_rows, link_rows, session_rows, user_rows
 from app.auth.tokens import TokenPair
 from app.mail.models import letter_rows
+from app.mfa import enrolment, factors
 from tests.support import forge
 from tests.support.clock import Clock
 from tests.support.mailbox import delivered, letters_to, link_in
 from tests.support.people import PASSWORD, Person, make_user, start_session
+from tests.support.phone import with_a_phone
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
@@ -376,6 +379,106 @@ async def test_link_that_is_no_good_confirms_nothing(account: str, clock: Clock)
     assert await credentials.confirm_email(token, db.utcnow()) is None
 
     assert (await row_of(person)).email == person.email
+
+
+async def second_step_on(person: Person) -> None:
+    await with_a_phone(person)
+
+
+async def second_step_off(person: Person) -> None:
+    phone = await with_a_phone(person)
+    await asked(person)
+    proof = enrolment.Proof(PASSWORD, phone.recovery_codes[0])
+    assert await enrolment.turn_off(person.id, sid_of(await start_session(person)), proof) == {}
+
+
+async def second_step_removed(person: Person) -> None:
+    await with_a_phone(person)
+    await asked(person)
+    assert await factors.remove(person.id, None) is Outcome.DONE
+
+
+async def others_signed_out(person: Person) -> None:
+    await accounts.end_other_sessions(person.id, sid_of(await start_session(person)))
+
+
+async def one_signed_out(person: Person) -> None:
+    await accounts.end_own_session(person.id, sid_of(await start_session(person)))
+
+
+async def ended_by_an_admin(person: Person) -> None:
+    assert await administration.end_sessions(person.id, None) is Outcome.DONE
+    assert await administration.end_sessions(person.id, None) is Outcome.NOTHING
+
+
+async def one_ended_by_an_admin(person: Person) -> None:
+    assert await administration.end_session(person.id, sid_of(await start_session(person)), None) is Outcome.DONE
+
+
+async def new_password_wanted(person: Person) -> None:
+    await administration.require_new_password(person.id, None)
+    await administration.require_new_password(person.id, None, required=False)
+
+
+async def deactivated_and_back(person: Person) -> None:
+    for active in (False, True):
+        assert await administration.change(person.id, None, is_active=active) is Outcome.DONE
+
+
+async def old_token_came_back(person: Person) -> None:
+    pair = await start_session(person)
+    for _ in range(2):
+        newer = await sessions.rotate(pair.refresh_token)
+    assert isinstance(newer, sessions.Rotated)
+    await sessions.rotate(newer.pair.refresh_token)
+    await db.execute(sa.update(session_rows).values(handed_at=db.utcnow() - timedelta(hours=1)))
+    assert isinstance(await sessions.rotate(pair.refresh_token), sessions.Rejected)
+
+
+DEFENCES = (
+    second_step_on, second_step_off, second_step_removed, others_signed_out, one_signed_out, ended_by_an_admin,
+    one_ended_by_an_admin, new_password_wanted, deactivated_and_back, old_token_came_back,
+)  # fmt: skip
+
+
+# v5.0.0-7.4.3
+@pytest.mark.parametrize("defence", DEFENCES, ids=lambda defence: defence.__name__)
+async def test_change_that_waits_does_not_outlive_a_defence(defence: Any) -> None:
+    """Somebody else asked for it; whoever puts them out must not find the account gone the next day."""
+    person, other = await make_user(), await make_user()
+    await asked(person)
+    await asked(other, "other@example.com")
+    waiting = [await link_to("new@example.com", "Confirm")]
+
+    await defence(person)
+
+    waiting.append(await link_to("new@example.com", "Confirm"))  # of the defences that need two steps
+    for token in waiting:
+        assert await credentials.confirm_email(token, db.utcnow()) is None
+    assert (await row_of(person)).email == person.email
+    assert await credentials.pending_email(person.id, db.utcnow()) is None
+    assert await credentials.confirm_email(await link_to("other@example.com", "Confirm"), db.utcnow())
+    assert await links.find(await link_to(person.email, "asked to change"), links.UNDO_EMAIL, db.utcnow())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"password": "x"}, {"second_factor_at": datetime(2026, 1, 1, tzinfo=UTC)}, {"must_change_password": True},
+        {"email": "third@example.com", "email_key": "third@example.com"},
+    ],
+    ids=lambda values: next(iter(values)),
+)  # fmt: skip
+async def test_change_that_waits_is_bound_to_the_account_as_it_was(values: dict[str, Any]) -> None:
+    person = await make_user()
+    await asked(person)
+    token = await link_to("new@example.com", "Confirm")
+
+    await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(values))
+
+    assert await credentials.confirm_email(token, db.utcnow()) is None
+    assert await credentials.pending_email(person.id, db.utcnow()) is None
+    assert (await row_of(person)).email_key != "new@example.com"
 
 
 @pytest.mark.race

@@ -17,12 +17,14 @@ COPIED = ("app", "tests", "templates", "static", "docs", "pyproject.toml", "READ
 
 
 def breaks() -> dict[str, Break]:
-    """By chapter."""
+    """By chapter and the test that it names."""
     found = {}
     for path in sorted(chapters.DOCS.glob("*.md")):
         for fence in fences.all_in(path.read_text()):
             if fence.origin[0] == "break":
-                found[path.stem] = Break(fence.origin[1], fence.says["file"], *_lines(fence.body))
+                found[f"{path.stem} {fence.origin[1].rpartition('::')[2]}"] = Break(
+                    fence.origin[1], fence.says["file"], *_lines(fence.body)
+                )
     return found
 
 

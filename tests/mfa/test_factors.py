@@ -11,19 +11,18 @@ from app.audit import events
 from app.audit.models import event_rows
 from app.auth import accounts, administration, credentials, keys, links, passwords, recovery, tickets, tokens
 from app.auth.administration import Outcome
-from app.auth.errors import SessionEnded, TooManyAttempts
+from app.auth.errors import TooManyAttempts
 from app.auth.models import session_rows, user_rows
 from app.mfa import factors, upkeep
 from app.mfa.models import authenticator_rows, recovery_rows
 from app.settings import get_settings
 from tests.support.clock import Clock
 from tests.support.mailbox import letters_to
-from tests.support.people import PASSWORD, Person, make_user, start_session
-from tests.support.phone import Phone, is_on, with_a_phone
+from tests.support.people import PASSWORD, Person, make_user
+from tests.support.phone import with_a_phone
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
 NEW = "quite another long passphrase"
-WRONG = "000000"
 
 
 async def ticket_of(person: Person, password: str = PASSWORD) -> str:
@@ -42,12 +41,6 @@ async def live(person: Person) -> int:
     table = session_rows
     mine = table.c.user_id == person.id, table.c.revoked_at.is_(None)
     return int(await db.fetch_value(sa.select(sa.func.count()).where(*mine)))
-
-
-def wrong(phone: Phone, clock: Clock) -> str:
-    """Six digits that are no code around this moment."""
-    near = {phone.shows(clock.now, seconds=30 * step) for step in (-1, 0, 1)}
-    return next(code for code in (f"{number:06}" for number in range(9)) if code not in near)
 
 
 # v5.0.0-6.3.3
@@ -209,7 +202,7 @@ async def test_five_wrong_codes_and_even_the_right_one_has_to_wait(clock: Clock)
     clock.forward(minutes=1)
     ticket = await ticket_of(person)
     for _ in range(5):
-        assert await factors.sign_in(ticket, wrong(phone, clock)) is None
+        assert await factors.sign_in(ticket, phone.never_shows(clock.now)) is None
 
     with pytest.raises(TooManyAttempts):
         await factors.sign_in(await ticket_of(person), phone.shows(clock.now))
@@ -226,9 +219,9 @@ async def test_owner_is_told_once_that_somebody_has_the_password(clock: Clock) -
     phone = await with_a_phone(person)
     ticket = await ticket_of(person)
     for _ in range(5):
-        await factors.sign_in(ticket, wrong(phone, clock))
+        await factors.sign_in(ticket, phone.never_shows(clock.now))
     with pytest.raises(TooManyAttempts):
-        await factors.sign_in(ticket, wrong(phone, clock))
+        await factors.sign_in(ticket, phone.never_shows(clock.now))
 
     letters = [letter for letter in await letters_to(person.email) if letter.subject == "Somebody has your password"]
 
@@ -242,7 +235,7 @@ async def test_guesses_sent_at_once_are_no_more_than_five(clock: Clock) -> None:
     phone = await with_a_phone(person)
     clock.forward(minutes=1)
     ticket = await ticket_of(person)
-    guesses = [wrong(phone, clock)] * 29 + [phone.shows(clock.now)]
+    guesses = [phone.never_shows(clock.now)] * 29 + [phone.shows(clock.now)]
 
     outcomes = await asyncio.gather(*(factors.sign_in(ticket, code) for code in guesses), return_exceptions=True)
 
@@ -330,109 +323,6 @@ async def test_secret_that_nobody_can_read_leaves_the_recovery_codes(
     assert "factor_unreadable" in [line["event"] for line in logged]
 
 
-# v5.0.0-6.3.7
-async def test_turning_it_on_ends_the_other_sessions_and_tells_the_owner() -> None:
-    person = await make_user()
-    await start_session(person)
-    await start_session(person)
-
-    await with_a_phone(person)
-
-    assert await live(person) == 1
-    assert [letter.subject for letter in await letters_to(person.email)] == ["Your second step is on"]
-    assert events.SECOND_FACTOR_ON in await happened(person)
-
-
-async def test_wrong_first_code_turns_nothing_on(clock: Clock) -> None:
-    person = await make_user()
-    pair = await start_session(person)
-    token: Any = tokens.read(pair.access_token, "access", clock.now)
-    phone = Phone(await factors.offer(token.sid))
-
-    assert await factors.turn_on(person.id, token.sid, wrong(phone, clock)) is None
-    assert await factors.turn_on(person.id, token.sid, "") is None
-    assert not await is_on(person)
-    assert await live(person) == 1
-
-
-# v5.0.0-11.5.1
-async def test_offer_is_of_one_session_and_never_made_twice(clock: Clock) -> None:
-    person, other = await make_user(), await make_user()
-    first, second = await start_session(person), await start_session(other)
-    sids = [token.sid for pair in (first, second) if (token := tokens.read(pair.access_token, "access", clock.now))]
-
-    secret = await factors.offer(sids[0])
-
-    assert await factors.offer(sids[0]) == secret  # the page is loaded once more
-    assert await factors.offer(sids[1]) != secret
-    done = await factors.turn_on(person.id, sids[0], Phone(secret).shows(clock.now))
-    assert done
-    again: Any = tokens.read(done.pair.access_token, "access", clock.now)
-    assert await factors.offer(again.sid) != secret
-    with pytest.raises(SessionEnded):
-        await factors.offer(db.uuid7())
-
-
-@pytest.mark.race
-async def test_turned_on_twice_at_once_is_on_once(clock: Clock) -> None:
-    person = await make_user()
-    phones, sessions = [], []
-    for _ in range(4):
-        token: Any = tokens.read((await start_session(person)).access_token, "access", clock.now)
-        sessions.append(token.sid)
-        phones.append(Phone(await factors.offer(token.sid)))
-
-    outcomes = await asyncio.gather(
-        *(factors.turn_on(person.id, sid, phone.shows(clock.now)) for sid, phone in zip(sessions, phones, strict=True)),
-        return_exceptions=True,
-    )
-
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["On", *["SessionEnded"] * 3]
-    assert await live(person) == 1
-
-
-@pytest.mark.race
-async def test_sign_in_that_meets_the_turning_on_leaves_no_session_without_it(clock: Clock) -> None:
-    """Whichever is first: a session of the password alone does not live on."""
-    for _ in range(5):
-        person = await make_user()
-        token: Any = tokens.read((await start_session(person)).access_token, "access", clock.now)
-        phone = Phone(await factors.offer(token.sid))
-
-        await asyncio.gather(
-            factors.turn_on(person.id, token.sid, phone.shows(clock.now)),
-            *(accounts.login(person.email, PASSWORD) for _ in range(3)),
-        )
-
-        assert await is_on(person)
-        assert await live(person) == 1
-
-
-# v5.0.0-6.5.6
-async def test_turned_off_with_a_code_and_the_password_is_enough_again(clock: Clock) -> None:
-    person = await make_user()
-    phone = await with_a_phone(person)
-
-    assert not await factors.turn_off(person.id, wrong(phone, clock))
-    assert await is_on(person)
-    clock.forward(seconds=30)
-    assert await factors.turn_off(person.id, phone.shows(clock.now))
-
-    assert isinstance(await accounts.login(person.email, PASSWORD), accounts.Login)
-    assert await db.fetch_all(sa.select(authenticator_rows)) == await db.fetch_all(sa.select(recovery_rows)) == []
-    assert "Your second step is off" in [letter.subject for letter in await letters_to(person.email)]
-
-
-async def test_ticket_of_the_time_before_it_was_turned_off_is_gone(clock: Clock) -> None:
-    person = await make_user()
-    phone = await with_a_phone(person)
-    ticket = await ticket_of(person)
-    assert await factors.turn_off(person.id, phone.recovery_codes[0])
-
-    with pytest.raises(factors.TicketGone):
-        await factors.sign_in(ticket, phone.recovery_codes[1])
-
-
 # v5.0.0-6.4.4
 async def test_recovery_code_signs_in_once_and_the_owner_is_told() -> None:
     person = await make_user()
@@ -453,36 +343,6 @@ async def test_recovery_code_of_somebody_else_is_none() -> None:
 
     assert await factors.sign_in(await ticket_of(person), phone.recovery_codes[0]) is None
     assert await factors.recovery_codes_left(other.id) == 10
-
-
-async def test_new_recovery_codes_make_the_old_ones_useless(clock: Clock) -> None:
-    person = await make_user()
-    phone = await with_a_phone(person)
-    clock.forward(seconds=30)
-
-    assert await factors.new_recovery_codes(person.id, wrong(phone, clock)) is None
-    made = await factors.new_recovery_codes(person.id, phone.shows(clock.now))
-
-    assert made
-    assert not set(made) & set(phone.recovery_codes)
-    assert await factors.sign_in(await ticket_of(person), phone.recovery_codes[0]) is None
-    assert await factors.sign_in(await ticket_of(person), made[0])
-
-
-async def test_nothing_to_turn_off_or_to_recover_where_it_is_off() -> None:
-    person = await make_user()
-
-    assert not await factors.turn_off(person.id, WRONG)
-    assert await factors.new_recovery_codes(person.id, WRONG) is None
-
-
-async def test_turned_on_again_is_refused_while_it_is_on(clock: Clock) -> None:
-    person = await make_user()
-    phone = await with_a_phone(person)
-    token: Any = tokens.read(phone.pair.access_token if phone.pair else "", "access", clock.now)
-
-    with pytest.raises(SessionEnded):
-        await factors.turn_on(person.id, token.sid, phone.shows(clock.now))
 
 
 async def test_admin_turns_it_off_for_somebody_who_lost_everything() -> None:

@@ -7,8 +7,9 @@ from typing import Any
 import httpx
 import pytest
 
+from app import db
 from app.auth import cookies
-from app.mfa import factors, pages
+from app.mfa import enrolment, factors, pages
 from app.settings import get_settings
 from tests.support import secrets
 from tests.support.clock import Clock
@@ -67,7 +68,7 @@ async def test_wrong_code_is_told_at_its_field(client: Visitor, clock: Clock) ->
     answer = await client.submit("/login/code", {"code": phone.shows(clock.now), "next": "/account"})
 
     assert answer.status_code == 422
-    assert pages.WRONG in unescape(answer.text)
+    assert enrolment.WRONG in unescape(answer.text)
     assert hidden(answer, "next") == "/account"
     assert not answer.headers.get_list("set-cookie")
 
@@ -138,15 +139,24 @@ async def test_turned_on_with_the_secret_of_the_page(client: Visitor, clock: Clo
     await sign_in(client, await make_user())
     page = await client.visit(HERE)
     phone = Phone(secret_on(page))
+    form = {"offer": hidden(page, "offer"), "code": phone.shows(clock.now), "current_password": PASSWORD}
     assert "<svg" in page.text
     assert f"secret={phone.secret}" in page.text  # the address that opens an authenticator on this device
+    assert secret_on(await client.visit(HERE)) != phone.secret  # nobody else who looks sees it
 
-    for code in ("", "1", "999999999"):
-        wrong = await client.submit(HERE, {"code": code})
-        assert wrong.status_code == 422
-        assert secret_on(wrong) == phone.secret  # what was scanned is still right
+    wrong = [form | {"code": code} for code in ("", "1", "999999999")]
+    for sent in (*wrong, form | {"current_password": ""}, form | {"current_password": "wrong passphrase"}):
+        refused = await client.submit(HERE, sent)
+        assert refused.status_code == 422
+        assert refused.text.count("aria-invalid") == 1
+        assert (secret_on(refused), hidden(refused, "offer")) == (
+            phone.secret,
+            form["offer"],
+        )  # what was scanned is right
+        assert f'value="{sent["code"]}"' in refused.text
+        assert "passphrase" not in refused.text
 
-    done = await client.submit(HERE, {"code": phone.shows(clock.now)})
+    done = await client.submit(HERE, form)
 
     assert done.status_code == 200
     codes = re.findall(r"<li><code>([a-z2-7-]{27})</code></li>", done.text)
@@ -158,25 +168,46 @@ async def test_turned_on_with_the_secret_of_the_page(client: Visitor, clock: Clo
     assert not any(code in shown_again for code in codes)
     assert "On: your phone" in (await client.visit("/account")).text
 
-    again = await client.submit(HERE, {"code": phone.shows(clock.now)})
+    again = await client.submit(HERE, form)
     assert again.headers["location"] == HERE  # the page of the codes was loaded anew
 
 
-async def test_new_recovery_codes_and_turning_off_ask_for_a_code(client: Visitor, clock: Clock) -> None:
+async def test_secret_of_another_page_is_scanned_anew(client: Visitor, clock: Clock) -> None:
+    """One that we did not offer to this very session turns nothing on, whatever the code."""
+    person = await make_user()
+    await sign_in(client, person)
+    theirs = enrolment.offer(db.uuid7())
+    phone = Phone(theirs.secret)
+
+    for sealed in (theirs.sealed, "", phone.secret):
+        form = {"offer": sealed, "code": phone.shows(clock.now), "current_password": PASSWORD}
+        refused = await client.submit(HERE, form)
+        assert refused.status_code == 422
+        assert pages.OVER in unescape(refused.text)
+        assert secret_on(refused) != phone.secret
+    assert not await is_on(person)
+
+
+async def test_new_recovery_codes_and_turning_off_ask_for_password_and_code(client: Visitor, clock: Clock) -> None:
     """v5.0.0-6.5.6"""
     person = await make_user()
     phone = await with_a_phone(person)
     await sign_in(client, person)
+    good = phone.recovery_codes[0]
     for path in (f"{HERE}/recovery-codes", f"{HERE}/off"):
-        for code in ("", "999"):
-            assert (await client.submit(path, {"code": code})).status_code == 422
+        for code, password in (("", PASSWORD), ("999", PASSWORD), (good, ""), (good, "wrong passphrase")):
+            refused = await client.submit(path, {"code": code, "current_password": password})
+            assert refused.status_code == 422
+            assert refused.text.count("aria-invalid") == 1
+            assert f'value="{code}"' in refused.text
+            assert "passphrase" not in refused.text
     assert await is_on(person)
 
-    made = await client.submit(f"{HERE}/recovery-codes", {"code": phone.recovery_codes[0]})
+    made = await client.submit(f"{HERE}/recovery-codes", {"code": good, "current_password": PASSWORD})
     codes = re.findall(r"<li><code>([a-z2-7-]{27})</code></li>", made.text)
     secrets.keep(*codes)
     assert len(set(codes) - set(phone.recovery_codes)) == 10
-    off = await client.submit(f"{HERE}/off", {"code": codes[0]})
+    off = await client.submit(f"{HERE}/off", {"code": codes[0], "current_password": PASSWORD})
 
     assert off.headers["location"] == f"{HERE}?notice=second_factor_off"
     assert not await is_on(person)
@@ -187,10 +218,12 @@ async def test_wrong_codes_of_the_signed_in_are_counted_too(client: Visitor, clo
     phone = await with_a_phone(person)
     await sign_in(client, person)
     for _ in range(5):
-        await client.submit(f"{HERE}/off", {"code": "1"})
+        await client.submit(f"{HERE}/off", {"code": "1", "current_password": PASSWORD})
 
     for path in (f"{HERE}/recovery-codes", f"{HERE}/off"):
-        assert (await client.submit(path, {"code": phone.recovery_codes[0]})).status_code == 429
+        answer = await client.submit(path, {"code": phone.recovery_codes[0], "current_password": PASSWORD})
+        assert answer.status_code == 429
+        assert f'value="{phone.recovery_codes[0]}"' in answer.text
     assert await is_on(person)
 
 
@@ -235,7 +268,8 @@ async def test_site_may_want_a_second_step_of_its_admins(
     client.put_cookie(cookies.access_name(), phone.pair.access_token)
     assert (await client.visit("/admin")).status_code == 200
 
-    assert await factors.turn_off(admin.id, phone.recovery_codes[0])
+    off = {"code": phone.recovery_codes[0], "current_password": PASSWORD}
+    assert (await client.submit(f"{HERE}/off", off)).status_code == 303
     assert (await client.visit("/admin")).status_code == 303
 
 

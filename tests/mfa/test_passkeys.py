@@ -3,10 +3,12 @@
 import asyncio
 import json
 import re
+from dataclasses import replace
 from html import unescape
 from types import SimpleNamespace
 from typing import Any
 
+import cbor2
 import httpx
 import pytest
 import sqlalchemy as sa
@@ -21,20 +23,30 @@ from app.auth import accounts, administration, credentials, links, passwords, re
 from app.auth.errors import SessionEnded
 from app.auth.keys import b64
 from app.auth.models import throttle_rows, user_rows
-from app.mfa import passkey_pages, passkeys, upkeep
+from app.mfa import enrolment, passkeys, upkeep
 from app.mfa.models import passkey_rows
 from app.settings import get_settings
 from app.web.addresses import email_key
 from tests.support.clock import Clock
-from tests.support.device import PRESENT, VERIFIED, Device, with_a_byte_changed
+from tests.support.device import (
+    PRESENT,
+    VERIFIED,
+    Device,
+    added,
+    offered,
+    session_of,
+    with_a_byte_changed,
+    with_a_device,
+)
 from tests.support.environment import ORIGIN
 from tests.support.mailbox import letters_to
-from tests.support.people import Person, make_user, sign_in, start_session
+from tests.support.people import PASSWORD, Person, make_user, sign_in
 from tests.support.phone import with_a_phone
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
 HERE = "/account/passkeys"
+NEW = "quite another long passphrase"
 PARTS = ["clientDataJSON", "authenticatorData", "signature"]
 
 
@@ -46,26 +58,6 @@ def nobody_counted_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def asks(purpose: str = passkeys.SIGN_IN) -> dict[str, Any]:
     return passkeys.to_sign(purpose)
-
-
-async def session_of(person: Person) -> Any:
-    token = tokens.read((await start_session(person)).access_token, "access", db.utcnow())
-    assert token
-    return token.sid
-
-
-async def offered(person: Person) -> tuple[Any, dict[str, Any]]:
-    """A session of the person, and what its page asks a device for."""
-    sid = await session_of(person)
-    user = SimpleNamespace(id=person.id, sid=sid, email=person.email, name=person.name)
-    return sid, passkeys.to_add(user, await passkeys.of_user(person.id))
-
-
-async def with_a_device(person: Person, **about: Any) -> Device:
-    device = Device(**about)
-    sid, options = await offered(person)
-    assert await passkeys.add(person.id, sid, device.create(options), "A device")
-    return device
 
 
 async def happened(person: Person) -> list[str]:
@@ -94,8 +86,8 @@ async def test_device_signs_in_without_a_password(database: str, counts: bool) -
 async def test_second_step_is_not_asked_for_beside_it(database: str) -> None:
     """It is two factors by itself: the device, and whatever unlocks it."""
     person = await make_user()
-    await with_a_phone(person)
     device = await with_a_device(person)
+    await with_a_phone(person)
 
     assert isinstance(await passkeys.sign_in(device.get(asks())), accounts.Login)
 
@@ -171,7 +163,7 @@ async def test_what_another_page_or_a_careless_device_signed_is_none(database: s
     sid, options = await offered(person)
 
     assert await passkeys.sign_in(device.get(asks(), **other)) is None
-    assert not await passkeys.add(person.id, sid, Device().create(options, **other), "x")
+    assert not await added(person, sid, Device().create(options, **other))
     assert len(await passkeys.of_user(person.id)) == 1
     assert await passkeys.sign_in(device.get(asks()))
 
@@ -187,12 +179,36 @@ async def test_answer_to_one_question_answers_no_other(database: str) -> None:
     assert await passkeys.step_up(person.id, mine, device.get(asks(passkeys.stepping_up(theirs)))) is None
     assert await passkeys.step_up(other.id, theirs, device.get(asks(passkeys.stepping_up(theirs)))) is None
     sid, options = await offered(other)
-    assert not await passkeys.add(person.id, mine, Device().create(options), "x")
-    assert await passkeys.add(other.id, sid, Device().create(await offered_in(other, sid)), "x")
+    assert not await added(person, mine, Device().create(options))
+    assert await added(other, sid, Device().create(await offered_in(other, sid)))
 
 
 async def offered_in(person: Person, sid: Any) -> dict[str, Any]:
     return passkeys.to_add(SimpleNamespace(id=person.id, sid=sid, email=person.email, name="N"), ())
+
+
+@pytest.mark.parametrize("name", ["\0", "a\0b", "\ud800", "", "a" * 2000, "a b", 7, None, ["a"], {}])
+async def test_id_that_no_passkey_has_is_no_error(client: Visitor, name: Any) -> None:
+    person = await make_user()
+    device = await with_a_device(person)
+    answer = json.loads(device.get(asks())) | {"id": name}
+
+    response = await client.submit("/login/passkey", {"credential": json.dumps(answer)})
+
+    assert (response.status_code, "notice=passkey_not_good" in response.headers["location"]) == (303, True)
+
+
+async def test_answer_that_stands_for_work_is_refused_before_it_is_decoded(database: str, logged: list[Any]) -> None:
+    """A tag of CBOR has a pattern compiled: some kilobytes of it kept a core busy for a quarter of a minute."""
+    person = await make_user()
+    sid, options = await offered(person)
+    answer = json.loads(Device().create(options))
+    tagged = cbor2.dumps({"fmt": "none", "attStmt": {"x": cbor2.CBORTag(35, "a+")}, "authData": bytes(37)})
+    answer["response"]["attestationObject"] = b64(tagged)
+
+    assert passkeys.made(json.dumps(answer), sid) is None
+
+    assert [event for event in logged if event["event"] == "passkey_refused"] == []  # the library was not asked
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -228,11 +244,11 @@ async def test_answer_that_added_one_does_not_add_it_again(database: str) -> Non
     person, device = await make_user(), Device()
     sid, options = await offered(person)
     answer = device.create(options)
-    assert await passkeys.add(person.id, sid, answer, "x")
+    assert await added(person, sid, answer)
     (row,) = await passkeys.of_user(person.id)
     assert await passkeys.remove(person.id, row.id)
 
-    assert not await passkeys.add(person.id, sid, answer, "x")
+    assert not await added(person, sid, answer)
 
 
 async def test_removed_between_signature_and_session_is_removed(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -296,11 +312,13 @@ async def test_whoever_gets_the_account_back_by_mail_is_rid_of_a_thiefs_passkey(
     encoded = await db.fetch_value(sa.select(user_rows.c.password).where(user_rows.c.id == person.id))
     reset = await link_for(person, links.RESET, fingerprint=passwords.fingerprint(encoded))
 
-    assert await recovery.reset(reset, "quite another long passphrase")
+    assert await recovery.reset(reset, NEW)
 
     assert await passkeys.sign_in(device.get(asks())) is None
     assert await passkeys.of_user(person.id) == []
-    own = await with_a_device(person)  # and the void one is cleared away
+    own = await with_a_device(
+        replace(person, password="quite another long passphrase")
+    )  # and the void one is cleared away
     assert await passkeys.sign_in(own.get(asks()))
     assert len(await db.fetch_all(sa.select(passkey_rows))) == 1
 
@@ -315,7 +333,7 @@ async def test_form_that_was_under_way_when_the_session_ended_adds_nothing(datab
     await accounts.end_own_session(person.id, sid)
 
     with pytest.raises(SessionEnded):
-        await passkeys.add(person.id, sid, Device().create(options), "x")
+        await added(person, sid, Device().create(options))
     assert await passkeys.of_user(person.id) == []
 
 
@@ -326,7 +344,7 @@ async def test_same_device_may_come_back_after_that(database: str) -> None:
     sid, options = await offered(person)
 
     assert options["excludeCredentials"] == []
-    assert await passkeys.add(person.id, sid, device.create(options), "Again")
+    assert await added(person, sid, device.create(options))
     assert await passkeys.sign_in(device.get(asks()))
 
 
@@ -335,7 +353,7 @@ async def test_one_credential_is_of_one_account(database: str) -> None:
     device = await with_a_device(person)
     sid, options = await offered(other)
 
-    assert not await passkeys.add(other.id, sid, device.create(options), "x")
+    assert not await added(other, sid, device.create(options))
     assert [row.user_id for row in await db.fetch_all(sa.select(passkey_rows))] == [person.id]
 
 
@@ -355,7 +373,7 @@ async def test_twenty_are_the_most(database: str) -> None:
         await with_a_device(person)
     sid, options = await offered(person)
 
-    assert not await passkeys.add(person.id, sid, Device().create(options), "x")
+    assert not await added(person, sid, Device().create(options))
 
 
 # v5.0.0-6.7.1
@@ -431,7 +449,7 @@ async def test_what_is_no_answer_is_none(database: str, answer: str) -> None:
 
     assert await passkeys.sign_in(answer) is None
     assert await passkeys.step_up(person.id, sid, answer) is None
-    assert not await passkeys.add(person.id, sid, answer, "x")
+    assert not await added(person, sid, answer)
 
 
 def asked_on(page: httpx.Response) -> dict[str, Any]:
@@ -446,8 +464,9 @@ async def test_from_the_account_to_the_sign_in(client: Visitor, clock: Clock) ->
     device = Device()
     page = await client.visit(HERE)
 
-    added = await client.submit(HERE, {"name": "My <b>key</b>", "credential": device.create(asked_on(page))})
-    assert added.headers["location"] == f"{HERE}?notice=passkey_added"
+    form = {"name": "My <b>key</b>", "credential": device.create(asked_on(page)), "current_password": PASSWORD}
+    done = await client.submit(HERE, form)
+    assert done.headers["location"] == f"{HERE}?notice=passkey_added"
     assert "My &lt;b&gt;key&lt;/b&gt;" in (await client.visit(HERE)).text
 
     client.cookies.clear()
@@ -503,7 +522,7 @@ async def test_page_that_adds_tells_what_is_wrong(client: Visitor, database: str
 
     assert [answer.status_code for answer in (nameless, broken, unsigned)] == [422, 422, 422]
     assert 'aria-invalid="true"' in nameless.text
-    assert passkey_pages.NOT_ADDED in broken.text
+    assert enrolment.NOT_ADDED in broken.text
     assert 'value="Mine"' in unsigned.text
 
 

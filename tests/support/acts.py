@@ -19,7 +19,7 @@ from app.auth.tokens import AppToken, TokenPair
 from app.mail import outbox
 from app.mail.models import letter_rows
 from app.main import route_table
-from app.mfa import factors, passkeys
+from app.mfa import enrolment, passkeys
 from app.notes import store as notes_store  # notes
 from app.web.origin import SAFE
 from tests.support.device import Device
@@ -95,7 +95,8 @@ async def _step_up(scene: Scene) -> dict[str, str]:
 
 async def _a_device(scene: Scene) -> Device:
     device, user = Device(), SimpleNamespace(**vars_of(scene.person), sid=scene.token.sid)
-    assert await passkeys.add(user.id, user.sid, device.create(passkeys.to_add(user, [])), "A device")
+    answer, proof = device.create(passkeys.to_add(user, [])), enrolment.Proof(scene.person.password)
+    assert await enrolment.add_passkey(user.id, user.sid, answer, "A device", proof) == {}
     (scene.ids["passkey_id"],) = [row.id for row in await passkeys.of_user(user.id)]
     return device
 
@@ -111,7 +112,8 @@ async def _step_up_with_a_passkey(scene: Scene) -> dict[str, str]:
 
 async def _add_a_passkey(scene: Scene) -> dict[str, str]:
     user = SimpleNamespace(**vars_of(scene.person), sid=scene.token.sid)
-    return {"name": "Key", "credential": Device().create(passkeys.to_add(user, []))}
+    made = Device().create(passkeys.to_add(user, []))
+    return {"name": "Key", "credential": made, "current_password": scene.person.password}
 
 
 async def _remove_a_passkey(scene: Scene) -> dict[str, str]:
@@ -120,15 +122,16 @@ async def _remove_a_passkey(scene: Scene) -> dict[str, str]:
 
 
 async def _turn_on(scene: Scene) -> dict[str, str]:
-    phone = Phone(await factors.offer(scene.token.sid))
-    return {"code": phone.shows(await db.fetch_value(sa.select(db.now())))}
+    secret, sealed = enrolment.offer(scene.token.sid)
+    code = Phone(secret).shows(await db.fetch_value(sa.select(db.now())))
+    return {"offer": sealed, "code": code, "current_password": scene.person.password}
 
 
 async def _with_a_code(scene: Scene) -> dict[str, str]:
     phone = await with_a_phone(scene.person)
     assert phone.pair
     scene.pair = phone.pair
-    return {"code": phone.recovery_codes[0]}
+    return {"code": phone.recovery_codes[0], "current_password": scene.person.password}
 
 
 async def _password(scene: Scene) -> dict[str, str]:

@@ -7,14 +7,21 @@ import hashlib
 import json
 import secrets
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import cbor2
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 
+from app import db
+from app.auth import tokens
 from app.auth.keys import b64, unb64
+from app.mfa import enrolment, passkeys
+from app.mfa.enrolment import Proof
 from tests.support.environment import ORIGIN
+from tests.support.people import Person, start_session
 
 PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
 
@@ -71,3 +78,29 @@ def with_a_byte_changed(answer: str, part: str, at: int) -> str:
     raw[at % len(raw)] ^= 1
     whole["response"][part] = b64(bytes(raw))
     return json.dumps(whole)
+
+
+async def with_a_device(person: Person, **about: Any) -> Device:
+    """Somebody's device, added as the page does it. `about`: see `Device`."""
+    device = Device(**about)
+    sid, options = await offered(person)
+    assert await added(person, sid, device.create(options))
+    return device
+
+
+async def offered(person: Person) -> tuple[UUID, dict[str, Any]]:
+    """A session of the person, and what its page asks a device for."""
+    sid = await session_of(person)
+    user = SimpleNamespace(id=person.id, sid=sid, email=person.email, name=person.name)
+    return sid, passkeys.to_add(user, await passkeys.of_user(person.id))
+
+
+async def session_of(person: Person) -> UUID:
+    token = tokens.read((await start_session(person)).access_token, "access", db.utcnow())
+    assert token
+    return token.sid
+
+
+async def added(person: Person, sid: UUID, answer: str, name: str = "A device") -> bool:
+    """By the form, with the password in it."""
+    return await enrolment.add_passkey(person.id, sid, answer, name, Proof(person.password)) == {}

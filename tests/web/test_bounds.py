@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from app.web import headers
+from app.web import bodies, headers
 from tests.support.visitor import Visitor
 from tests.web import assembled
 
@@ -102,3 +102,42 @@ async def test_headers_without_end_are_431(site: Visitor) -> None:
     answer = await site.get("/seen", headers=[("X", "x" * 1000)] * 40)
 
     assert answer.status_code == 431
+
+
+async def test_a_content_type_without_end_is_not_taken_apart(site: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The parser of the standard library counts quotes again at each semicolon."""
+    taken_apart: list[Any] = []
+    monkeypatch.setattr(bodies, "Message", lambda: taken_apart.append(1))
+
+    answer = await site.post("/optional", content=b"{}", headers={"Content-Type": "a/b; x=" + "y" * 300})
+
+    assert (answer.status_code, taken_apart) == (415, [])
+
+
+@pytest.mark.parametrize(
+    "body", [b"[" + b"{}," * 20_000 + b"{}]", b"[" + b"1," * 32_000 + b"1]", b'{"a": [' + b"[]," * 20_000 + b"[]]}"]
+)
+async def test_json_of_parts_alone_is_400(site: Visitor, monkeypatch: pytest.MonkeyPatch, body: bytes) -> None:
+    monkeypatch.setattr(bodies, "PARTS", 30_000)  # the body of this site is a sixteenth
+    read: list[str] = []
+    monkeypatch.setattr(bodies, "_json", read.append)
+
+    answer = await site.post("/optional", content=body, headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, answer.json()["detail"], read) == (400, bodies.TOO_MUCH, [])
+
+
+async def test_an_object_of_names_alone_is_400(site: Visitor) -> None:
+    answer = await site.post("/optional", json={f"name{number}": 1 for number in range(bodies.FIELDS + 1)})
+
+    assert (answer.status_code, answer.json()["detail"]) == (400, bodies.TOO_MUCH)
+    assert "errors" not in answer.json()
+
+
+async def test_a_part_of_a_form_that_is_all_head_is_400(site: Visitor) -> None:
+    head = b'Content-Disposition: form-data; name="title"\r\n' + b"\r\n".join([b"X: y"] * 300)
+    body = b"--x\r\n" + head + b"\r\n\r\ntext\r\n--x--"
+
+    answer = await site.post("/memos", content=body, headers={"Content-Type": "multipart/form-data; boundary=x"})
+
+    assert answer.status_code == 400

@@ -219,7 +219,7 @@ async def test_names_from_a_body_are_cut_and_cleaned(site: Visitor) -> None:
     assert fault["field"] == "??" + "x" * 62
 
 
-async def test_a_thousand_faults_are_not_listed(site: Visitor) -> None:
-    answer = await site.patch("/people/7", json={f"f{number}": 1 for number in range(1000)})
+async def test_sixty_faults_are_not_listed(site: Visitor) -> None:
+    answer = await site.patch("/people/7", json={f"f{number}": 1 for number in range(60)})
 
     assert len(answer.json()["errors"]) == 20

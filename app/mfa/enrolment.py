@@ -1,0 +1,207 @@
+"""What the owner changes about the ways to sign in: the second factor on and off, recovery codes, a new passkey.
+
+Each asks for a proof in its very form: the password, with a code where the second factor is on, or a passkey. A recent
+sign-in is not enough: a copy of a session's cookie is signed in as recently as its owner, and what it could make here
+would outlive the session. The proof is judged in the transaction that makes the change.
+Chapter: "The life of an account". Source: v5.0.0-6.5.6, v5.0.0-7.5.1, v5.0.0-7.5.3; NIST SP 800-63B-4 section 4.1.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from functools import partial
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.auth import accounts, badges, credentials, keys, links, passwords, sessions, throttle
+from app.auth.credentials import Faults
+from app.auth.errors import SessionEnded
+from app.auth.models import session_rows, user_rows
+from app.auth.tokens import TokenPair
+from app.mfa import codes, factors, passkeys
+from app.mfa.models import authenticator_rows
+
+OFFERED = "authenticator offered"
+MISSING = "Please fill this in."
+WRONG = "That code is not right, was used already, or is over. Type the one that is shown now."
+NOT_GOOD = "That passkey was not good here. Use your password, or try once more."
+NOT_ADDED = "The passkey was not added. Try once more; twenty are the most an account can have."
+
+T = TypeVar("T")
+Change = Callable[[Any, Any, datetime], Awaitable[T]]  # the transaction, the user's row, now
+
+
+class Proof(NamedTuple):
+    """What came with the form. `code`: of the authenticator or a recovery code. `passkey`: an answer to `to_prove`."""
+
+    password: str = ""
+    code: str = ""
+    passkey: str = ""
+
+
+class On(NamedTuple):
+    """It is on: the new session's tokens, and the recovery codes, which nobody can show again."""
+
+    pair: TokenPair
+    recovery_codes: list[str]
+
+
+class Offer(NamedTuple):
+    """The secret that an authenticator is to have, and the same sealed for a session: the hidden field of one page."""
+
+    secret: str
+    sealed: str
+
+
+def offer(sid: UUID, before: str = "") -> Offer:
+    """A new secret, kept nowhere but in the page; the one of `before`, where that was sealed for this session.
+
+    New for each page: whoever holds a copy of the session's cookie and looks, too, sees another one than its owner.
+    """
+    if secret := offered(before, sid):
+        return Offer(secret, before)
+    secret = codes.new_secret()
+    return Offer(secret, keys.encrypt(OFFERED, secret, of=str(sid)))
+
+
+def offered(sealed: str, sid: UUID) -> str | None:
+    """The secret of an offer that was sealed for this session; None for anything else."""
+    return keys.decrypt(OFFERED, sealed, of=str(sid))
+
+
+def to_prove(sid: UUID) -> dict[str, Any]:
+    """What the browser needs to have a passkey sign the proof, in this session alone."""
+    return passkeys.to_sign(passkeys.proving(sid))
+
+
+async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof) -> On | Faults:
+    """From now on a password alone signs nobody in.
+
+    `code`: the first one, which shows that an authenticator has the `secret`.
+    Raises TooManyAttempts, Overloaded; SessionEnded where this session ended, or it was on already.
+    """
+    step = codes.step(secret, codes.digits(code) or "", await db.fetch_value(sa.select(db.now())))
+    if step is None:
+        unproved = {} if proof.password or proof.passkey else {"current_password": MISSING}
+        return {"code": WRONG if code else MISSING, **unproved}
+
+    async def on(tx: Any, user: Any, at: datetime) -> On:
+        if user.second_factor_at is not None:
+            raise SessionEnded
+        await tx.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(second_factor_at=at))
+        await factors.forget(tx, user_id)
+        kept = {"id": db.uuid7(), "user_id": user_id, "last_step": step, "created_at": at}
+        kept["secret"] = keys.encrypt(factors.LABEL, secret, of=str(user_id))
+        await tx.execute(sa.insert(authenticator_rows).values(kept))
+        made = await factors.new_codes(tx, user_id, at)
+        reason = events.CREDENTIALS_CHANGED
+        await sessions.revoke_all(user_id, reason, tx=tx, now=at, actor_id=user_id, but=sid)
+        await links.void_changes(tx, at, user_id)
+        pair = await accounts.replace_session(tx, user, sid, at)
+        if pair is None:
+            raise SessionEnded
+        await factors.tell(tx, events.SECOND_FACTOR_ON, "second_factor_on", user_id, user_id)
+        return On(pair, made)
+
+    return await _proved(user_id, sid, proof, on)
+
+
+async def turn_off(user_id: UUID, sid: UUID, proof: Proof) -> Faults:
+    """A password alone is enough again; the authenticator and every recovery code are forgotten.
+
+    No faults: it is off. Raises TooManyAttempts, Overloaded, SessionEnded.
+    """
+
+    async def off(tx: Any, user: Any, at: datetime) -> Faults:
+        if user.second_factor_at is not None:
+            await tx.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(second_factor_at=None))
+            await factors.forget(tx, user_id)
+            await links.void_changes(tx, at, user_id)
+            await badges.announce(tx, user_id=user_id)
+            await factors.tell(tx, events.SECOND_FACTOR_OFF, "second_factor_off", user_id, user_id)
+        return {}
+
+    return await _proved(user_id, sid, proof, off)
+
+
+async def new_recovery_codes(user_id: UUID, sid: UUID, proof: Proof) -> list[str] | Faults:
+    """Ten new ones; the old ones are good for nothing any more.
+
+    Raises TooManyAttempts, Overloaded; SessionEnded where this session ended, or the second factor is off.
+    """
+
+    async def made(tx: Any, user: Any, at: datetime) -> list[str]:
+        if user.second_factor_at is None:
+            raise SessionEnded
+        await factors.tell(tx, events.RECOVERY_CODES_MADE, "recovery_codes_made", user_id, user_id)
+        return await factors.new_codes(tx, user_id, at)
+
+    return await _proved(user_id, sid, proof, made)
+
+
+async def add_passkey(user_id: UUID, sid: UUID, answer: str, name: str, proof: Proof) -> Faults:
+    """Keep the public key of what the device has just made. No faults: it signs in from now on.
+
+    What the device made is good for another try of the form if only the proof was wrong.
+    Raises TooManyAttempts, Overloaded, SessionEnded.
+    """
+    made = passkeys.made(answer, sid)
+    if made is None:
+        return {"credential": NOT_ADDED}
+    try:
+        kept = await _proved(user_id, sid, proof, partial(passkeys.keep, made, name))
+    except sa.exc.IntegrityError:  # the same credential once more, or for a second account
+        kept = False
+    return kept if isinstance(kept, dict) else {} if kept else {"credential": NOT_ADDED}
+
+
+async def _proved(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T | Faults:
+    """Make the change if the proof is good, in one transaction; else what is wrong, which is counted."""
+
+    async def here(tx: Any, user: Any, at: datetime) -> T:
+        await _still_signed_in(tx, user_id, sid, at)  # while the form was filled in, or its owner was asked
+        return await change(tx, user, at)
+
+    if proof.passkey:
+        done = await passkeys.prove(user_id, passkeys.proving(sid), proof.passkey, here)
+        return {"passkey": NOT_GOOD} if done is None else done
+    return await _by_password(user_id, sid, proof, here)
+
+
+async def _by_password(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T | Faults:
+    user = await credentials.user_of(user_id)
+    wanted = {"current_password": proof.password, "code": proof.code or user.second_factor_at is None}
+    if missing := {name: MISSING for name, given in wanted.items() if not given}:
+        return missing
+    async with throttle.step_up(sid, db.utcnow()) as attempt:
+        if not (await passwords.verify(proof.password, user.password)).ok:
+            return {"current_password": await credentials.failed(attempt, user_id, sid)}
+
+        async def claimed(tx: Any, at: datetime) -> T:
+            if not await accounts.claim(tx, user, {"last_login": user.last_login}, attempt.open(at)):
+                raise _ChangedError
+            return await change(tx, user, at)
+
+        try:
+            if user.second_factor_at is not None:
+                done = await factors.for_a_code(user, proof.code, claimed, actor_id=user_id)
+                return {"code": WRONG} if done is None else done
+            async with db.transaction() as tx:
+                return await claimed(tx, await tx.fetch_value(sa.select(db.now())))
+        except _ChangedError:  # by another request meanwhile, or a limit was reached
+            await _still_signed_in(db, user_id, sid, db.utcnow())
+            return {"current_password": await credentials.failed(attempt, user_id, sid)}
+
+
+class _ChangedError(Exception):
+    pass
+
+
+async def _still_signed_in(tx: Any, user_id: UUID, sid: UUID, at: datetime) -> None:
+    """Raises SessionEnded."""
+    live = sa.select(session_rows.c.id).where(session_rows.c.id == sid, sessions.is_live(at, of=user_id))
+    if await tx.fetch_one(live) is None:
+        raise SessionEnded
