@@ -21,7 +21,7 @@ from app.auth.credentials import Faults
 from app.auth.errors import SessionEnded
 from app.auth.models import session_rows, user_rows
 from app.auth.tokens import TokenPair
-from app.mfa import codes, factors, passkeys
+from app.mfa import codes, factors, passkeys, webauthn
 from app.mfa.models import authenticator_rows
 
 OFFERED = "authenticator offered"
@@ -74,7 +74,7 @@ def offered(sealed: str, sid: UUID) -> str | None:
 
 def to_prove(sid: UUID) -> dict[str, Any]:
     """What the browser needs to have a passkey sign the proof, in this session alone."""
-    return passkeys.to_sign(passkeys.proving(sid))
+    return webauthn.to_sign(webauthn.proving(sid))
 
 
 async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof) -> On | Faults:
@@ -166,7 +166,7 @@ async def _proved(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> 
         return await change(tx, user, at)
 
     if proof.passkey:
-        done = await passkeys.prove(user_id, passkeys.proving(sid), proof.passkey, here)
+        done = await passkeys.prove(user_id, webauthn.proving(sid), proof.passkey, here)
         return {"passkey": NOT_GOOD} if done is None else done
     return await _by_password(user_id, sid, proof, here)
 

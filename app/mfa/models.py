@@ -58,6 +58,8 @@ class Passkey(edgy.StrictModel):
 
     `credential` is base64url, `public_key` a COSE key (RFC 9053), encrypted so that no other can take its place. `uses`
     is the device's counter, 0 for ever where it has none.
+    `backup_eligible`: whether the device may pass it on to others of its owner, which is settled when it is made.
+    `backed_up`: whether it had done so when it was used last. Null where nobody has asked a key of before yet.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
@@ -65,6 +67,8 @@ class Passkey(edgy.StrictModel):
     credential = f.CharField(max_length=1366, unique=True)
     public_key = f.TextField()
     uses = f.BigIntegerField(default=0)
+    backup_eligible = f.BooleanField(null=True)
+    backed_up = f.BooleanField(null=True)
     name = f.CharField(max_length=80)
     created_at = moment()
     last_used_at = moment(null=True)

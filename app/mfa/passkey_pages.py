@@ -15,7 +15,7 @@ from ravyn import Request, get, post
 from app.auth import challenges, cookies, guards, sessions
 from app.auth.challenges import see_other
 from app.auth.errors import ComeBack
-from app.mfa import enrolment, passkeys
+from app.mfa import enrolment, passkeys, webauthn
 from app.mfa.pages import ProofForm, asking
 from app.settings import get_settings
 from app.web import client, forms, render, urls
@@ -27,7 +27,7 @@ HERE = "/account/passkeys"
 
 class AddForm(ProofForm):
     name: Annotated[str, forms.Line(1, 80)]
-    credential: str = Field(min_length=1, max_length=passkeys.LONGEST)
+    credential: str = Field(min_length=1, max_length=webauthn.LONGEST)
 
 
 class SignedForm(BaseModel):
@@ -69,7 +69,7 @@ async def remove(request: Request) -> Any:
 @get()
 async def sign_in_page(request: Request) -> Any:
     to = urls.local_path(request.query_params.get("next"))
-    return see_other(to) if request.user.is_authenticated else _use_page(request, to, passkeys.SIGN_IN, "/login")
+    return see_other(to) if request.user.is_authenticated else _use_page(request, to, webauthn.SIGN_IN, "/login")
 
 
 @post(status_code=303)
@@ -88,7 +88,7 @@ async def sign_in(request: Request) -> Any:
 @get()
 async def step_up_page(request: Request) -> Any:
     to = urls.local_path(request.query_params.get("next"))
-    return _use_page(request, to, passkeys.stepping_up(request.user.sid), "/step-up")
+    return _use_page(request, to, webauthn.stepping_up(request.user.sid), "/step-up")
 
 
 @post(status_code=303)
@@ -109,7 +109,7 @@ async def endpoints() -> Any:
 
 
 def _use_page(request: Request, to: str, purpose: str, instead: str) -> Any:
-    to_sign = json.dumps(passkeys.to_sign(purpose))
+    to_sign = json.dumps(webauthn.to_sign(purpose))
     return render.page(request, "mfa/use_passkey.html", to=to, to_sign=to_sign, instead=instead)
 
 
@@ -124,7 +124,7 @@ async def _refused(request: Request, typed: Mapping[str, str], faults: Mapping[s
 
 async def _overview(request: Request, typed: Mapping[str, str], status: int = 200, **context: Any) -> Any:
     known = await passkeys.of_user(request.user.id)
-    options = json.dumps(passkeys.to_add(request.user, known))
+    options = json.dumps(webauthn.to_add(request.user, known))
     context = {"errors": {}, "error": "", "options": options, **await asking(request, typed), **context}
     return render.page(request, "mfa/passkeys.html", status, passkeys=known, **context)
 

@@ -15,7 +15,7 @@ from app.auth import accounts, badges, credentials, passwords, tokens
 from app.auth.errors import SessionEnded, TooManyAttempts
 from app.auth.models import session_rows, user_rows
 from app.auth.tokens import AppToken, TokenPair
-from app.mfa import codes, enrolment, factors, passkeys
+from app.mfa import codes, enrolment, factors, passkeys, webauthn
 from app.mfa.enrolment import Proof
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
 from tests.support import secrets
@@ -222,7 +222,7 @@ class Situation:
         who = self.person.id, self.sid
         if change == "add a passkey":
             user = SimpleNamespace(id=self.person.id, sid=self.sid, email=self.person.email, name=self.person.name)
-            options = passkeys.to_add(user, ())
+            options = webauthn.to_add(user, ())
             return await enrolment.add_passkey(*who, Device().create(options), "A device", proof)
         if change == "turn on":
             phone = Phone(codes.new_secret())
@@ -257,8 +257,8 @@ async def test_without_a_proof_nothing_is_changed(change: str, on: bool, clock: 
         Proof(code=code): {"current_password"},
         Proof(WRONG, code): {"current_password"},
         Proof(passkey="x"): {"passkey"},
-        Proof(passkey=at.device.get(passkeys.to_sign(passkeys.SIGN_IN))): {"passkey"},
-        Proof(passkey=at.device.get(passkeys.to_sign(passkeys.stepping_up(at.sid)))): {"passkey"},
+        Proof(passkey=at.device.get(webauthn.to_sign(webauthn.SIGN_IN))): {"passkey"},
+        Proof(passkey=at.device.get(webauthn.to_sign(webauthn.stepping_up(at.sid)))): {"passkey"},
         Proof(passkey=at.device.get(enrolment.to_prove(db.uuid7()))): {"passkey"},
         Proof(passkey=others.get(enrolment.to_prove(at.sid))): {"passkey"},
     }
@@ -293,7 +293,7 @@ async def test_with_a_proof_it_is(change: str, on: bool, way: str, clock: Clock)
 async def test_passkey_proves_once(change: str, on: bool, clock: Clock) -> None:
     at = await situation(change, on)
     proof = Proof(passkey=at.device.get(enrolment.to_prove(at.sid)))
-    assert await passkeys.prove(at.person.id, passkeys.proving(at.sid), proof.passkey, nothing)
+    assert await passkeys.prove(at.person.id, webauthn.proving(at.sid), proof.passkey, nothing)
 
     assert await at.tries(change, proof, clock) == {"passkey": enrolment.NOT_GOOD}
 

@@ -23,12 +23,14 @@ from app.auth import accounts, administration, credentials, links, passwords, re
 from app.auth.errors import SessionEnded
 from app.auth.keys import b64
 from app.auth.models import throttle_rows, user_rows
-from app.mfa import enrolment, passkeys, upkeep
+from app.mfa import enrolment, passkeys, upkeep, webauthn
 from app.mfa.models import passkey_rows
 from app.settings import get_settings
 from app.web.addresses import email_key
 from tests.support.clock import Clock
 from tests.support.device import (
+    BACKED_UP,
+    ELIGIBLE,
     PRESENT,
     VERIFIED,
     Device,
@@ -56,8 +58,8 @@ def nobody_counted_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(throttle, "_shown", LRUCache(100))
 
 
-def asks(purpose: str = passkeys.SIGN_IN) -> dict[str, Any]:
-    return passkeys.to_sign(purpose)
+def asks(purpose: str = webauthn.SIGN_IN) -> dict[str, Any]:
+    return webauthn.to_sign(purpose)
 
 
 async def happened(person: Person) -> list[str]:
@@ -122,11 +124,11 @@ async def test_challenge_is_over_after_an_hour(clock: Clock, database: str) -> N
 
 def test_challenges_are_ours_each_another_and_all_as_long(clock: Clock) -> None:
     """v5.0.0-6.7.2, v5.0.0-11.5.1"""
-    made = [passkeys.challenge("x", clock.now) for _ in range(1000)]
+    made = [webauthn.challenge("x", clock.now) for _ in range(1000)]
 
     assert len(set(made)) == 1000
     assert {len(each) for each in made} == {len(made[0])}
-    assert all(passkeys.asked(each, "x", clock.now) and not passkeys.asked(each, "y", clock.now) for each in made)
+    assert all(webauthn.asked(each, "x", clock.now) and not webauthn.asked(each, "y", clock.now) for each in made)
     nonce, ends, mac = made[0].split(".")
     for forged in (
         "",
@@ -138,7 +140,7 @@ def test_challenges_are_ours_each_another_and_all_as_long(clock: Clock) -> None:
         f"A{made[0]}",
         f"{made[0]}A",
     ):
-        assert not passkeys.asked(forged, "x", clock.now)
+        assert not webauthn.asked(forged, "x", clock.now)
 
 
 # v5.0.0-6.5.7
@@ -154,6 +156,12 @@ def test_challenges_are_ours_each_another_and_all_as_long(clock: Clock) -> None:
         {"flags": 0},
         {"challenge": "AAAAAAAAAAAAAAAAAAAAAA.4000000000.AAAA"},
         {"challenge": ""},
+        {"said": {"crossOrigin": True, "topOrigin": "https://evil.example"}},
+        {"said": {"crossOrigin": True, "topOrigin": ORIGIN}},
+        {"said": {"crossOrigin": True}},
+        {"said": {"crossOrigin": "true"}},
+        {"said": {"topOrigin": "https://evil.example"}},
+        {"said": {"topOrigin": None}},
     ],
     ids=str,
 )
@@ -173,18 +181,18 @@ async def test_answer_to_one_question_answers_no_other(database: str) -> None:
     device = await with_a_device(person)
     mine, theirs = await session_of(person), await session_of(other)
 
-    assert await passkeys.sign_in(device.get(asks(passkeys.stepping_up(mine)))) is None
-    assert await passkeys.sign_in(device.get(asks(passkeys.adding(mine)))) is None
+    assert await passkeys.sign_in(device.get(asks(webauthn.stepping_up(mine)))) is None
+    assert await passkeys.sign_in(device.get(asks(webauthn.adding(mine)))) is None
     assert await passkeys.step_up(person.id, mine, device.get(asks())) is None
-    assert await passkeys.step_up(person.id, mine, device.get(asks(passkeys.stepping_up(theirs)))) is None
-    assert await passkeys.step_up(other.id, theirs, device.get(asks(passkeys.stepping_up(theirs)))) is None
+    assert await passkeys.step_up(person.id, mine, device.get(asks(webauthn.stepping_up(theirs)))) is None
+    assert await passkeys.step_up(other.id, theirs, device.get(asks(webauthn.stepping_up(theirs)))) is None
     sid, options = await offered(other)
     assert not await added(person, mine, Device().create(options))
     assert await added(other, sid, Device().create(await offered_in(other, sid)))
 
 
 async def offered_in(person: Person, sid: Any) -> dict[str, Any]:
-    return passkeys.to_add(SimpleNamespace(id=person.id, sid=sid, email=person.email, name="N"), ())
+    return webauthn.to_add(SimpleNamespace(id=person.id, sid=sid, email=person.email, name="N"), ())
 
 
 @pytest.mark.parametrize("name", ["\0", "a\0b", "\ud800", "", "a" * 2000, "a b", 7, None, ["a"], {}])
@@ -275,6 +283,70 @@ async def test_copy_of_a_device_that_counts_is_found(database: str) -> None:
 
     assert await passkeys.sign_in(copy.get(asks())) is None
     assert events.PASSKEY_REFUSED in await happened(person)
+
+
+async def test_two_uses_of_one_count_at_once_are_one(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A device and its copy: whoever is second must not be let in by what was read before the first was."""
+    person = await make_user()
+    device = await with_a_device(person, counts=True)
+    copy = Device(device.key, device.credential, counts=True, uses=device.uses, owner=device.owner)
+
+    async def and_then_the_other(*asked: Any, first_time: Any = passkeys._first_time) -> bool:
+        monkeypatch.undo()
+        assert await passkeys.sign_in(device.get(asks()))
+        return bool(await first_time(*asked))
+
+    monkeypatch.setattr(passkeys, "_first_time", and_then_the_other)
+
+    assert await passkeys.sign_in(copy.get(asks())) is None
+    assert (await happened(person)).count(events.LOGIN) == 1
+
+
+@pytest.mark.parametrize(("made", "used"), [(0, ELIGIBLE), (0, ELIGIBLE | BACKED_UP), (ELIGIBLE, 0)])
+async def test_key_that_was_made_for_one_device_is_not_one_for_several(database: str, made: int, used: int) -> None:
+    """W3C Web Authentication, section 7.2: whether it can be backed up never changes."""
+    person = await make_user()
+    device = await with_a_device(person, backup=made)
+    device.backup = used
+
+    assert await passkeys.sign_in(device.get(asks())) is None
+    assert events.PASSKEY_REFUSED in await happened(person)
+
+    device.backup = made
+    assert await passkeys.sign_in(device.get(asks()))
+
+
+@pytest.mark.parametrize("backup", [0, ELIGIBLE, ELIGIBLE | BACKED_UP])
+async def test_page_says_whether_other_devices_have_it(client: Visitor, backup: int) -> None:
+    person = await make_user()
+    device = await with_a_device(person, backup=backup)
+    await sign_in(client, person)
+    words = ["this device only", "synced"]
+
+    (row,) = await passkeys.of_user(person.id)
+    page = (await client.visit(HERE)).text
+
+    assert (row.backup_eligible, row.backed_up) == (backup & ELIGIBLE > 0, backup & BACKED_UP > 0)
+    assert [word in page for word in words] == [not row.backed_up, row.backed_up]
+    if backup:  # the device has passed it on, or the last other one has lost it
+        device.backup = backup ^ BACKED_UP
+        assert await passkeys.sign_in(device.get(asks()))
+        (row,) = await passkeys.of_user(person.id)
+        assert (row.backup_eligible, row.backed_up) == (True, device.backup & BACKED_UP > 0)
+
+
+async def test_key_from_before_is_what_it_says_at_its_next_use(client: Visitor) -> None:
+    person = await make_user()
+    device = await with_a_device(person, backup=ELIGIBLE | BACKED_UP)
+    await db.execute(sa.update(passkey_rows).values(backup_eligible=None, backed_up=None))
+    await sign_in(client, person)
+    assert "synced" not in (await client.visit(HERE)).text
+
+    assert await passkeys.sign_in(device.get(asks()))
+
+    assert "synced" in (await client.visit(HERE)).text
+    device.backup = 0
+    assert await passkeys.sign_in(device.get(asks())) is None
 
 
 async def test_device_of_a_deactivated_account_is_none(database: str) -> None:

@@ -19,7 +19,7 @@ from app.auth.tokens import AppToken, TokenPair
 from app.mail import outbox
 from app.mail.models import letter_rows
 from app.main import route_table
-from app.mfa import enrolment, passkeys
+from app.mfa import enrolment, passkeys, webauthn
 from app.notes import store as notes_store  # notes
 from app.web.origin import SAFE
 from tests.support.device import Device
@@ -95,7 +95,7 @@ async def _step_up(scene: Scene) -> dict[str, str]:
 
 async def _a_device(scene: Scene) -> Device:
     device, user = Device(), SimpleNamespace(**vars_of(scene.person), sid=scene.token.sid)
-    answer, proof = device.create(passkeys.to_add(user, [])), enrolment.Proof(scene.person.password)
+    answer, proof = device.create(webauthn.to_add(user, [])), enrolment.Proof(scene.person.password)
     assert await enrolment.add_passkey(user.id, user.sid, answer, "A device", proof) == {}
     (scene.ids["passkey_id"],) = [row.id for row in await passkeys.of_user(user.id)]
     return device
@@ -107,12 +107,12 @@ def vars_of(person: Person) -> dict[str, Any]:
 
 async def _step_up_with_a_passkey(scene: Scene) -> dict[str, str]:
     device = await _a_device(scene)
-    return {"credential": device.get(passkeys.to_sign(passkeys.stepping_up(scene.token.sid)))}
+    return {"credential": device.get(webauthn.to_sign(webauthn.stepping_up(scene.token.sid)))}
 
 
 async def _add_a_passkey(scene: Scene) -> dict[str, str]:
     user = SimpleNamespace(**vars_of(scene.person), sid=scene.token.sid)
-    made = Device().create(passkeys.to_add(user, []))
+    made = Device().create(webauthn.to_add(user, []))
     return {"name": "Key", "credential": made, "current_password": scene.person.password}
 
 

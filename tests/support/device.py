@@ -18,23 +18,27 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from app import db
 from app.auth import tokens
 from app.auth.keys import b64, unb64
-from app.mfa import enrolment, passkeys
+from app.mfa import enrolment, passkeys, webauthn
 from app.mfa.enrolment import Proof
 from tests.support.environment import ORIGIN
 from tests.support.people import Person, start_session
 
-PRESENT, VERIFIED, ATTESTED = 0x01, 0x04, 0x40
+PRESENT, VERIFIED, ELIGIBLE, BACKED_UP, ATTESTED = 0x01, 0x04, 0x08, 0x10, 0x40
 
 
 @dataclass
 class Device:
-    """One key pair. `counts`: whether it counts its uses, as those that cannot be copied do."""
+    """One key pair. `counts`: whether it counts its uses, as those that cannot be copied do.
+
+    `backup`: ELIGIBLE where its owner's other devices may get it, BACKED_UP beside that where they have.
+    """
 
     key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     credential: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     counts: bool = False
     uses: int = 0
     owner: str = ""
+    backup: int = 0
 
     def create(self, options: dict[str, Any], **other: Any) -> str:
         """What `navigator.credentials.create` hands over, as our script writes it."""
@@ -59,10 +63,11 @@ class Device:
     def _said(self, kind: str, options: dict[str, Any], other: dict[str, Any]) -> bytes:
         challenge = b64(other.get("challenge", options["challenge"]).encode())
         said = {"type": kind, "challenge": challenge, "origin": other.get("origin", ORIGIN), "crossOrigin": False}
+        said |= other.get("said", {})
         return json.dumps(said).encode()
 
     def _data(self, what: dict[str, Any], more: int = 0) -> bytes:
-        flags = what.get("flags", PRESENT | VERIFIED) | more
+        flags = what.get("flags", PRESENT | VERIFIED | self.backup) | more
         return hashlib.sha256(what["host"].encode()).digest() + bytes([flags]) + self.uses.to_bytes(4, "big")
 
     def _written(self, response: dict[str, str]) -> str:
@@ -92,7 +97,7 @@ async def offered(person: Person) -> tuple[UUID, dict[str, Any]]:
     """A session of the person, and what its page asks a device for."""
     sid = await session_of(person)
     user = SimpleNamespace(id=person.id, sid=sid, email=person.email, name=person.name)
-    return sid, passkeys.to_add(user, await passkeys.of_user(person.id))
+    return sid, webauthn.to_add(user, await passkeys.of_user(person.id))
 
 
 async def session_of(person: Person) -> UUID:

@@ -1,0 +1,157 @@
+"""What a browser and a device hand over for passkeys: asked for, taken apart and verified. Knows no account.
+
+What the device signs names our origin, so a page that looks like ours gets nothing of worth (phishing resistance). A
+challenge is ours and for one purpose; the device must have made sure who holds it. The signatures are the library's
+business.
+Chapter: "The life of an account". Source: W3C Web Authentication Level 3, sections 7.1 and 7.2; v5.0.0-6.5.7,
+v5.0.0-6.7.2.
+"""
+
+import json
+import re
+import secrets
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+from uuid import UUID
+
+from app import db
+from app.auth import keys
+from app.mfa import cbor
+from app.settings import get_settings
+from app.web import render
+
+CHALLENGE = "challenge"
+LASTS = timedelta(hours=1)  # a challenge, for a page that stays open
+LONGEST = 16_384  # characters of what a browser hands over
+ID = re.compile(r"[A-Za-z0-9_-]{1,1364}")  # 1023 bytes at most (W3C Web Authentication section 4)
+SIGN_IN = "sign in"
+ALGORITHMS = (-7, -8, -257)  # ES256, EdDSA, RS256 (RFC 9053)
+
+
+class Verified(NamedTuple):
+    """A key pair, as its device has just described it. `key`: the public one, of a new pair alone (COSE, base64url).
+
+    `backup_eligible`, `backed_up`: the flags BE and BS.
+    """
+
+    credential: str
+    uses: int
+    backup_eligible: bool
+    backed_up: bool
+    key: str = ""
+
+
+class NotGoodError(Exception):
+    """What was handed over is no good answer to our challenge; `args[0]` says why, in words of ours."""
+
+
+def adding(sid: UUID) -> str:
+    """The purpose of a challenge: a new passkey, in this session alone."""
+    return f"add {sid}"
+
+
+def stepping_up(sid: UUID) -> str:
+    """As `adding`: to prove oneself once more."""
+    return f"step up {sid}"
+
+
+def proving(sid: UUID) -> str:
+    """As `adding`: to change how one signs in (see `enrolment`)."""
+    return f"prove {sid}"
+
+
+def challenge(purpose: str, now: datetime) -> str:
+    """128 random bits, and the stamp that they are ours; always as long. `purpose`: what the answer is good for."""
+    nonce = secrets.token_urlsafe(16)
+    return f"{nonce}.{keys.stamp(CHALLENGE, f'{purpose} {nonce}', now + LASTS)}"
+
+
+def asked(challenge: str, purpose: str, now: datetime) -> bool:
+    """Did we ask that, for this purpose, within the hour?"""
+    nonce, _, stamp = challenge.partition(".")
+    return keys.stamped(CHALLENGE, f"{purpose} {nonce}", stamp, now)
+
+
+def to_add(user: Any, known: Iterable[Any]) -> dict[str, Any]:
+    """What the browser needs for `navigator.credentials.create`; bytes as base64url, the challenge as text."""
+    return {
+        "challenge": challenge(adding(user.sid), db.utcnow()),
+        "rp": {"id": _site(), "name": render.APP_NAME},
+        "user": {"id": keys.b64(user.id.bytes), "name": user.email, "displayName": user.name},
+        "pubKeyCredParams": [{"type": "public-key", "alg": algorithm} for algorithm in ALGORITHMS],
+        "authenticatorSelection": {"residentKey": "required", "userVerification": "required"},
+        "attestation": "none",
+        "excludeCredentials": [{"type": "public-key", "id": row.credential} for row in known],
+    }
+
+
+def to_sign(purpose: str) -> dict[str, Any]:
+    """What the browser needs for `navigator.credentials.get`. Names no key: it says nothing about any account."""
+    return {"challenge": challenge(purpose, db.utcnow()), "rpId": _site(), "userVerification": "required"}
+
+
+def answered(answer: str, purpose: str) -> dict[str, Any] | None:
+    """What a browser handed over, with the `challenge` that it answers, if that is ours."""
+    try:
+        credential: Any = json.loads(answer) if len(answer) <= LONGEST else None
+        said = json.loads(keys.unb64(credential["response"]["clientDataJSON"]))
+        given, now = keys.unb64(said["challenge"]).decode("ascii"), db.utcnow()
+        if not asked(given, purpose, now) or not ID.fullmatch(credential["id"]):
+            return None
+        if not cbor.is_plain(credential["response"]):
+            return None
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    return {**credential, "challenge": given.encode(), "embedded": _embedded(said)}
+
+
+def verify_new(credential: dict[str, Any]) -> Verified:
+    """The key pair that a device has just made. `credential`: see `answered`. Raises NotGoodError."""
+    from webauthn import verify_registration_response  # 0.2 s, which no start should wait for
+
+    made = _verified(verify_registration_response, credential)
+    return _described(made, made.sign_count, keys.b64(made.credential_public_key))
+
+
+def verify_signed(credential: dict[str, Any], public_key: str, uses: int) -> Verified:
+    """The key pair that signed, where it is that of `public_key`, used so often before. Raises NotGoodError."""
+    from webauthn import verify_authentication_response
+
+    known = {"credential_public_key": keys.unb64(public_key), "credential_current_sign_count": uses}
+    signed = _verified(verify_authentication_response, credential, **known)
+    return _described(signed, signed.new_sign_count)
+
+
+def _embedded(said: dict[str, Any]) -> bool:
+    """Did our page stand inside another one? The library does not look at that, and no page of ours ever does."""
+    ours = get_settings().origin
+    return bool(said.get("crossOrigin")) or said.get("topOrigin", ours) != ours
+
+
+def _verified(verify: Any, credential: dict[str, Any], **known: Any) -> Any:
+    try:
+        verified = verify(
+            credential=credential,
+            expected_challenge=credential["challenge"],
+            expected_rp_id=_site(),
+            expected_origin=get_settings().origin,
+            require_user_verification=True,
+            **known,
+        )
+    except Exception as error:  # the library takes bytes of a stranger apart, and raises what it likes
+        raise NotGoodError(type(error).__name__) from None
+    if credential["embedded"]:
+        raise NotGoodError("inside another page")
+    return verified
+
+
+def _described(verified: Any, uses: int, key: str = "") -> Verified:
+    eligible = verified.credential_device_type == "multi_device"
+    return Verified(keys.b64(verified.credential_id), uses, eligible, verified.credential_backed_up, key)
+
+
+def _site() -> str:
+    """The name that a passkey is bound to: the host of our origin."""
+    return urlsplit(get_settings().origin).hostname or ""
