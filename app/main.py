@@ -64,6 +64,7 @@ DEVELOPMENT: tuple[Any, ...] = (  # in development alone
 EXPORTS: dict[str, export.Source] = {
     "notes": notes_store.exported,  # notes
 }
+OTHER_HOST = "Set PUBLIC_ORIGIN to the address that you asked for, and for plain http COOKIE_INSECURE=true as well."
 COMPOSERS: dict[str, Composer] = {**letters.COMPOSERS, **mfa_letters.COMPOSERS}  # kind of letter -> who writes it
 
 
@@ -95,7 +96,12 @@ def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddlewa
         DefineMiddleware(SecurityHeaders, https=settings.public_origin.startswith("https:"), who=identity.in_the_log),
         DefineMiddleware(ErrorBoundary, handlers={AuthError: challenges.answer}),
         DefineMiddleware(WellFormed),
-        DefineMiddleware(TrustedHost, hosts=settings.hosts, except_at=ops_pages.FOR_MACHINES),
+        DefineMiddleware(
+            TrustedHost,
+            known=settings.hosts,
+            except_at=ops_pages.FOR_MACHINES,
+            advice=OTHER_HOST if settings.is_development else "",
+        ),
         DefineMiddleware(BodyLimit, limit=settings.body_limit_bytes),
         DefineMiddleware(
             SameOrigin,

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import uvicorn
@@ -34,10 +34,13 @@ def serve(workers: int, forwarded_allow_ips: str) -> int:
     """Run until told to stop. Returns the exit code."""
     settings = get_settings()
     try:
-        listener = _listen(settings.host, settings.port)
+        listeners = _listen(settings.host, settings.port)
     except OSError as error:
         return _say(_why_not(settings, error))
-    with listener, _shared_metrics(workers):
+    with ExitStack() as stack:
+        for listener in listeners:
+            stack.enter_context(listener)
+        stack.enter_context(_shared_metrics(workers))
         if refusal := _prepare(settings):
             return _say(refusal)
         if settings.cookie_insecure:
@@ -46,7 +49,7 @@ def serve(workers: int, forwarded_allow_ips: str) -> int:
             log.warning("SMTP_URL is not set: letters are not sent, they wait in the database until it is")
         if settings.is_development:
             threading.Thread(target=_greet, args=[settings], daemon=True).start()
-        return _run(settings, listener, workers, forwarded_allow_ips)
+        return _run(listeners, workers, forwarded_allow_ips)
 
 
 @contextmanager
@@ -60,13 +63,25 @@ def _shared_metrics(workers: int) -> Iterator[None]:
         yield
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    """Listening from the first moment on: a second server on the port fails at once, and an early visitor waits."""
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """Listening from the first moment on: a second server on the port fails at once, and an early visitor waits.
+
+    HOST=:: is every address, those of IPv4 by a socket of their own: on one for both they would be spelled
+    ::ffff:127.0.0.1, which no --forwarded-allow-ips names.
+    """
+    with ExitStack() as stack:
+        hosts = ("::", "0.0.0.0") if host == "::" else (host,)  # noqa: S104 - the operator said so
+        made = [stack.enter_context(_listener(each, port)) for each in hosts]
+        stack.pop_all()  # none failed: they stay open
+    return made
+
+
+def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.create_server((host, port), family=family, backlog=2048)
+    made = socket.create_server((host, port), family=family, backlog=2048)
     if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections inherit it
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
-    return listener
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+    return made
 
 
 def _why_not(settings: Settings, error: OSError) -> str:
@@ -98,7 +113,7 @@ def _prepare(settings: Settings) -> str | None:
     return None
 
 
-def _run(settings: Settings, listener: socket.socket, workers: int, forwarded_allow_ips: str) -> int:
+def _run(listeners: list[socket.socket], workers: int, forwarded_allow_ips: str) -> int:
     config = uvicorn.Config(
         "app.main:create_app",
         factory=True,
@@ -115,10 +130,10 @@ def _run(settings: Settings, listener: socket.socket, workers: int, forwarded_al
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that stopping is no failure: exit code 0
     try:
         if workers > 1:
-            supervisor = Supervisor(config, [listener])
+            supervisor = Supervisor(config, listeners)
             supervisor.run()
             return int(supervisor.cannot_start)
-        uvicorn.Server(config).run([listener])
+        uvicorn.Server(config).run(listeners)
     except KeyboardInterrupt:
         pass  # uvicorn has shut down in order and then repeats the signal
     return 0
@@ -133,18 +148,23 @@ async def _connected(work: Any) -> Any:
 
 
 def _greet(settings: Settings) -> None:
-    """Wait for the first answer, then say where to go. `localhost`, for passkeys refuse an address in digits."""
-    everywhere = settings.host in ("127.0.0.1", "0.0.0.0", "::1", "::", "localhost")  # noqa: S104 - compared, not bound
-    address = f"http://{'localhost' if everywhere else settings.host}:{settings.port}"
+    """Wait for the first answer, then say where to go."""
+    address, everywhere = settings.origin, {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}  # noqa: S104 - compared
+    host = everywhere.get(settings.host, f"[{settings.host}]" if ":" in settings.host else settings.host)
     try:
-        with urllib.request.urlopen(f"{address}/healthz", timeout=60):  # noqa: S310 - our own address
+        with urllib.request.urlopen(f"http://{host}:{settings.port}/healthz", timeout=60):
             pass
     except OSError:
         return  # it did not start, and has said why
     accounts = "".join(f"    {one.email:<20}{one.password:<26}{one.role}\n" for one in demo.ACCOUNTS)
+    others = (
+        "  Other devices are answered once PUBLIC_ORIGIN is the address that they ask for, such as\n"
+        f"  http://192.168.1.7:{settings.port}; without https, COOKIE_INSECURE=true has to be set as well.\n\n"
+    )
     print(
         f"\n  Lanyard is ready: {address}\n\n"
         f"  Sign in at {address}/login as\n{accounts}\n"
+        f"{others if settings.host in everywhere and not settings.public_origin else ''}"
         "  Then open /dashboard and, as admin, /admin/users. Ctrl-C stops the server.\n",
         flush=True,
     )

@@ -22,10 +22,13 @@ from ravyn import RavynSettings
 from ravyn import conf as ravyn_conf
 from ravyn.core.config.jwt import JWTConfig
 
+from app import hosts
+
 ROOT = Path(__file__).resolve().parent.parent
 ALGORITHMS = ("HS256", "EdDSA")
 SECRET_BYTES = 32  # RFC 7518 section 3.2: an HS256 key is at least as long as the hash
 ARGON2_MEMORY_KIB = 19456  # OWASP Password Storage: argon2id, 19 MiB, two iterations, one lane
+EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - compared, not bound
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
 MAILBOX = re.compile(r"(?:([^<>@,;:\"]*[^<>@,;:\" ]) *<)?([a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9.-]+)(?(1)>)")
 
@@ -137,8 +140,13 @@ class Settings(RavynSettings):
 
     @property
     def origin(self) -> str:
-        """Where the site is reached, `scheme://host[:port]`; in development the address that `make run` prints."""
-        return self.public_origin or f"http://localhost:{self.port}"
+        """Where the site is reached, as browsers spell it; in development the address that `make run` prints.
+
+        `localhost` where that is one of HOST's addresses, for passkeys refuse an address in digits.
+        """
+        host = hosts.name(f"[{self.host}]" if ":" in self.host else self.host)
+        here = hosts.is_loopback(host) or host in EVERYWHERE or not host
+        return self.public_origin or hosts.origin(f"http://{'localhost' if here else host}:{self.port}")
 
     @property
     def reported_to(self) -> str:
@@ -148,7 +156,7 @@ class Settings(RavynSettings):
     @property
     def hosts(self) -> list[str]:
         """Host names that requests may ask for: the origin's own, and in development those of this machine."""
-        return [urlsplit(self.origin).hostname or "", *(LOOPBACK if self.is_development else ())]
+        return [urlsplit(self.origin).netloc, *(LOOPBACK if self.is_development else ())]
 
     @field_validator("secret_key")
     @classmethod
@@ -197,10 +205,7 @@ class Settings(RavynSettings):
     @field_validator("public_origin")
     @classmethod
     def _an_origin(cls, origin: str) -> str:
-        parts = urlsplit(origin)
-        if origin and (parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/")):
-            raise ValueError("must be scheme and host alone, such as https://app.example.com")
-        return origin.rstrip("/").lower()
+        return hosts.origin(origin) if origin else ""
 
     @field_validator("smtp_url")
     @classmethod
@@ -231,15 +236,15 @@ class Settings(RavynSettings):
             raise ValueError("APP_ACCESS_TOKEN_SECONDS must be below APP_REFRESH_TOKEN_SECONDS")
         if self.password_min_length > self.password_max_length:
             raise ValueError("APP_PASSWORD_MIN_LENGTH must not be above APP_PASSWORD_MAX_LENGTH")
-        if self.is_development:
-            return self
-        if not self.public_origin:
+        if not (self.public_origin or self.is_development):
             raise ValueError("PUBLIC_ORIGIN is not set: the address people type, such as https://app.example.com")
-        if self.argon2_memory_kib < ARGON2_MEMORY_KIB:
+        if self.argon2_memory_kib < ARGON2_MEMORY_KIB and not self.is_development:
             raise ValueError(f"APP_ARGON2_MEMORY_KIB must be at least {ARGON2_MEMORY_KIB}")
-        parts = urlsplit(self.public_origin)
-        if parts.scheme == "http" and parts.hostname not in LOOPBACK and not self.cookie_insecure:
-            raise ValueError("PUBLIC_ORIGIN is plain http: use https, or set COOKIE_INSECURE=true and know the risk")
+        parts = urlsplit(self.origin)
+        kept = parts.scheme == "https" or hosts.is_loopback(hosts.asked_for(parts.netloc))
+        if not (kept or self.cookie_insecure):  # in development too: browsers would throw the cookies away in silence
+            variable = "PUBLIC_ORIGIN" if self.public_origin else "HOST without PUBLIC_ORIGIN"
+            raise ValueError(f"{variable} is plain http: use https, or set COOKIE_INSECURE=true and know the risk")
         return self
 
 

@@ -5,6 +5,7 @@ import os
 import signal
 import socket
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -195,8 +196,62 @@ def test_development_start_says_where_to_go_and_stops_in_order(workers: int) -> 
     assert f"Lanyard is ready: {server.url}\n" in server.log()
     assert "admin@example.com" in server.log()
     assert "admin demo passphrase" in server.log()
+    assert "COOKIE_INSECURE" not in server.log()
     assert "Traceback" not in server.log()
     assert code == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_every_address_is_that_of_ipv4_as_well(workers: int) -> None:
+    """A client of IPv4 keeps its own spelling of its address: `--forwarded-allow-ips 127.0.0.1` must name it."""
+    with running(workers=workers, HOST="::") as server:
+        body = b'{"email": "nobody@example.com", "password": "wrong"}'
+        for host, seen in (("127.0.0.1", "127.0.0.1"), ("[::1]", "::1")):
+            headers = {"Content-Type": "application/json", "Origin": f"http://{host}:{server.port}"}
+            request = urllib.request.Request(f"http://{host}:{server.port}/api/auth/login", body, headers)
+            with pytest.raises(urllib.error.HTTPError, match="401"):
+                urllib.request.urlopen(request)
+            assert f" ip={seen} " in server.log() or f'"ip": "{seen}"' in server.log()
+
+    assert "::ffff:" not in server.log()
+
+
+def test_port_that_is_taken_at_one_of_both_kinds_of_address_is_one_line(
+    set_up: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        set_up(host="::", port=port)
+        code = main(["serve"])
+    with socket.create_server(("::1", port), family=socket.AF_INET6):
+        pass  # what was opened before it failed is closed
+
+    assert code == 1
+    assert capsys.readouterr().err.startswith(f"lanyard: port {port} is taken")
+
+
+def test_start_for_the_network_names_the_settings_that_other_devices_need() -> None:
+    with running(HOST="0.0.0.0") as server:
+        deadline = time.monotonic() + 60
+        while "Ctrl-C" not in server.log() and time.monotonic() < deadline:
+            time.sleep(0.02)
+        request = urllib.request.Request(f"{server.url}/login", headers={"Host": f"192.168.1.7:{server.port}"})
+        with pytest.raises(urllib.error.HTTPError, match="400") as refused:
+            urllib.request.urlopen(request)
+
+    for said in (server.log(), refused.value.read().decode()):
+        assert "PUBLIC_ORIGIN" in said
+        assert "COOKIE_INSECURE" in said
+
+
+def test_production_tells_strangers_nothing_of_its_settings() -> None:
+    settings = {"APP_ENV": "production", "PUBLIC_ORIGIN": "http://localhost", "APP_ARGON2_MEMORY_KIB": "19456"}
+    with running(**settings, HOST="0.0.0.0") as server:
+        request = urllib.request.Request(f"{server.url}/login", headers={"Host": "192.168.1.7"})
+        with pytest.raises(urllib.error.HTTPError, match="400") as refused:
+            urllib.request.urlopen(request)
+
+    assert "PUBLIC_ORIGIN" not in refused.value.read().decode() + server.log()
 
 
 def test_insecure_cookies_are_warned_of_and_lose_prefix_and_secure() -> None:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,15 @@ def test_production_is_the_default_and_lifetimes_are_timedeltas() -> None:
         ({"PUBLIC_ORIGIN": ""}, "PUBLIC_ORIGIN is not set"),
         ({"PUBLIC_ORIGIN": "app.example.org"}, "PUBLIC_ORIGIN must"),
         ({"PUBLIC_ORIGIN": "https://app.example.org/path"}, "PUBLIC_ORIGIN must"),
+        ({"PUBLIC_ORIGIN": "https://me:secret@app.example.org"}, "PUBLIC_ORIGIN must be scheme and host alone"),
+        ({"PUBLIC_ORIGIN": "https://app.example.org?next=1"}, "PUBLIC_ORIGIN must be scheme and host alone"),
+        ({"PUBLIC_ORIGIN": "https://app.example.org#top"}, "PUBLIC_ORIGIN must be scheme and host alone"),
+        ({"PUBLIC_ORIGIN": "https://app.example.org:70000"}, "PUBLIC_ORIGIN has no port"),
+        ({"PUBLIC_ORIGIN": "https://127.1"}, "PUBLIC_ORIGIN has no host"),
+        ({"PUBLIC_ORIGIN": "https://[::1"}, "PUBLIC_ORIGIN must be scheme and host alone"),
         ({"PUBLIC_ORIGIN": "http://app.example.org"}, "PUBLIC_ORIGIN is plain http"),
+        ({"PUBLIC_ORIGIN": "http://192.168.1.7:8000", "APP_ENV": "development"}, "PUBLIC_ORIGIN is plain http"),
+        ({"PUBLIC_ORIGIN": "", "HOST": "192.168.1.7", "APP_ENV": "development"}, "HOST without PUBLIC_ORIGIN is plain"),
         ({"PORT": "99999"}, "PORT"),
         ({"SMTP_URL": f"http://mail:{STRONG}@mail.example"}, "SMTP_URL must be smtp://"),
         ({"SMTP_URL": f"smtp://mail:{STRONG}@"}, "SMTP_URL must be smtp://"),
@@ -103,9 +112,46 @@ def test_folder_of_secrets_that_is_not_there_stops_the_start(tmp_path: Path) -> 
     assert done.stderr.count("\n") == 1
 
 
-def test_plain_http_needs_to_be_said_twice() -> None:
-    assert start(**FINE | {"PUBLIC_ORIGIN": "http://app.example.org", "COOKIE_INSECURE": "true"}).returncode == 0
-    assert start(**FINE | {"PUBLIC_ORIGIN": "http://localhost:8000"}).returncode == 0
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"PUBLIC_ORIGIN": "http://app.example.org", "COOKIE_INSECURE": "true"},
+        {"PUBLIC_ORIGIN": "http://192.168.1.7:8000", "COOKIE_INSECURE": "true", "APP_ENV": "development"},
+        {"PUBLIC_ORIGIN": "", "HOST": "192.168.1.7", "COOKIE_INSECURE": "true", "APP_ENV": "development"},
+        {"PUBLIC_ORIGIN": "http://localhost:8000"},
+        {"PUBLIC_ORIGIN": "http://two.localhost:8000"},
+        {"PUBLIC_ORIGIN": "http://[::1]:8000"},
+        {"PUBLIC_ORIGIN": "", "HOST": "0.0.0.0", "APP_ENV": "development"},
+        {"PUBLIC_ORIGIN": "", "HOST": "::", "APP_ENV": "development"},
+    ],
+    ids=str,
+)
+def test_plain_http_needs_to_be_said_twice_unless_it_stays_on_this_machine(changes: dict[str, str]) -> None:
+    done = start(**FINE | changes)
+
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "origin", "host"),
+    [
+        ({"public_origin": "HTTPS://App.Example.org:443/"}, "https://app.example.org", "app.example.org"),
+        ({"public_origin": "https://b\u00fccher.example"}, "https://xn--bcher-kva.example", "xn--bcher-kva.example"),
+        ({"public_origin": "https://[2001:DB8::0:7]:8443"}, "https://[2001:db8::7]:8443", "[2001:db8::7]:8443"),
+        ({}, "http://localhost:8000", "localhost:8000"),
+        ({"host": "::", "port": 8001}, "http://localhost:8001", "localhost:8001"),
+        ({"host": "0.0.0.0", "port": 80}, "http://localhost", "localhost"),
+        ({"host": "127.0.0.1"}, "http://localhost:8000", "localhost:8000"),
+        ({"host": "192.168.1.7", "cookie_insecure": True}, "http://192.168.1.7:8000", "192.168.1.7:8000"),
+        ({"host": "FD00::0:7", "cookie_insecure": True}, "http://[fd00::7]:8000", "[fd00::7]:8000"),
+    ],
+    ids=str,
+)
+def test_origin_is_the_one_that_browsers_send(settings: dict[str, Any], origin: str, host: str) -> None:
+    made = Settings(_env_file=None, secret_key=STRONG, env="development", **{"public_origin": "", **settings})
+
+    assert made.origin == origin
+    assert made.hosts[0] == host
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ Source: OWASP CSRF Prevention, "Fetch Metadata headers"; v5.0.0-3.5.1, v5.0.0-3.
 """
 
 from collections.abc import Collection, Iterable
+from functools import lru_cache
 from typing import Any
 
-from app import logs
+from app import hosts, logs
 from app.web import cookies
 from app.web.errors import Problem
 
@@ -35,7 +36,7 @@ def allowed(method: str, *, site: str | None, origin: str | None, ours: str, has
 class SameOrigin:
     """Refuses what `allowed` does not allow: 403, or a closed handshake.
 
-    `public_origin`: scheme://host[:port]; "" takes the scheme and host asked for, which is for development only.
+    `public_origin`: as browsers send it; "" takes the scheme and host asked for, which is for development only.
     """
 
     def __init__(self, app: Any, *, cookie_names: Collection[str], public_origin: str) -> None:
@@ -59,21 +60,23 @@ class SameOrigin:
             method,
             site=_header(scope, b"sec-fetch-site"),
             origin=_header(scope, b"origin"),
-            ours=self.public_origin or _asked_for(scope),
+            ours=self.public_origin or _own_origin(scope),
             has_our_cookies=any(name in cookies.read(scope) for name in self.cookie_names),
         )
 
 
 class TrustedHost:
-    """Answers only to `hosts` (names without port): 400 for any other, or for none, or for two.
+    """Answers only to the hosts of `known`, whatever the port: 400 for any other, or for none, or for two.
 
     `except_at`: paths asked for by machines that know this process by another name; they name no host in their answer.
+    `advice`: what is said beside the 400.
     """
 
-    def __init__(self, app: Any, *, hosts: Iterable[str], except_at: Collection[str] = ()) -> None:
+    def __init__(self, app: Any, *, known: Iterable[str], except_at: Collection[str] = (), advice: str = "") -> None:
         self.app = app
-        self.hosts = frozenset(host.lower() for host in hosts)
+        self.known = frozenset(map(hosts.asked_for, known)) - {""}
         self.except_at = frozenset(except_at)
+        self.refusal = f"This server does not answer for that host. {advice}".strip()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket") or self._ours(scope):
@@ -81,10 +84,12 @@ class TrustedHost:
         elif scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
-            raise Problem(400, "This server does not answer for that host.")
+            raise Problem(400, self.refusal)
 
     def _ours(self, scope: Any) -> bool:
-        return _host_name(_header(scope, b"host") or "") in self.hosts or scope["path"] in self.except_at
+        host = _header(scope, b"host") or ""
+        known = len(host) <= hosts.LONGEST and _asked_for(host) in self.known
+        return known or scope["path"] in self.except_at
 
 
 def _header(scope: Any, wanted: bytes) -> str | None:
@@ -93,11 +98,12 @@ def _header(scope: Any, wanted: bytes) -> str | None:
     return b", ".join(values).decode("latin-1") if values else None
 
 
-def _asked_for(scope: Any) -> str:
+def _own_origin(scope: Any) -> str:
     scheme = {"ws": "http", "wss": "https"}.get(scope["scheme"], scope["scheme"])
-    return f"{scheme}://{_header(scope, b'host')}".lower()
+    try:
+        return hosts.origin(f"{scheme}://{_header(scope, b'host')}")
+    except ValueError:
+        return ""
 
 
-def _host_name(host: str) -> str:
-    name, colon, port = host.rpartition(":")
-    return (name if colon and port.isdigit() else host).lower()
+_asked_for = lru_cache(256)(hosts.asked_for)  # nearly always the same one

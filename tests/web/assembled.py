@@ -4,6 +4,7 @@
 """
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Annotated, Any
@@ -183,7 +184,12 @@ HANDLERS = (
 )  # fmt: skip
 
 
-def create_app(*, https: bool = False, public_origin: str = "") -> Ravyn:
+KNOWN = ("testserver", "localhost", "127.0.0.1", "[::1]")
+
+
+def create_app(
+    *, https: bool = False, public_origin: str = "", known: Sequence[str] = KNOWN, advice: str = ""
+) -> Ravyn:
     hardening.install()
     app = Ravyn(
         routes=[
@@ -197,7 +203,7 @@ def create_app(*, https: bool = False, public_origin: str = "") -> Ravyn:
             DefineMiddleware(headers.SecurityHeaders, https=https),
             DefineMiddleware(errors.ErrorBoundary, handlers={TeapotError: answer_teapot}),
             DefineMiddleware(headers.WellFormed),
-            DefineMiddleware(origin.TrustedHost, hosts=["testserver", "localhost", "127.0.0.1"]),
+            DefineMiddleware(origin.TrustedHost, known=known, advice=advice),
             DefineMiddleware(headers.BodyLimit, limit=LIMIT),
             DefineMiddleware(origin.SameOrigin, cookie_names=[OUR_COOKIE], public_origin=public_origin),
             DefineMiddleware(bodies.Whole),

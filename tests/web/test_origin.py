@@ -96,6 +96,15 @@ async def test_in_production_the_public_origin_counts_and_not_the_host() -> None
         ("testserver.evil.example", 400),
         ("evil.example:testserver", 400),
         ("testserver@evil.example", 400),
+        ("testserver:", 200),
+        ("testserver.", 200),
+        ("testserver.:8000", 200),
+        ("[::1]", 200),
+        ("[0:0::1]:8000", 200),
+        ("[::2]", 400),
+        ("::1", 400),
+        ("testserver..", 400),
+        ("testserver:evil", 400),
         ("", 400),
     ],
 )
@@ -104,6 +113,41 @@ async def test_an_unknown_host_is_refused(site: Visitor, host: str, status: int)
 
     assert answer.status_code == status
     assert "evil" not in answer.text
+
+
+async def test_host_that_is_no_host_is_known_to_nobody() -> None:
+    """A setting that names none must not make "no host" a name of ours."""
+    app = assembled.create_app(known=["::1", "", "testserver"])
+    async with Visitor(app) as site:
+        answers = [(await site.get("/seen", headers={"Host": host})).status_code for host in ("", "::1", "testserver")]
+
+    assert answers == [400, 400, 200]
+
+
+@pytest.mark.parametrize(
+    ("host", "origin", "status"),
+    [
+        ("testserver:443", "https://testserver", 200),
+        ("[::1]:8000", "https://[::1]:8000", 200),
+        ("[0::1]:8000", "https://[::1]:8000", 200),
+        ("[::1]:8000", "https://[::1]", 403),
+        ("testserver", "https://testserver.", 403),
+    ],
+)
+async def test_in_development_the_host_asked_for_is_the_origin(
+    site: Visitor, host: str, origin: str, status: int
+) -> None:
+    answer = await site.post("/optional", headers={"Host": host, "Origin": origin})
+
+    assert answer.status_code == status
+
+
+async def test_development_names_the_setting_beside_the_refusal() -> None:
+    app = assembled.create_app(advice="Set PUBLIC_ORIGIN.")
+    async with Visitor(app) as site:
+        answer = await site.get("/seen", headers={"Host": "192.168.1.7:8000"})
+
+    assert "This server does not answer for that host. Set PUBLIC_ORIGIN." in answer.text
 
 
 async def test_two_hosts_are_refused(site: Visitor) -> None:

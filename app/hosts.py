@@ -1,0 +1,70 @@
+"""Origins and host names, spelled as browsers spell them. Pure.
+
+An origin is compared letter by letter: with the header Origin, with what an authenticator has signed, with the start of
+a link. So the spelling of a setting is made the one that browsers send, and what cannot be is refused.
+Source: WHATWG URL, "Host parsing", "Host serializing" and "Origin"; RFC 6454 section 6.2; UTS 46.
+"""
+
+import re
+from ipaddress import IPv4Address, IPv6Address
+
+import idna
+
+LONGEST = 300  # characters that are looked at: a name has 253, and then there is a port
+DEFAULT_PORTS = {"http": 80, "https": 443}
+
+_ORIGIN = re.compile(r"(https?)://(\[[^\[\]]*\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?/?", re.IGNORECASE)
+_HOST = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::[0-9]*)?")
+_NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+
+
+def origin(text: str) -> str:
+    """`scheme://host[:port]` as a browser reports it for a page that it gets from there.
+
+    Errors: ValueError for everything that is not scheme, host and port alone, or that no browser takes for one.
+    """
+    match = _ORIGIN.fullmatch(text.strip()) if len(text) <= LONGEST else None
+    if not match:
+        raise ValueError("must be scheme and host alone, such as https://app.example.com")
+    scheme, host = match[1].lower(), name(match[2])
+    port = int(match[3] or DEFAULT_PORTS[scheme])
+    if not host:
+        raise ValueError("has no host that a browser can ask for, such as app.example.com, 192.0.2.7 or [2001:db8::7]")
+    if not 1 <= port <= 65535:
+        raise ValueError("has no port that a browser can ask for: 1 to 65535")
+    return f"{scheme}://{host}" if port == DEFAULT_PORTS[scheme] else f"{scheme}://{host}:{port}"
+
+
+def name(text: str) -> str:
+    """A host as browsers spell it: lower case, punycode, an IPv6 address short and in brackets. "" for what is none."""
+    try:
+        if text.startswith("["):
+            return f"[{_short(IPv6Address(text.strip('[]')))}]"
+        text = text.lower() if text.isascii() else idna.encode(text, uts46=True).decode("ascii")
+        if _NUMBER.fullmatch(text.rstrip(".").rpartition(".")[2]):
+            return str(IPv4Address(text))
+    except ValueError:  # idna's errors are among them
+        return ""
+    return text if _NAME.fullmatch(text) else ""
+
+
+def asked_for(header: str) -> str:
+    """The host that a header Host names, without its port, and without the dot that says that a name is whole."""
+    match = _HOST.fullmatch(header) if len(header) <= LONGEST else None
+    return name(match[1]).rstrip(".") if match else ""
+
+
+def is_loopback(host: str) -> bool:
+    """Does this `name` lead to the machine itself? There browsers keep Secure cookies over plain http."""
+    return (
+        host in ("localhost", "[::1]") or host.endswith(".localhost") or bool(re.fullmatch(r"127(\.[0-9]+){3}", host))
+    )
+
+
+def _short(address: IPv6Address) -> str:
+    if address.scope_id is not None:  # a browser takes none
+        raise ValueError("a zone")
+    if mapped := address.ipv4_mapped:  # Python 3.13 writes dots here, browsers do not
+        return f"::ffff:{int(mapped) >> 16:x}:{int(mapped) & 0xFFFF:x}"
+    return str(address)
