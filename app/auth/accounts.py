@@ -6,7 +6,6 @@ Chapter: "The first check at the desk". Patterns: login-endpoint, login-errors.
 """
 
 from collections.abc import Iterable
-from functools import cache
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -53,6 +52,14 @@ _SEEN = (
     .group_by(session_rows.c.user_agent)
 )
 
+_CLAIMED = sa.update(user_rows).where(
+    user_rows.c.id == sa.bindparam("of"),
+    user_rows.c.is_active.is_(True),
+    user_rows.c.password == sa.bindparam("password_seen"),
+    user_rows.c.delete_after.is_not_distinct_from(sa.bindparam("delete_after_seen")),
+    user_rows.c.second_factor_at.is_not_distinct_from(sa.bindparam("second_factor_seen")),
+)
+
 
 async def login(email: str, password: str, presented: Iterable[AppToken] = ()) -> Login | Pending | None:
     """A new session for the right password of an active account; None for everything else, in the same time.
@@ -63,29 +70,31 @@ async def login(email: str, password: str, presented: Iterable[AppToken] = ()) -
     """
     key = email_key(email)
     async with throttle.login(key, db.utcnow()) as attempt:
-        for _ in range(2):  # the second time where a login at the same moment has brought the stored hash up to date
+        for last_time in (False, True):  # twice where a login at the same moment has brought the stored hash up to date
             user = await db.fetch_one(_BY_KEY, {"key": key})
             verified = await passwords.verify(password, user.password if user else None)
-            if user is None or not verified.ok or not user.is_active:
-                break
+            right = user is not None and user.is_active and verified.ok
             async with db.transaction() as tx:
                 now = await tx.fetch_value(_NOW)
-                half = user.second_factor_at is not None
-                values = {"last_login": user.last_login if half else now}
+                await attempt.count(tx, now)
+                half = right and user.second_factor_at is not None
+                values = {"last_login": user.last_login if half else now} if right else {}
                 values |= {"password": verified.new_hash} if verified.new_hash else {}
-                if await claim(tx, user, values, attempt.open(now)):
+                if right and await claim(tx, user, values):
+                    await attempt.take_back(tx, now)
+                    await attempt.remember(tx, now)
                     if verified.new_hash:
                         await events.record(events.PASSWORD_REHASHED, tx=tx, user_id=user.id, actor_id=user.id)
-                    await attempt.succeeded(tx, now)
                     if half:
                         return Pending(tickets.issue(user.id, values.get("password", user.password), now))
                     return await start(tx, user, presented, now)
-            stored = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user.id))
-            if stored is None or _looked_at(stored) == _looked_at(user):  # a limit was reached, or the account closed
+                if right and not last_time and await _changed(tx, user):
+                    await attempt.take_back(tx, now)
+                    continue
+                user_id = user.id if user else None
+                await attempt.failed(tx, now, user_id)
+                await events.record(events.LOGIN_FAILED, tx=tx, user_id=user_id)
                 break
-        user_id = user.id if user else None
-        await attempt.failed(db.utcnow(), user_id)
-        await events.record(events.LOGIN_FAILED, user_id=user_id)
     return None
 
 
@@ -98,15 +107,16 @@ async def step_up(user_id: UUID, sid: UUID, password: str) -> TokenPair | None:
     async with throttle.step_up(sid, db.utcnow()) as attempt:
         user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id))
         verified = await passwords.verify(password, user.password if user else None)
-        if user is not None and verified.ok:
-            async with db.transaction() as tx:
-                now = await tx.fetch_value(_NOW)
-                if await claim(tx, user, {"last_login": user.last_login}, attempt.open(now)):
-                    if pair := await replace_session(tx, user, sid, now):
-                        await events.record(events.STEP_UP, tx=tx, user_id=user.id, actor_id=user.id)
-                    return pair
-        await attempt.failed(db.utcnow(), user_id)
-        await events.record(events.STEP_UP_FAILED, user_id=user_id, actor_id=user_id, session_id=sid)
+        async with db.transaction() as tx:
+            now = await tx.fetch_value(_NOW)
+            await attempt.count(tx, now)
+            if user is not None and verified.ok and await claim(tx, user, {"last_login": user.last_login}):
+                await attempt.take_back(tx, now)
+                if pair := await replace_session(tx, user, sid, now):
+                    await events.record(events.STEP_UP, tx=tx, user_id=user.id, actor_id=user.id)
+                return pair
+            await attempt.failed(tx, now, user_id)
+            await events.record(events.STEP_UP_FAILED, tx=tx, user_id=user_id, actor_id=user_id, session_id=sid)
     return None
 
 
@@ -187,26 +197,11 @@ async def add(tx: Any, email: str, name: str, encoded: str, role: str = "user") 
     return user_id
 
 
-async def claim(tx: Any, user: Any, values: dict[str, Any], still_open: throttle.StillOpen) -> bool:
-    """Lock and change the row if it still is what was verified: active, the same proofs, below every limit."""
-    condition, limits = still_open
+async def claim(tx: Any, user: Any, values: dict[str, Any]) -> bool:
+    """Lock and change the row if it still is what was verified: active, and the same proofs."""
     seen = {"of": user.id, "password_seen": user.password, "delete_after_seen": user.delete_after}
     seen["second_factor_seen"] = user.second_factor_at
-    return bool(await tx.execute(_claimed(condition), values | seen | limits))
-
-
-@cache
-def _claimed(condition: Any) -> Any:
-    """Takes what `claim` has seen, the parameters of the condition and the columns that change."""
-    table = user_rows
-    unchanged = (
-        table.c.id == sa.bindparam("of"),
-        table.c.is_active.is_(True),
-        table.c.password == sa.bindparam("password_seen"),
-        table.c.delete_after.is_not_distinct_from(sa.bindparam("delete_after_seen")),
-        table.c.second_factor_at.is_not_distinct_from(sa.bindparam("second_factor_seen")),
-    )
-    return sa.update(table).where(*unchanged, condition)
+    return bool(await tx.execute(_CLAIMED, values | seen))
 
 
 async def replace_session(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair | None:
@@ -248,6 +243,12 @@ async def _keep(tx: Any, user: Any) -> bool:
     await events.record(events.ACCOUNT_KEPT, tx=tx, user_id=user.id, actor_id=user.id)
     await outbox.put(tx, "account_kept", user_id=user.id, **client.current().words())
     return True
+
+
+async def _changed(tx: Any, user: Any) -> bool:
+    """Is the row another one than was verified, so that the password has to be looked at once more?"""
+    stored = await tx.fetch_one(sa.select(user_rows).where(user_rows.c.id == user.id))
+    return stored is not None and _looked_at(stored) != _looked_at(user)
 
 
 def _looked_at(user: Any) -> tuple[Any, ...]:

@@ -1,12 +1,12 @@
 """Counters that all workers share: the only reader and writer of `throttle_counters`. What they mean is in `throttle`.
 
-Each change is one atomic UPSERT in autocommit, so a row is locked for one statement and no count is ever lost. A key is
-a MAC: neither addresses nor e-mails stand in the table. Errors: db.Unavailable.
+Each change is one atomic UPSERT, so no count is ever lost. In a transaction its rows stay locked until the end: what
+comes at once is counted one after the other. These rows are locked before the row of a user, always.
+A key is a MAC: neither addresses nor e-mails stand in the table. Errors: db.Unavailable.
 """
 
 from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,11 +15,25 @@ from app import db
 from app.auth import keys
 from app.auth.models import throttle_rows
 
-KEPT = timedelta(hours=1)  # a row is of use so long after its end: a turn can still be taken
+KEPT = timedelta(hours=1)  # a row is of use so long after its end: whoever has waited can still come
 PRUNE_EVERY = 100  # statements: a flood must not fill the table until the hour is over
 
-_LIVE = sa.select(throttle_rows).where(
-    throttle_rows.c.key.in_(sa.bindparam("asked", expanding=True)), throttle_rows.c.ends_at > sa.bindparam("now")
+_READ = sa.select(throttle_rows).where(throttle_rows.c.key.in_(sa.bindparam("asked", expanding=True)))
+_TAKEN_BACK = (
+    sa.update(throttle_rows)
+    .where(throttle_rows.c.key.in_(sa.bindparam("counted", expanding=True)))
+    .values(
+        count=throttle_rows.c.count - 1,
+        ends_at=sa.case(
+            (throttle_rows.c.count <= 1, sa.bindparam("now", type_=throttle_rows.c.ends_at.type)),
+            else_=throttle_rows.c.ends_at,
+        ),
+    )
+)
+_BEGUN_AGAIN = (
+    sa.update(throttle_rows)
+    .where(throttle_rows.c.key == sa.bindparam("of"), throttle_rows.c.ends_at <= sa.bindparam("at_most"))
+    .values(ends_at=sa.bindparam("until", type_=throttle_rows.c.ends_at.type))
 )
 _added = 0
 
@@ -29,27 +43,9 @@ def key(*what: str) -> str:
     return keys.seal("throttle", "\n".join(what))
 
 
-async def live(asked: Collection[str], now: datetime) -> dict[str, Any]:
-    """The rows (key, count, ends_at) that are there and not over, by key."""
-    return {row.key: row for row in await db.fetch_all(_LIVE, {"asked": list(asked), "now": now})}
-
-
-def all_below(limits: Mapping[str, int], now: datetime) -> tuple[Any, dict[str, Any]]:
-    """For the WHERE of another statement, with its parameters: none of these keys has reached its limit."""
-    parameters: dict[str, Any] = {"counted_now": now}
-    for number, (name, most) in enumerate(limits.items()):
-        parameters |= {f"counter_{number}": name, f"most_{number}": most}
-    return _all_below(len(limits)), parameters
-
-
-@cache
-def _all_below(how_many: int) -> Any:
-    table = throttle_rows
-    full = (
-        sa.and_(table.c.key == sa.bindparam(f"counter_{number}"), table.c.count >= sa.bindparam(f"most_{number}"))
-        for number in range(how_many)
-    )
-    return ~sa.exists().where(sa.or_(*full), table.c.ends_at > sa.bindparam("counted_now"))
+async def read(asked: Collection[str], *, tx: Any = db) -> dict[str, Any]:
+    """The rows (key, count, ends_at) that are there, by key; also those that are over."""
+    return {row.key: row for row in await tx.fetch_all(_READ, {"asked": list(asked)})}
 
 
 async def add(windows: Mapping[str, timedelta], by: int, now: datetime, *, tx: Any = db) -> dict[str, Any]:
@@ -71,24 +67,40 @@ async def add(windows: Mapping[str, timedelta], by: int, now: datetime, *, tx: A
         insert.on_conflict_do_update(index_elements=["key"], set_=changes).returning(throttle_rows)
     )
     _added += 1
-    if tx is db and _added % PRUNE_EVERY == 0:
-        await prune(now)
+    if tx is db:  # inside a transaction it would wait for a second connection
+        await tidy(now)
     return {row.key: row for row in rows}
 
 
-async def take_turn(key: str, seconds: int, now: datetime) -> bool:
-    """Has this key waited? If so, or if it is new, its next wait begins. Of many who ask at once one is told yes."""
-    insert = db.insert(throttle_rows).values(key=key, count=0, ends_at=now + timedelta(seconds=seconds))
-    changes = {"count": throttle_rows.c.count + 1, "ends_at": insert.excluded.ends_at}
-    upsert = insert.on_conflict_do_update(index_elements=["key"], set_=changes, where=throttle_rows.c.ends_at <= now)
-    row = await db.fetch_one(upsert.returning(throttle_rows.c.count))
-    return row is not None and row.count > 0
+async def take_back(tx: Any, counted: Collection[str], now: datetime) -> None:
+    """What `add` counted in this transaction. A window with nothing in it is over: it tells nobody when it began."""
+    await tx.execute(_TAKEN_BACK, {"counted": list(counted), "now": now})
+
+
+async def begin(key: str, until: datetime) -> None:
+    """Have a row there that ends then, unless there is one already."""
+    insert = db.insert(throttle_rows).values(key=key, count=0, ends_at=until)
+    await db.execute(insert.on_conflict_do_nothing(index_elements=["key"]))
+
+
+async def begin_again(tx: Any, key: str, until: datetime, *, at_most: datetime) -> bool:
+    """Move the end of a row there, if it is not beyond `at_most` yet. Of many who ask at once one is told yes."""
+    values = {"of": key, "until": until, "at_most": at_most}
+    return bool(await tx.execute(_BEGUN_AGAIN, values))
 
 
 async def keep(tx: Any, key: str, until: datetime) -> None:
     """Have a live row there until then, in the caller's transaction."""
     insert = db.insert(throttle_rows).values(key=key, count=1, ends_at=until)
     await tx.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"ends_at": insert.excluded.ends_at}))
+
+
+async def tidy(now: datetime) -> None:
+    """Prune now and then."""
+    global _added
+    if _added >= PRUNE_EVERY:
+        _added = 0
+        await prune(now)
 
 
 async def prune(now: datetime) -> int:

@@ -53,8 +53,8 @@ async def change_password(user_id: UUID, sid: UUID, current: str, new: str) -> T
     async with throttle.step_up(sid, db.utcnow()) as attempt:
         user = await user_of(user_id)
         faults: Faults = {}
-        if not (await passwords.verify(current, user.password)).ok:
-            faults["current_password"] = await failed(attempt, user_id, sid)
+        if not await fits(attempt, current, user, sid):
+            faults["current_password"] = NOT_YOURS
         if complaint := _complaint(user, current, new):
             faults["new_password"] = complaint
         if faults:
@@ -63,7 +63,7 @@ async def change_password(user_id: UUID, sid: UUID, current: str, new: str) -> T
         async with db.transaction() as tx:
             now = await tx.fetch_value(sa.select(db.now()))
             values = {"password": encoded, "must_change_password": False}
-            if await accounts.claim(tx, user, values, attempt.open(now)):
+            if await accounts.claim(tx, user, values):
                 reason = events.CREDENTIALS_CHANGED
                 await sessions.revoke_all(user_id, reason, tx=tx, now=now, actor_id=user_id, but=sid)
                 pair = await accounts.replace_session(tx, user, sid, now)
@@ -74,7 +74,7 @@ async def change_password(user_id: UUID, sid: UUID, current: str, new: str) -> T
                 await events.record(events.PASSWORD_CHANGED, tx=tx, user_id=user_id, actor_id=user_id)
                 await outbox.put(tx, "password_changed", user_id=user_id, **client.current().words())
                 return pair
-        return {"current_password": await failed(attempt, user_id, sid)}  # changed by another request meanwhile
+        return {"current_password": NOT_YOURS}  # changed by another request meanwhile
 
 
 async def ask_for_email(user_id: UUID, sid: UUID, email: str, current: str) -> Faults:
@@ -85,8 +85,8 @@ async def ask_for_email(user_id: UUID, sid: UUID, email: str, current: str) -> F
     """
     async with throttle.step_up(sid, db.utcnow()) as attempt:
         user = await user_of(user_id)
-        if not (await passwords.verify(current, user.password)).ok:
-            return {"current_password": await failed(attempt, user_id, sid)}
+        if not await fits(attempt, current, user, sid):
+            return {"current_password": NOT_YOURS}
         if email_key(email) == user.email_key:
             return {"email": SAME_ADDRESS}
         async with throttle.letter("change_email", email_key(email), db.utcnow()) as welcome:
@@ -94,7 +94,7 @@ async def ask_for_email(user_id: UUID, sid: UUID, email: str, current: str) -> F
                 return {}
             async with db.transaction() as tx:
                 now = await tx.fetch_value(sa.select(db.now()))
-                if not await accounts.claim(tx, user, {"last_login": user.last_login}, attempt.open(now)):
+                if not await accounts.claim(tx, user, {"last_login": user.last_login}):
                     return {"current_password": NOT_YOURS}  # changed by another request meanwhile
                 await links.void_changes(tx, now, user_id)
                 await _owe(tx, "email_to_confirm", links.CHANGE_EMAIL, user, email, now)
@@ -174,11 +174,12 @@ async def user_of(user_id: UUID) -> Any:
     return user
 
 
-async def failed(attempt: throttle.Attempt, user_id: UUID, sid: UUID) -> str:
-    """Count a wrong password of somebody signed in, and write it down. Returns the sentence for its field."""
-    await attempt.failed(db.utcnow(), user_id)
-    await events.record(events.STEP_UP_FAILED, user_id=user_id, actor_id=user_id, session_id=sid)
-    return NOT_YOURS
+async def fits(attempt: throttle.Attempt, current: str, user: Any, sid: UUID) -> bool:
+    """Is it the password of now? Settled before anything else is said about what was typed."""
+    if await attempt.settle((await passwords.verify(current, user.password)).ok, user.id):
+        return True
+    await events.record(events.STEP_UP_FAILED, user_id=user.id, actor_id=user.id, session_id=sid)
+    return False
 
 
 def _complaint(user: Any, current: str, new: str) -> str | None:

@@ -124,10 +124,7 @@ async def _fits(password: str, row: Any, now: datetime) -> bool:
     if not password:
         return False
     async with throttle.step_up(row.id, now) as attempt:
-        if (await passwords.verify(password, row.password)).ok:
-            return True
-        await attempt.failed(now, None)
-    return False
+        return await attempt.settle((await passwords.verify(password, row.password)).ok)
 
 
 def _open(email_key: str, now: datetime) -> Any:

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import accounts, badges, credentials, keys, links, passwords, sessions, throttle
+from app.auth import accounts, badges, credentials, keys, links, sessions, throttle
 from app.auth.credentials import Faults
 from app.auth.errors import SessionEnded
 from app.auth.models import session_rows, user_rows
@@ -177,11 +177,11 @@ async def _by_password(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]
     if missing := {name: MISSING for name, given in wanted.items() if not given}:
         return missing
     async with throttle.step_up(sid, db.utcnow()) as attempt:
-        if not (await passwords.verify(proof.password, user.password)).ok:
-            return {"current_password": await credentials.failed(attempt, user_id, sid)}
+        if not await credentials.fits(attempt, proof.password, user, sid):
+            return {"current_password": credentials.NOT_YOURS}
 
         async def claimed(tx: Any, at: datetime) -> T:
-            if not await accounts.claim(tx, user, {"last_login": user.last_login}, attempt.open(at)):
+            if not await accounts.claim(tx, user, {"last_login": user.last_login}):
                 raise _ChangedError
             return await change(tx, user, at)
 
@@ -191,9 +191,9 @@ async def _by_password(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]
                 return {"code": WRONG} if done is None else done
             async with db.transaction() as tx:
                 return await claimed(tx, await tx.fetch_value(sa.select(db.now())))
-        except _ChangedError:  # by another request meanwhile, or a limit was reached
+        except _ChangedError:  # by another request meanwhile
             await _still_signed_in(db, user_id, sid, db.utcnow())
-            return {"current_password": await credentials.failed(attempt, user_id, sid)}
+            return {"current_password": credentials.NOT_YOURS}
 
 
 class _ChangedError(Exception):

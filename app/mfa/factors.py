@@ -7,7 +7,7 @@ v5.0.0-6.5.8.
 """
 
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from app import db, logs
 from app.audit import events
-from app.auth import accounts, administration, keys, links, throttle, tickets
+from app.auth import accounts, administration, counters, keys, links, throttle, tickets
 from app.auth.administration import Outcome
 from app.auth.models import user_rows
 from app.auth.tokens import AppToken
@@ -25,6 +25,7 @@ from app.mfa.models import authenticator_rows, recovery_rows
 from app.web import client
 
 LABEL = "authenticator"
+USED = "ticket used"
 
 log = logs.get("auth")
 T = TypeVar("T")
@@ -37,7 +38,8 @@ class TicketGone(Exception):
 async def sign_in(ticket: str, code: str, presented: Iterable[AppToken] = ()) -> accounts.Login | None:
     """The second half of a sign-in: the session, for a ticket and a code of the authenticator or a recovery code.
 
-    None for a wrong code. Raises TooManyAttempts; TicketGone, also where the step was turned off meanwhile.
+    A ticket is good for one sign-in; what else was sent with it is not looked at any more. None for a wrong code.
+    Raises TooManyAttempts; TicketGone, also where the step was turned off meanwhile.
     """
     user_id = tickets.holder(ticket)
     user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id)) if user_id else None
@@ -46,11 +48,14 @@ async def sign_in(ticket: str, code: str, presented: Iterable[AppToken] = ()) ->
     if not tickets.good(ticket, user.id, user.password, await db.fetch_value(sa.select(db.now()))):
         raise TicketGone
 
+    used = counters.key(USED, ticket)
+
     async def start(tx: Any, at: datetime) -> accounts.Login:
+        await counters.keep(tx, used, at + timedelta(seconds=tickets.SECONDS))
         await tx.execute(sa.update(user_rows).where(user_rows.c.id == user.id).values(last_login=at))
         return await accounts.start(tx, user, presented, at)
 
-    return await for_a_code(user, code, start)
+    return await for_a_code(user, code, start, used=used)
 
 
 async def remove(user_id: UUID, actor_id: UUID | None) -> Outcome:
@@ -74,20 +79,25 @@ async def recovery_codes_left(user_id: UUID) -> int:
 
 
 async def for_a_code(
-    user: Any, code: str, then: Callable[[Any, datetime], Awaitable[T]], *, actor_id: UUID | None = None
+    user: Any, code: str, then: Callable[[Any, datetime], Awaitable[T]], *, actor_id: UUID | None = None, used: str = ""
 ) -> T | None:
-    """Do it for a good code, in the transaction that uses the code up; None for a wrong one, which is counted.
+    """Do it for a good code, in the transaction that uses the code up; None for a wrong one, which stays counted.
 
-    `actor_id`: who is signed in; None at the sign-in itself, where whoever fails too often knows the password and
-    should not: the owner gets a letter (v5.0.0-6.3.5).
+    `used`: the counter that is there if the ticket has been good already: TicketGone. `actor_id`: who is signed in;
+    None at the sign-in itself, where whoever fails too often knows the password and should not: the owner gets a letter
+    (v5.0.0-6.3.5).
     """
-    async with throttle.code(user.id, db.utcnow()) as attempt:
-        async with db.transaction() as tx:
-            at = await tx.fetch_value(sa.select(db.now()))
-            claimed = await accounts.claim(tx, user, {"last_login": user.last_login}, attempt.open(at))
-            if claimed and await _good(tx, user.id, code, at):
-                return await then(tx, at)
-        await _failed(attempt, user.id, actor_id)
+    async with throttle.code(user.id, db.utcnow()) as attempt, db.transaction() as tx:
+        at = await tx.fetch_value(sa.select(db.now()))
+        # Before the code is looked at: of four hundred sent at once all would be, before the first is counted.
+        await attempt.count(tx, at)
+        if used and await counters.read([used], tx=tx):
+            raise TicketGone
+        claimed = await accounts.claim(tx, user, {"last_login": user.last_login})
+        if claimed and await _good(tx, user.id, code, at):
+            await attempt.take_back(tx, at)
+            return await then(tx, at)
+        await _failed(tx, attempt, at, user.id, actor_id)
     return None
 
 
@@ -130,12 +140,11 @@ async def forget(tx: Any, user_id: UUID) -> None:
         await tx.execute(sa.delete(table).where(table.c.user_id == user_id))
 
 
-async def _failed(attempt: throttle.Attempt, user_id: UUID, actor_id: UUID | None) -> None:
-    reached = await attempt.failed(db.utcnow(), user_id)
-    async with db.transaction() as tx:
-        await events.record(events.SECOND_FACTOR_FAILED, tx=tx, user_id=user_id, actor_id=actor_id)
-        if reached and actor_id is None:
-            await outbox.put(tx, "second_factor_failed", user_id=user_id, **client.current().words())
+async def _failed(tx: Any, attempt: throttle.Attempt, at: datetime, user_id: UUID, actor_id: UUID | None) -> None:
+    reached = await attempt.failed(tx, at, user_id)
+    await events.record(events.SECOND_FACTOR_FAILED, tx=tx, user_id=user_id, actor_id=actor_id)
+    if reached and actor_id is None:
+        await outbox.put(tx, "second_factor_failed", user_id=user_id, **client.current().words())
 
 
 async def tell(tx: Any, event: str, kind: str, user_id: UUID, actor_id: UUID | None) -> None:

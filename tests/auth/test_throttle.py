@@ -53,29 +53,28 @@ def test_wait_only_grows_with_failures_and_has_an_end(account: int, site: int, m
 
 
 @pytest.mark.parametrize(
-    ("ip", "place"),
+    ("ip", "networks"),
     [
-        ("203.0.113.7", "203.0.113.7"),
-        ("::ffff:203.0.113.7", "203.0.113.7"),
-        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
-        ("2001:db8:1:2:ffff:ffff:ffff:ffff", "2001:db8:1:2::/64"),
-        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
-        ("fe80::1%eth0", "fe80::/64"),
-        ("::1", "::/64"),
-        ("", ""),
-        ("a socket", "a socket"),
+        ("203.0.113.7", ["203.0.113.7"]),
+        ("::ffff:203.0.113.7", ["203.0.113.7"]),
+        ("2001:db8:1:2::1", ["2001:db8:1:2::/64", "2001:db8:1::/56", "2001:db8:1::/48"]),
+        ("2001:db8:1:1ff:ffff:ffff:ffff:ffff", ["2001:db8:1:1ff::/64", "2001:db8:1:100::/56", "2001:db8:1::/48"]),
+        ("fe80::1%eth0", ["fe80::/64", "fe80::/56", "fe80::/48"]),
+        ("::1", ["::/64", "::/56", "::/48"]),
+        ("", [""]),
+        ("a socket", ["a socket"]),
     ],
 )
-def test_place_is_one_ipv4_address_or_one_ipv6_network(ip: str, place: str) -> None:
-    assert throttle.place_of(ip) == place
+def test_ipv4_address_is_one_network_and_an_ipv6_address_in_three(ip: str, networks: list[str]) -> None:
+    assert throttle.networks_of(ip) == networks
 
 
 @given(st.integers(0x2000 << 48, 0x3FFF << 48), st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
-def test_every_address_of_a_64_is_one_place_and_the_next_64_another(network: int, host: int, other: int) -> None:
-    here = throttle.place_of(str(IPv6Address(network << 64 | host)))
+def test_every_address_of_a_64_is_one_line_and_the_next_64_another(network: int, host: int, other: int) -> None:
+    here = throttle.networks_of(str(IPv6Address(network << 64 | host)))
 
-    assert throttle.place_of(str(IPv6Address(network << 64 | other))) == here
-    assert throttle.place_of(str(IPv6Address(network + 1 << 64 | other))) != here
+    assert throttle.networks_of(str(IPv6Address(network << 64 | other))) == here
+    assert throttle.networks_of(str(IPv6Address(network + 1 << 64 | other)))[0] != here[0]
 
 
 @pytest.mark.anyio
@@ -103,27 +102,35 @@ class TestCounters:
         for key in ("a", "b"):
             assert sorted(rows[key].count for rows in answers) == list(range(1, 61))
 
-    async def test_row_that_is_over_is_not_live(self, clock: Clock) -> None:
-        await counters.add({"a": MINUTE, "b": 2 * MINUTE}, 1, clock.now)
+    async def test_what_is_taken_back_was_never_there(self, clock: Clock) -> None:
+        """Neither in the count nor in the time: a window that a good login began would tell that there was one."""
+        await counters.add({"a": MINUTE}, 1, clock.now)
+        began, now = clock.now, clock.forward(seconds=10)
+        async with db.transaction() as tx:
+            await counters.add({"a": MINUTE, "b": MINUTE}, 1, now, tx=tx)
+            await counters.take_back(tx, ["a", "b"], now)
 
-        assert set(await counters.live(["a", "b", "c"], clock.forward(seconds=59))) == {"a", "b"}
-        assert set(await counters.live(["a", "b", "c"], clock.forward(seconds=1))) == {"b"}
+        later = clock.forward(seconds=10)
+        rows = await counters.add({"a": MINUTE, "b": MINUTE}, 1, later)
 
-    async def test_turn_comes_after_the_wait_and_to_one_alone(self, clock: Clock) -> None:
-        assert not await counters.take_turn("a", 30, clock.now)
-        assert not await counters.take_turn("a", 30, clock.forward(seconds=29))
-        clock.forward(seconds=1)
+        assert (rows["a"].count, rows["a"].ends_at) == (2, began + MINUTE)
+        assert (rows["b"].count, rows["b"].ends_at) == (1, later + MINUTE)
 
-        taken = await asyncio.gather(*(counters.take_turn("a", 30, clock.now) for _ in range(10)))
+    async def test_of_many_who_move_the_same_end_one_is_told_yes(self, clock: Clock) -> None:
+        await counters.begin("a", clock.now + MINUTE)
+        await counters.begin("a", clock.now + 9 * MINUTE)  # there already: nothing is prolonged
 
-        assert taken.count(True) == 1
-        assert not await counters.take_turn("a", 30, clock.forward(seconds=29))
-        assert await counters.take_turn("a", 30, clock.forward(seconds=1))
+        async def again() -> bool:
+            async with db.transaction() as tx:
+                return await counters.begin_again(tx, "a", clock.now + 2 * MINUTE, at_most=clock.now + MINUTE)
 
-    async def test_old_rows_are_pruned_and_a_turn_can_be_taken_for_an_hour(self, clock: Clock) -> None:
+        assert sorted(await asyncio.gather(*(again() for _ in range(5)))) == [False] * 4 + [True]
+        assert (await counters.read(["a"]))["a"].ends_at == clock.now + 2 * MINUTE
+
+    async def test_old_rows_are_pruned_and_who_waited_may_come_an_hour_later(self, clock: Clock) -> None:
         for number in range(30):
             await counters.add({f"old {number}": MINUTE}, 1, clock.now)
-        await counters.take_turn("turn", 60, clock.forward(minutes=45))
+        await counters.begin("turn", clock.forward(minutes=45) + MINUTE)
         clock.forward(minutes=30)
 
         for _ in range(counters.PRUNE_EVERY):

@@ -72,14 +72,32 @@ async def test_wrong_password_is_answered_as_ever() -> None:
 async def test_code_is_good_once(clock: Clock) -> None:
     person = await make_user()
     phone = await with_a_phone(person)
-    ticket = await ticket_of(person)
 
-    assert await factors.sign_in(ticket, phone.shows(clock.now)) is None  # turned it on
+    assert await factors.sign_in(await ticket_of(person), phone.shows(clock.now)) is None  # turned it on
     clock.forward(seconds=30)
     code = phone.shows(clock.now)
-    assert await factors.sign_in(ticket, code)
-    assert await factors.sign_in(ticket, code) is None
+    assert await factors.sign_in(await ticket_of(person), code)
+    assert await factors.sign_in(await ticket_of(person), code) is None
     assert await factors.sign_in(await ticket_of(person), phone.shows(clock.now, seconds=-30)) is None
+
+
+# v5.0.0-2.3.4
+async def test_ticket_is_good_once(clock: Clock) -> None:
+    """A wrong code leaves it as it is; after a good one nothing else that it brings is looked at."""
+    person = await make_user()
+    phone = await with_a_phone(person)
+    ticket = await ticket_of(person)
+    clock.forward(seconds=30)
+
+    assert await factors.sign_in(ticket, phone.never_shows(clock.now)) is None
+    assert await factors.sign_in(ticket, phone.shows(clock.now))
+
+    for code in (phone.recovery_codes[0], phone.shows(clock.now, seconds=30), phone.never_shows(clock.now)):
+        with pytest.raises(factors.TicketGone):
+            await factors.sign_in(ticket, code)
+    assert await live(person) == 2
+    assert (await happened(person)).count(events.SECOND_FACTOR_FAILED) == 1
+    assert await factors.recovery_codes_left(person.id) == 10
 
 
 # v5.0.0-2.3.4, v5.0.0-15.4.2
@@ -87,11 +105,11 @@ async def test_code_is_good_once(clock: Clock) -> None:
 async def test_one_code_at_once_in_many_places_signs_in_once(clock: Clock) -> None:
     person = await make_user()
     phone = await with_a_phone(person)
-    ticket = await ticket_of(person)
+    each_their_own = [await ticket_of(person) for _ in range(8)]
     clock.forward(seconds=30)
 
     outcomes = await asyncio.gather(
-        *(factors.sign_in(ticket, phone.shows(clock.now)) for _ in range(8)), return_exceptions=True
+        *(factors.sign_in(ticket, phone.shows(clock.now)) for ticket in each_their_own), return_exceptions=True
     )
 
     assert sum(isinstance(outcome, accounts.Login) for outcome in outcomes) == 1
@@ -104,10 +122,10 @@ async def test_one_recovery_code_at_once_in_many_places_signs_in_once() -> None:
     """v5.0.0-6.5.1"""
     person = await make_user()
     phone = await with_a_phone(person)
-    ticket = await ticket_of(person)
+    each_their_own = [await ticket_of(person) for _ in range(8)]
 
     outcomes = await asyncio.gather(
-        *(factors.sign_in(ticket, phone.recovery_codes[0]) for _ in range(8)), return_exceptions=True
+        *(factors.sign_in(ticket, phone.recovery_codes[0]) for ticket in each_their_own), return_exceptions=True
     )
 
     assert sum(isinstance(outcome, accounts.Login) for outcome in outcomes) == 1
@@ -165,13 +183,13 @@ async def test_ticket_of_another_account_or_a_changed_one_is_none(clock: Clock) 
     phone, _ = await with_a_phone(person), await with_a_phone(other)
     ticket, theirs = await ticket_of(person), await ticket_of(other)
     clock.forward(seconds=30)
-    own, ends, mac = ticket.split(".")
+    own, nonce, ends, mac = ticket.split(".")
     forged = [
-        "", "x", "..", own, f"{own}.{ends}", f"{own}.{ends}.", f"{own}.{int(ends) + 1}.{mac}",
-        f"{own}.{ends}.{mac}A",
-        f"{own}.{theirs.partition('.')[2]}", f"{own}.\u0661\u0662.{mac}", f"{own}.{'9' * 400}.{mac}",
-        f"{other.id}.{ends}.{mac}",
-        f"{own}.{ends}.{mac}.", f"{own}.-1.{mac}",
+        "", "x", "..", own, f"{own}.{nonce}", f"{own}.{nonce}.{ends}", f"{own}.{nonce}.{ends}.",
+        f"{own}.{ends}.{mac}", f"{own}.{nonce}.{int(ends) + 1}.{mac}", f"{own}.{nonce}.{ends}.{mac}A",
+        f"{own}.{nonce}A.{ends}.{mac}", f"{own}.{theirs.partition('.')[2]}", f"{own}.{nonce}.\u0661\u0662.{mac}",
+        f"{own}.{nonce}.{'9' * 400}.{mac}", f"{other.id}.{nonce}.{ends}.{mac}", f"{own}.{nonce}.{ends}.{mac}.",
+        f"{own}.{nonce}.-1.{mac}",
     ]  # fmt: skip
 
     for each in forged:

@@ -317,7 +317,7 @@ async def test_program_signs_in_in_two_halves(client: Visitor, clock: Clock) -> 
     me = await client.get("/api/auth/me", headers={"Authorization": f"Bearer {second.json()['access_token']}"})
     assert me.json()["email"] == person.email
     again = await client.post("/api/auth/login/code", json=code)
-    assert (again.status_code, again.json()["detail"]) == (401, "Invalid code.")
+    assert (again.status_code, again.json()["detail"]) == (401, "Sign in again.")
     assert not client.cookies
 
 
