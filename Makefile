@@ -43,6 +43,10 @@ unit: $(VENV)/.dev ## the tests without a browser
 e2e: $(VENV)/.dev ## the tests in the browser (HEADED=1 to watch)
 	@$(PY) -m pytest e2e $(T)
 
+.PHONY: ops
+ops: $(VENV)/.dev ## what stands around it, with the real programs: poolers, failover (apt-get install pgbouncer haproxy)
+	@NEED_PROGRAMS=1 $(PY) -m pytest tests -m ops $(T)
+
 .PHONY: bench
 bench: $(VENV)/.dev ## measure, side by side; writes bench/results.md
 	@$(PY) -m bench.run

@@ -7,20 +7,24 @@
 A backup is as secret as the database: keep it elsewhere, encrypted, and try restoring now and then. It also remembers
 too much: sessions ended since then, links that were used, letters that were sent. So a restored database has everybody
 signed out, mailed links void and letters owed dropped (after-restore.sql), in the same transaction.
-Needs nothing but Python; for PostgreSQL its own pg_dump, pg_restore and psql on PATH.
+Needs nothing but Python and app/db/urls.py; for PostgreSQL its own pg_dump, pg_restore and psql on PATH (from 16 on,
+where `sslmode=verify-full` names no file), and the server's own address: through a pooler it is refused.
 Exit codes: 0 done, 1 could not be done, 2 wrong usage. What is there already is never overwritten.
 """
 
 import os
+import runpy
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
+from typing import Any
 
-ADDRESSES = ("sqlite", "postgres", "postgresql")
+URLS = Path(__file__).parents[1] / "app" / "db" / "urls.py"
 AFTER = Path(__file__).with_name("after-restore.sql")
+# A setting of nobody's own. It arrives as what a client says when it connects, and no pooler passes that on.
+DIRECT = "-c lanyard.direct=true"
 
 
 class Refused(Exception):
@@ -28,36 +32,45 @@ class Refused(Exception):
 
 
 def main(arguments: list[str]) -> int:
-    kind, _, rest = os.environ.get("DATABASE_URL", "").partition("://")
-    work = {"save": {"s": save_sqlite, "p": save_postgresql}, "restore": {"s": restore_sqlite, "p": restore_postgresql}}
-    if len(arguments) != 2 or arguments[0] not in work or kind.partition("+")[0] not in ADDRESSES:
+    work = {
+        "save": {"sqlite": save_sqlite, "postgresql": save_postgresql},
+        "restore": {"sqlite": restore_sqlite, "postgresql": restore_postgresql},
+    }
+    if len(arguments) != 2 or arguments[0] not in work or not (written := os.environ.get("DATABASE_URL")):
         print(__doc__, file=sys.stderr)
+        return 2
+    try:
+        address = runpy.run_path(str(URLS))["parsed"](written)
+    except ValueError as error:
+        print(f"backup: DATABASE_URL {error}", file=sys.stderr)
         return 2
     os.umask(0o077)
     try:
-        work[arguments[0]][kind[0]](Path(arguments[1]), rest)
+        work[arguments[0]][address.kind](Path(arguments[1]), address)
     except (OSError, sqlite3.Error, Refused) as error:
         print(f"backup: {error}", file=sys.stderr)
         return 1
     return 0
 
 
-def save_sqlite(file: Path, address: str) -> None:
-    _copy(_there(Path(address[1:])), _new(file))
+def save_sqlite(file: Path, address: Any) -> None:
+    _copy(_there(Path(address.database)), _new(file))
 
 
-def restore_sqlite(file: Path, address: str) -> None:
-    _copy(_there(file), _new(Path(address[1:])), AFTER.read_text())
+def restore_sqlite(file: Path, address: Any) -> None:
+    _copy(_there(file), _new(Path(address.database)), AFTER.read_text())
 
 
-def save_postgresql(file: Path, address: str) -> None:
+def save_postgresql(file: Path, address: Any) -> None:
+    _refuse_a_pooler(address)
     part = _new(file).with_name(f"{file.name}.part")
     _run(address, "pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={part}")
     _run(address, "pg_restore", "--list", str(part))  # it can be read again
     part.replace(file)
 
 
-def restore_postgresql(file: Path, address: str) -> None:
+def restore_postgresql(file: Path, address: Any) -> None:
+    _refuse_a_pooler(address)
     tables = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
     if _run(address, "psql", "--no-psqlrc", "--tuples-only", "--no-align", f"--command={tables}").strip() != "0":
         raise Refused("the database is not empty")
@@ -67,18 +80,19 @@ def restore_postgresql(file: Path, address: str) -> None:
     _run(address, "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", text=script)
 
 
-def _run(address: str, program: str, *arguments: str, text: str = "") -> str:
+def _refuse_a_pooler(address: Any) -> None:
+    """A dump leaves an empty search path behind, in which whoever gets the connection next finds no table."""
+    try:
+        _run(address, "psql", "--no-psqlrc", "--command=SHOW lanyard.direct", PGOPTIONS=DIRECT)
+    except Refused as error:
+        if "lanyard.direct" in str(error) or "startup parameter" in str(error):
+            raise Refused("a pooler stands before the database: give the address of the server itself") from None
+        raise
+
+
+def _run(address: Any, program: str, *arguments: str, text: str = "", **variables: str) -> str:
     """With the address in the environment: a command line is for everybody to read."""
-    parts = urlsplit(f"//{address}")
-    where = {
-        "PGHOST": parts.hostname,
-        "PGPORT": str(parts.port) if parts.port else None,
-        "PGUSER": unquote(parts.username or "") or None,
-        "PGPASSWORD": unquote(parts.password or "") or None,
-        "PGDATABASE": unquote(parts.path[1:]),
-        "PGSSLMODE": dict(part.partition("=")[::2] for part in parts.query.split("&")).get("sslmode"),
-    }
-    environment = os.environ | {name: value for name, value in where.items() if value}
+    environment = os.environ | address.environment() | variables
     done = subprocess.run([program, *arguments], env=environment, input=text, text=True, capture_output=True)
     if done.returncode:
         raise Refused(f"{program}: {done.stderr.strip()}")

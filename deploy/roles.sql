@@ -29,6 +29,11 @@ REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE, CREATE ON SCHEMA public TO lanyard_owner;
 GRANT USAGE ON SCHEMA public TO lanyard_app;
 
+-- How long the server works on a statement, or waits for the rest of a transaction. The site asks for the same when it
+-- connects, and a pooler such as PgBouncer does not pass that on; what a role has reaches every connection.
+ALTER ROLE lanyard_app SET statement_timeout = '9s';
+ALTER ROLE lanyard_app SET idle_in_transaction_session_timeout = '9s';
+
 -- What the running site does with rows: in tables that migrations will make, and in those that are there.
 ALTER DEFAULT PRIVILEGES FOR ROLE lanyard_owner IN SCHEMA public
     GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO lanyard_app;

@@ -35,7 +35,7 @@ def set_up(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 @pytest.fixture
 def point_at() -> Iterator[Callable[[Path | str], None]]:
     """Another SQLite file than that of the tests."""
-    before = str(db.database.url)
+    before = db.url()
     yield lambda file: db.point_at(f"sqlite+aiosqlite:///{file}")
     db.point_at(before)
 

@@ -23,7 +23,7 @@ from sqlalchemy.engine import Connection
 
 from app.db import conditions
 from app.db.columns import aside, folded, moment, now, plain_text, uuid7
-from app.db.database import BEGIN, TRANSACTION_SECONDS, Database, hang_up, undo
+from app.db.database import TRANSACTION_SECONDS, Database, begin, undo
 from app.db.errors import Stopped, Unavailable, available
 from app.db.pool import Pool
 from app.db.schema import downgrade, known, pending, upgrade
@@ -58,6 +58,7 @@ __all__ = [
     "pool_use",
     "prune",
     "registry",
+    "takes_writes",
     "transaction",
     "upgrade",
     "url",
@@ -85,15 +86,15 @@ def utcnow() -> datetime:
 
 
 def url() -> str:
-    """Where the database is. Holds the password: not for the log."""
-    return database.address.render_as_string(hide_password=False)
+    """Where the database is, as it was written. Holds the password: not for the log."""
+    return database.written
 
 
 async def connect() -> None:
     """Open the pool. For the lifespan of a process, or of a test."""
     global _pool
     await database.connect()
-    sa.event.listen(database.engine.sync_engine, "handle_error", hang_up)  # type: ignore[union-attr]
+    database.watch(database.engine.sync_engine)  # type: ignore[union-attr]
     _pool = Pool(database.engine, get_settings().database_pool_size)
 
 
@@ -115,6 +116,13 @@ async def behind() -> bool:
     current = await fetch_value(sa.select(sa.column("version_num")).select_from(sa.table("alembic_version")))
     history = await asyncio.to_thread(known)
     return current is None or (current in history and current != history[0])
+
+
+async def takes_writes() -> bool:
+    """Whether it is a primary that we are led to. A file of SQLite says so when it is written to."""
+    if database.target.kind == "sqlite":
+        return True
+    return bool(await fetch_value(sa.text("SELECT current_setting('transaction_read_only') = 'off'")))
 
 
 def point_at(url: str) -> None:
@@ -164,7 +172,7 @@ async def at_once(work: Callable[[Connection], T]) -> T:
     condition = conditions.of_writes()
 
     def whole(connection: Connection) -> T:
-        connection.exec_driver_sql(BEGIN[connection.dialect.name])
+        begin(connection)
         try:
             if condition:
                 condition.keep(connection)
@@ -201,7 +209,8 @@ async def transaction() -> AsyncIterator[Transaction]:
     limit = asyncio.timeout(TRANSACTION_SECONDS)
     try:
         async with limit, _opened().connection() as connection:
-            await run(connection, BEGIN[connection.dialect.name])
+            with available():
+                await connection.run_sync(begin)
             try:
                 inside = Transaction(connection, conditions.of_writes())
                 await inside.ask()

@@ -1,6 +1,7 @@
 """Edgy's database with its defects mended. Each mending names the defect; tests/upstream shows it on the stock one."""
 
 from typing import Any
+from urllib.parse import quote
 
 import edgy
 import orjson
@@ -9,7 +10,7 @@ from databasez.core.transaction import Transaction as _StockTransaction
 from databasez.sqlalchemy import SQLAlchemyTransaction
 
 from app.db import conditions, sqlite
-from app.db.urls import normalised
+from app.db.urls import parsed
 from app.settings import get_settings
 
 POOL_SECONDS = 5  # how long a request waits for a connection before it is told to come back (503)
@@ -34,13 +35,15 @@ def undo(connection: sa.Connection) -> None:
         connection.invalidate()
 
 
-def hang_up(context: sa.engine.ExceptionContext) -> None:
-    """For "handle_error": a server that does not answer in time gets no goodbye, which would wait for it as well."""
-    if isinstance(context.original_exception, TimeoutError) and context.connection:
-        driver: Any = context.connection.connection.driver_connection
-        driver.terminate()
-        context.is_disconnect = True
-        context.invalidate_pool_on_disconnect = False
+def begin(connection: sa.Connection) -> None:
+    """Say BEGIN, and behind a pooler that lets no bounds through, the bounds: for this transaction alone."""
+    connection.exec_driver_sql(BEGIN[connection.dialect.name])
+    if bounds := connection.info.get("bounds"):
+        try:
+            connection.exec_driver_sql(bounds)
+        except Exception:
+            undo(connection)
+            raise
 
 
 class _Transaction(SQLAlchemyTransaction):
@@ -58,7 +61,7 @@ class _Transaction(SQLAlchemyTransaction):
             return
         if connection.in_transaction():  # SQLAlchemy says so since the first SELECT; the database knows of none
             await connection.rollback()
-        await connection.exec_driver_sql(BEGIN[connection.dialect.name])
+        await connection.run_sync(begin)
         if condition := conditions.of_writes():
             try:
                 await connection.run_sync(condition.ask)
@@ -97,17 +100,28 @@ _StockTransaction.__aenter__ = _enter  # type: ignore[method-assign, assignment]
 
 
 class Database(edgy.Database):
-    """One engine in autocommit; transactions begin when they say so."""
+    """One engine in autocommit; transactions begin when they say so. Errors: ValueError about the address.
 
-    def __init__(self, url: str) -> None:
-        self.address, self.connect_args = normalised(url)
-        if self.address.get_backend_name() == "sqlite":
+    `address`: for SQLAlchemy and Edgy, without server and user. `target`: what was written, read.
+    """
+
+    def __init__(self, written: str) -> None:
+        self.written, self.target = written, parsed(written)
+        self.connect_args: dict[str, Any] = {}
+        self.connector: Any = None
+        bounds: dict[str, Any] = {}
+        if self.target.kind == "sqlite":
+            self.address = sa.URL.create("sqlite+aiosqlite", database=self.target.database)
             self.connect_args["async_creator_fn"] = sqlite.connect
         else:
-            self.connect_args["timeout"] = POOL_SECONDS  # asyncpg would try for a minute
+            from app.db.postgresql import Connector  # imported late: SQLite never needs the other driver
+
+            self.address = sa.URL.create("postgresql+asyncpg", database=quote(self.target.database))
+            self.connector = Connector(self.target, STATEMENT_SECONDS * 1000)
+            bounds["command_timeout"] = ANSWER_SECONDS
         pool_size = get_settings().database_pool_size
         super().__init__(
-            self.address.render_as_string(hide_password=False),
+            self.address.render_as_string(),
             # Stock: an attribute that was not loaded runs a query in another thread and blocks the loop meanwhile.
             poll_interval=-1,
             pool_size=pool_size,
@@ -116,7 +130,7 @@ class Database(edgy.Database):
             hide_parameters=True,  # errors would print password hashes
             # Stock: UUIDs and datetimes in JSON are an error on PostgreSQL alone.
             json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
-            connect_args=self.connect_args | self._bounds(),
+            connect_args=self.connect_args | bounds,
         )
         self.backend.transaction_class = _Transaction
 
@@ -127,10 +141,8 @@ class Database(edgy.Database):
         async with self.transaction():
             return await super().execute(query, values, **options)
 
-    def _bounds(self) -> dict[str, Any]:
-        """Not for migrations, which take their time. SQLite waits for locks alone, and is bounded there."""
-        if self.address.get_backend_name() == "sqlite":
-            return {}
-        milliseconds = str(STATEMENT_SECONDS * 1000)
-        server = {"statement_timeout": milliseconds, "idle_in_transaction_session_timeout": milliseconds}
-        return {"command_timeout": ANSWER_SECONDS, "server_settings": server}
+    def watch(self, engine: sa.Engine, *, bounded: bool = True) -> None:
+        """Look after what PostgreSQL needs to have looked after. Migrations take their time: they have no bounds."""
+        if self.connector:
+            connector = self.connector if bounded else type(self.connector)(self.target)
+            connector.watch(engine)

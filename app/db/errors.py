@@ -15,6 +15,8 @@ SQLITE_NOT_NOW = ("BUSY", "LOCKED", "READONLY", "FULL", "IOERR", "CANTOPEN", "NO
 # lock and idle time-outs, serialization failure and deadlock.
 POSTGRESQL_NOT_NOW = ("08", "28", "3D", "53", "57", "58", "25006", "55P03", "25P03", "25P04", "40001", "40P01")
 
+POOLER = "08P01"  # with this PgBouncer refuses whatever it refuses; which it was stands in its words alone
+
 
 class Unavailable(Exception):
     """The database cannot be asked right now: try later. `str()` tells the log why, never a statement or a value."""
@@ -30,7 +32,7 @@ def available() -> Iterator[None]:
     try:
         yield
     except (exc.TimeoutError, TimeoutError, OSError) as error:
-        raise Unavailable(type(error).__name__) from error
+        raise Unavailable(getattr(error, "verify_message", "") or type(error).__name__) from error
     except Exception as error:
         if reason := _not_now(error):
             raise Unavailable(reason) from error
@@ -47,4 +49,6 @@ def _not_now(error: Exception) -> str | None:
     else:
         name = getattr(origin, "sqlstate", None) or ""
         found = name.startswith(POSTGRESQL_NOT_NOW)
+        if name == POOLER and origin is error:
+            name += f" ({error})"  # while connecting: it names parameter, user or database
     return name or "connection lost" if found or lost else None

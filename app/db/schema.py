@@ -91,7 +91,7 @@ async def on_own_connection(work: Callable[[sa.Connection], Any]) -> Any:
     from app import db
 
     address = db.database.address
-    if address.get_backend_name() == "sqlite" and not address.query.get("uri"):
+    if address.get_backend_name() == "sqlite":
         Path(address.database or "").parent.mkdir(parents=True, exist_ok=True)
     engine = create_async_engine(
         address,
@@ -100,6 +100,7 @@ async def on_own_connection(work: Callable[[sa.Connection], Any]) -> Any:
         isolation_level="AUTOCOMMIT",
         hide_parameters=True,
     )
+    db.database.watch(engine.sync_engine, bounded=False)
     try:
         with db.available():
             async with engine.connect() as connection:

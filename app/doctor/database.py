@@ -9,17 +9,18 @@ import sqlalchemy as sa
 from app import db
 from app.auth import demo
 from app.auth.models import user_rows
+from app.db.database import STATEMENT_SECONDS
+from app.db.postgresql import BOUNDS
 from app.doctor import Finding
 from app.mfa import upkeep
-from app.settings import LOOPBACK, get_settings
+from app.settings import get_settings
 
 CLOCKS_APART = timedelta(seconds=5)
 SPARE = 5  # connections for the migration, a backup and whoever looks
 
 
 def examine(workers: int) -> Iterator[Finding]:
-    address = db.database.address
-    where = address.database if address.get_backend_name() == "sqlite" else f"{address.host}/{address.database}"
+    where = db.database.target
     try:
         pending = db.pending()
     except (db.Unavailable, OSError) as error:
@@ -58,7 +59,7 @@ async def _questions(workers: int) -> AsyncIterator[Finding]:
         says = f"administrators who sign in with a password alone: {alone}"
         fix = "turn on the second step at /account/second-factor, then APP_ADMINS_NEED_SECOND_FACTOR=true"
         yield Finding("admins", says, fix, note=True)
-    if db.database.address.get_backend_name() == "postgresql":
+    if db.database.target.kind == "postgresql":
         async for finding in _postgresql(workers):
             yield finding
 
@@ -72,13 +73,27 @@ async def _admins_with_a_password_alone() -> int:
 async def _postgresql(workers: int) -> AsyncIterator[Finding]:
     yield await _roles()
     yield await _pools(workers)
-    address = db.database.address
-    if address.host not in (*LOOPBACK, None) and db.database.connect_args.get("ssl") not in (
-        "verify-full",
-        "verify-ca",
-    ):
+    yield await _bounds()
+    if await db.fetch_value(sa.text("SELECT current_setting('transaction_read_only') = 'on'")):
+        fix = "DATABASE_URL must lead to the primary; of several hosts the one that takes writes is found by itself"
+        yield Finding("writing", f"{db.database.target} takes no writes: nobody can sign in or out", fix)
+    if not db.database.target.is_local and db.database.target.sslmode not in ("verify-full", "verify-ca"):
         says = "the connection to the database is not sure to be encrypted, nor who answers it (v5.0.0-12.3.2)"
         yield Finding("tls", says, "DATABASE_URL=...?sslmode=verify-full", note=get_settings().is_development)
+
+
+async def _bounds() -> Finding:
+    """What a pooler lets through of the bounds that every connection asks for."""
+    shown = {name: await db.fetch_value(sa.text(f"SHOW {name}")) for name in BOUNDS}
+    says = ", ".join(f"{name} is {value}" for name, value in shown.items())
+    if not db.database.connector.is_pooled:
+        return Finding("bounds", says)
+    says = f"a pooler, PgBouncer or its like, stands before the database; {says}"
+    if "0" not in shown.values():
+        return Finding("bounds", says)
+    role, seconds = db.database.target.user or "the role that serves", STATEMENT_SECONDS
+    fix = "; ".join(f"ALTER ROLE {role} SET {name} = '{seconds}s'" for name in BOUNDS)
+    return Finding("bounds", f"{says}: only transactions are bounded", f"{fix}; then let the pooler reconnect")
 
 
 async def _roles() -> Finding:

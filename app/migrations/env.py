@@ -1,7 +1,8 @@
 """How Alembic runs here: one transaction for all that is missing, and one process at a time.
 
-PostgreSQL: READ COMMITTED behind an advisory lock. SQLite: BEGIN IMMEDIATE with foreign keys off, because a table that
-is rebuilt is dropped, and the drop would delete its child rows; they are checked before the commit.
+PostgreSQL: READ COMMITTED behind an advisory lock that ends with the transaction, so that no pooler is in the way.
+SQLite: BEGIN IMMEDIATE with foreign keys off, because a table that is rebuilt is dropped, and the drop would delete its
+child rows; they are checked before the commit.
 """
 
 import asyncio
@@ -13,6 +14,7 @@ from sqlalchemy.engine import Connection
 from app.db import schema
 from app.db.columns import AwareUTC
 
+UNBOUNDED = ("statement_timeout", "idle_in_transaction_session_timeout")  # the role may have them (deploy/roles.sql)
 LOCK = 0x6C616E79617264  # any number, the same in every process
 
 
@@ -26,6 +28,8 @@ def run(connection: Connection) -> None:
 def on_postgresql(connection: Connection) -> None:
     connection.execution_options(isolation_level="READ COMMITTED")
     with connection.begin():
+        for name in UNBOUNDED:
+            connection.exec_driver_sql(f"SET LOCAL {name} = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
         migrate(connection)
 

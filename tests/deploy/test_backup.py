@@ -20,6 +20,7 @@ from tests.support import database as databases
 from tests.support import postgres
 from tests.support.environment import ROOT
 from tests.support.people import Person, make_user, start_session
+from tests.support.programs import pooling
 
 pytestmark = pytest.mark.anyio
 
@@ -115,6 +116,33 @@ def test_wrong_usage_explains_itself(arguments: list[str], url: str) -> None:
 
     assert done.returncode == 2
     assert "restore FILE" in done.stderr
+
+
+@pytest.mark.parametrize("work", ["save", "restore"])
+def test_address_that_cannot_be_meant_is_refused_in_one_line(work: str) -> None:
+    url = "postgres://ann:hunter2@db/lanyard?ssl=true"
+
+    done = subprocess.run(
+        [sys.executable, str(SCRIPT), work, "f"], env={"DATABASE_URL": url}, capture_output=True, text=True
+    )
+
+    assert done.returncode == 2
+    assert done.stderr.startswith("backup: DATABASE_URL has an option that means nothing here, ssl: write sslmode=")
+    assert (done.stderr.count("\n"), "hunter2" in done.stderr) == (1, False)
+
+
+@pytest.mark.ops
+@pytest.mark.parametrize("work", ["save", "restore"])
+@pytest.mark.parametrize("more", ["", "ignore_startup_parameters = options"])
+def test_pooler_is_no_way_for_a_backup(tmp_path: Path, work: str, more: str) -> None:
+    """A dump leaves an empty search path behind, on the connection that somebody else gets next."""
+    place = Place("postgresql", tmp_path)
+
+    with pooling(place.old if work == "save" else place.new, "transaction", more) as url:
+        done = place.run(work, url)
+
+    assert done.returncode == 1
+    assert done.stderr == "backup: a pooler stands before the database: give the address of the server itself\n"
 
 
 async def rows(table: Any, *where: Any) -> int:

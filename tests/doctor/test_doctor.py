@@ -16,11 +16,13 @@ import pytest
 
 from app import db
 from app.auth import demo
+from app.db.database import STATEMENT_SECONDS
 from tests.support import database as databases
 from tests.support import postgres
 from tests.support.environment import ROOT
 from tests.support.people import make_user
 from tests.support.phone import with_a_phone
+from tests.support.programs import pooling
 from tests.support.proxy import CADDYFILE, proxying
 from tests.support.server import Server, free_port, running
 
@@ -205,6 +207,35 @@ def test_role_that_serves_in_production_can_do_no_more_than_that(settings: dict[
 
     assert not {"role", "pool", "clock", "migrations", "database"} & set(report.wrong), report.text
     assert "lanyard_app can do what serving needs" in report.text
+
+
+def test_database_that_takes_no_writes_is_found(settings: dict[str, str]) -> None:
+    url = postgres.fresh()
+    name = url.rpartition("/")[2]
+    postgres.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+
+    report = examine(settings | {"DATABASE_URL": url})
+
+    assert report.wrong["writing"][0] == f"127.0.0.1/{name} takes no writes: nobody can sign in or out"
+
+
+@pytest.mark.ops
+def test_pooler_is_named_and_what_it_keeps_from_the_server_is_found(settings: dict[str, str]) -> None:
+    with pooling(postgres.fresh(), "transaction") as url:
+        report = examine(settings | {"DATABASE_URL": url})
+
+    says, fix = report.wrong["bounds"]
+    assert "a pooler, PgBouncer or its like, stands before the database; statement_timeout is 0" in says
+    assert "ALTER ROLE postgres SET statement_timeout = '9s'; ALTER ROLE postgres SET idle_in_transaction" in fix
+
+
+@pytest.mark.ops
+def test_bounds_of_the_role_that_serves_reach_the_server_through_a_pooler(settings: dict[str, str]) -> None:
+    with pooling(postgres.fresh_for_the_site(), "transaction") as url:
+        report = examine(settings | {"DATABASE_URL": url})
+
+    assert "bounds" not in report.wrong, report.text
+    assert f"statement_timeout is {STATEMENT_SECONDS}s, idle_in_transaction_session_timeout is 9s" in report.text
 
 
 def test_proxy_that_is_not_believed_is_found(settings: dict[str, str]) -> None:

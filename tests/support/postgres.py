@@ -84,10 +84,10 @@ def _url(name: str) -> str:
     return f"postgresql://postgres@127.0.0.1:{port()}/{name}"
 
 
-def execute(*statements: str) -> None:
-    """As the superuser of the server that the tests share."""
+def execute(*statements: str, url: str = "") -> None:
+    """As the superuser of the server that the tests share, in one of its databases."""
     for statement in statements:
-        _do(_execute(statement))
+        _do(_execute(statement, url.partition("?")[0]))
 
 
 async def _answers(url: str) -> None:
@@ -118,17 +118,22 @@ def port() -> int:
 class Postgres:
     """A server that can be stopped and started again. One of its own for a test that breaks it.
 
-    `of`: the server whose replica this one is. `files`: name in the data folder -> content. `settings`: as in
-    postgresql.conf.
+    `of`: the server whose replica this one is. `files`: name in the data folder -> content. `sockets`: the name of the
+    folder, in `folder`, of its Unix socket. `settings`: as in postgresql.conf.
     """
 
     def __init__(
-        self, *, of: "Postgres | None" = None, files: Mapping[str, bytes] | None = None, **settings: str
+        self,
+        *,
+        of: "Postgres | None" = None,
+        files: Mapping[str, bytes] | None = None,
+        sockets: str = "",
+        **settings: str,
     ) -> None:
-        self._folder = Path(tempfile.mkdtemp(prefix="lanyard-postgres-"))
-        guardian.remove(self._folder)
+        self.folder = Path(tempfile.mkdtemp(prefix="lanyard-postgres-"))
+        guardian.remove(self.folder)
         atexit.register(self._remove)
-        self._programs, self._account = _programs(self._folder)
+        self._programs, self._account = _programs(self.folder)
         self._process: subprocess.Popen[bytes] | None = None
         self._settings = settings
         self.port = free_port()
@@ -137,11 +142,15 @@ class Postgres:
             self._run("pg_basebackup", *where, "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
         else:
             self._run("initdb", "-A", "trust", "-U", "postgres", "-E", "UTF8", "--no-locale", "--no-sync")
+        if sockets:
+            (self.folder / sockets).mkdir()
+            self._give_away(self.folder / sockets)
+            self._settings["unix_socket_directories"] = str(self.folder / sockets)
         for name, content in (files or {}).items():
-            file = self._folder / "data" / name
+            file = self.folder / "data" / name
             file.write_bytes(content)
             file.chmod(0o600)
-            os.chown(file, self._account.get("user", -1), self._account.get("group", -1))
+            self._give_away(file)
 
     @property
     def url(self) -> str:
@@ -153,13 +162,13 @@ class Postgres:
         options = {"fsync": "off", "full_page_writes": "off", "max_connections": "200", "unix_socket_directories": ""}
         settings = [part for name, value in (options | self._settings).items() for part in ("-c", f"{name}={value}")]
         address = ["-h", "127.0.0.1", "-p", str(self.port)]
-        with (self._folder / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
-                [self._programs / "postgres", "-D", self._folder / "data", *address, *settings],
+                [self._programs / "postgres", "-D", self.folder / "data", *address, *settings],
                 stdout=log, stderr=subprocess.STDOUT, start_new_session=True, **self._account,
             )  # fmt: skip
         guardian.watch(self._process.pid, signal.SIGQUIT)
-        _wait_until_ready(self._process, self.url, self._folder / "log")
+        _wait_until_ready(self._process, self.url, self.folder / "log")
 
     def promote(self) -> None:
         """Make a replica the primary; returns when it takes writes."""
@@ -190,8 +199,11 @@ class Postgres:
         self._signal(signal.SIGCONT)
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self._programs / program), "-D", str(self._folder / "data"), *arguments]
+        command = [str(self._programs / program), "-D", str(self.folder / "data"), *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **self._account)
+
+    def _give_away(self, path: Path) -> None:
+        os.chown(path, self._account.get("user", -1), self._account.get("group", -1))
 
     def _signal(self, which: signal.Signals) -> None:
         if self._process is None:
@@ -203,7 +215,7 @@ class Postgres:
 
     def _remove(self) -> None:
         self.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def _programs(folder: Path) -> tuple[Path, dict[str, Any]]:

@@ -19,7 +19,7 @@ from tests.support.postgres import Postgres
 
 postgres = Postgres()
 postgres.start()
-print(postgres._process.pid, postgres._folder, flush=True)
+print(postgres._process.pid, postgres.folder, flush=True)
 input()
 """
 PATIENCE_SECONDS = 20
