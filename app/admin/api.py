@@ -9,7 +9,7 @@ from ravyn import Request, get, patch, post
 
 from app.admin import actions, audit, pages, users
 from app.admin.actions import checked, known_role
-from app.admin.asked import Model, People, Trail, read
+from app.admin.asked import People, Trail, understood
 from app.auth import administration, guards
 from app.auth.administration import Outcome
 from app.auth.errors import Forbidden
@@ -127,7 +127,7 @@ TRAIL_QUERY = _query(event=TEXT, person=TEXT, ip=TEXT, since=DAY, until=DAY, cur
 @get()
 async def index(request: Request) -> Any:
     """People. Query: q, role, status (active, deactivated), verified (yes, no), sort (newest, name, ...), cursor."""
-    page = await users.listing(_understood(request, People))
+    page = await users.listing(understood(request.query_params, People))
     return JSONResponse({"items": [_person(row) for row in page.items], "next_cursor": page.next_cursor})
 
 
@@ -180,17 +180,9 @@ async def end_session(request: Request, data: Nothing | None = None) -> Any:
 @get()
 async def trail(request: Request) -> Any:
     """The audit trail. Query: event, person (address or id), ip, since and until (days in UTC, included), cursor."""
-    page = await audit.listing(_understood(request, Trail))
+    page = await audit.listing(understood(request.query_params, Trail))
     items = [_fields(row, Event) for row in page.items]
     return JSONResponse({"items": items, "next_cursor": page.next_cursor})
-
-
-def _understood(request: Request, model: type[Model]) -> Model:
-    """The query. Raises Problem 422 where a page would leave out what it does not understand."""
-    asked = read(request.query_params, model)
-    if asked.errors:
-        raise Problem(422, errors=[{"field": field, "message": text} for field, text in asked.errors.items()])
-    return asked.data
 
 
 def _person(row: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from ravyn import Request, get, post
 
 from app.admin import export
-from app.admin.asked import People, Trail, read
+from app.admin.asked import People, Trail, understood
 from app.admin.pages import kept
 from app.audit import events
 from app.auth import guards
@@ -18,26 +18,26 @@ from app.web import forms, render
 
 @get()
 async def confirm_users_export(request: Request) -> Any:
-    return _export_page(request, "users", read(request.query_params, People).data)
+    return _export_page(request, "users", understood(request.query_params, People))
 
 
 @post(status_code=200)
 async def export_users(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
-    asked = read(request.query_params, People).data
+    asked = understood(request.query_params, People)
     await _record(request, events.USERS_EXPORTED, asked)
     return export.people(asked)
 
 
 @get()
 async def confirm_audit_export(request: Request) -> Any:
-    return _export_page(request, "audit", read(request.query_params, Trail).data)
+    return _export_page(request, "audit", understood(request.query_params, Trail))
 
 
 @post(status_code=200)
 async def export_audit(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
-    asked = read(request.query_params, Trail).data
+    asked = understood(request.query_params, Trail)
     await _record(request, events.AUDIT_EXPORTED, asked)
     return export.trail(asked)
 

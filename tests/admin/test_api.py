@@ -223,6 +223,8 @@ async def test_trail_is_filtered_and_goes_on_to_its_end(program: Program, admin:
     refused = await program.get("/api/admin/audit?event=nonsense&since=x")
     assert refused.status_code == 422
     assert {fault["field"] for fault in refused.json()["errors"]} == {"event", "since"}
+    for far in ("since=0001-01-01", "until=9999-12-31"):
+        assert (await program.get(f"/api/admin/audit?{far}")).status_code == 422
 
 
 # v5.0.0-7.5.3
