@@ -75,8 +75,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_timer()
         super().on_headers_complete()
 
+    def handle_websocket_upgrade(self) -> None:
+        """Stock: of a handshake that the library cannot read nobody hears, and the connection stays open for ever."""
+        super().handle_websocket_upgrade()
+        if not self.transport.get_protocol().handshake_initiated:  # type: ignore[attr-defined]
+            self._refuse(HTTPStatus.BAD_REQUEST)
+
     def on_message_complete(self) -> None:
-        self._drained = self.cycle.response_complete
+        self._drained = self.cycle is not None and self.cycle.response_complete  # none yet: a WebSocket's handshake
         super().on_message_complete()
 
     def on_response_complete(self) -> None:

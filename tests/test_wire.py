@@ -87,6 +87,12 @@ def test_second_request_on_a_connection_is_counted_on_its_own(server: Server) ->
     assert (status, answer.split()[1]) == (b"200", b"200")
 
 
+UPGRADE = (
+    b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+)
+
+
 class Loop:
     """A clock that rings when told."""
 
@@ -138,6 +144,35 @@ def test_head_that_does_not_end_in_time_is_408(connected: tuple[BoundedProtocol,
 
     assert transport.written.startswith(b"HTTP/1.1 408 ")
     assert transport.closed
+
+
+@pytest.mark.parametrize(
+    "line",
+    [b"Content-Length: 5", b"Cookie: a=" + b"x" * 9000, b"\r\n".join([b"X: y"] * 200)],
+    ids=["a body", "a long line", "many lines"],
+)
+def test_handshake_that_the_library_cannot_read_is_400(server: Server, line: bytes) -> None:
+    """It would never be answered, and its connection never closed."""
+    head = b"GET /login HTTP/1.1\r\nHost: localhost\r\n" + line + b"\r\n" + UPGRADE + b"\r\n"
+
+    status, names = exchange(server, head)
+
+    assert status == 400
+    assert set(names) >= EVERY_HEADER
+
+
+# v5.0.0-16.5.1
+@pytest.mark.parametrize(
+    "path", [b"/nowhere", b"/", b"/login", b"/dashboard", b"/admin", b"/api/auth/me", b"/static/app.css"]
+)
+def test_handshake_where_there_is_no_websocket_is_no_error(server: Server, path: bytes) -> None:
+    origin = f"Origin: {server.url}\r\n".encode()
+
+    status, _ = exchange(server, b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n" + origin + UPGRADE + b"\r\n")
+
+    assert status == 403
+    assert "Traceback" not in server.log()
+    assert "[error]" not in server.log()
 
 
 def test_clock_stops_when_the_head_is_complete(connected: tuple[BoundedProtocol, Transport, Loop]) -> None:

@@ -128,8 +128,7 @@ class ErrorBoundary:
                 log.exception("failed_while_answering")
                 raise
             if scope["type"] == "websocket":  # the framework would send `repr(exc)` as the reason
-                log.exception("failed")
-                await send({"type": "websocket.close", "code": 1011})
+                await send({"type": "websocket.close", "code": self._code(exc)})
                 return
             response = await self._answer(Request(scope, receive, send), exc)
             await response(scope, receive, send)
@@ -143,6 +142,14 @@ class ErrorBoundary:
                 exc = failure
         log.error("not_answered", exc_info=exc)
         return _last_resort(500)
+
+    def _code(self, exc: Exception) -> int:
+        """What a WebSocket is closed with: 1008 for a refusal, 1011 for a failure (RFC 6455 section 7.4.1)."""
+        if self._handler(exc) is _unexpected or getattr(exc, "status_code", 0) >= 500:
+            log.error("failed", exc_info=exc)
+            return 1011
+        log.info("socket_refused", reason=type(exc).__name__)
+        return 1008
 
     def _handler(self, exc: Exception) -> Handler:
         return next(self.handlers[kind] for kind in type(exc).__mro__ if kind in self.handlers)

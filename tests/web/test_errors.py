@@ -151,7 +151,17 @@ async def test_an_answer_that_has_begun_is_not_answered_again() -> None:
         await answer_of(ErrorBoundary(fails_late))
 
 
-async def test_a_socket_that_fails_is_closed_without_a_reason(web_app: Any, logged: list[Any]) -> None:
+@pytest.mark.parametrize(
+    ("path", "code", "told"),
+    [
+        ("/socket", 1011, ("error", "failed")),
+        ("/nowhere", 1008, ("info", "socket_refused")),
+        ("/page", 1008, ("info", "socket_refused")),
+    ],
+)
+async def test_a_socket_that_fails_is_closed_without_a_reason(
+    web_app: Any, logged: list[Any], path: str, code: int, told: tuple[str, str]
+) -> None:
     sent: list[Any] = []
 
     async def receive() -> Any:
@@ -161,13 +171,13 @@ async def test_a_socket_that_fails_is_closed_without_a_reason(web_app: Any, logg
         sent.append(message)
 
     scope = {
-        "type": "websocket", "scheme": "wss", "path": "/socket", "raw_path": b"/socket", "query_string": b"bug=1",
+        "type": "websocket", "scheme": "wss", "path": path, "raw_path": path.encode(), "query_string": b"bug=1",
         "root_path": "", "headers": [(b"host", b"testserver")], "client": ("127.0.0.1", 1),
     }  # fmt: skip
     await web_app(scope, receive, send)
 
-    assert sent[-1] == {"type": "websocket.close", "code": 1011}
-    assert [line["event"] for line in logged if line["log_level"] == "error"] == ["failed"]
+    assert sent[-1] == {"type": "websocket.close", "code": code}
+    assert [(line["log_level"], line["event"]) for line in logged] == [told]
 
 
 async def test_a_client_that_goes_away_while_it_sends_is_no_bug(web_app: Any, logged: list[Any]) -> None:
