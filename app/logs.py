@@ -11,6 +11,7 @@ import json
 import logging
 import re
 import sys
+import traceback
 from contextvars import ContextVar
 from functools import cache, lru_cache
 from typing import Any
@@ -31,6 +32,8 @@ SECRETS = re.compile(
 )
 MARKS = re.compile(r"[@$]|eyJ|DETAIL|input_value")  # without one of these there is none of those; ten times as fast
 HIDDEN = "[hidden]"
+NO_VALUES = ("sqlstate", "table_name", "column_name", "constraint_name", "statement")  # what may be told of an error
+DRIVERS = ("asyncpg.", "sqlalchemy.dialects.postgresql.asyncpg")  # SQLite's repeats no value
 request: ContextVar[str] = ContextVar("request", default="")  # the id of the one being answered
 
 
@@ -124,12 +127,37 @@ def _ascii_json(event: Any, **_: Any) -> str:
     return line if line.isascii() else json.dumps(event, default=str)
 
 
+def _traceback(exc_info: Any) -> str:
+    """As Python writes it, without what the database's driver says: its sentences repeat the values of a statement."""
+    told = traceback.TracebackException(*exc_info)
+    _hide(told, exc_info[1], False)
+    return "".join(told.format()).rstrip("\n")
+
+
+def _hide(told: traceback.TracebackException, error: BaseException, below: bool) -> None:
+    """Of this error and of those behind it. `below`: it is behind one of the driver's, and may hold the same values."""
+    below = below or _of_the_driver(error) or _of_the_driver(getattr(error, "orig", None))
+    if below:
+        rest = [str(getattr(error, name)) for name in NO_VALUES if getattr(error, name, None)]
+        told._str = " ".join([HIDDEN, *rest])  # type: ignore[attr-defined]
+    behind = [(told.__cause__, error.__cause__), (told.__context__, error.__context__)]
+    if isinstance(error, BaseExceptionGroup):
+        behind += zip(told.exceptions or (), error.exceptions, strict=False)
+    for inner, its_error in behind:
+        if inner and its_error:
+            _hide(inner, its_error, below)
+
+
+def _of_the_driver(error: object) -> bool:
+    return type(error).__module__.startswith(DRIVERS)
+
+
 def _first() -> list[Any]:
     pretty = get_settings().is_development
     return [
         of_request,
         structlog.processors.TimeStamper(fmt="%H:%M:%S" if pretty else "iso", utc=not pretty, key="timestamp"),
-        structlog.processors.format_exc_info,
+        structlog.processors.ExceptionRenderer(_traceback),
         without_secrets,
     ]
 

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,12 @@ from uuid import UUID
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
-from app import logs
+from app import db, logs
 from app.auth import tokens
 from app.main import FEATURES, route_table
-from tests.support import forge, secrets
+from tests.support import forge, postgres, secrets
 from tests.support.environment import ROOT
 from tests.support.faults import command
 from tests.support.people import PASSWORD, Person, make_user, start_session
@@ -61,6 +62,58 @@ accounts.login = login
 )
 def test_secrets_that_somebody_quotes_are_hidden(text: str, shown: str) -> None:
     assert logs.without_secrets(None, "info", {"event": text})["event"] == shown
+
+
+INTEGER, DAY = sa.bindparam("x", type_=sa.Integer()), sa.bindparam("x", type_=sa.Date())
+WORDS = sa.bindparam("x", type_=sa.String())
+
+
+# v5.0.0-16.2.5
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("statement", "value", "name"),
+    [
+        (sa.select(INTEGER), "hunter2", "DataError"),
+        (sa.select(DAY), "hunter2", "DataError"),
+        (sa.select(sa.cast(WORDS, sa.Integer())), "hunter2", "InvalidTextRepresentationError"),
+        (sa.select(sa.cast(WORDS, sa.Date())), "hunter2", "InvalidDatetimeFormatError"),
+        (sa.select(sa.cast(WORDS, sa.Uuid())), "hunter2", "InvalidTextRepresentationError"),
+        (sa.select(WORDS), "hunter2\0", "CharacterNotInRepertoireError"),
+        (sa.text("INSERT INTO once VALUES (:x)"), "hunter2", "UniqueViolationError"),
+        (sa.text("INSERT INTO short VALUES (:x)"), "hunter2 and more", "StringDataRightTruncationError"),
+        (sa.text("SELECT complain(:x)"), "hunter2", "RaiseError"),
+    ],
+)
+async def test_values_of_a_statement_stay_out_of_the_log(
+    of_postgresql: None, capsys: pytest.CaptureFixture[str], statement: Any, value: str, name: str
+) -> None:
+    """The driver and the server quote what they were given, each in its own words and language."""
+    try:
+        await db.fetch_all(statement, {"x": value})
+    except Exception as error:
+        logs.get("web").error("failed", exc_info=error)
+        logs.get("web").error("failed", exc_info=ExceptionGroup("several", [error]))
+
+    told = capsys.readouterr().err
+    assert "hunter2" not in told
+    assert told.count(f"asyncpg.exceptions.{name}: {logs.HIDDEN}") >= 2
+    assert "test_logs.py" in told
+
+
+@pytest.fixture
+async def of_postgresql(anyio_backend: str) -> AsyncIterator[None]:
+    """`app.db` on a PostgreSQL, with two tables and a function of its own."""
+    db.point_at(postgres.empty())
+    await db.connect()
+    await db.execute(sa.text("CREATE TABLE once (x text PRIMARY KEY)"))
+    await db.execute(sa.text("INSERT INTO once VALUES ('hunter2')"))
+    await db.execute(sa.text("CREATE TABLE short (x varchar(3))"))
+    says = "BEGIN RAISE EXCEPTION '% is bad', x USING HINT = x, DETAIL = x; END"
+    await db.execute(
+        sa.text(f"CREATE FUNCTION complain(x text) RETURNS text LANGUAGE plpgsql AS $$BEGIN {says}; END$$")
+    )
+    yield
+    await db.disconnect()
 
 
 # v5.0.0-16.4.1
