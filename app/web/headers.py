@@ -59,6 +59,11 @@ PLAIN = re.compile(r"[\w/.-]*", re.ASCII)
 LINE_END = re.compile(rb"[\r\n\0]")
 # In cookies other bytes become "?", which no cookie's name holds; dropping them would make a planted name a good one.
 ASCII = bytes(range(0x80)) + b"?" * 0x80
+# What an answer depends on. In any other header bytes that are no text become U+FFFD (RFC 9110 section 5.5): programs
+# and proxies put what they like into User-Agent, Referer, and headers of their own.
+DECIDING = frozenset(
+    {b"host", b"origin", b"authorization", b"accept", b"content-type", b"content-length", b"content-encoding"}
+)
 
 
 class SecurityHeaders:
@@ -123,7 +128,7 @@ class SecurityHeaders:
 
 
 class WellFormed:
-    """Refuses what is no text: 400 for bytes that are not UTF-8 or a query with NUL, 431 for headers without end.
+    """Refuses what is no text where it matters: 400 for bytes that are not UTF-8 or a query with NUL, 431 for too much.
 
     The framework fails (500) on such headers, and PostgreSQL on NUL. Stands before everything that looks at a header.
     """
@@ -133,16 +138,13 @@ class WellFormed:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] in ("http", "websocket"):
+            scope["headers"] = [(name.lower(), _readable(name.lower(), value)) for name, value in scope["headers"]]
             fault = _fault(scope)
             if fault and scope["type"] == "http":
                 raise fault
             if fault:
                 await send({"type": "websocket.close", "code": 1007})
                 return
-            headers = [(name.lower(), value) for name, value in scope["headers"]]
-            scope["headers"] = [
-                (name, value.translate(ASCII) if name == b"cookie" else value) for name, value in headers
-            ]
         await self.app(scope, receive, send)
 
 
@@ -220,8 +222,14 @@ def _merged(theirs: Iterable[tuple[bytes, bytes]], ours: Headers) -> Headers:
     return kept + ours
 
 
+def _readable(name: bytes, value: bytes) -> bytes:
+    if value.isascii() or name in DECIDING:
+        return value
+    return value.translate(ASCII) if name == b"cookie" else value.decode("utf-8", "replace").encode()
+
+
 def _fault(scope: Any) -> Problem | None:
-    others = [(name, value) for name, value in scope["headers"] if name.lower() != b"cookie"]
+    others = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
     if sum(len(name) + len(value) for name, value in others) > HEADERS_LIMIT:
         return Problem(431)
     query = unquote_to_bytes(scope["query_string"].replace(b"+", b" "))

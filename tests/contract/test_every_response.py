@@ -81,7 +81,7 @@ EVERYTHING: list[tuple[str, str, dict[str, Any], int]] = [
     ("GET", "/", {"headers": {"Host": "evil.example"}}, 400),
     ("GET", "/?q=%ff", {}, 400),
     ("GET", "/%ff", {}, 400),
-    ("GET", "/", {"headers": [(b"x-odd", b"\xff\xfe")]}, 400),
+    ("GET", "/", {"headers": [(b"accept", b"\xff\xfe")]}, 400),
     ("GET", "/login", {"headers": [(b"cookie", b"\xff=\xfe; __Host-access=x")]}, 200),
     ("GET", "/", {"headers": {"X-Big": "x" * 40_000}}, 431),
 ]
