@@ -47,8 +47,10 @@ async def follow() -> None:
 async def run() -> dict[str, int]:
     """Delete what is over, by the database's clock; how many of each. Errors: db.Unavailable.
 
-    And encrypt anew what an older secret did, so that the last step of `rotate-keys` leaves nothing unreadable.
+    And encrypt anew what an older secret did, so that the last step of `rotate-keys` leaves nothing unreadable; what a
+    mailed link made void is not worth it.
     """
+    await upkeep.clear()
     await upkeep.encrypt_anew()
     now = await db.fetch_value(sa.select(db.now()))
     return {name: await task(now) for name, task in TASKS.items()}

@@ -91,9 +91,11 @@ def confirmation(*passwords: str) -> Callable[[Scene], None]:
     return lambda at: at.go(f"/verify-email?token={at.server.run(registered)}")
 
 
-def reset(at: Scene) -> None:
+def reset(at: Scene, with_second_step: bool = False) -> None:
     async def forgotten() -> str:
         person = await make_user()
+        if with_second_step:
+            await with_a_phone(person)
         made = await recovery.make_link(person.email, db.uuid7(), client.Client())
         assert made
         return links.token(made[1])
@@ -411,6 +413,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "forgot, refused": ("", "Forgot your password?", refused("/forgot-password", "Send the link")),
     "forgot, sent": ("", "Look into your mailbox", lambda at: at.go("/forgot-password/sent")),
     "reset": ("", "Choose a new password", reset),
+    "reset, which undoes a second step": ("", "Choose a new password", lambda at: reset(at, with_second_step=True)),
     "reset, refused": ("", "Choose a new password", reset_refused),
     "link, gone": ("", "This link is not good", lambda at: at.go("/reset-password?token=x")),
     "dashboard": ("user", "Hello, Robin Example", dashboard_with_an_alarm),

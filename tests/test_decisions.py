@@ -12,7 +12,7 @@ from app import serve, wire
 from app.admin import paging
 from app.admin.api import UserPatch
 from app.audit import events
-from app.auth import joining_pages, pages, passwords, throttle, tokens
+from app.auth import accounts, joining_pages, links, pages, passwords, throttle, tokens
 from app.db import sqlite
 from app.db.database import ANSWER_SECONDS, POOL_SECONDS, TRANSACTION_SECONDS
 from app.mail import sender, transport
@@ -62,6 +62,13 @@ def test_lifetimes_are_the_settings() -> None:
     ours = [default(f"{name}_seconds") for name in ("access_token", "refresh_token", "session", "step_up")]
     assert lifetimes == [*ours, tokens.EARLY.total_seconds()]
     assert all(why for _, why in table("How long a session lives").values())
+
+
+# v5.0.0-6.4.3, v5.0.0-6.4.4
+def test_week_in_which_a_mailed_link_undoes_a_second_factor_is_that_of_the_code() -> None:
+    named = {int(days) for row in table("What a mailed link may undo") for days in re.findall(r"(\d+) days", row)}
+
+    assert [timedelta(days=days) for days in named] == [accounts.SETTLES] == [links.LASTS[links.UNDO_EMAIL]]
 
 
 # v5.0.0-6.1.2

@@ -8,12 +8,15 @@ import pytest
 import sqlalchemy as sa
 
 from app import db, housekeeping
-from app.auth import badges, closing, counters, links, sessions
+from app.auth import accounts, badges, closing, counters, links, sessions
 from app.auth.models import change_rows, link_rows, session_rows, throttle_rows, user_rows
 from app.mail import outbox
 from app.mail.models import letter_rows
+from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
 from tests.support.clock import Clock
+from tests.support.device import with_a_device
 from tests.support.people import make_user, start_session
+from tests.support.phone import with_a_phone
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
@@ -114,3 +117,18 @@ async def test_database_that_is_away_does_not_end_the_task(monkeypatch: pytest.M
             await done.wait()
     finally:
         task.cancel()
+
+
+async def test_what_a_mailed_link_made_void_goes_and_the_rest_stays(clock: Clock) -> None:
+    person, other = await make_user(), await make_user()
+    for each in (person, other):
+        await with_a_device(each)
+        await with_a_phone(each)
+    async with db.transaction() as tx:
+        await accounts.undo_second_factor(tx, person.id)
+        await tx.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(passkeys_since=db.now()))
+
+    await housekeeping.run()
+
+    for table, left in ((authenticator_rows, 1), (recovery_rows, 10), (passkey_rows, 1)):
+        assert [row.user_id for row in await db.fetch_all(sa.select(table))] == [other.id] * left

@@ -50,20 +50,29 @@ async def ask_for_email(request: Request) -> Any:
 @get()
 async def undo_page(request: Request) -> Any:
     """Only a button: mail scanners follow links, and must not undo anything."""
-    token = request.query_params.get("token", "")
-    link = await links.find(token, links.UNDO_EMAIL, db.utcnow())
-    if link is None:
-        return link_gone(request, "undo")
-    return render.page(request, "account/undo_email.html", 200, OPENED_BY_LINK, token=token, email=link.email)
+    return await _undo_page(request, request.query_params.get("token", ""))
 
 
 @post(status_code=200)
 async def undo(request: Request) -> Any:
     form = await forms.parse(request, UndoForm, bound=False)
-    email = form.data and await credentials.undo_email(form.data.token, db.utcnow())
+    token = form.values["token"]
+    try:
+        email = await credentials.undo_email(token, db.utcnow())
+    except ComeBack as error:
+        return await _undo_page(request, token, **challenges.later(request, error))
     if not email:
         return link_gone(request, "undo")
     return render.page(request, "account/email_undone.html", email=email)
+
+
+async def _undo_page(request: Request, token: str, status: int = 200, **context: Any) -> Any:
+    link = await links.find(token, links.UNDO_EMAIL, db.utcnow())
+    if link is None:
+        return link_gone(request, "undo")
+    headers = OPENED_BY_LINK | context.pop("headers", {})
+    context = {"error": "", "token": token, "email": link.email, **context}
+    return render.page(request, "account/undo_email.html", status, headers, **context)
 
 
 async def _email_page(request: Request, typed: str, status: int = 200, **context: Any) -> Any:

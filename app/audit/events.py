@@ -50,6 +50,7 @@ SECOND_FACTOR_ON = "second_factor_on"
 SECOND_FACTOR_OFF = "second_factor_off"
 SECOND_FACTOR_FAILED = "second_factor_failed"
 SECOND_FACTOR_REMOVED = "second_factor_removed"
+SECOND_FACTOR_UNDONE = "second_factor_undone"
 RECOVERY_CODE_USED = "recovery_code_used"
 RECOVERY_CODES_MADE = "recovery_codes_made"
 PASSKEY_ADDED = "passkey_added"
@@ -100,6 +101,7 @@ WORDS = {
     SECOND_FACTOR_OFF: "Second step of signing in turned off",
     SECOND_FACTOR_FAILED: "A wrong code was given for the second step",
     SECOND_FACTOR_REMOVED: "An administrator turned the second step of signing in off",
+    SECOND_FACTOR_UNDONE: "Second step of signing in turned off: it was young when a mailed link got the account back",
     RECOVERY_CODE_USED: "A recovery code was used",
     RECOVERY_CODES_MADE: "New recovery codes were made",
     PASSKEY_ADDED: "A passkey was added",

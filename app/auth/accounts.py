@@ -6,6 +6,7 @@ Chapter: "The first check at the desk". Patterns: login-endpoint, login-errors.
 """
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -37,6 +38,8 @@ class Pending(NamedTuple):
 
 
 log = logs.get("auth")
+
+SETTLES = timedelta(days=7)  # a second factor: as long as the way back to an old address is good
 
 _BY_KEY = sa.select(user_rows).where(user_rows.c.email_key == sa.bindparam("key"))
 _NOW = sa.select(db.now())
@@ -202,6 +205,21 @@ async def claim(tx: Any, user: Any, values: dict[str, Any]) -> bool:
     seen = {"of": user.id, "password_seen": user.password, "delete_after_seen": user.delete_after}
     seen["second_factor_seen"] = user.second_factor_at
     return bool(await tx.execute(_CLAIMED, values | seen))
+
+
+def factor_is_young(user: Any, at: datetime) -> bool:
+    """Was the second factor turned on less than a week before then, or later? Until then a mailed link undoes it."""
+    return user.second_factor_at is not None and user.second_factor_at > at - SETTLES
+
+
+async def undo_second_factor(tx: Any, user_id: UUID) -> None:
+    """In the transaction of a mailed link, which also ends the sessions and tells the workers.
+
+    What an authenticator and we had in common is good for nothing from then on, and deleted by the housekeeping.
+    """
+    await tx.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(second_factor_at=None))
+    await events.record(events.SECOND_FACTOR_UNDONE, tx=tx, user_id=user_id)
+    await outbox.put(tx, "second_factor_undone", user_id=user_id, **client.current().words())
 
 
 async def replace_session(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair | None:

@@ -6,7 +6,6 @@ once one stays. No function takes a password: an admin can have a link sent, not
 Chapter: "The desk". Source: v5.0.0-2.3.5, v5.0.0-7.4.2, v5.0.0-7.4.5, v5.0.0-8.3.2.
 """
 
-import secrets
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -133,7 +132,7 @@ async def invite(email: str, name: str, role: str, actor_id: UUID) -> UUID | Out
     NOTHING when the address is taken. A hash of what nobody knows, rather than none: an address that was invited must
     answer a guess in the same time as any other (v5.0.0-6.3.8).
     """
-    encoded = await passwords.hash(secrets.token_urlsafe(32))
+    encoded = await passwords.of_nobody()
     try:
         async with db.transaction() as tx:
             if actor_id not in await _admins(tx):

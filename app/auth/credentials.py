@@ -141,12 +141,15 @@ async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None) ->
 async def undo_email(raw: str, now: datetime) -> str | None:
     """The click in the old mailbox: call off the change that waits, or put the old address back.
 
-    All sessions end, and every link and passkey is void that whoever asked for the change may have got hold of. Returns
-    the address that the account has now; None for a link that is no good.
+    All sessions end, and every link, passkey and young second factor is void that whoever asked for the change may have
+    got hold of. So is the password, which they know, or have chosen by a mailed link meanwhile: only a mailed link
+    chooses the next one. Returns the address that the account has now; None for a link that is no good.
+    Raises Overloaded.
     """
     link = await links.find(raw, links.UNDO_EMAIL, now)
     if link is None:
         return None
+    unknown = await passwords.of_nobody()
     table = user_rows
     async with db.transaction() as tx:
         user = await tx.fetch_one(sa.select(table).where(table.c.id == link.user_id).with_for_update())
@@ -158,7 +161,10 @@ async def undo_email(raw: str, now: datetime) -> str | None:
         # Of a chain of changes the first mailbox wins: the links of the later ones went to whoever made them.
         later = sa.or_(link_rows.c.created_at >= link.created_at, link_rows.c.email_key == link.email_key)
         await links.void(tx, now, link_rows.c.user_id == user.id, link_rows.c.purpose == links.UNDO_EMAIL, later)
-        await tx.execute(sa.update(table).where(table.c.id == user.id).values(passkeys_since=db.now()))
+        values = {"password": unknown, "passkeys_since": now, "mailbox_proved_at": now}
+        await tx.execute(sa.update(table).where(table.c.id == user.id).values(values))
+        if accounts.factor_is_young(user, link.created_at):
+            await accounts.undo_second_factor(tx, user.id)
         await sessions.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now)
         await badges.announce(tx, user_id=user.id)
         await events.record(events.EMAIL_CHANGE_UNDONE, tx=tx, user_id=user.id)
@@ -206,7 +212,7 @@ def _state(user: Any) -> str:
 
 
 async def _set_email(tx: Any, user: Any, link: Any) -> bool:
-    values = {"email": link.email, "email_key": link.email_key}
+    values = {"email": link.email, "email_key": link.email_key, "mailbox_proved_at": db.now()}
     values["search_text"] = directory.search_text(user.name, link.email_key)
     try:
         async with tx.savepoint():

@@ -162,9 +162,9 @@ async def _confirm_page(request: Request, token: str, status: int = 200, **conte
 
 
 def _reset_page(request: Request, token: str, user: Any, link: Any, status: int = 200, **context: Any) -> Any:
-    shown = {"token": token, "email": user.email}
-    first = link.purpose == links.INVITE
-    return _opened(request, "reset_password", status, form=shown, first=first, shortest=_shortest(), **context)
+    context |= {"form": {"token": token, "email": user.email}, "first": link.purpose == links.INVITE}
+    context |= {"undoes": recovery.undoes_second_factor(user, db.utcnow()), "shortest": _shortest()}
+    return _opened(request, "reset_password", status, **context)
 
 
 def _opened(request: Request, name: str, status: int, **context: Any) -> Any:

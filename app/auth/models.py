@@ -29,7 +29,8 @@ class User(edgy.StrictModel):
     up can still be kept. Whoever has a row here has confirmed the address: see `MailLink` for the others; who was
     invited confirms it by choosing the first password. `second_factor_at`: since when a password alone signs nobody in;
     what is asked for beside it is the business of `app.mfa`, and so are passkeys: those from before `passkeys_since`
-    are void, for that is when the owner got the account back by a mailed link. The indexes begin with the two columns
+    are void, for that is when the owner got the account back by a mailed link. `mailbox_proved_at`: when somebody used
+    a link mailed to the address that the account has, the registration's apart. The indexes begin with the two columns
     that every list of people chooses by, and then have what it is sorted by: see `admin.users`. The last one finds who
     was invited and did not come in yet.
     """
@@ -48,6 +49,7 @@ class User(edgy.StrictModel):
     must_change_password = f.BooleanField(default=False)
     second_factor_at = moment(null=True)
     passkeys_since = moment(null=True)
+    mailbox_proved_at = moment(null=True)
     invited_at = moment(null=True)
 
     class Meta:

@@ -54,6 +54,11 @@ async def hash(password: str) -> str:
     return await _off_the_loop(_hash, normal)
 
 
+async def of_nobody() -> str:
+    """The hash of a password that nobody knows, for an account whose owner is to choose one by mail."""
+    return await hash(secrets.token_urlsafe(32))
+
+
 async def verify(password: str, encoded: str | None) -> Verified:
     """Does the password fit the stored hash? None as the hash costs the same time and is never right.
 

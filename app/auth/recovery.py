@@ -2,7 +2,8 @@
 
 The request only owes a letter; whether there is anybody to write to is seen when it is written, so known and unknown
 addresses take the same time (v5.0.0-6.3.8). The link is bound to the password it replaces, logs nobody in, and what it
-does ends every session (v5.0.0-7.4.3): whoever had the old password is out.
+does ends every session (v5.0.0-7.4.3): whoever had the old password is out. A second factor stands, unless it is young
+enough to be a thief's.
 Chapter: "Letters". Source: OWASP Forgot Password; v5.0.0-6.4.1, v5.0.0-6.4.3.
 """
 
@@ -14,7 +15,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import badges, links, passwords, sessions, throttle
+from app.auth import accounts, badges, links, passwords, sessions, throttle
 from app.auth.models import user_rows
 from app.mail import outbox
 from app.web import client
@@ -72,6 +73,16 @@ async def find(raw: str, now: datetime) -> tuple[Any, Any] | None:
     return user, row
 
 
+def undoes_second_factor(user: Any, now: datetime) -> bool:
+    """Does a mailed reset turn the second factor off?
+
+    One that a thief turned on would lock the owner out for good; one of long standing must not fall with a mailbox. So:
+    where it is young, and nobody has proved since that this mailbox is the owner's.
+    """
+    proved = user.mailbox_proved_at
+    return accounts.factor_is_young(user, now) and (proved is None or proved < user.second_factor_at)
+
+
 async def reset(raw: str, password: str) -> bool:
     """Replace the password and end every session; False when the link is not good (any more).
 
@@ -98,13 +109,17 @@ async def _replace(tx: Any, raw: str, user: Any, purpose: str, encoded: str) -> 
     table = user_rows
     # The user's row first, as everywhere; of two links used at once the second finds another password.
     unchanged = (table.c.id == user.id, table.c.is_active.is_(True), table.c.password == user.password)
-    # Passkeys of before are void: a thief may have added one.
-    values = {"password": encoded, "must_change_password": False, "passkeys_since": db.now()}
-    if await tx.execute(sa.update(table).where(*unchanged).values(values)) != 1:
+    user = await tx.fetch_one(sa.select(table).where(*unchanged).with_for_update())
+    if user is None:
         raise _Gone
     now = await tx.fetch_value(sa.select(db.now()))
     if await links.use(tx, raw, purpose, now) is None:
         raise _Gone
+    # Passkeys of before are void: a thief may have added one.
+    values = {"password": encoded, "must_change_password": False, "passkeys_since": now, "mailbox_proved_at": now}
+    await tx.execute(sa.update(table).where(table.c.id == user.id).values(values))
+    if undoes_second_factor(user, now):
+        await accounts.undo_second_factor(tx, user.id)
     await links.void_of(tx, now, user.id)
     await sessions.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now, actor_id=user.id)
     await badges.announce(tx, user_id=user.id)

@@ -9,7 +9,7 @@ from app.auth.letters import to_the_owner
 from app.mail.message import Composer
 
 KINDS = (
-    "second_factor_on", "second_factor_off", "second_factor_failed", "recovery_code_used", "recovery_codes_made",
-    "passkey_added", "passkey_removed",
+    "second_factor_on", "second_factor_off", "second_factor_undone", "second_factor_failed", "recovery_code_used",
+    "recovery_codes_made", "passkey_added", "passkey_removed",
 )  # fmt: skip
 COMPOSERS: dict[str, Composer] = {kind: partial(to_the_owner, kind) for kind in KINDS}

@@ -30,7 +30,7 @@ log = logs.get("auth")
 T = TypeVar("T")
 
 # Of a passkey beside its account's row: not from before the owner got the account back by a mailed link.
-_GOOD = sa.or_(user_rows.c.passkeys_since.is_(None), passkey_rows.c.created_at > user_rows.c.passkeys_since)
+GOOD = sa.or_(user_rows.c.passkeys_since.is_(None), passkey_rows.c.created_at > user_rows.c.passkeys_since)
 
 
 class Made(NamedTuple):
@@ -48,7 +48,7 @@ def bound_to(user_id: UUID, credential: str) -> str:
 async def of_user(user_id: UUID) -> list[Any]:
     """The passkeys of the account that are good, the oldest first."""
     table = passkey_rows
-    mine = sa.select(table).join(user_rows, user_rows.c.id == table.c.user_id).where(table.c.user_id == user_id, _GOOD)
+    mine = sa.select(table).join(user_rows, user_rows.c.id == table.c.user_id).where(table.c.user_id == user_id, GOOD)
     return await db.fetch_all(mine.order_by(table.c.id))
 
 
@@ -175,7 +175,7 @@ async def _first_time(challenge: str, now: datetime, *, tx: Any = db) -> bool:
 async def _claimed(tx: Any, passkey: Any, **values: Any) -> Any:
     """The account, its row locked, if it may sign in and the passkey is still one of its own."""
     table = user_rows
-    mine = sa.exists().where(passkey_rows.c.id == passkey.id, passkey_rows.c.user_id == table.c.id, _GOOD)
+    mine = sa.exists().where(passkey_rows.c.id == passkey.id, passkey_rows.c.user_id == table.c.id, GOOD)
     live = sa.update(table).where(table.c.id == passkey.user_id, table.c.is_active.is_(True), mine)
     return await tx.fetch_one(live.values(values or {"last_login": table.c.last_login}).returning(*table.c))
 

@@ -1,4 +1,4 @@
-"""After the site's secret has changed: what the old one encrypted is encrypted anew, so that it can be forgotten."""
+"""Rows that nobody looks at: void ones go, and what an old secret of the site encrypted is encrypted anew."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +7,9 @@ import sqlalchemy as sa
 
 from app import db, logs
 from app.auth import keys
+from app.auth.models import user_rows
 from app.mfa import factors, passkeys
-from app.mfa.models import authenticator_rows, passkey_rows
+from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
 
 log = logs.get("auth")
 
@@ -35,6 +36,15 @@ async def encrypt_anew() -> int:
                 sa.update(table).where(table.c.id == row.id, table.c[column] == written).values(anew)
             )
     return done
+
+
+async def clear() -> int:
+    """Delete what signs nobody in any more since a mailed link got an account back; how many rows."""
+    off = sa.select(user_rows.c.id).where(user_rows.c.second_factor_at.is_(None))
+    void = sa.exists().where(user_rows.c.id == passkey_rows.c.user_id, ~passkeys.GOOD)
+    over = {authenticator_rows: authenticator_rows.c.user_id.in_(off), recovery_rows: recovery_rows.c.user_id.in_(off)}
+    over[passkey_rows] = void
+    return sum([await db.prune(table, condition) for table, condition in over.items()])
 
 
 async def unreadable() -> int:

@@ -11,13 +11,14 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import accounts, administration, credentials, links, passwords, sessions
+from app.auth import accounts, administration, credentials, links, passwords, recovery, sessions
 from app.auth.administration import Outcome
 from app.auth.errors import SessionEnded, TooManyAttempts
 from app.auth.models import change_rows, link_rows, session_rows, user_rows
 from app.auth.tokens import TokenPair
 from app.mail.models import letter_rows
 from app.mfa import enrolment, factors
+from app.web import client
 from tests.support import forge
 from tests.support.clock import Clock
 from tests.support.mailbox import delivered, letters_to, link_in
@@ -557,6 +558,85 @@ async def test_of_a_chain_of_changes_the_first_mailbox_wins(clock: Clock) -> Non
     assert await credentials.undo_email(undo[1], db.utcnow()) is None
 
     assert (await row_of(person)).email == person.email
+
+
+async def moved_by_a_thief(person: Person) -> str:
+    """To a mailbox of the thief's; what the owner can call it off with."""
+    await asked(person, "thief@example.com")
+    await credentials.confirm_email(await link_to("thief@example.com", "Confirm"), db.utcnow())
+    return await link_to(person.email, "was changed")
+
+
+async def reset_link(person: Person, email: str) -> str:
+    made = await recovery.make_link(email, db.uuid7(), client.Client())
+    assert made
+    return links.token(made[1])
+
+
+async def test_way_back_wins_over_a_password_that_a_thief_chose_by_mail() -> None:
+    """The letter went to the mailbox of the moment, which was the thief's; the way back to the one before."""
+    person = await make_user()
+    undo = await moved_by_a_thief(person)
+    waiting = await reset_link(person, "thief@example.com")
+    assert await recovery.reset(await reset_link(person, "thief@example.com"), NEW)
+
+    assert await credentials.undo_email(undo, db.utcnow()) == person.email
+
+    for email in (person.email, "thief@example.com"):
+        for password in (PASSWORD, NEW):
+            assert await accounts.login(email, password) is None
+    assert not await recovery.reset(waiting, NEW)
+    assert await recovery.make_link("thief@example.com", db.uuid7(), client.Client()) is None
+    assert await recovery.reset(await reset_link(person, person.email), "the owner is the one who chooses")
+    assert await accounts.login(person.email, "the owner is the one who chooses")
+
+
+async def test_way_back_wins_over_a_reset_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = await make_user()
+    undo = await moved_by_a_thief(person)
+    raw = await reset_link(person, "thief@example.com")
+
+    async def and_then_undone(password: str, hashed: Any = passwords.hash) -> str:
+        monkeypatch.undo()
+        assert await credentials.undo_email(undo, db.utcnow())
+        return str(await hashed(password))
+
+    monkeypatch.setattr(passwords, "hash", and_then_undone)
+
+    assert not await recovery.reset(raw, NEW)
+    assert await accounts.login(person.email, NEW) is None
+
+
+async def test_way_back_turns_off_what_a_thief_turned_on(clock: Clock) -> None:
+    """Before the change or after it; the thief's own mailbox proves nothing."""
+    for turned_on_first in (True, False):
+        person = await make_user()
+        if turned_on_first:
+            await with_a_phone(person)
+            clock.forward(days=1)
+        undo = await moved_by_a_thief(person)
+        if not turned_on_first:
+            await with_a_phone(person)
+        clock.forward(days=6)
+
+        assert await credentials.undo_email(undo, db.utcnow())
+        assert await recovery.reset(await reset_link(person, person.email), NEW)
+
+        assert isinstance(await accounts.login(person.email, NEW), accounts.Login)
+
+
+async def test_way_back_leaves_a_second_factor_of_long_standing(clock: Clock) -> None:
+    """Or whoever gets hold of a mailbox that its owner has given up would need nothing else."""
+    person = await make_user()
+    await with_a_phone(person)
+    clock.forward(days=7)
+    undo = await moved_by_a_thief(person)
+    clock.forward(days=6)
+
+    assert await credentials.undo_email(undo, db.utcnow())
+    assert await recovery.reset(await reset_link(person, person.email), NEW)
+
+    assert isinstance(await accounts.login(person.email, NEW), accounts.Pending)
 
 
 async def test_undo_to_an_address_that_somebody_else_has_by_now_changes_nothing() -> None:

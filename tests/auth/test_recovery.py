@@ -1,6 +1,7 @@
 """A forgotten password: who gets a link, what it is good for, and what it leaves behind."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -10,18 +11,23 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import accounts, administration, links, passwords, recovery, throttle
+from app.auth import accounts, administration, credentials, links, passwords, recovery, throttle
 from app.auth.models import change_rows, link_rows, session_rows, user_rows
 from app.mail.models import letter_rows
-from app.web import client
+from app.mfa import factors
+from app.web.client import Client
+from tests.support import forge
 from tests.support.clock import Clock
+from tests.support.mailbox import letters_to, link_in
 from tests.support.people import PASSWORD, Person, make_user, start_session
+from tests.support.phone import with_a_phone
 from tests.support.statements import sent, spoken
+from tests.support.visitor import Visitor
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
 NEW = "a brand new passphrase"
-NOBODY = client.Client()
+NOBODY = Client()
 
 
 async def link_for(person: Person) -> str:
@@ -153,6 +159,101 @@ async def test_link_dies_when_the_password_is_changed_elsewhere() -> None:
 
     assert await recovery.find(raw, db.utcnow()) is None
     assert not await recovery.reset(raw, "yet another passphrase")
+
+
+async def test_password_that_changes_while_the_new_one_is_hashed_is_not_replaced(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Without a word to the links: only the update itself can tell."""
+    person = await make_user()
+    raw = await link_for(person)
+
+    async def and_then_changed(password: str, hashed: Any = passwords.hash) -> str:
+        values = {"password": await hashed("chosen elsewhere meanwhile")}
+        await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(values))
+        return str(await hashed(password))
+
+    monkeypatch.setattr(passwords, "hash", and_then_changed)
+
+    assert not await recovery.reset(raw, NEW)
+    assert (await passwords.verify("chosen elsewhere meanwhile", await stored(person.id))).ok
+    assert await letters() == []
+
+
+async def second_factor_of(person: Person) -> Any:
+    return await db.fetch_value(sa.select(user_rows.c.second_factor_at).where(user_rows.c.id == person.id))
+
+
+# v5.0.0-6.4.3
+async def test_second_factor_that_a_thief_turned_on_does_not_lock_the_owner_out(clock: Clock) -> None:
+    person = await make_user()
+    thiefs = await with_a_phone(person)
+    clock.forward(days=6, hours=23)
+
+    assert await recovery.reset(await link_for(person), NEW)
+
+    assert isinstance(await accounts.login(person.email, NEW), accounts.Login)
+    assert [row.user_id for row in await trail(events.SECOND_FACTOR_UNDONE)] == [person.id]
+    assert "Your second step was turned off again" in [letter.subject for letter in await letters_to(person.email)]
+    # What the thief has left of it is worth nothing, now and when the owner turns one on.
+    clock.forward(seconds=60)
+    await with_a_phone(replace(person, password=NEW))
+    half = await accounts.login(person.email, NEW)
+    assert isinstance(half, accounts.Pending)
+    for code in (thiefs.shows(clock.now), thiefs.recovery_codes[0]):
+        assert await factors.sign_in(half.ticket, code) is None
+
+
+# v5.0.0-6.4.3
+async def test_mailbox_alone_does_nothing_about_a_second_factor_of_long_standing(clock: Clock) -> None:
+    """Neither by one reset nor by several, nor by the way back to an old address."""
+    person = await make_user()
+    phone = await with_a_phone(person)
+    since = await second_factor_of(person)
+    clock.forward(days=7)
+
+    for password in (NEW, "once more another passphrase"):
+        assert await recovery.reset(await link_for(person), password)
+        clock.forward(minutes=1)
+    back = await link_of(person, links.UNDO_EMAIL, email=person.email, email_key=person.email)
+    assert await credentials.undo_email(back, db.utcnow())
+    assert await recovery.reset(await link_for(person), NEW)
+
+    assert await second_factor_of(person) == since
+    assert await trail(events.SECOND_FACTOR_UNDONE) == []
+    half = await accounts.login(person.email, NEW)
+    assert isinstance(half, accounts.Pending)
+    assert await factors.sign_in(half.ticket, phone.shows(clock.now))
+
+
+async def test_second_factor_stands_where_its_owner_has_proved_a_mailbox_since(clock: Clock) -> None:
+    """The mailbox of a day ago was proved by somebody who had the second factor: the owner of both."""
+    person = await make_user()
+    phone = await with_a_phone(person)
+    assert phone.pair
+    clock.forward(days=1)
+    sid = UUID(forge.claims(phone.pair.access_token)["sid"])
+    assert await credentials.ask_for_email(person.id, sid, "new@example.com", PASSWORD) == {}
+    (letter,) = [letter for letter in await letters_to("new@example.com") if "Confirm" in letter.subject]
+    assert await credentials.confirm_email(link_in(letter).partition("?token=")[2], db.utcnow(), keep=sid)
+    clock.forward(minutes=1)
+
+    assert await recovery.reset(await link_for(replace(person, email="new@example.com")), NEW)
+
+    assert isinstance(await accounts.login("new@example.com", NEW), accounts.Pending)
+
+
+@pytest.mark.parametrize(("age", "told"), [({"days": 6}, True), ({"days": 7}, False)])
+async def test_page_says_before_that_it_turns_the_second_step_off(
+    client: Visitor, clock: Clock, age: dict[str, int], told: bool
+) -> None:
+    person = await make_user()
+    await with_a_phone(person)
+    clock.forward(**age)
+
+    page = await client.visit(f"/reset-password?token={await link_for(person)}")
+
+    assert ("turns off your second step" in page.text) is told
 
 
 async def test_link_dies_with_the_account_closed() -> None:
