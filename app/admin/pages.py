@@ -14,7 +14,7 @@ from app.admin.asked import People, Trail, read
 from app.audit import events, family
 from app.auth import administration, guards, sessions
 from app.auth.models import ROLES
-from app.web import client, render, urls
+from app.web import client, notices, render, urls
 from app.web.errors import Problem
 
 SORTS = {"newest": "Newest first", "name": "Name", "email": "E-mail", "last_login": "Last sign-in"}
@@ -59,7 +59,7 @@ async def person(request: Request) -> Any:
     return render.page(
         request, "admin/user.html", person=found, me=request.user.id, invited=administration.invited(found),
         sessions=[(row, client.device(row.user_agent)) for row in devices], trail=_told(trail.items),
-        undo=_undo(request.query_params.get("notice", ""), found, trail.items),
+        undo=_undo(notices.code_of(request.scope), found, trail.items),
     )  # fmt: skip
 
 

@@ -26,7 +26,7 @@ from app.auth.errors import (
     Unavailable,
 )
 from app.settings import get_settings
-from app.web import errors, render, urls
+from app.web import errors, notices, render, urls
 
 log = logs.get("auth")
 SAFE = ("GET", "HEAD")
@@ -111,8 +111,9 @@ def signed_out(notice: str) -> Any:
 
 
 def see_other(path: str, **query: str) -> Any:
-    """303: the browser asks for the page with GET."""
-    return RedirectResponse(f"{path}?{urlencode(query)}" if query else path, status_code=303)
+    """303: the browser asks for the page with GET. `notice`: what that page says, see `web.notices`."""
+    response = RedirectResponse(f"{path}?{urlencode(query)}" if query else path, status_code=303)
+    return notices.leave(response, query["notice"]) if "notice" in query else response
 
 
 def same_method(path: str, **query: str) -> Any:

@@ -1,6 +1,23 @@
-"""The closed set of messages that `?notice=` may show. A link can pick one of these, never write one of its own."""
+"""What a page says about what was done just now: once, and to the browser that did it.
 
-from typing import Literal, NamedTuple
+The redirect after a form names a message of this closed set, `?notice=password_changed`, and leaves the same name in a
+cookie. The page shows it where both agree, and expires the cookie. A link that somebody sends around says nothing: it
+cannot bring the cookie along, so nobody reads of a change that did not happen.
+No seal is on the cookie: `__Host-` keeps other hosts from planting one, and whoever can plant a cookie on this very
+host could plant a sealed one of their own.
+Source: CWE-451; v5.0.0-3.3.*.
+"""
+
+from collections.abc import MutableMapping
+from typing import Any, Literal, NamedTuple
+from urllib.parse import parse_qs
+
+from app.settings import get_settings
+from app.web import cookies
+
+SECONDS = 60  # from the redirect to the page
+# Shown to whoever follows a link: it claims nothing that was done, and a browser without cookies has no other way.
+WITHOUT_COOKIE = frozenset({"cookies"})
 
 
 class Notice(NamedTuple):
@@ -65,3 +82,36 @@ NOTICES: dict[str, Notice] = {
     "sign_in_again": Notice("info", "That took too long, or something changed meanwhile. Begin again, please."),
     "signed_in_again": Notice("success", "Thank you, it is you. You can go on."),
 }
+
+
+def cookie_name() -> str:
+    return "__Host-notice" if get_settings().secure_cookies else "notice"
+
+
+def leave(response: Any, code: str) -> Any:
+    """For the page that the response leads to. Errors: KeyError for a code that there is not."""
+    if code not in NOTICES:
+        raise KeyError(code)
+    return response if code in WITHOUT_COOKIE else _set(response, code, SECONDS)
+
+
+def code_of(scope: MutableMapping[str, Any]) -> str:
+    """The message that the address names and this browser may see; "" for none."""
+    codes = parse_qs(scope["query_string"].decode("ascii", "replace")).get("notice", [])
+    if len(codes) != 1 or codes[0] not in NOTICES:
+        return ""
+    left = codes[0] in WITHOUT_COOKIE or cookies.read(scope).get(cookie_name()) == codes[0]
+    return codes[0] if left else ""
+
+
+def shown(response: Any) -> Any:
+    """Once is enough."""
+    return _set(response, "", 0)
+
+
+def _set(response: Any, value: str, seconds: int) -> Any:
+    secure = get_settings().secure_cookies
+    response.set_cookie(
+        cookie_name(), value, max_age=seconds, path="/", secure=secure, httponly=True, samesite="Strict"
+    )
+    return response

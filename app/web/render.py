@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from lilya.responses import Response
@@ -14,8 +13,7 @@ from markupsafe import Markup
 
 from app import db
 from app.settings import ROOT, get_settings
-from app.web import static
-from app.web.notices import NOTICES, Notice
+from app.web import notices, static
 
 TEMPLATES = ROOT / "templates"
 APP_NAME = "Lanyard"
@@ -43,18 +41,19 @@ def page(
 ) -> Any:
     """The response that shows the template `name`, a path inside `templates/`."""
     scope = request.scope
-    user = visitor(scope)
+    user, notice = visitor(scope), notices.code_of(scope)
     shown = {
         "user": user,
         "nonce": scope.get("csp_nonce", ""),
-        "notice": _notice(scope),
+        "notice": notices.NOTICES.get(notice),
         "path": scope["path"],
         "hidden_as": lambda: Markup('<input type="hidden" name="as" value="{}">').format(user.id),
         **context,
     }
     text = environment(TEMPLATES).get_template(name).render(shown)
     # A fresh dict each time: the framework writes content-length into the one it is given.
-    return Response(text, status_code=status_code, headers=dict(headers or {}), media_type="text/html")
+    response = Response(text, status_code=status_code, headers=dict(headers or {}), media_type="text/html")
+    return notices.shown(response) if notice else response
 
 
 def visitor(scope: Mapping[str, Any]) -> Any:
@@ -104,8 +103,3 @@ def _time(moment: datetime, text: str) -> Markup:
     written = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
     full = f"{_day(moment)}, {moment:%H:%M:%S} UTC"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(written, full, text)
-
-
-def _notice(scope: Mapping[str, Any]) -> Notice | None:
-    codes = parse_qs(scope["query_string"].decode("ascii", "replace")).get("notice", [])
-    return NOTICES.get(codes[0]) if len(codes) == 1 else None

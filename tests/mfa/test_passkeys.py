@@ -44,6 +44,7 @@ from tests.support.environment import ORIGIN
 from tests.support.mailbox import letters_to
 from tests.support.people import PASSWORD, Person, make_user, sign_in
 from tests.support.phone import with_a_phone
+from tests.support.sent import cookies_set
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
@@ -558,7 +559,7 @@ async def test_bad_answer_leads_back_with_a_word_and_sets_no_cookie(client: Visi
     answer = await client.submit("/login/passkey", {"credential": "x", "next": "/account"})
 
     assert answer.headers["location"] == "/login/passkey?next=%2Faccount&notice=passkey_not_good"
-    assert not answer.headers.get_list("set-cookie")
+    assert cookies_set(answer) == []
 
 
 async def test_next_leads_nowhere_else(client: Visitor, database: str) -> None:

@@ -8,7 +8,7 @@ import jinja2
 import pytest
 
 from app import db
-from app.web import render
+from app.web import notices, render
 from app.web.notices import NOTICES
 from tests.support.visitor import Visitor
 from tests.web.assembled import PEOPLE
@@ -70,8 +70,8 @@ async def test_a_form_names_the_person_it_is_shown_to(site: Visitor) -> None:
 
 
 @pytest.mark.parametrize("code", NOTICES)
-async def test_a_notice_is_shown_for_its_code(site: Visitor, code: str) -> None:
-    answer = await site.get(f"/page?notice={code}")
+async def test_a_notice_is_shown_for_its_code_to_the_browser_that_holds_it(site: Visitor, code: str) -> None:
+    answer = await site.get(f"/page?notice={code}", headers={"Cookie": f"{notices.cookie_name()}={code}"})
 
     assert f'<p class="{NOTICES[code].kind}">' in answer.text
 
@@ -81,7 +81,7 @@ async def test_a_notice_is_shown_for_its_code(site: Visitor, code: str) -> None:
     "query", ["notice=Your+account+is+closed", "notice=", "notice=signed_out&notice=cookies", "x=1"]
 )
 async def test_no_other_text_can_be_put_into_a_notice(site: Visitor, query: str) -> None:
-    answer = await site.get(f"/page?{query}")
+    answer = await site.get(f"/page?{query}", headers={"Cookie": f"{notices.cookie_name()}=signed_out"})
 
     assert "closed" not in answer.text
     assert '<p class="' not in answer.text
