@@ -41,7 +41,7 @@ def available() -> Iterator[None]:
 
 def _not_now(error: Exception) -> str | None:
     """The database's own name for it, if it says "not now"."""
-    lost = isinstance(error, exc.DBAPIError) and error.connection_invalidated
+    lost = isinstance(error, exc.DBAPIError) and (error.connection_invalidated or is_stale(error))
     origin = error.orig if isinstance(error, exc.DBAPIError) else error  # while connecting, asyncpg's own errors pass
     if isinstance(origin, sqlite3.Error):
         name = getattr(origin, "sqlite_errorname", "")
@@ -52,3 +52,8 @@ def _not_now(error: Exception) -> str | None:
         if name == POOLER and origin is error:
             name += f" ({error})"  # while connecting: it names parameter, user or database
     return name or "connection lost" if found or lost else None
+
+
+def is_stale(error: exc.DBAPIError) -> bool:
+    """Whether PostgreSQL refused a prepared statement because a column has changed since. Nothing was done."""
+    return type(error.orig).__name__ == "InvalidCachedStatementError"

@@ -8,12 +8,13 @@ from contextvars import copy_context
 from typing import Any, TypeVar, cast
 
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.util import greenlet_spawn
 
 from app.db import sqlite
 from app.db.database import POOL_SECONDS
-from app.db.errors import available
+from app.db.errors import available, is_stale
 
 T = TypeVar("T")
 
@@ -85,7 +86,12 @@ class Pool:
     def _begin(self, work: Callable[[Connection], T]) -> asyncio.Future[Any]:
         def lend() -> T:
             with available(), self._lender.connect() as connection:
-                return work(connection)
+                try:
+                    return work(connection)
+                except DBAPIError as error:
+                    if not is_stale(error):
+                        raise
+                return work(connection)  # what was prepared before a column changed is prepared anew
 
         if self._threads is None:
             return self._aside(greenlet_spawn(lend))

@@ -1,6 +1,6 @@
 """PostgreSQL and what stands before it: several hosts, a pooler, a balancer that leads to another server now and then.
 
-Opens connections, and throws away those that do not answer. A pooler such as PgBouncer is recognised by
+Opens connections, says which of them are lent, and which are thrown away. A pooler such as PgBouncer is recognised by
 itself: the server process that works is not the one that greeted us. Then nothing that belongs to a session is left on
 a connection, for the next statement may run on another one: statements are prepared without a name, and bounds are set
 for a transaction.
@@ -8,6 +8,7 @@ for a transaction.
 
 import asyncio
 import ssl
+import time
 from collections.abc import Iterator
 from datetime import timedelta
 from functools import partial
@@ -20,7 +21,9 @@ from app.db.urls import CERTAIN, Address
 
 CONNECT_SECONDS = 5  # for all hosts together, unless the address says more
 HOST_SECONDS = 2  # for each of several, at least
+READ_ONLY_SECONDS = 1.0  # how long a connection is kept whose server takes no writes
 UNNAMED = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}  # the driver's, and SQLAlchemy's
+READ_ONLY = "25006"  # SQLSTATE
 
 BOUNDS = ("statement_timeout", "idle_in_transaction_session_timeout")
 GREETED = (
@@ -51,6 +54,7 @@ class Connector:
     def watch(self, engine: sa.Engine) -> None:
         """Open, lend and throw away the connections of this engine from now on."""
         sa.event.listen(engine, "do_connect", self._connect)
+        sa.event.listen(engine, "checkout", _lend)
         sa.event.listen(engine, "handle_error", _throw_away)
 
     def _connect(self, dialect: Any, record: Any, arguments: Any, options: Any) -> Any:
@@ -116,6 +120,7 @@ class Connector:
         except BaseException:
             opened.terminate()
             raise
+        info["new"], info["opened"], info["reads_only"] = True, time.monotonic(), row["reads_only"]
         info["bounds"] = LOCALLY.format(self._bounded) if self._bounded and not row["bounded"] else ""
 
 
@@ -142,11 +147,30 @@ def tls(address: Address) -> Any:
     return context
 
 
+def _lend(connection: Any, record: Any, _: Any) -> None:
+    """For "checkout": SQLAlchemy opens another one instead. The driver knows, so nobody asks the server.
+
+    Closed: the server ended it while nobody used it. Reading only: a balancer led to a replica for a moment, and a
+    connection, once open, stays there.
+    """
+    driver, info = connection.driver_connection, record.info
+    if info.pop("new", False):
+        return  # whoever has just opened it is told by the first statement what became of it
+    if driver.is_closed() or (info["reads_only"] and time.monotonic() - info["opened"] > READ_ONLY_SECONDS):
+        driver.terminate()
+        raise sa.exc.DisconnectionError
+
+
 def _throw_away(context: sa.engine.ExceptionContext) -> None:
-    """For "handle_error": a server that does not answer in time gets no goodbye, which would wait for it as well."""
+    """For "handle_error": a server that does not answer in time gets no goodbye, which would wait for it as well.
+
+    One that takes no writes is no server for us; SQLAlchemy would keep the connection, and the others of the pool.
+    """
     error: Any = context.original_exception
     if isinstance(error, TimeoutError) and context.connection:
         driver: Any = context.connection.connection.driver_connection
         driver.terminate()
         context.is_disconnect = True
         context.invalidate_pool_on_disconnect = False
+    elif getattr(error, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.conditions import Condition
-from app.db.errors import available
+from app.db.errors import Unavailable, available
 
 Values = Mapping[str, Any] | None
 
@@ -47,6 +47,8 @@ class Transaction:
             yield
             self.refuse_if_failed()
         except Exception:
+            if self._connection.invalidated:
+                raise  # nothing is left to go back to
             self.failed = False
             await self._run("ROLLBACK TO SAVEPOINT attempt")
             await self._run("RELEASE SAVEPOINT attempt")
@@ -54,6 +56,8 @@ class Transaction:
         await self._run("RELEASE SAVEPOINT attempt")
 
     def refuse_if_failed(self) -> None:
+        if self._connection.invalidated:
+            raise Unavailable("connection lost")
         if self.failed:
             raise RuntimeError("a statement of this transaction has failed: what may fail belongs in a savepoint()")
 

@@ -1,10 +1,12 @@
-"""Whether this worker can serve: three questions, asked at most once a second however often somebody wants to know."""
+"""Whether this worker can serve: four questions, asked at most once a second however often somebody wants to know."""
 
 import asyncio
 import time
 
-from app import db
+from app import db, logs
 from app.auth import badges
+
+log = logs.get("ops")
 
 KEPT = 1.0  # seconds
 
@@ -31,7 +33,9 @@ def forget() -> None:
 
 async def _look() -> dict[str, bool]:
     try:
-        behind = await db.behind()
+        behind, writes = await db.behind(), await db.takes_writes()
     except db.Unavailable:
         return {"database": False, "migrations": False, "feed": badges.is_fresh()}
-    return {"database": True, "migrations": not behind, "feed": badges.is_fresh()}
+    if not writes:
+        log.warning("database_read_only")  # a replica: nobody could sign in here, or out
+    return {"database": writes, "migrations": not behind, "feed": badges.is_fresh()}

@@ -91,6 +91,22 @@ async def test_database_that_does_not_answer_keeps_visitors_away(
     assert "away" not in answer.text
 
 
+async def test_database_that_takes_no_writes_keeps_visitors_away(
+    client: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A replica, where nobody could sign in or out; tests/ops/test_failover.py has a real one."""
+
+    async def replica() -> bool:
+        return False
+
+    monkeypatch.setattr(db, "takes_writes", replica)
+
+    answer = await client.get("/readyz")
+
+    assert answer.status_code == 503
+    assert answer.json()["checks"] == {"database": "failing", "migrations": "ok", "feed": "ok"}
+
+
 async def test_answer_is_kept_for_a_second(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever asks as fast as possible costs one query a second."""
     asked = 0
