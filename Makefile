@@ -45,7 +45,7 @@ e2e: $(VENV)/.dev ## the tests in the browser (HEADED=1 to watch)
 
 .PHONY: ops
 ops: $(VENV)/.dev ## what stands around it, with the real programs: poolers, failover (apt-get install pgbouncer haproxy)
-	@NEED_PROGRAMS=1 $(PY) -m pytest tests -m ops $(T)
+	@NEED_PROGRAMS=1 $(PY) -m pytest tests -m ops -rP $(T)
 
 .PHONY: bench
 bench: $(VENV)/.dev ## measure, side by side; writes bench/results.md

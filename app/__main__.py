@@ -6,6 +6,7 @@ Nothing heavy is imported up here: every worker process of `serve` imports this 
 
 import argparse
 import sys
+from typing import Any
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -108,7 +109,7 @@ def deactivate(options: argparse.Namespace) -> int:
 def end_sessions(options: argparse.Namespace) -> int:
     from app.commands import people
 
-    return people.end_sessions(options.email)
+    return people.end_every_session() if options.everybody else people.end_sessions(options.email)
 
 
 def remove_second_factor(options: argparse.Namespace) -> int:
@@ -192,7 +193,11 @@ def _parser() -> argparse.ArgumentParser:
         ("remove-second-factor", "turn a person's second step off, once it is certain who asks", remove_second_factor),
     ):
         command = commands.add_parser(name, help=what, description=f"{what.capitalize()}; it is written in the trail.")
-        command.add_argument("email", help="the address of the account")
+        who: Any = command
+        if does is end_sessions:
+            who = command.add_mutually_exclusive_group(required=True)
+            who.add_argument("--everybody", action="store_true", help="after the promotion of a replica that lagged")
+        who.add_argument("email", nargs="?" if does is end_sessions else None, help="the address of the account")
         command.set_defaults(command=does)
 
     command = commands.add_parser(

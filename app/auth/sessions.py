@@ -30,6 +30,7 @@ from app.web import client
 TRIES = 3  # a rotation that lost its race is judged again this often
 QUICK = timedelta(seconds=5)
 KEPT = timedelta(days=30)  # after its end
+AT_A_TIME = 500  # sessions that are ended in one transaction, where everybody's are
 MARKER, MARKER_LASTS = "ask again", timedelta(seconds=60)
 # Hands out nothing and ends nothing, but belongs in the trail.
 REMARKABLE = {Verdict.INVALID: events.REFRESH_FROM_THE_FUTURE, Verdict.ASK_AGAIN: events.SESSION_ASKED_AGAIN}
@@ -142,6 +143,22 @@ async def revoke_all(
     theirs = session_rows.c.user_id == user_id
     which = sa.and_(theirs, session_rows.c.id != but) if but else theirs
     return await _revoke(tx, which, reason, now, actor_id)
+
+
+async def revoke_every(reason: str) -> int:
+    """End every session that is live now, some at a time, each some in its own transaction; how many.
+
+    For an operator whose database has forgotten who signed out. Who signs in meanwhile stays.
+    """
+    now = await db.fetch_value(sa.select(db.now()))
+    some = sa.select(_s.id).where(is_live(now), _s.created_at <= now).limit(AT_A_TIME)
+    total = 0
+    while True:
+        async with db.transaction() as tx:
+            ended = await _revoke(tx, _s.id.in_(some), reason, now, None)
+        if not ended:
+            return total
+        total += ended
 
 
 def is_live(now: datetime, *, of: Any = None) -> Any:

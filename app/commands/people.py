@@ -1,4 +1,4 @@
-"""The commands about one person: create-admin, promote, deactivate, end-sessions, remove-second-factor.
+"""The commands about people: create-admin, promote, deactivate, end-sessions, remove-second-factor.
 
 They ask the same rules as the pages; only that nobody in particular is the actor. A password is typed where nobody
 sees it, and never stands on a command line, which every user of the machine can read.
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import accounts, administration, passwords
+from app.auth import accounts, administration, passwords, sessions
 from app.auth.administration import Outcome
 from app.auth.models import user_rows
 from app.mfa import factors
@@ -43,6 +43,15 @@ def deactivate(email: str) -> int:
 
 def end_sessions(email: str) -> int:
     return _change(email, lambda user_id: administration.end_sessions(user_id, None), "signed out everywhere")
+
+
+def end_every_session() -> int:
+    """Everybody's: after the promotion of a replica that had not heard of the latest sign-outs."""
+
+    async def end() -> str:
+        return f"{await sessions.revoke_every(events.ENDED_BY_ADMIN)} sessions ended: everybody signs in again."
+
+    return _do(end)
 
 
 def remove_second_factor(email: str) -> int:

@@ -15,7 +15,7 @@ from app import db
 from app.__main__ import main
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import passwords
+from app.auth import passwords, sessions
 from app.auth.models import session_rows, user_rows
 from tests.support.environment import ROOT
 from tests.support.people import Person, make_user, start_session
@@ -181,6 +181,34 @@ def test_end_sessions_leaves_the_account_open(here: Any, capsys: pytest.CaptureF
 
     assert here(only_user).is_active
     assert here(lambda: db.fetch_value(sa.select(session_rows.c.revoked_for))) == events.ENDED_BY_ADMIN
+
+
+def test_end_sessions_of_everybody_leaves_nobody_signed_in(
+    here: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "AT_A_TIME", 2)
+    for _ in range(5):
+        here(signed_in)
+
+    codes = main(["end-sessions", "--everybody"]), main(["end-sessions", "--everybody"])
+
+    first, second = capsys.readouterr().out.splitlines()
+    assert codes == (0, 0)
+    assert (first[:19], second[:1]) == ("5 sessions ended: e", "0")
+    assert here(lambda: db.fetch_value(sa.select(sa.func.count()).where(session_rows.c.revoked_at.is_(None)))) == 0
+    assert here(trail) == [(events.SESSION_REVOKED, None)] * 5
+
+
+@pytest.mark.parametrize("given", [[], ["--everybody", "a@example.com"]])
+def test_end_sessions_says_whose(given: list[str]) -> None:
+    with pytest.raises(SystemExit) as left:
+        main(["end-sessions", *given])
+
+    assert left.value.code == 2
+
+
+async def signed_in() -> None:
+    await start_session(await make_user())
 
 
 def test_second_step_is_turned_off_for_who_lost_everything(here: Any, capsys: pytest.CaptureFixture[str]) -> None:

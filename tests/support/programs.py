@@ -50,7 +50,6 @@ defaults
 
 listen postgresql
     bind 127.0.0.1:{port}
-    default-server on-marked-down shutdown-sessions
 {servers}
 """
 
@@ -82,11 +81,14 @@ class Balancer:
     def __init__(self, port: int, folder: Path, ports: list[int]) -> None:
         self.port, self._folder, self._ports = port, folder, ports
 
-    def lead_to(self, port: int) -> None:
-        """To this server from now on. Connections to the others are cut, as with `on-marked-down shutdown-sessions`."""
+    def lead_to(self, port: int, *, cut: bool = True) -> None:
+        """To this server from now on. `cut`: connections to the others, too, as with on-marked-down shutdown-sessions.
+
+        A name of DNS that leads elsewhere cuts none.
+        """
         for each in self._ports:
             self._say(f"set server postgresql/at{each} state {'ready' if each == port else 'maint'}")
-            if each != port:
+            if each != port and cut:
                 self._say(f"shutdown sessions server postgresql/at{each}")
 
     def _say(self, command: str) -> None:

@@ -1,0 +1,122 @@
+"""People at a server that something happens to: they look, write and renew, and come back after a 503."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import httpx
+import sqlalchemy as sa
+
+from app import db
+from app.auth.models import session_rows, user_rows
+from app.auth.tokens import TokenPair
+from tests.support import forge, secrets
+from tests.support.faults import HANGING_SECONDS
+from tests.support.people import Person, make_user, start_session
+from tests.support.sent import browser
+from tests.support.server import Server
+
+PAUSE_SECONDS = 0.05  # between two requests of one visitor
+SERVED = 4  # answers in a row that are no 503, until a visitor counts as served again
+RENEWS_EVERY = 4  # rounds
+
+
+@dataclass
+class Guest:
+    """One of them. `answers`: when a request began, what it was, and its status."""
+
+    person: Person
+    pair: TokenPair
+    answers: list[tuple[float, str, int]] = field(default_factory=list)
+    where: set[str] = field(default_factory=set)  # to which redirections led
+    written: list[str] = field(default_factory=list)  # every name that was sent
+    acknowledged: int = 0  # how many of them, up to the last one that was answered for
+    in_a_row: int = 0
+
+    @property
+    def generation(self) -> int:
+        return int(forge.claims(self.pair.refresh_token)["gen"])
+
+    async def live(self, client: httpx.AsyncClient) -> None:
+        for number in range(1_000_000):
+            await self._ask(client, "GET", "/dashboard", headers=browser(self.pair))
+            self.written.append(f"Name {number}")
+            sent = {"data": {"name": self.written[-1]}, "headers": browser(self.pair)}
+            if (await self._ask(client, "POST", "/account", **sent)).status_code != 503:
+                self.acknowledged = len(self.written)
+            if number % RENEWS_EVERY == 0:
+                body = {"refresh_token": self.pair.refresh_token}
+                answer = await self._ask(client, "POST", "/api/auth/refresh", json=body)
+                if answer.status_code == 200:
+                    found = answer.json()
+                    self.pair = TokenPair(found["access_token"], found["refresh_token"], 900, 0)
+                    secrets.keep(self.pair.access_token, self.pair.refresh_token)
+
+    async def _ask(self, client: httpx.AsyncClient, method: str, path: str, **options: Any) -> httpx.Response:
+        await asyncio.sleep(PAUSE_SECONDS)
+        began = time.monotonic()
+        answer = await client.request(method, path, **options)
+        self.answers.append((began, f"{method} {path}", answer.status_code))
+        if answer.is_redirect:
+            self.where.add(answer.headers["location"])
+        self.in_a_row = 0 if answer.status_code == 503 else self.in_a_row + 1
+        return answer
+
+
+@dataclass
+class Crowd:
+    server: Server
+    guests: list[Guest]
+
+    def requests(self) -> int:
+        return sum(len(guest.answers) for guest in self.guests)
+
+    def led_to(self) -> set[str]:
+        return {place for guest in self.guests for place in guest.where}
+
+    def statuses(self) -> set[int]:
+        return {status for guest in self.guests for _, _, status in guest.answers}
+
+    def refused(self, since: float = 0) -> list[float]:
+        """When each request began that was answered 503."""
+        return sorted(
+            began for guest in self.guests for began, _, status in guest.answers if status == 503 and began >= since
+        )
+
+    async def until_served(self) -> float:
+        """Until each of them is; seconds from now to the last request that was refused. Nobody waits for ever."""
+        now = time.monotonic()
+        for guest in self.guests:
+            guest.in_a_row = 0
+        while any(guest.in_a_row < SERVED for guest in self.guests):
+            assert time.monotonic() < now + HANGING_SECONDS, [guest.answers[-1] for guest in self.guests]
+            await asyncio.sleep(PAUSE_SECONDS)
+        refused = self.refused(now)
+        return refused[-1] - now if refused else 0.0
+
+    async def rows(self) -> dict[UUID, tuple[str, Any]]:
+        """Person -> the name, and the row of the session."""
+        query = sa.select(user_rows.c.name, session_rows).join(session_rows, session_rows.c.user_id == user_rows.c.id)
+        return {row.user_id: (row.name, row) for row in await db.fetch_all(query)}
+
+
+@asynccontextmanager
+async def living(server: Server, count: int) -> AsyncIterator[Crowd]:
+    """That many people, each with a browser of its own, from here to the end."""
+    async with server.database():
+        people = [await make_user() for _ in range(count)]
+        guests = [Guest(person, await start_session(person)) for person in people]
+    crowd = Crowd(server, guests)
+    async with httpx.AsyncClient(base_url=server.url, timeout=HANGING_SECONDS) as client:
+        lives = [asyncio.create_task(guest.live(client)) for guest in guests]
+        try:
+            yield crowd
+        finally:
+            for life in lives:
+                life.cancel()
+            ends = await asyncio.gather(*lives, return_exceptions=True)
+        assert {type(end) for end in ends} == {asyncio.CancelledError}, ends
