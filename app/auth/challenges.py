@@ -13,7 +13,7 @@ from lilya.responses import RedirectResponse
 
 from app import db, logs, metrics
 from app.audit import events
-from app.auth import cookies, counters, identity
+from app.auth import cookies, counters, identity, sessions
 from app.auth.errors import (
     AuthError,
     ComeBack,
@@ -57,7 +57,7 @@ async def answer(request: Any, error: AuthError) -> Any:
         return _second_factor() if page else _one_factor(request)
     if not page:
         return unauthorized(request, token_sent=user.token_sent)
-    return _to_login(request, user, ended=isinstance(error, SessionEnded))
+    return await _to_login(request, user, ended=isinstance(error, SessionEnded))
 
 
 async def _note_denial(user: Any) -> None:
@@ -136,7 +136,7 @@ def referring_page(request: Any) -> str:
     return urls.local_path(f"{referer.path}?{referer.query}" if referer.query else referer.path)
 
 
-def _to_login(request: Any, user: Any, ended: bool) -> Any:
+async def _to_login(request: Any, user: Any, ended: bool) -> Any:
     target = _asked_for(request)
     if request.method not in SAFE:
         if user.refresh_cookie and not ended:
@@ -144,6 +144,8 @@ def _to_login(request: Any, user: Any, ended: bool) -> Any:
         return form_lost(request)
     if _followed_from_elsewhere(request, user):
         return render.page(request, "auth/bounce.html", url=urls.local_path(target, default="/"))
+    if await _cookies_refused(request, user):
+        return see_other("/login", next=target, notice="cookies")
     return see_other("/auth/resume" if user.refresh_cookie and not ended else "/login", next=target)
 
 
@@ -157,6 +159,17 @@ def _followed_from_elsewhere(request: Any, user: Any) -> bool:
         and header("sec-fetch-mode") == "navigate"
         and header("sec-fetch-dest", "document") == "document"
     )
+
+
+async def _cookies_refused(request: Any, user: Any) -> bool:
+    """The first page after the right password, and no cookie comes with it. Else it would end at an empty form."""
+    site = request.headers.get("sec-fetch-site") or ("same-origin" if request.headers.get("referer") else "")
+    if user.token_sent or user.refresh_cookie or site != "same-origin":
+        return False
+    try:
+        return await sessions.never_came_back(db.utcnow())
+    except db.Unavailable:
+        return False  # a worse answer, and no wrong one
 
 
 def _step_up(request: Any) -> Any:

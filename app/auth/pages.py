@@ -89,8 +89,7 @@ async def resume(request: Request) -> Any:
         if outcome.verdict is Verdict.ASK_AGAIN:
             again = {"next": to, "again": outcome.marker}
             return see_other("/auth/resume", **again) if safe else challenges.same_method("/auth/resume", **again)
-        notice = {"notice": "session_ended"} if outcome.verdict is Verdict.REUSE else {}
-        return see_other("/login", next=to, **notice) if safe else challenges.form_lost(request)
+        return see_other("/login", next=to, **_why(outcome.verdict)) if safe else challenges.form_lost(request)
     if outcome.quick >= QUICK_RESUMES:
         return see_other("/login", next=to, notice="cookies") if safe else challenges.form_lost(request)
     return cookies.remember(_on(safe, to), outcome.pair)
@@ -128,6 +127,13 @@ def _step_up_page(request: Request, to: str, status: int = 200, **context: Any) 
     return render.page(
         request, "auth/step_up.html", status, form={"next": to}, **{"errors": {}, "error": "", **context}
     )
+
+
+def _why(verdict: Verdict) -> dict[str, str]:
+    """What the login page says about the session that is over, if there is something to say."""
+    if verdict is Verdict.INVALID and get_settings().is_development:  # a browser keeps one jar for all ports of a host
+        return {"notice": "another_copy"}
+    return {"notice": "session_ended"} if verdict is Verdict.REUSE else {}
 
 
 def _on(safe: bool, to: str) -> Any:

@@ -29,6 +29,7 @@ from app.web import client
 
 TRIES = 3  # a rotation that lost its race is judged again this often
 QUICK = timedelta(seconds=5)
+A_MOMENT = timedelta(minutes=1)
 KEPT = timedelta(days=30)  # after its end
 AT_A_TIME = 500  # sessions that are ended in one transaction, where everybody's are
 MARKER, MARKER_LASTS = "ask again", timedelta(seconds=60)
@@ -177,6 +178,15 @@ def end_of(row: Any) -> datetime:
     """When the session was ended, or ends by itself unless it is used."""
     end: datetime = row.revoked_at or min(row.ends_at, row.handed_at + _idle())
     return end
+
+
+async def never_came_back(now: datetime) -> bool:
+    """Has this very browser been given a session a moment ago of which it never brought a token back?"""
+    table, browser = session_rows, client.current()
+    first = UUID(int=int((now - A_MOMENT).timestamp() * 1000) << 80)  # an id begins with when it was made: RFC 9562
+    same = table.c.ip == browser.ip, table.c.user_agent == browser.user_agent
+    mine = sa.select(table.c.id).where(table.c.id >= first, *same, table.c.confirmed == 0, table.c.revoked_at.is_(None))
+    return await db.fetch_one(mine.limit(1)) is not None
 
 
 async def prune(now: datetime) -> int:

@@ -33,6 +33,11 @@ NOTICES: dict[str, Notice] = {
         "state after a crash, and when somebody copied your session. Sign in again.",
     ),
     "cookies": Notice("error", "Your browser did not keep our cookies. Allow them for this site, then sign in."),
+    "another_copy": Notice(
+        "warning",
+        "Another copy of this application at this host name has put its sign-in in the place of yours, or the secret "
+        "has changed. Sign in again. For two copies at once, open one at localhost and the other one at 127.0.0.1.",
+    ),
     "form_not_saved": Notice(
         "warning", "Your session had ended, so your form was not saved. Sign in and send it again."
     ),
@@ -79,7 +84,11 @@ NOTICES: dict[str, Notice] = {
     "passkey_added": Notice("success", "The passkey is added: from now on it signs you in."),
     "passkey_removed": Notice("success", "The passkey is removed. Delete it on your device, too."),
     "passkey_not_good": Notice("error", "That passkey did not sign you in. Use your password, or try once more."),
-    "sign_in_again": Notice("info", "That took too long, or something changed meanwhile. Begin again, please."),
+    "sign_in_again": Notice(
+        "info",
+        "That took too long, something changed meanwhile, or your browser keeps no cookies of this site: allow "
+        "them. Begin again, please.",
+    ),
     "signed_in_again": Notice("success", "Thank you, it is you. You can go on."),
 }
 

@@ -3,13 +3,15 @@
 `python -m e2e.support.browser` does that alone and prints which one it is.
 """
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Browser, Error, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Playwright, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 ARGUMENTS = [
@@ -57,16 +59,28 @@ def _first(playwright: Playwright) -> Browser | None:
     return None
 
 
+def without_cookies(browser: Browser, folder: Path, **options: Any) -> BrowserContext:
+    """Another browser of the same kind, whose owner has blocked all cookies. Its profile is in `folder`."""
+    settings = {"profile": {"default_content_setting_values": {"cookies": 2}}}
+    (folder / "Default").mkdir(parents=True)
+    (folder / "Default" / "Preferences").write_text(json.dumps(settings))
+    path = next((path for path in (os.environ.get("E2E_BROWSER"), *map(shutil.which, NAMES)) if path), None)
+    return browser.browser_type.launch_persistent_context(folder, **_options(path), **options)
+
+
 def _start(playwright: Playwright, path: str | None) -> Browser:
-    options: dict[str, Any] = {"executable_path": path} if path else {}
-    return playwright.chromium.launch(
-        headless=not os.environ.get("HEADED"),
-        args=ARGUMENTS,
-        chromium_sandbox=hasattr(os, "geteuid") and os.geteuid() != 0,  # as root there is no sandbox
+    return playwright.chromium.launch(**_options(path))
+
+
+def _options(path: str | None) -> dict[str, Any]:
+    return {
+        "headless": not os.environ.get("HEADED"),
+        "args": ARGUMENTS,
+        "chromium_sandbox": hasattr(os, "geteuid") and os.geteuid() != 0,  # as root there is no sandbox
         # Playwright switches the back/forward cache off, and "back after logout" would then test nothing.
-        ignore_default_args=["--disable-back-forward-cache"],
-        **options,
-    )
+        "ignore_default_args": ["--disable-back-forward-cache"],
+        "executable_path": path,
+    }
 
 
 def _installers() -> list[list[list[str]]]:

@@ -109,6 +109,65 @@ async def test_foreign_referer_is_not_followed(client: Visitor, referer: str) ->
     assert answer.headers["location"] == "/login?next=%2Fdashboard&notice=form_not_saved"
 
 
+async def lands_at(client: Visitor, path: str = "/dashboard", site: str = "same-origin", **headers: str) -> str:
+    return str((await client.visit(path, site=site, headers=headers)).headers["location"])
+
+
+async def signs_in(client: Visitor) -> None:
+    person = await make_user()
+    answer = await client.submit("/login", {"email": person.email, "password": person.password, "next": "/dashboard"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/dashboard")
+
+
+async def test_first_page_after_the_right_password_without_a_cookie_says_that_cookies_are_needed(
+    client: Visitor,
+) -> None:
+    await signs_in(client)
+    client.cookies.clear()  # as a browser does that keeps none
+
+    assert await lands_at(client) == "/login?next=%2Fdashboard&notice=cookies"
+    assert "did not keep our cookies" in (await client.visit("/login?next=%2Fdashboard&notice=cookies")).text
+
+
+async def test_without_fetch_metadata_the_referer_tells_the_same(client: Visitor) -> None:
+    """Plain http in the network: browsers send no Sec-Fetch-Site there."""
+    await signs_in(client)
+    client.cookies.clear()
+
+    assert "notice=cookies" in await lands_at(client, site="", Referer="https://testserver/login")
+
+
+async def test_who_was_signed_in_and_lost_the_cookies_later_is_told_nothing_wrong(client: Visitor) -> None:
+    await signs_in(client)
+    assert (await client.visit("/dashboard")).status_code == 200
+    client.cookies.clear()
+
+    assert await lands_at(client) == "/login?next=%2Fdashboard"
+
+
+@pytest.mark.parametrize(
+    ("site", "headers"),
+    [("none", {}), ("", {}), ("same-origin", {"User-Agent": "another browser"}), ("cross-site", {})],
+)
+async def test_other_visit_without_a_cookie_is_an_ordinary_one(
+    client: Visitor, site: str, headers: dict[str, str]
+) -> None:
+    await signs_in(client)
+    client.cookies.clear()
+
+    answer = await client.visit("/dashboard", site=site, headers=headers)
+
+    assert "notice" not in answer.headers.get("location", "")
+
+
+async def test_a_minute_later_the_reason_is_another_one(client: Visitor, clock: Clock) -> None:
+    await signs_in(client)
+    client.cookies.clear()
+    clock.forward(minutes=2)
+
+    assert await lands_at(client) == "/login?next=%2Fdashboard"
+
+
 async def test_session_known_to_be_over_goes_to_login_never_to_resume(client: Visitor) -> None:
     person = await make_user()
     pair = await sign_in(client, person)

@@ -108,12 +108,28 @@ async def test_unconfirmed_account_signs_nobody_in_and_looks_like_a_wrong_passwo
     assert (await client.post("/api/auth/login", json={"email": EMAIL, "password": PASSWORD})).status_code == 401
 
 
-async def test_login_page_leads_to_joining_and_recovery(client: Visitor) -> None:
-    page, front = await client.visit("/login"), await client.visit("/")
+JOIN, AGAIN, FORGOT, ENTER = "/register", "/verify-email/resend", "/forgot-password", "/login"
 
-    assert 'href="/register"' in page.text
-    assert 'href="/forgot-password"' in page.text
-    assert 'href="/register"' in front.text
+
+@pytest.mark.parametrize(
+    ("path", "ways"),
+    [
+        ("/", {JOIN}),
+        ("/login", {JOIN, AGAIN, FORGOT}),
+        ("/login?notice=confirmed", {JOIN, AGAIN, FORGOT}),
+        ("/verify-email?token=old", {JOIN, AGAIN, FORGOT, ENTER}),
+        ("/verify-email/sent", {JOIN, FORGOT, ENTER}),
+        ("/reset-password?token=old", {FORGOT, ENTER}),
+        ("/undo-email-change?token=old", {FORGOT, ENTER}),
+    ],
+)
+async def test_who_comes_with_a_used_or_old_link_is_offered_the_way_on(
+    client: Visitor, path: str, ways: set[str]
+) -> None:
+    page = await client.visit(path)
+
+    offered = set(re.findall(r'href="([^"]+)"', page.text.partition('id="main"')[2]))
+    assert ways <= offered
 
 
 @pytest.mark.parametrize(
