@@ -196,6 +196,13 @@ def password_refused(at: Scene) -> None:
     at.press("Change password")
 
 
+def password_with_passkeys(at: Scene) -> None:
+    """Changed because somebody knows it, perhaps: what was added lately, and what may go along."""
+    passkeys(at)
+    with_the_second_step(at)
+    refused("/account/password", "Change password")(at)
+
+
 def email_refused(at: Scene) -> None:
     account_with_a_new_address(at)
     at.go("/account/email")
@@ -436,6 +443,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "account": ("user", "Your account", account_with_a_new_address),
     "account, refused": ("user", "Your account", account_refused),
     "password": ("user", "Change the password", lambda at: at.go("/account/password")),
+    "password, with passkeys": ("user", "Change the password", password_with_passkeys),
     "password, refused": ("user", "Change the password", password_refused),
     "e-mail": ("user", "Change the e-mail address", lambda at: at.go("/account/email")),
     "e-mail, refused": ("user", "Change the e-mail address", email_refused),

@@ -16,7 +16,7 @@ from app.auth import accounts, joining_pages, links, pages, passwords, throttle,
 from app.db import sqlite
 from app.db.database import ANSWER_SECONDS, POOL_SECONDS, TRANSACTION_SECONDS
 from app.mail import sender, transport
-from app.mfa import codes, passkey_pages
+from app.mfa import codes, enrolment, passkey_pages
 from app.mfa import pages as mfa_pages
 from app.settings import ROOT, Settings
 from app.web import addresses, headers
@@ -69,6 +69,10 @@ def test_week_in_which_a_mailed_link_undoes_a_second_factor_is_that_of_the_code(
     named = {int(days) for row in table("What a mailed link may undo") for days in re.findall(r"(\d+) days", row)}
 
     assert [timedelta(days=days) for days in named] == [accounts.SETTLES] == [links.LASTS[links.UNDO_EMAIL]]
+
+
+def test_days_for_which_the_page_of_the_password_looks_back_are_those_of_the_code() -> None:
+    assert f"unless they want those of the last {enrolment.LATELY.days} days" in TEXT.replace("\n", " ")
 
 
 # v5.0.0-6.1.2

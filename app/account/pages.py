@@ -3,7 +3,10 @@
 Chapter: "The life of an account". Source: v5.0.0-6.2.2, v5.0.0-6.2.3, v5.0.0-7.5.1.
 """
 
-from typing import Annotated, Any
+from datetime import datetime
+from functools import partial
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from pydantic import BaseModel, Field
 from ravyn import Request, get, post
@@ -13,11 +16,14 @@ from app.audit import events
 from app.auth import challenges, closing, cookies, credentials, guards
 from app.auth.challenges import see_other
 from app.auth.errors import ComeBack
+from app.mfa import enrolment, passkeys
 from app.settings import get_settings
 from app.web import errors, forms, render, urls
 from app.web.errors import Problem
 
 PAGE = 50
+# Which passkeys go with an old password.
+PASSKEYS = {"none": "Keep them all", "new": "Remove those that were added lately", "all": "Remove them all"}
 LAST_ADMIN = "You are the only administrator. Make somebody else one first, so that somebody can look after this site."
 
 
@@ -26,8 +32,11 @@ class NameForm(BaseModel):
 
 
 class PasswordForm(BaseModel):
+    """`passkeys`: which ones go with the old password."""
+
     current_password: str = Field(min_length=1)
     new_password: str = Field(min_length=1)
+    passkeys: Literal["none", "new", "all"] = "none"
 
 
 @get()
@@ -46,22 +55,28 @@ async def save_name(request: Request) -> Any:
 
 @get()
 async def password_page(request: Request) -> Any:
-    return _password_page(request)
+    return await _password_page(request)
 
 
 @post(status_code=303)
 async def change_password(request: Request) -> Any:
     form = await forms.parse(request, PasswordForm)
     if form.data is None:
-        return _password_page(request, status=422, errors=form.errors)
+        return await _password_page(request, form.values["passkeys"], 422, errors=form.errors)
     user, typed = request.user, form.data
+    away = partial(_remove_passkeys, user.id, typed.passkeys)
     try:
-        changed = await credentials.change_password(user.id, user.sid, typed.current_password, typed.new_password)
+        changed = await credentials.change_password(user.id, user.sid, typed.current_password, typed.new_password, away)
     except ComeBack as error:
-        return _password_page(request, **challenges.later(request, error))
+        return await _password_page(request, typed.passkeys, **challenges.later(request, error))
     if isinstance(changed, dict):
-        return _password_page(request, status=422, errors=changed)
+        return await _password_page(request, typed.passkeys, 422, errors=changed)
     return cookies.remember(see_other("/account", notice="password_changed"), changed)
+
+
+async def _remove_passkeys(user_id: UUID, which: str, tx: Any, now: datetime) -> None:
+    if which != "none":
+        await passkeys.remove_all(tx, user_id, since=now - enrolment.LATELY if which == "new" else None)
 
 
 @get()
@@ -95,10 +110,15 @@ async def _overview(request: Request, form: dict[str, str], status: int = 200, *
     )
 
 
-def _password_page(request: Request, status: int = 200, **context: Any) -> Any:
+async def _password_page(request: Request, chosen: str = "", status: int = 200, **context: Any) -> Any:
+    """`chosen`: which passkeys are to go, of PASSKEYS."""
+    known = await passkeys.of_user(request.user.id)
+    added = await enrolment.added_lately(request.user.id, db.utcnow())
+    ways = {way: words for way, words in PASSKEYS.items() if way != "new" or any(each.name for each in added)}
     hint = f"At least {get_settings().password_min_length} characters: a few unrelated words, for instance."
-    context = {"errors": {}, "error": "", **context}
-    return render.page(request, "account/password.html", status, hint=hint, **context)
+    context = {"errors": {}, "error": "", "hint": hint, "added": added, "days": enrolment.LATELY.days, **context}
+    context |= {"ways": ways if known else {}, "chosen": chosen if chosen in ways else "none"}
+    return render.page(request, "account/password.html", status, **context)
 
 
 def _delete_page(request: Request, status: int = 200, error: str = "") -> Any:

@@ -6,6 +6,7 @@ letters that will carry them: what is called off before a letter goes out is cal
 Chapter: "The life of an account". Source: OWASP Forgot Password; v5.0.0-6.2.2, v5.0.0-6.2.3, v5.0.0-7.4.3.
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -43,12 +44,14 @@ async def change_name(user_id: UUID, name: str) -> bool:
     return True
 
 
-async def change_password(user_id: UUID, sid: UUID, current: str, new: str) -> TokenPair | Faults:
+async def change_password(
+    user_id: UUID, sid: UUID, current: str, new: str, also: Callable[[Any, datetime], Awaitable[Any]] | None = None
+) -> TokenPair | Faults:
     """A new password for the old one. Every other session ends, and this one goes on under a new id.
 
     Whoever knew the old password gains nothing from what it opened: not from a session, nor from a copy of this one's
-    tokens, nor from a link that waits in a mailbox. Raises TooManyAttempts, Overloaded; SessionEnded where this session
-    ended meanwhile, and then nothing is changed.
+    tokens, nor from a link that waits in a mailbox. `also`: done in the same transaction, told when that is.
+    Raises TooManyAttempts, Overloaded; SessionEnded where this session ended meanwhile, and then nothing is changed.
     """
     async with throttle.step_up(sid, db.utcnow()) as attempt:
         user = await user_of(user_id)
@@ -70,6 +73,8 @@ async def change_password(user_id: UUID, sid: UUID, current: str, new: str) -> T
                 if pair is None:
                     raise SessionEnded
                 await links.void_of(tx, now, user_id)
+                if also:
+                    await also(tx, now)
                 await badges.announce(tx, user_id=user_id)
                 await events.record(events.PASSWORD_CHANGED, tx=tx, user_id=user_id, actor_id=user_id)
                 await outbox.put(tx, "password_changed", user_id=user_id, **client.current().words())

@@ -7,7 +7,7 @@ Chapter: "The life of an account". Source: v5.0.0-6.5.6, v5.0.0-7.5.1, v5.0.0-7.
 """
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
@@ -22,8 +22,9 @@ from app.auth.errors import SessionEnded
 from app.auth.models import session_rows, user_rows
 from app.auth.tokens import TokenPair
 from app.mfa import codes, factors, passkeys, webauthn
-from app.mfa.models import authenticator_rows
+from app.mfa.models import authenticator_rows, recovery_rows
 
+LATELY = timedelta(days=14)
 OFFERED = "authenticator offered"
 MISSING = "Please fill this in."
 WRONG = "That code is not right, was used already, or is over. Type the one that is shown now."
@@ -47,6 +48,14 @@ class On(NamedTuple):
 
     pair: TokenPair
     recovery_codes: list[str]
+
+
+class Added(NamedTuple):
+    """`what`: passkey, second step or recovery codes. `name`: of a passkey, as its owner called it."""
+
+    what: str
+    at: datetime
+    name: str = ""
 
 
 class Offer(NamedTuple):
@@ -156,6 +165,19 @@ async def add_passkey(user_id: UUID, sid: UUID, answer: str, name: str, proof: P
     except sa.exc.IntegrityError:  # the same credential once more, or for a second account
         kept = False
     return kept if isinstance(kept, dict) else {} if kept else {"credential": NOT_ADDED}
+
+
+async def added_lately(user_id: UUID, now: datetime) -> list[Added]:
+    """What was added to the ways to sign in within LATELY, the newest first: whose password is known looks at this."""
+    since = now - LATELY
+    found = [Added("passkey", row.created_at, row.name) for row in await passkeys.of_user(user_id)]
+    turned_on = (await credentials.user_of(user_id)).second_factor_at
+    if turned_on:
+        newest = sa.select(sa.func.max(recovery_rows.c.created_at)).where(recovery_rows.c.user_id == user_id)
+        made = await db.fetch_value(newest)
+        found += [Added("second step", turned_on)]
+        found += [Added("recovery codes", made)] if made and made > turned_on else []
+    return sorted((each for each in found if each.at > since), key=lambda each: each.at, reverse=True)
 
 
 async def _proved(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T | Faults:

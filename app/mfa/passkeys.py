@@ -96,6 +96,18 @@ async def remove(user_id: UUID, passkey_id: UUID) -> bool:
     return bool(gone)
 
 
+async def remove_all(tx: Any, user_id: UUID, *, since: datetime | None = None) -> int:
+    """All of the account's, or those that were added since then; how many. In the caller's transaction."""
+    table = passkey_rows
+    these = [table.c.user_id == user_id, *([table.c.created_at > since] if since else [])]
+    gone = int(await tx.execute(sa.delete(table).where(*these)))
+    for _ in range(gone):
+        await events.record(events.PASSKEY_REMOVED, tx=tx, user_id=user_id, actor_id=user_id)
+    if gone:
+        await outbox.put(tx, "passkey_removed", user_id=user_id, **client.current().words())
+    return gone
+
+
 async def sign_in(answer: str, presented: Iterable[AppToken] = ()) -> accounts.Login | None:
     """A new session of whoever's device signed; None for everything else. Raises TooManyAttempts."""
     passkey = await _signed(answer, webauthn.SIGN_IN)

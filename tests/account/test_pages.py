@@ -9,9 +9,13 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth.models import session_rows, user_rows
+from app.mfa import passkeys, webauthn
 from tests.support import forge
 from tests.support.clock import Clock
+from tests.support.device import with_a_device
+from tests.support.mailbox import letters_to
 from tests.support.people import PASSWORD, Person, make_user, sign_in, start_session
+from tests.support.phone import with_a_phone
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
@@ -120,6 +124,85 @@ async def test_refused_password_says_so_at_its_field_and_repeats_nothing(
     assert PASSWORD not in answer.text
     assert client.cookie(ACCESS) == before
     assert (await client.submit("/login", {"email": person.email, "password": PASSWORD})).status_code == 303
+
+
+async def test_password_page_says_what_was_added_lately(client: Visitor, clock: Clock) -> None:
+    """Whoever changes the password because somebody has it looks at what that somebody may have left behind."""
+    person = await make_user()
+    await with_a_device(person, name="Old <b>key</b>")
+    clock.forward(days=14)
+    await with_a_device(person, name="New <b>key</b>")
+    phone = await with_a_phone(person)
+    await sign_in(client, person)
+
+    page = (await client.visit("/account/password")).text
+    assert "New &lt;b&gt;key" in page
+    assert "Old &lt;b&gt;key" not in page
+    assert "Second step" in page
+    assert "Recovery codes" not in page
+    clock.forward(minutes=1)
+    made = {"code": phone.recovery_codes[0], "current_password": PASSWORD}
+    assert (await client.submit("/account/second-factor/recovery-codes", made)).status_code == 200
+    assert "Recovery codes" in (await client.visit("/account/password")).text
+
+    clock.forward(days=14)
+    await sign_in(client, person)
+    later = (await client.visit("/account/password")).text
+    assert "in the last" not in later
+    assert 'value="all"' in later
+    assert 'value="new"' not in later
+
+
+async def test_nothing_about_passkeys_where_there_are_none(client: Visitor, person: Person) -> None:
+    page = (await client.visit("/account/password")).text
+
+    assert "passkey" not in page
+    assert "in the last" not in page
+
+
+# v5.0.0-6.5.6
+@pytest.mark.parametrize(
+    ("which", "left"), [("", [True, True]), ("none", [True, True]), ("new", [True, False]), ("all", [False, False])]
+)
+async def test_new_password_takes_passkeys_along_if_asked(
+    client: Visitor, clock: Clock, which: str, left: list[bool]
+) -> None:
+    person, other = await make_user(), await make_user()
+    old = await with_a_device(person)
+    clock.forward(days=14)
+    new, theirs = await with_a_device(person), await with_a_device(other)
+    await sign_in(client, person)
+    form = {
+        "current_password": "not the right passphrase",
+        "new_password": NEW,
+        **({"passkeys": which} if which else {}),
+    }
+
+    refused = await client.submit("/account/password", form)
+    assert f'value="{which or "none"}" checked' in " ".join(refused.text.replace(' id="passkeys"', "").split())
+    assert len(await passkeys.of_user(person.id)) == 2  # the password was wrong: nothing goes
+    done = await client.submit("/account/password", form | {"current_password": PASSWORD})
+
+    assert done.headers["location"] == "/account?notice=password_changed"
+    asked = webauthn.to_sign(webauthn.SIGN_IN)
+    assert [
+        bool(await passkeys.sign_in(device.get(webauthn.to_sign(webauthn.SIGN_IN)))) for device in (old, new)
+    ] == left
+    assert await passkeys.sign_in(theirs.get(asked))
+    told = [letter.subject for letter in await letters_to(person.email)]
+    assert ("A passkey was removed" in told) is (not all(left))
+
+
+async def test_odd_wish_about_passkeys_changes_nothing(client: Visitor, person: Person) -> None:
+    await with_a_device(person)
+
+    answer = await client.submit(
+        "/account/password", {"current_password": PASSWORD, "new_password": NEW, "passkeys": "<script>"}
+    )
+
+    assert answer.status_code == 422
+    assert "<script>" not in answer.text
+    assert len(await passkeys.of_user(person.id)) == 1
 
 
 async def test_guessing_shows_the_form_with_the_wait(client: Visitor, person: Person) -> None:

@@ -85,11 +85,11 @@ def with_a_byte_changed(answer: str, part: str, at: int) -> str:
     return json.dumps(whole)
 
 
-async def with_a_device(person: Person, **about: Any) -> Device:
+async def with_a_device(person: Person, *, name: str = "A device", **about: Any) -> Device:
     """Somebody's device, added as the page does it. `about`: see `Device`."""
     device = Device(**about)
     sid, options = await offered(person)
-    assert await added(person, sid, device.create(options))
+    assert await added(person, sid, device.create(options), name)
     return device
 
 
