@@ -183,7 +183,7 @@ async def test_a_websocket_of_our_own_page_is_accepted(web_app: Any) -> None:
         [(b"origin", b"https://evil.example")],
         [(b"sec-fetch-site", b"cross-site")],
         [(b"cookie", b"__Host-access=x")],
-        [(b"origin", b"https://testserver"), (b"x", b"\xff")],
+        [(b"origin", b"https://testserver"), (b"authorization", b"\xff")],
         [(b"host", b"evil.example"), (b"origin", b"https://testserver")],
     ],
 )
