@@ -11,7 +11,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from app import db, logs
-from app.auth import badges, closing, counters, links, sessions
+from app.auth import badges, closing, counters, links, sessions, submissions
 from app.mail import outbox
 from app.mfa import upkeep
 
@@ -28,6 +28,7 @@ TASKS: Mapping[str, Callable[[datetime], Awaitable[int]]] = {
     "sessions": sessions.prune,
     "changes": badges.prune,
     "throttle counters": counters.prune,
+    "forms": submissions.prune,
 }
 
 

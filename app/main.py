@@ -27,6 +27,7 @@ from app.auth import badges, challenges, cookies, demo, identity, joining_pages,
 from app.auth import pages as auth_pages
 from app.auth.errors import AuthError
 from app.auth.guards import Developer, Guard, Impersonal
+from app.auth.idempotency import OneEffect
 from app.auth.identity import TokenBackend
 from app.dev import pages as dev_pages
 from app.home import pages as home_pages
@@ -108,6 +109,7 @@ def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddlewa
             cookie_names=(cookies.access_name(), cookies.refresh_name(), cookies.ticket_name()),
             public_origin=settings.public_origin,
         ),
+        DefineMiddleware(OneEffect, except_at=(auth_pages.RESUME,)),
         DefineMiddleware(bodies.Whole),
         DefineMiddleware(AuthenticationMiddleware, backend=[TokenBackend([*impersonal, f"{static.PREFIX}/"])]),
         DefineMiddleware(Methods),

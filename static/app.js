@@ -1,5 +1,19 @@
 // Niceties only: every page works without this file.
 
+// A form is sent once: of two clicks the second would only make the browser drop the answer to the first. After a while it
+// may be sent again, for a download leaves the page where it is; so may it after "back". Without this file the server
+// gives both the same answer (app/auth/idempotency.py).
+const SENT_FOR = 5000; // milliseconds
+const sent = new Set();
+addEventListener("submit", (event) => {
+  const form = event.target;
+  if (event.defaultPrevented || form.method !== "post") return;
+  if (sent.has(form)) event.preventDefault();
+  else setTimeout(() => sent.delete(form), SENT_FOR);
+  sent.add(form);
+});
+addEventListener("pageshow", () => sent.clear());
+
 // A page kept by the back/forward cache may belong to someone who has signed out since: ask the server again.
 addEventListener("pageshow", (event) => {
   if (event.persisted) location.reload();

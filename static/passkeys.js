@@ -1,5 +1,7 @@
 // Passkeys: lets the device sign what the page asks, puts that into the form, and sends it. See app/mfa/passkeys.py.
 
+const SENT_FOR = 5000; // milliseconds until a form may be sent again: the answer may never come
+
 const bytes = (text) =>
   Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
 const base64url = (buffer) =>
@@ -39,10 +41,15 @@ for (const form of document.querySelectorAll("form:is([data-passkey], :has([data
     instead.addEventListener("change", choose);
     choose();
   }
+  let busy = false; // the device is asked, or the form is on its way: a second click is the first one still
+  const free = () => { busy = false; };
+  addEventListener("pageshow", free);
   form.addEventListener("submit", async (event) => {
     const proves = instead?.checked;
     if (!proves && !form.dataset.passkey) return;
     event.preventDefault();
+    if (busy) return;
+    busy = true;
     told.hidden = true;
     try {
       if (!proves) { if (proof) proof.value = ""; }
@@ -50,8 +57,10 @@ for (const form of document.querySelectorAll("form:is([data-passkey], :has([data
       if (form.dataset.passkey && !answer.value) answer.value = await answered(form.dataset.passkey);
       if (event.submitter?.hasAttribute("formaction")) form.action = event.submitter.formAction;
       form.submit();
+      setTimeout(free, SENT_FOR);
     } catch {
       told.hidden = false; // called off, or there is none for this site: the same to the page
+      free();
     }
   });
 }

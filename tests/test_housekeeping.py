@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 
 from app import db, housekeeping
-from app.auth import accounts, badges, closing, counters, links, sessions
-from app.auth.models import change_rows, link_rows, session_rows, throttle_rows, user_rows
+from app.auth import accounts, badges, closing, counters, links, sessions, submissions
+from app.auth.models import change_rows, link_rows, session_rows, submission_rows, throttle_rows, user_rows
 from app.mail import outbox
 from app.mail.models import letter_rows
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
@@ -26,6 +26,7 @@ TABLES = {
     "sessions": session_rows,
     "changes": change_rows,
     "throttle counters": throttle_rows,
+    "forms": submission_rows,
 }
 A_LOOK = timedelta(seconds=1)
 
@@ -44,6 +45,7 @@ async def one_of_each(clock: Clock) -> Any:
         link = await links.make(tx, links.RESET, clock.now, user_id=person.id)
         await badges.announce(tx, user_id=person.id)
     await counters.add({"key": timedelta(minutes=5)}, 1, clock.now)
+    await submissions.claim(submissions.of("key", "/address", {}, {}), clock.now)
     await outbox.put(db, "hello", recipient=person.email)
     (letter,) = await outbox.claim(clock.now, 1)
     await outbox.settle(letter, sent_at=clock.now, next_try_at=clock.now + outbox.KEPT)
@@ -54,6 +56,7 @@ async def one_of_each(clock: Clock) -> Any:
         "sessions": session.ends_at + sessions.KEPT,
         "changes": clock.now + badges.KEPT,
         "throttle counters": clock.now + timedelta(minutes=5) + counters.KEPT,
+        "forms": clock.now + submissions.LASTS - A_LOOK,
     }
 
 

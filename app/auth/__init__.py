@@ -7,6 +7,7 @@ The way of a request, in one screen:
     GET /dashboard, access expired     guards.SignedIn raises LoginRequired -> challenges -> 303 /auth/resume
                                        pages.resume -> sessions.rotate -> cookies.remember -> 303 /dashboard
     POST /account, access expired      the same with 307 and 307: method and body survive
+    the same form twice                idempotency -> the second is given the first one's answer (`submissions`)
     link from another site             no cookies came along (SameSite=Strict) -> challenges bounces it
     POST /register, /forgot-password   registration.ask, recovery.ask -> a letter is owed; `letters` finds out to whom
     a mailed link                      GET shows a button; POST -> links.use, once -> an account, a new password
@@ -17,7 +18,7 @@ The way of a request, in one screen:
     an old refresh token               judge says REUSE -> the session is revoked and committed -> then the 401
 
 Who may import whom:
-    pages, joining_pages, api -> guards, challenges -> identity -> letters -> registration, recovery, credentials,
-    closing -> accounts, cookies -> throttle, sessions -> badges, models, tokens, tickets, judge
-    -> keys, passwords, errors. The kernel imports no feature.
+    pages, joining_pages, api -> guards, challenges -> identity, idempotency -> letters -> registration, recovery,
+    credentials, closing -> submissions -> accounts, cookies -> throttle, sessions -> badges, models, tokens, tickets,
+    judge -> keys, passwords, errors. The kernel imports no feature.
 """

@@ -5,7 +5,7 @@ Chapter: "Where the badge is kept". Source: RFC 6265bis section 4.1.3.2 (`__Host
 Pattern: pitfall-localstorage.
 """
 
-from collections.abc import MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 from app.auth import tickets
@@ -30,6 +30,13 @@ def read(scope: MutableMapping[str, Any]) -> tuple[str | None, str | None]:
     """The access and the refresh cookie's value. Only login, logout and the two ways to refresh use the second."""
     jar = cookies.read(scope)
     return jar.get(access_name()), jar.get(refresh_name())
+
+
+def ours(scope: MutableMapping[str, Any]) -> dict[str, str]:
+    """Those of the three that the browser brings, by name."""
+    jar = cookies.read(scope)
+    brought = {name: jar.get(name) for name in (access_name(), refresh_name(), ticket_name())}
+    return {name: value for name, value in brought.items() if value is not None}
 
 
 def remember(response: Any, pair: TokenPair) -> Any:
@@ -61,6 +68,18 @@ def forget(response: Any) -> Any:
     for name in (access_name(), refresh_name()):
         _set(response, name, "", 0)
     return response
+
+
+def after(before: Mapping[str, str], headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    """What the browser holds of ours once it has read these headers of an answer."""
+    held = dict(before)
+    for line in [value.decode("latin-1") for name, value in headers if name.lower() == b"set-cookie"]:
+        pair, *attributes = line.split(";")
+        name, _, value = pair.strip().partition("=")
+        held[name] = value
+        if "max-age=0" in [attribute.strip().lower() for attribute in attributes]:
+            del held[name]
+    return held
 
 
 def _set(response: Any, name: str, value: str, seconds: int) -> None:

@@ -1,4 +1,5 @@
-"""Tables of the kernel: people, their sessions, mailed links, the change feed and the counters of the throttle.
+"""Tables of the kernel: people, their sessions, mailed links, the change feed, the counters of the throttle, and
+forms that were sent.
 
 Owns the schema only. Rows are read and changed in `accounts` and `sessions`, with SQLAlchemy Core: a state change is
 one conditional UPDATE, never "read, change, save".
@@ -187,6 +188,27 @@ class ThrottleCounter(edgy.StrictModel):
         indexes = [edgy.Index(fields=["ends_at"], name="ix_throttle_counters_ends_at")]
 
 
+class FormSubmission(edgy.StrictModel):
+    """A form that was sent, and its answer, so that sending it twice has one effect; see `submissions`.
+
+    `key`, `fields` and both holders are MACs. `holder_after`: who has got the answer. `session_id`: the session whose
+    cookies are in the answer. `answer` is encrypted, and "" while the form is being worked on.
+    """
+
+    key = f.CharField(max_length=43, primary_key=True)
+    fields = f.CharField(max_length=43)
+    holder = f.CharField(max_length=43)
+    holder_after = f.CharField(max_length=43, default="")
+    session_id = f.UUIDField(null=True)
+    answer = f.TextField(default="", secret=True, exclude=True)
+    ends_at = moment()
+
+    class Meta:
+        registry = db.registry
+        tablename = "form_submissions"
+        indexes = [edgy.Index(fields=["ends_at"], name="ix_form_submissions_ends_at")]
+
+
 # For SQLAlchemy Core, whose tables a type checker cannot see through Edgy's metaclass.
 user_rows: Any = User.table
 word_rows: Any = UserWord.table
@@ -194,3 +216,4 @@ session_rows: Any = Session.table
 link_rows: Any = MailLink.table
 change_rows: Any = Change.table
 throttle_rows: Any = ThrottleCounter.table
+submission_rows: Any = FormSubmission.table

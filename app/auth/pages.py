@@ -18,6 +18,7 @@ from app.settings import get_settings
 from app.web import client, errors, forms, render, urls
 
 WRONG = "That address and password do not fit, or the account cannot be used. Nothing was changed."
+RESUME = "/auth/resume"
 QUICK_RESUMES = 5  # so many within seconds of each other: the cookies do not stick, or the token is dead on arrival
 
 
@@ -88,7 +89,7 @@ async def resume(request: Request) -> Any:
     if isinstance(outcome, sessions.Rejected):
         if outcome.verdict is Verdict.ASK_AGAIN:
             again = {"next": to, "again": outcome.marker}
-            return see_other("/auth/resume", **again) if safe else challenges.same_method("/auth/resume", **again)
+            return see_other(RESUME, **again) if safe else challenges.same_method(RESUME, **again)
         return see_other("/login", next=to, **_why(outcome.verdict)) if safe else challenges.form_lost(request)
     if outcome.quick >= QUICK_RESUMES:
         return see_other("/login", next=to, notice="cookies") if safe else challenges.form_lost(request)
@@ -151,7 +152,7 @@ route_patterns = [
     guards.public("/login", login_page),
     guards.public("/login", login),
     guards.public("/logout", logout),
-    guards.public("/auth/resume", resume),
+    guards.public(RESUME, resume),
     guards.private("/step-up", step_up_page),
     guards.private("/step-up", step_up),
 ]

@@ -8,6 +8,7 @@ Source: v5.0.0-1.1.1 (decode once), v5.0.0-4.1.1 (content type), v5.0.0-1.5.3 (o
 import json
 import math
 import re
+from collections.abc import Mapping
 from email.message import Message
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
@@ -65,7 +66,7 @@ async def read_json(request: Any) -> Any:
     body = await request.body()
     if not body:
         return None
-    media_type, _ = _content_type(request)
+    media_type, _ = _content_type(request.scope)
     if media_type != "application/json":
         raise Problem(415, "Send JSON, with the content type application/json.")
     if sum(map(body.count, (b",", b"[", b"{"))) > PARTS:
@@ -78,10 +79,14 @@ async def read_json(request: Any) -> Any:
 
 async def read_form(request: Any) -> dict[str, str]:
     """The text fields of a form, urlencoded or multipart. A field sent twice, or a file, is refused."""
-    body = await request.body()
+    return form_fields(request.scope, await request.body())
+
+
+def form_fields(scope: Mapping[str, Any], body: bytes) -> dict[str, str]:
+    """As `read_form`, of a body that is here already."""
     if not body:
         return {}
-    media_type, boundary = _content_type(request)
+    media_type, boundary = _content_type(scope)
     if media_type not in (URLENCODED, MULTIPART):
         raise Problem(415, "Send a form.")
     try:
@@ -105,9 +110,9 @@ async def _all(receive: Any) -> bytes:
     return b"".join(parts)
 
 
-def _content_type(request: Any) -> tuple[str, str]:
+def _content_type(scope: Mapping[str, Any]) -> tuple[str, str]:
     """The media type in lower case, and the boundary of a multipart body."""
-    sent = [value for name, value in request.scope["headers"] if name.lower() == b"content-type"]
+    sent = [value for name, value in scope["headers"] if name.lower() == b"content-type"]
     if any(len(value) > LONGEST_TYPE for value in sent):
         raise Problem(415)
     message = Message()

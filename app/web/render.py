@@ -1,5 +1,7 @@
 """The only way to a template: everything escaped, an unknown name is an error, the same names known to every page."""
 
+import re
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +20,8 @@ from app.web import notices, static
 TEMPLATES = ROOT / "templates"
 APP_NAME = "Lanyard"
 APP_SLUG = "lanyard"  # in the names of files that are taken away
+KEY_FIELD = "idempotency_key"
+POSTED = re.compile(r'<form\b[^>]*\bmethod="post"[^>]*>')  # values are escaped: no ">" in them
 UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
 
 
@@ -50,10 +54,19 @@ def page(
         "hidden_as": lambda: Markup('<input type="hidden" name="as" value="{}">').format(user.id),
         **context,
     }
-    text = environment(TEMPLATES).get_template(name).render(shown)
+    text = with_keys(environment(TEMPLATES).get_template(name).render(shown))
     # A fresh dict each time: the framework writes content-length into the one it is given.
     response = Response(text, status_code=status_code, headers=dict(headers or {}), media_type="text/html")
     return notices.shown(response) if notice else response
+
+
+def with_keys(html: str) -> str:
+    """Give every form of the page that is posted the key that tells sending it twice from sending two (`idempotency`).
+
+    Here and not in the templates, so that a form of one's own has it. Random, so that no other page has it.
+    """
+    hidden = f'<input type="hidden" name="{KEY_FIELD}" value="{secrets.token_urlsafe(16)}">'
+    return POSTED.sub(lambda tag: tag[0] + hidden, html)
 
 
 def visitor(scope: Mapping[str, Any]) -> Any:

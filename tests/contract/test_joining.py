@@ -16,6 +16,7 @@ from app.web import client as clients
 from tests.contract.places import wait_of
 from tests.support.clock import Clock
 from tests.support.mailbox import letters_to, link_in
+from tests.support.pages import without_keys
 from tests.support.people import PASSWORD, make_user, sign_in, start_session
 from tests.support.sent import cookies_set
 from tests.support.visitor import Visitor
@@ -41,10 +42,10 @@ async def users() -> list[Any]:
 
 
 def seen(answer: httpx.Response, *personal: str) -> tuple[Any, ...]:
-    """What somebody could compare: all but this request's own id and nonce, and what was typed."""
+    """What somebody could compare: all but this request's own id, nonce and keys, and what was typed."""
     own = {"x-request-id", "content-security-policy"} | ({"content-length"} if personal else set())
     fixed = {k: v for k, v in answer.headers.items() if k not in own}
-    text = re.sub(r'nonce="[^"]+"', "", answer.text).replace(answer.headers["x-request-id"], "")
+    text = re.sub(r'nonce="[^"]+"', "", without_keys(answer.text)).replace(answer.headers["x-request-id"], "")
     for each in personal:
         text = text.replace(each, "")
     return answer.status_code, fixed, text

@@ -1,5 +1,6 @@
 """Pages: everything escaped, the names that every template may use, and times in words."""
 
+import re
 from datetime import UTC, datetime, timedelta, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -67,6 +68,27 @@ async def test_a_form_names_the_person_it_is_shown_to(site: Visitor) -> None:
 
     assert f'<input type="hidden" name="as" value="{PEOPLE[b"ann"]}">' in answer.text
     assert '<p id="user">ann|True</p>' in answer.text
+
+
+def test_every_form_that_is_posted_has_a_key_of_its_page() -> None:
+    """Also one that a macro has made, or a hand of one's own; none that only asks."""
+    posted = '<form method="post">', '<form class="stack" action="/notes?q=a&amp;b" method="post" novalidate>'
+    asks = '<form role="search" action="/notes" method="get">', "&lt;form method=&quot;post&quot;&gt;"
+
+    one, other = (render.with_keys("".join(posted + asks)) for _ in range(2))
+
+    fields = [
+        re.findall(rf'{re.escape(form)}<input type="hidden" name="idempotency_key" value="([\w-]+)">', one)
+        for form in posted
+    ]
+    assert len(fields[0][0]) == 22
+    assert fields == [fields[0]] * 2
+    assert one.count("idempotency_key") == 2
+    assert fields[0][0] not in other
+
+
+async def test_page_gives_its_form_a_key(site: Visitor) -> None:
+    assert '<form method="post"><input type="hidden" name="idempotency_key" value="' in (await site.get("/page")).text
 
 
 @pytest.mark.parametrize("code", NOTICES)

@@ -1,0 +1,94 @@
+"""Somebody for each form of the site: what they hold, and where the walk through the pages begins."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from app import db
+from app.auth import cookies, links, passwords, recovery, tickets
+from app.auth.models import user_rows
+from app.mail.models import letter_rows
+from app.mfa.models import passkey_rows
+from app.notes import store  # notes
+from app.web import client
+from tests.support import forge
+from tests.support.people import PASSWORD, Person, make_user, start_session
+from tests.support.phone import Phone, with_a_phone
+
+
+@dataclass
+class World:
+    """`roots`: where the walk begins. `jar`: the cookies."""
+
+    person: Person
+    roots: list[str]
+    jar: dict[str, str] = field(default_factory=dict)
+    phone: Phone | None = None
+
+
+async def nobody() -> World:
+    person, other = await make_user(), await make_user()
+    email, now = f"{db.uuid7()}@example.com", db.utcnow()
+    chosen = await passwords.hash(PASSWORD)
+    made = await recovery.make_link(person.email, db.uuid7(), client.Client())
+    assert made
+    async with db.transaction() as tx:
+        register = await links.make(
+            tx, links.REGISTER, now, email=email, email_key=email, name="Joan Example", password=chosen
+        )
+        undo = await links.make(tx, links.UNDO_EMAIL, now, user_id=other.id, email=other.email, email_key=other.email)
+    mailed = {
+        "verify-email": register,
+        "reset-password": made[1],
+        "undo-email-change": undo,
+    }
+    opened = [f"/{path}?token={links.token(row)}" for path, row in mailed.items()]
+    return World(person, ["/login", "/register", "/forgot-password", "/verify-email/resend", *opened])
+
+
+async def administrator() -> World:
+    """With a note, a passkey, another device, somebody signed in to administrate, and a letter that did not arrive."""
+    person, somebody, now = await make_user(role="admin"), await make_user(), db.utcnow()
+    pair, theirs, _ = await start_session(person), await start_session(somebody), await start_session(person)
+    await store.create(person.id, "Keys", "Third hook.")  # notes
+    passkey = {"id": db.uuid7(), "user_id": person.id, "name": "Phone", "credential": str(person.id), "public_key": "x"}
+    await db.execute(sa.insert(passkey_rows).values(passkey | {"uses": 0, "created_at": now}))
+    dead = {"id": db.uuid7(), "kind": "reset", "recipient": "x@example.com", "error": "550", "failed_at": now}
+    await db.execute(sa.insert(letter_rows).values(dead | {"created_at": now, "next_try_at": now}))
+    theirs_sid = forge.claims(theirs.access_token)["sid"]
+    roots = ["/dashboard", "/account/export", f"/admin/users/{somebody.id}/sessions/{theirs_sid}/end"]
+    roots += [f"/admin/users/{somebody.id}/edit", f"/admin/users/{somebody.id}/require-new-password", "/admin/mail"]
+    roots += ["/learn/lab/inspector", "/learn/lab/attacks"]  # learn
+    return World(person, roots, jar_of(pair))
+
+
+async def with_a_second_step() -> World:
+    person = await make_user()
+    phone = await with_a_phone(person)
+    return World(person, ["/account/second-factor"], jar_of(phone.pair), phone)
+
+
+async def an_hour_later() -> World:
+    person = await make_user()
+    pair = await start_session(person)
+    typed = int(db.utcnow().timestamp()) - 3600
+    jar = jar_of(pair) | {cookies.access_name(): forge.resign(pair.access_token, auth_time=typed)}
+    return World(person, ["/account/password"], jar)
+
+
+async def half_signed_in() -> World:
+    person = await make_user()
+    phone = await with_a_phone(person)
+    stored = await db.fetch_value(sa.select(user_rows.c.password).where(user_rows.c.id == person.id))
+    ticket = tickets.issue(person.id, stored, db.utcnow())
+    return World(person, ["/login/code"], {cookies.ticket_name(): ticket}, phone)
+
+
+MakeWorld = Callable[[], Awaitable[World]]
+WORLDS: tuple[MakeWorld, ...] = (nobody, administrator, with_a_second_step, an_hour_later, half_signed_in)
+
+
+def jar_of(pair: Any) -> dict[str, str]:
+    return {cookies.access_name(): pair.access_token, cookies.refresh_name(): pair.refresh_token}
