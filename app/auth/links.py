@@ -60,12 +60,24 @@ async def find(raw: str, purpose: str, now: datetime) -> Any:
 
 
 async def use(tx: Any, raw: str, purpose: str, now: datetime) -> Any:
-    """As `find`, and the link is used up: of many who bring it at once one gets the row, the others None."""
+    """As `find`, and the link is used up: of many who bring it at once one gets the row, the others None.
+
+    What a registration was about is in the account from now on, so nothing of it stays here.
+    """
     row = await tx.fetch_one(sa.select(link_rows).where(_open(raw, purpose, now)))
     if row is None or not _fits(raw, row):
         return None
-    used = sa.update(link_rows).where(link_rows.c.id == row.id, link_rows.c.used_at.is_(None)).values(used_at=now)
-    return row if await tx.execute(used) == 1 else None
+    used = sa.update(link_rows).where(link_rows.c.id == row.id, link_rows.c.used_at.is_(None))
+    emptied = dict.fromkeys(("email", "email_key", "name", "password"), "") if purpose == REGISTER else {}
+    return row if await tx.execute(used.values(used_at=now, done_at=now, **emptied)) == 1 else None
+
+
+async def has_done_its_work(raw: str, *purposes: str) -> bool:
+    """Was this very link used, for one of these? Only whoever holds its token is told; not of one that was voided."""
+    table, link_id = link_rows, urls.uuid_or_none(raw.partition(".")[0])
+    done = table.c.id == link_id, table.c.purpose.in_(purposes), table.c.done_at.is_not(None)
+    row = await db.fetch_one(sa.select(table).where(*done))
+    return row is not None and _fits(raw, row)
 
 
 async def void(tx: Any, now: datetime, *which: Any) -> int:
@@ -89,10 +101,11 @@ async def void_changes(tx: Any, now: datetime, user_id: UUID) -> int:
 async def prune(now: datetime) -> int:
     """Delete the links that ended, or would have, 30 days ago; how many. Registrations as soon as they are over.
 
-    What those hold is about people who never became ours, or is in their account (v5.0.0-14.2.7).
+    What those hold is about people who never became ours (v5.0.0-14.2.7).
     """
     table = link_rows
-    registration = sa.and_(table.c.purpose == REGISTER, sa.or_(table.c.ends_at <= now, table.c.used_at.is_not(None)))
+    voided = sa.and_(table.c.used_at.is_not(None), table.c.done_at.is_(None))
+    registration = sa.and_(table.c.purpose == REGISTER, sa.or_(table.c.ends_at <= now, voided))
     return await db.prune(table, sa.or_(table.c.ends_at < now - KEPT, registration))
 
 

@@ -124,6 +124,7 @@ class MailLink(edgy.StrictModel):
 
     A registration is no account yet: its name and password wait here, and only the click makes the row in `users`.
     `fingerprint` is what the account's password hash was, hashed: a link to choose a new one dies with the old one.
+    `used_at` is set when it is of no use any more, `done_at` where that is because it was followed.
     More of the account goes into that of a new address: see `credentials`.
     """
 
@@ -139,6 +140,7 @@ class MailLink(edgy.StrictModel):
     created_at = moment()
     ends_at = moment()
     used_at = moment(null=True)
+    done_at = moment(null=True)
 
     class Meta:
         registry = db.registry

@@ -133,3 +133,18 @@ async def test_voided_links_open_nothing() -> None:
 
     assert await links.find(raw, links.REGISTER, db.utcnow()) is None
     assert await links.find(other, links.REGISTER, db.utcnow())
+
+
+async def test_link_knows_that_it_did_its_work() -> None:
+    raw, voided = links.token(await made(email_key="a@b.example")), links.token(await made(email_key="c@d.example"))
+    assert not await links.has_done_its_work(raw, links.REGISTER)
+
+    await used(raw)
+    async with db.transaction() as tx:
+        await links.void(tx, db.utcnow(), link_rows.c.email_key == "c@d.example")
+
+    assert await links.has_done_its_work(raw, links.RESET, links.REGISTER)
+    assert not await links.has_done_its_work(raw, links.RESET)
+    assert not await links.has_done_its_work(voided, links.REGISTER)
+    for wrong in (raw[:-1] + ("A" if raw[-1] != "A" else "B"), raw.partition(".")[0], "x", ""):
+        assert not await links.has_done_its_work(wrong, links.REGISTER)

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -246,26 +247,63 @@ async def test_contested_registration_asks_for_its_password(client: Visitor) -> 
 
 
 async def tokens_that_are_no_good(clock: Clock, person: Any) -> list[str]:
-    """Used, over, altered, of another purpose, never ours, none."""
+    """Over, voided, altered, of another purpose, never ours, none."""
     await registration.ask(EMAIL, "Joan", PASSWORD)
     row = await registration.newest(EMAIL, db.utcnow())
     made = await recovery.make_link(person.email, db.uuid7(), clients.Client())
     assert made
     over = [links.token(row), links.token(made[1])]
     clock.forward(days=2)
+    used = await used_links(person)
+    again = [await recovery.make_link(person.email, db.uuid7(), clients.Client()) for _ in range(2)]
+    voided, last = [links.token(made[1]) for made in again if made]
+    await recovery.reset(last, NEW + "!")
+    altered = [raw[:-1] + ("A" if raw[-1] != "A" else "B") for raw in used.values()]
+    return [*over, voided, *altered, "null", "x", ""]
+
+
+async def used_links(person: Any) -> dict[str, str]:
+    """Each at its page."""
     await registration.ask("other@example.com", "Joan", PASSWORD)
-    used = links.token(await registration.newest("other@example.com", db.utcnow()))
-    await registration.confirm(used)
-    again = await recovery.make_link(person.email, db.uuid7(), clients.Client())
-    assert again
-    reset_used = links.token(again[1])
-    await recovery.reset(reset_used, NEW)
-    altered = used[:-1] + ("A" if used[-1] != "A" else "B")
-    return [used, reset_used, *over, altered, "null", "x", ""]
+    confirm = links.token(await registration.newest("other@example.com", db.utcnow()))
+    await registration.confirm(confirm)
+    made = await recovery.make_link(person.email, db.uuid7(), clients.Client())
+    assert made
+    reset = links.token(made[1])
+    await recovery.reset(reset, NEW)
+    return {"/verify-email": confirm, "/reset-password": reset}
 
 
 @pytest.mark.parametrize("path", ["/verify-email", "/reset-password"])
-async def test_used_expired_altered_and_missing_links_look_alike(client: Visitor, clock: Clock, path: str) -> None:
+async def test_link_that_did_its_work_says_so(client: Visitor, path: str) -> None:
+    """AC-036, AC-039. Whoever follows it a second time is not told that it is no good."""
+    raw = (await used_links(await make_user()))[path]
+    before = await users()
+
+    for answer in (
+        await client.visit(f"{path}?token={raw}"),
+        await client.submit(path, {"token": raw, "password": NEW}),
+    ):
+        assert answer.status_code == 200
+        assert "This link has done its work" in answer.text
+        assert 'href="/login"' in answer.text
+        assert raw not in answer.text
+    assert await users() == before
+    told = await client.post(path, data={"token": raw, "password": NEW}, headers={"Accept": "application/json"})
+    assert (told.status_code, told.json()["detail"]) == (422, "This link was used already.")
+
+
+async def test_link_that_did_its_work_keeps_nothing_of_the_registration(client: Visitor) -> None:
+    """Who had it by then and forgot about it finds the account, and nobody finds the name or the password here."""
+    raw = (await used_links(await make_user()))["/verify-email"]
+
+    row = await db.fetch_one(sa.select(link_rows).where(link_rows.c.id == UUID(raw.partition(".")[0])))
+
+    assert (row.email, row.email_key, row.name, row.password) == ("", "", "", "")
+
+
+@pytest.mark.parametrize("path", ["/verify-email", "/reset-password"])
+async def test_expired_voided_altered_and_missing_links_look_alike(client: Visitor, clock: Clock, path: str) -> None:
     """AC-036, AC-039, AC-050"""
     bad = await tokens_that_are_no_good(clock, await make_user())
     before = await users()
