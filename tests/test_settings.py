@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from app.settings import Settings
+from deploy.published_keys import KNOWN
 from tests.support.environment import ROOT
 
 STRONG = "k3J9x!aB7qLmZ2wR8tYvE4uI6oP0sDfGh1jKcNbV5"
+FASTAPI = KNOWN["FastAPI's tutorial"]
 FINE = {"APP_SECRET_KEY": STRONG, "PUBLIC_ORIGIN": "https://app.example.org"}
 
 
@@ -42,7 +44,15 @@ def test_production_is_the_default_and_lifetimes_are_timedeltas() -> None:
         ({"APP_SECRET_KEY": "your-secret-key-change-in-production"}, "APP_SECRET_KEY is easy to guess"),
         ({"APP_SECRET_KEY": "a" * 64}, "APP_SECRET_KEY is easy to guess"),
         ({"APP_SECRET_KEY": "my secret my secret my secret my secret"}, "APP_SECRET_KEY is easy to guess"),
+        ({"APP_SECRET_KEY": FASTAPI}, "APP_SECRET_KEY stands in public"),
+        ({"APP_SECRET_KEY": "qwertyuiopasdfghjklzxcvbnm1234567890"}, "APP_SECRET_KEY is easy to guess"),
         ({"APP_VERIFYING_SECRET_KEYS": "short"}, "APP_VERIFYING_SECRET_KEYS is too short"),
+        ({"APP_VERIFYING_SECRET_KEYS": f"{STRONG}3,{FASTAPI}"}, "APP_VERIFYING_SECRET_KEYS stands in public"),
+        ({"APP_METRICS_TOKEN": "1234567890" * 4}, "APP_METRICS_TOKEN is easy to guess"),
+        ({"APP_METRICS_TOKEN": FASTAPI.upper()}, "APP_METRICS_TOKEN stands in public"),
+        ({"DATABASE_URL": "postgresql://lanyard:postgres@db/lanyard"}, "DATABASE_URL holds a password that everybody"),
+        ({"DATABASE_URL": "postgresql://site:site@db/lanyard"}, "DATABASE_URL holds a password that everybody tries"),
+        ({"SMTP_URL": "smtps://name:password@mail.example"}, "SMTP_URL holds a password that everybody tries"),
         ({"APP_JWT_ALGORITHM": "none"}, "APP_JWT_ALGORITHM must be one of"),
         ({"APP_JWT_ALGORITHM": "RS256"}, "APP_JWT_ALGORITHM must be one of"),
         ({"APP_ACCESS_TOKEN_SECONDS": "0"}, "APP_ACCESS_TOKEN_SECONDS must"),
@@ -159,7 +169,7 @@ def test_origin_is_the_one_that_browsers_send(settings: dict[str, Any], origin: 
     [
         {"SMTP_URL": "smtp://localhost:1025"},
         {"SMTP_URL": "smtp://mail%40example.com:p%40ss@mail.example:587"},
-        {"SMTP_URL": "smtps://mail:secret@mail.example"},
+        {"SMTP_URL": "smtps://mail:%3Djq9%2Fdm2@mail.example"},
         {"MAIL_FROM": "no-reply@mail.example"},
         {"MAIL_FROM": "The Desk <no-reply@mail.example>"},
         {"MAIL_FROM": "Büro <no-reply@mail.example>"},

@@ -17,6 +17,7 @@ import pytest
 from app import db
 from app.auth import demo
 from app.db.database import STATEMENT_SECONDS
+from deploy.published_keys import KNOWN
 from tests.support import database as databases
 from tests.support import postgres
 from tests.support.environment import ROOT
@@ -38,6 +39,8 @@ from app.__main__ import main
 db.utcnow = lambda utcnow=db.utcnow: utcnow() + timedelta(hours=1)
 sys.exit(main(sys.argv[1:]))
 """
+
+FASTAPI = KNOWN["FastAPI's tutorial"]
 
 
 class Report:
@@ -76,11 +79,16 @@ def examine(settings: dict[str, str], *arguments: str, program: Sequence[str] = 
 
 
 def test_every_setting_that_is_refused_is_named_at_once(settings: dict[str, str]) -> None:
-    report = examine(settings | {"APP_SECRET_KEY": "too short", "APP_JWT_ALGORITHM": "none", "PORT": "99999"})
+    weak = {"APP_SECRET_KEY": "too short", "APP_METRICS_TOKEN": "0123456789" * 4, "APP_VERIFYING_SECRET_KEYS": FASTAPI}
+    report = examine(settings | weak | {"APP_JWT_ALGORITHM": "none", "PORT": "99999"})
 
     assert report.code == 1
-    for name in ("APP_SECRET_KEY is too short", "APP_JWT_ALGORITHM must be one of", "PORT"):
+    for name in (
+        "APP_SECRET_KEY is too short", "APP_METRICS_TOKEN is easy", "APP_VERIFYING_SECRET_KEYS stands in public",
+        "APP_JWT_ALGORITHM must be one of", "PORT",
+    ):  # fmt: skip
         assert name in report.text
+    assert FASTAPI not in report.text
     assert "Traceback" not in report.text
     assert "too short: 32 bytes" in report.text
 
