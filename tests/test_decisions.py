@@ -12,7 +12,7 @@ from app import serve, wire
 from app.admin import paging
 from app.admin.api import UserPatch
 from app.audit import events
-from app.auth import accounts, joining_pages, links, pages, passwords, throttle, tokens
+from app.auth import accounts, joining_pages, limits, links, pages, passwords, tokens
 from app.db import sqlite
 from app.db.database import ANSWER_SECONDS, POOL_SECONDS, TRANSACTION_SECONDS
 from app.mail import sender, transport
@@ -121,7 +121,7 @@ def test_doors_ask_for_nothing_but_what_the_page_names() -> None:
         "code of an authenticator (RFC 6238)",
         f"recovery code, {8 * codes.RECOVERY_BYTES} random bits",
     ]
-    assert (codes.STEP, codes.DRIFT, throttle.limit(throttle.CODE)) == (30, 1, (5, timedelta(minutes=15)))
+    assert (codes.STEP, codes.DRIFT, limits.limit(limits.CODE)) == (30, 1, (5, timedelta(minutes=15)))
 
 
 # v5.0.0-11.1.2, v5.0.0-11.1.3, v5.0.0-11.2.1

@@ -40,11 +40,13 @@ TALKING = """
 from app import logs
 from app.auth import accounts
 
-async def login(email, password, presented=(), login=accounts.login):
-    logs.get("auth").info("login", tried=password)
-    return await login(email, password, presented)
+login = accounts.login
 
-accounts.login = login
+async def talking(email, password, *more, **named):
+    logs.get("auth").info("login", tried=password)
+    return await login(email, password, *more, **named)
+
+accounts.login = talking
 """
 
 

@@ -48,6 +48,7 @@ ACCOUNT_DELETED = "account_deleted"
 DATA_EXPORTED = "data_exported"
 SECOND_FACTOR_ON = "second_factor_on"
 SECOND_FACTOR_OFF = "second_factor_off"
+SECOND_FACTOR_REQUESTED = "second_factor_requested"
 SECOND_FACTOR_FAILED = "second_factor_failed"
 SECOND_FACTOR_REMOVED = "second_factor_removed"
 SECOND_FACTOR_UNDONE = "second_factor_undone"
@@ -99,6 +100,7 @@ WORDS = {
     DATA_EXPORTED: "A copy of the account's data was made",
     SECOND_FACTOR_ON: "Second step of signing in turned on",
     SECOND_FACTOR_OFF: "Second step of signing in turned off",
+    SECOND_FACTOR_REQUESTED: "The right password was given, and the second step asked for",
     SECOND_FACTOR_FAILED: "A wrong code was given for the second step",
     SECOND_FACTOR_REMOVED: "An administrator turned the second step of signing in off",
     SECOND_FACTOR_UNDONE: "Second step of signing in turned off: it was young when a mailed link got the account back",

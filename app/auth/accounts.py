@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from app import db, logs, metrics
 from app.audit import events
-from app.auth import directory, links, passwords, sessions, throttle, tickets
+from app.auth import directory, floods, known_devices, links, passwords, sessions, throttle, tickets
 from app.auth.errors import TooManyAttempts
 from app.auth.judge import Verdict
 from app.auth.models import session_rows, user_rows
@@ -64,36 +64,31 @@ _CLAIMED = sa.update(user_rows).where(
 )
 
 
-async def login(email: str, password: str, presented: Iterable[AppToken] = ()) -> Login | Pending | None:
+async def login(
+    email: str, password: str, presented: Iterable[AppToken] = (), device: str = ""
+) -> Login | Pending | None:
     """A new session for the right password of an active account; None for everything else, in the same time.
 
     Pending, and no session yet, where a second factor is on.
-    `presented`: tokens that the browser still holds; their sessions end as replaced.
+    `presented`: tokens that the browser still holds; their sessions end as replaced. `device`: what it is known by, ""
+    for a program (see `cookies.device`).
     Raises TooManyAttempts, Overloaded.
     """
     key = email_key(email)
-    async with throttle.login(key, db.utcnow()) as attempt:
+    async with throttle.login(key, device, db.utcnow()) as attempt:
         for last_time in (False, True):  # twice where a login at the same moment has brought the stored hash up to date
             user = await db.fetch_one(_BY_KEY, {"key": key})
             verified = await passwords.verify(password, user.password if user else None)
-            right = user is not None and user.is_active and verified.ok
             async with db.transaction() as tx:
                 now = await tx.fetch_value(_NOW)
                 await attempt.count(tx, now)
-                half = right and user.second_factor_at is not None
-                values = {"last_login": user.last_login if half else now} if right else {}
-                values |= {"password": verified.new_hash} if verified.new_hash else {}
-                if right and await claim(tx, user, values):
-                    await attempt.take_back(tx, now)
-                    await attempt.remember(tx, now)
-                    if verified.new_hash:
-                        await events.record(events.PASSWORD_REHASHED, tx=tx, user_id=user.id, actor_id=user.id)
-                    if half:
-                        return Pending(tickets.issue(user.id, values.get("password", user.password), now))
-                    return await start(tx, user, presented, now)
-                if right and not last_time and await _changed(tx, user):
-                    await attempt.take_back(tx, now)
-                    continue
+                if user is not None and user.is_active and verified.ok:
+                    if done := await _let_in(tx, user, verified.new_hash, presented, device, now):
+                        await attempt.take_back(tx, now)
+                        return done
+                    if not last_time and await _changed(tx, user):
+                        await attempt.take_back(tx, now)
+                        continue
                 user_id = user.id if user else None
                 await attempt.failed(tx, now, user_id)
                 await events.record(events.LOGIN_FAILED, tx=tx, user_id=user_id)
@@ -126,15 +121,15 @@ async def step_up(user_id: UUID, sid: UUID, password: str) -> TokenPair | None:
 async def refresh(raw: str | None, *, marker: str = "", retried: bool = False) -> sessions.Rotated | sessions.Rejected:
     """`sessions.rotate` at a bounded pace. Raises TooManyAttempts, and nothing is lost: the token stays good."""
     if raw:
-        await throttle.token_shown(raw, db.utcnow())
+        await floods.token_shown(raw, db.utcnow())
     outcome = await sessions.rotate(raw, marker=marker, retried=retried)
     metrics.VERDICTS.labels(outcome.verdict.value).inc()
     if isinstance(outcome, sessions.Rejected):
         log.info("refresh_refused", verdict=outcome.verdict.value)
-    if isinstance(outcome, sessions.Rotated) and outcome.quick >= throttle.CHAIN:
+    if isinstance(outcome, sessions.Rotated) and outcome.quick >= floods.CHAIN:
         raise TooManyAttempts(int(sessions.QUICK.total_seconds()))
     if raw and isinstance(outcome, sessions.Rejected) and outcome.verdict is Verdict.INVALID:
-        await throttle.garbage_shown(db.utcnow())
+        await floods.garbage_shown(db.utcnow())
     return outcome
 
 
@@ -230,8 +225,30 @@ async def replace_session(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair 
     return await sessions.start(tx, user, now=now, ends_at=ends_at)
 
 
-async def start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any) -> Login:
-    """The session of somebody who has proved all there is to prove, in the transaction that has claimed the row."""
+async def _let_in(
+    tx: Any, user: Any, new_hash: str | None, presented: Iterable[AppToken], device: str, now: Any
+) -> Login | Pending | None:
+    """What the right password is worth; None where the account is not any more what was verified."""
+    half = user.second_factor_at is not None
+    values = {"last_login": user.last_login if half else now, "password": new_hash or user.password}
+    if not await claim(tx, user, values):
+        return None
+    if new_hash:
+        await events.record(events.PASSWORD_REHASHED, tx=tx, user_id=user.id, actor_id=user.id)
+    if not half:
+        return await start(tx, user, presented, now, device)
+    if await known_devices.half_way(tx, user.email_key, device, now):  # v5.0.0-6.3.5
+        await outbox.put(tx, "second_factor_requested", user_id=user.id, **client.current().words())
+    await events.record(events.SECOND_FACTOR_REQUESTED, tx=tx, user_id=user.id)
+    return Pending(tickets.issue(user.id, values["password"], now))
+
+
+async def start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, device: str) -> Login:
+    """The session of somebody who has proved all there is to prove, in the transaction that has claimed the row.
+
+    From now on the account knows the device: after a whole sign-in, and never before.
+    """
+    await known_devices.remember(tx, user.email_key, device, now)
     for token in presented:
         await sessions.revoke(token.sid, events.REPLACED, tx=tx, now=now, actor_id=user.id)
     unknown = await _on_an_unknown_device(tx, user.id, now)
@@ -245,7 +262,7 @@ async def start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any) -> 
 
 async def _on_an_unknown_device(tx: Any, user_id: UUID, now: Any) -> bool:
     """Is there no session of the last 60 days on a device that is called the same, though there were sessions?"""
-    this, since = client.current().user_agent, now - throttle.KNOWN_FOR
+    this, since = client.current().user_agent, now - known_devices.KNOWN_FOR
     if await tx.fetch_one(_SEEN_AGAIN, {"owner": user_id, "this": this, "since": since}):
         return False  # nearly always, and somebody may have thousands of sessions
     seen = await tx.fetch_all(_SEEN, {"owner": user_id})

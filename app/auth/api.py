@@ -66,7 +66,8 @@ class Me(Answer):
 @post(status_code=200)
 async def login(request: Request, data: LoginRequest) -> Any:
     """The token pair for an address and a password; no cookie is set."""
-    signed_in = await accounts.login(data.email, data.password)
+    device = cookies.device(request.scope, db.utcnow())  # of a browser; a program brings none, and is given none
+    signed_in = await accounts.login(data.email, data.password, device=device)
     if signed_in is None:
         return challenges.unauthorized(request, token_sent=False, detail="Invalid credentials.")
     if isinstance(signed_in, accounts.Pending):

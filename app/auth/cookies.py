@@ -5,13 +5,17 @@ Chapter: "Where the badge is kept". Source: RFC 6265bis section 4.1.3.2 (`__Host
 Pattern: pitfall-localstorage.
 """
 
+import secrets
 from collections.abc import Iterable, Mapping, MutableMapping
+from datetime import datetime
 from typing import Any
 
-from app.auth import tickets
+from app.auth import keys, known_devices, tickets
 from app.auth.tokens import TokenPair
 from app.settings import get_settings
 from app.web import cookies
+
+DEVICE = "device"
 
 
 def access_name() -> str:
@@ -24,6 +28,10 @@ def refresh_name() -> str:
 
 def ticket_name() -> str:
     return "__Host-ticket" if get_settings().secure_cookies else "ticket"
+
+
+def device_name() -> str:
+    return "__Host-device" if get_settings().secure_cookies else "device"
 
 
 def read(scope: MutableMapping[str, Any]) -> tuple[str | None, str | None]:
@@ -60,6 +68,28 @@ def held(scope: MutableMapping[str, Any]) -> str:
 def let_go(response: Any) -> Any:
     """The ticket has been used, or is of no use."""
     _set(response, ticket_name(), "", 0)
+    return response
+
+
+def device(scope: MutableMapping[str, Any], now: datetime) -> str:
+    """The random id that this browser was given when somebody signed in there, "" for none of ours.
+
+    It opens nothing, and names nobody: who has signed in there is known to the counters alone (see `throttle`).
+    """
+    name, _, stamp = (cookies.read(scope).get(device_name()) or "").partition(".")
+    return name if keys.stamped(DEVICE, name, stamp, now) else ""
+
+
+def this_device(scope: MutableMapping[str, Any], now: datetime) -> str:
+    """As `device`, and a new one where the browser brings none: for what sets the cookie at a sign-in."""
+    return device(scope, now) or secrets.token_urlsafe(16)
+
+
+def recognise(response: Any, device: str, now: datetime) -> Any:
+    """Know this browser again for as long as the account will know it. A sign-out leaves it: see `forget`."""
+    until = now + known_devices.KNOWN_FOR
+    value = f"{device}.{keys.stamp(DEVICE, device, until)}"
+    _set(response, device_name(), value, int(known_devices.KNOWN_FOR.total_seconds()))
     return response
 
 

@@ -90,9 +90,11 @@ async def begin_again(tx: Any, key: str, until: datetime, *, at_most: datetime) 
 
 
 async def keep(tx: Any, key: str, until: datetime) -> None:
-    """Have a live row there until then, in the caller's transaction."""
+    """Have a live row there until then or longer, in the caller's transaction."""
     insert = db.insert(throttle_rows).values(key=key, count=1, ends_at=until)
-    await tx.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"ends_at": insert.excluded.ends_at}))
+    old, new = throttle_rows.c.ends_at, insert.excluded.ends_at
+    later = sa.case((old > new, old), else_=new)
+    await tx.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"ends_at": later}))
 
 
 async def tidy(now: datetime) -> None:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import accounts, badges, directory, links, passwords, sessions, throttle
+from app.auth import accounts, badges, directory, floods, links, passwords, sessions, throttle
 from app.auth.errors import SessionEnded
 from app.auth.models import link_rows, user_rows
 from app.auth.tokens import TokenPair
@@ -94,7 +94,7 @@ async def ask_for_email(user_id: UUID, sid: UUID, email: str, current: str) -> F
             return {"current_password": NOT_YOURS}
         if email_key(email) == user.email_key:
             return {"email": SAME_ADDRESS}
-        async with throttle.letter("change_email", email_key(email), db.utcnow()) as welcome:
+        async with floods.letter("change_email", email_key(email), db.utcnow()) as welcome:
             if not welcome:
                 return {}
             async with db.transaction() as tx:

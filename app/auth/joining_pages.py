@@ -11,7 +11,7 @@ from pydantic import BaseModel, Field
 from ravyn import Request, get, post
 
 from app import db
-from app.auth import challenges, credentials, guards, links, passwords, recovery, registration
+from app.auth import challenges, cookies, credentials, guards, links, passwords, recovery, registration
 from app.auth.challenges import see_other
 from app.auth.errors import ComeBack
 from app.auth.registration import Outcome
@@ -144,10 +144,13 @@ async def reset(request: Request) -> Any:
     if faults:
         return _reset_page(request, token, *found, status=422, errors=faults)
     try:
-        done = await recovery.reset(token, password)
+        device = cookies.this_device(request.scope, db.utcnow())
+        done = await recovery.reset(token, password, device)
     except ComeBack as error:
         return _reset_page(request, token, *found, **challenges.later(request, error))
-    return see_other("/login", notice="password_reset") if done else await link_gone(request, "reset", token)
+    if not done:
+        return await link_gone(request, "reset", token)
+    return cookies.recognise(see_other("/login", notice="password_reset"), device, db.utcnow())
 
 
 async def _asks(request: Request, ask: Any, then: str) -> Any:

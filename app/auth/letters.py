@@ -118,6 +118,13 @@ COMPOSERS: dict[str, Composer] = {
     **{kind: partial(_with_a_way_back, kind) for kind in ("email_change_asked", "email_changed")},
     **{
         kind: partial(to_the_owner, kind)
-        for kind in ("password_changed", "new_device", "session_reused", "email_change_undone", "account_kept")
+        for kind in (
+            "password_changed",
+            "new_device",
+            "second_factor_requested",
+            "session_reused",
+            "email_change_undone",
+            "account_kept",
+        )
     },
 }

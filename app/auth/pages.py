@@ -50,7 +50,8 @@ async def login(request: Request) -> Any:
     access, refresh = cookies.read(request.scope)
     replaced = sessions.presented((access, "access"), (refresh, "refresh"))
     try:
-        signed_in = await accounts.login(form.data.email, form.data.password, replaced)
+        device = cookies.this_device(request.scope, db.utcnow())
+        signed_in = await accounts.login(form.data.email, form.data.password, replaced, device)
     except ComeBack as error:  # the form again, so that nothing is typed twice
         return _login_page(request, shown, **challenges.later(request, error))
     if signed_in is None:
@@ -58,7 +59,7 @@ async def login(request: Request) -> Any:
     if isinstance(signed_in, accounts.Pending):
         return cookies.hold(see_other("/login/code", next=shown["next"]), signed_in.ticket)
     to = see_other("/dashboard", notice="account_kept") if signed_in.kept else see_other(shown["next"])
-    return cookies.remember(to, signed_in.pair)
+    return cookies.recognise(cookies.remember(to, signed_in.pair), device, db.utcnow())
 
 
 @post(status_code=303)

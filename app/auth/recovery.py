@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import accounts, badges, links, passwords, sessions, throttle
+from app.auth import accounts, badges, floods, known_devices, links, passwords, sessions
 from app.auth.models import user_rows
 from app.mail import outbox
 from app.web import client
@@ -25,7 +25,7 @@ from app.web.addresses import email_key
 async def ask(email: str) -> None:
     """Owe the owner of the address a letter, if there is one. Raises TooManyAttempts."""
     key = email_key(email)
-    async with throttle.letter("forgot", key, db.utcnow()) as welcome:
+    async with floods.letter("forgot", key, db.utcnow()) as welcome:
         if welcome:
             async with db.transaction() as tx:
                 browser = client.current()
@@ -83,10 +83,11 @@ def undoes_second_factor(user: Any, now: datetime) -> bool:
     return accounts.factor_is_young(user, now) and (proved is None or proved < user.second_factor_at)
 
 
-async def reset(raw: str, password: str) -> bool:
+async def reset(raw: str, password: str, device: str = "") -> bool:
     """Replace the password and end every session; False when the link is not good (any more).
 
-    The password is hashed as it is: judge it before. Raises Overloaded.
+    The password is hashed as it is: judge it before. Whatever strangers try, it can be used on this `device` for a
+    while (v5.0.0-6.1.1). Raises Overloaded.
     """
     found = await find(raw, db.utcnow())
     if found is None:
@@ -95,7 +96,7 @@ async def reset(raw: str, password: str) -> bool:
     encoded = await passwords.hash(password)
     try:
         async with db.transaction() as tx:
-            await _replace(tx, raw, user, link.purpose, encoded)
+            await _replace(tx, raw, user, link.purpose, encoded, device)
     except _Gone:
         return False
     return True
@@ -105,7 +106,7 @@ class _Gone(Exception):
     pass
 
 
-async def _replace(tx: Any, raw: str, user: Any, purpose: str, encoded: str) -> None:
+async def _replace(tx: Any, raw: str, user: Any, purpose: str, encoded: str, device: str) -> None:
     table = user_rows
     # The user's row first, as everywhere; of two links used at once the second finds another password.
     unchanged = (table.c.id == user.id, table.c.is_active.is_(True), table.c.password == user.password)
@@ -121,6 +122,7 @@ async def _replace(tx: Any, raw: str, user: Any, purpose: str, encoded: str) -> 
     if undoes_second_factor(user, now):
         await accounts.undo_second_factor(tx, user.id)
     await links.void_of(tx, now, user.id)
+    await known_devices.remember(tx, user.email_key, device, now, known_devices.KNOWN_BY_LINK)
     await sessions.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now, actor_id=user.id)
     await badges.announce(tx, user_id=user.id)
     await events.record(events.PASSWORD_RESET, tx=tx, user_id=user.id, actor_id=user.id)

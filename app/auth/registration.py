@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import accounts, links, passwords, throttle
+from app.auth import accounts, floods, links, passwords, throttle
 from app.auth.models import link_rows, user_rows
 from app.mail import outbox
 from app.web import client
@@ -45,7 +45,7 @@ async def ask(email: str, name: str, password: str) -> None:
     Raises TooManyAttempts, Overloaded.
     """
     key, now = email_key(email), db.utcnow()
-    async with throttle.letter("register", key, now) as welcome:
+    async with floods.letter("register", key, now) as welcome:
         encoded = await passwords.hash(password)
         if not welcome:
             return
@@ -60,7 +60,7 @@ async def ask_again(email: str) -> None:
     Raises TooManyAttempts.
     """
     key = email_key(email)
-    async with throttle.letter("resend", key, db.utcnow()) as welcome:
+    async with floods.letter("resend", key, db.utcnow()) as welcome:
         if welcome:
             async with db.transaction() as tx:
                 await outbox.put(tx, "resend", recipient=email, **client.current().words())

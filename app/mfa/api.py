@@ -8,7 +8,8 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 from ravyn import Request, post
 
-from app.auth import challenges, guards
+from app import db
+from app.auth import challenges, cookies, guards
 from app.auth.api import Tokens, in_the_body
 from app.mfa import factors
 from app.web.json_response import JSONResponse
@@ -27,7 +28,8 @@ class CodeRequest(BaseModel):
 async def sign_in(request: Request, data: CodeRequest) -> Any:
     """The token pair for a ticket and a code; no cookie is set."""
     try:
-        signed_in = await factors.sign_in(data.ticket, data.code)
+        device = cookies.device(request.scope, db.utcnow())
+        signed_in = await factors.sign_in(data.ticket, data.code, device=device)
     except factors.TicketGone:
         return challenges.unauthorized(request, token_sent=False, detail="Sign in again.", error="ticket_expired")
     if signed_in is None:

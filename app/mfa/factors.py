@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from app import db, logs
 from app.audit import events
-from app.auth import accounts, administration, counters, keys, links, throttle, tickets
+from app.auth import accounts, administration, counters, keys, known_devices, links, throttle, tickets
 from app.auth.administration import Outcome
 from app.auth.models import user_rows
 from app.auth.tokens import AppToken
@@ -35,7 +35,9 @@ class TicketGone(Exception):
     """The first half of the sign-in is too old, used up or overtaken: begin again."""
 
 
-async def sign_in(ticket: str, code: str, presented: Iterable[AppToken] = ()) -> accounts.Login | None:
+async def sign_in(
+    ticket: str, code: str, presented: Iterable[AppToken] = (), device: str = ""
+) -> accounts.Login | None:
     """The second half of a sign-in: the session, for a ticket and a code of the authenticator or a recovery code.
 
     A ticket is good for one sign-in; what else was sent with it is not looked at any more. None for a wrong code.
@@ -53,7 +55,8 @@ async def sign_in(ticket: str, code: str, presented: Iterable[AppToken] = ()) ->
     async def start(tx: Any, at: datetime) -> accounts.Login:
         await counters.keep(tx, used, at + timedelta(seconds=tickets.SECONDS))
         await tx.execute(sa.update(user_rows).where(user_rows.c.id == user.id).values(last_login=at))
-        return await accounts.start(tx, user, presented, at)
+        await known_devices.all_the_way(tx, user.email_key, device, at)
+        return await accounts.start(tx, user, presented, at, device)
 
     return await for_a_code(user, code, start, used=used)
 

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from pydantic import BaseModel, Field
 from ravyn import Request, get, post
 
+from app import db
 from app.auth import challenges, cookies, guards, sessions, tickets
 from app.auth.challenges import see_other
 from app.auth.errors import ComeBack
@@ -63,7 +64,8 @@ async def sign_in(request: Request) -> Any:
     access, refresh = cookies.read(request.scope)
     replaced = sessions.presented((access, "access"), (refresh, "refresh"))
     try:
-        signed_in = await factors.sign_in(cookies.held(request.scope), form.data.code, replaced)
+        device = cookies.this_device(request.scope, db.utcnow())
+        signed_in = await factors.sign_in(cookies.held(request.scope), form.data.code, replaced, device)
     except factors.TicketGone:
         return cookies.let_go(see_other("/login", next=to, notice="sign_in_again"))
     except ComeBack as error:
@@ -71,7 +73,8 @@ async def sign_in(request: Request) -> Any:
     if signed_in is None:
         return _sign_in_page(request, to, status=422, errors={"code": WRONG})
     response = see_other("/dashboard", notice="account_kept") if signed_in.kept else see_other(to)
-    return cookies.let_go(cookies.remember(response, signed_in.pair))
+    response = cookies.recognise(cookies.remember(response, signed_in.pair), device, db.utcnow())
+    return cookies.let_go(response)
 
 
 @get()

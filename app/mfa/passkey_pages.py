@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 from ravyn import Request, get, post
 
+from app import db
 from app.auth import challenges, cookies, guards, sessions
 from app.auth.challenges import see_other
 from app.auth.errors import ComeBack
@@ -78,11 +79,12 @@ async def sign_in(request: Request) -> Any:
     to = urls.local_path(form.values["next"])
     access, refresh = cookies.read(request.scope)
     replaced = sessions.presented((access, "access"), (refresh, "refresh"))
-    signed_in = await passkeys.sign_in(form.values["credential"], replaced)
+    device = cookies.this_device(request.scope, db.utcnow())
+    signed_in = await passkeys.sign_in(form.values["credential"], replaced, device)
     if signed_in is None:
         return see_other("/login/passkey", next=to, notice="passkey_not_good")
     response = see_other("/dashboard", notice="account_kept") if signed_in.kept else see_other(to)
-    return cookies.remember(response, signed_in.pair)
+    return cookies.recognise(cookies.remember(response, signed_in.pair), device, db.utcnow())
 
 
 @get()

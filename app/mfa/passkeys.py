@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from app import db, logs
 from app.audit import events
-from app.auth import accounts, counters, keys, throttle
+from app.auth import accounts, counters, floods, keys
 from app.auth.models import user_rows
 from app.auth.tokens import AppToken, TokenPair
 from app.mail import outbox
@@ -108,16 +108,16 @@ async def remove_all(tx: Any, user_id: UUID, *, since: datetime | None = None) -
     return gone
 
 
-async def sign_in(answer: str, presented: Iterable[AppToken] = ()) -> accounts.Login | None:
+async def sign_in(answer: str, presented: Iterable[AppToken] = (), device: str = "") -> accounts.Login | None:
     """A new session of whoever's device signed; None for everything else. Raises TooManyAttempts."""
     passkey = await _signed(answer, webauthn.SIGN_IN)
     if passkey is None:
-        await throttle.garbage_shown(db.utcnow())
+        await floods.garbage_shown(db.utcnow())
         return None
     async with db.transaction() as tx:
         now = await tx.fetch_value(sa.select(db.now()))
         user = await _claimed(tx, passkey, last_login=now)
-        return await accounts.start(tx, user, presented, now) if user else None
+        return await accounts.start(tx, user, presented, now, device) if user else None
 
 
 async def step_up(user_id: UUID, sid: UUID, answer: str) -> TokenPair | None:

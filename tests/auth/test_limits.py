@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.auth import accounts, credentials, links, registration, throttle
+from app.auth import accounts, credentials, limits, links, registration
 from app.auth.errors import TooManyAttempts
 from app.auth.models import link_rows
 from app.auth.tokens import TokenPair
@@ -90,17 +90,17 @@ async def new_recovery_codes(person: Person, sid: UUID) -> tuple[Try, str]:
 
 # What is tried -> the limit of it.
 WAYS = {
-    sign_in: throttle.PAIR,
-    step_up: throttle.SESSION,
-    new_password: throttle.SESSION,
-    new_password_that_is_refused: throttle.SESSION,
-    new_address: throttle.SESSION,
-    address_of_now: throttle.SESSION,
-    contested_registration: throttle.SESSION,
-    second_step: throttle.CODE,
-    turning_off: throttle.CODE,
-    turning_off_by_password: throttle.SESSION,
-    new_recovery_codes: throttle.CODE,
+    sign_in: limits.PAIR,
+    step_up: limits.SESSION,
+    new_password: limits.SESSION,
+    new_password_that_is_refused: limits.SESSION,
+    new_address: limits.SESSION,
+    address_of_now: limits.SESSION,
+    contested_registration: limits.SESSION,
+    second_step: limits.CODE,
+    turning_off: limits.CODE,
+    turning_off_by_password: limits.SESSION,
+    new_recovery_codes: limits.CODE,
 }
 
 
@@ -110,7 +110,7 @@ async def test_right_one_behind_a_crowd_of_wrong_ones_is_not_told_from_them(way:
     person = await make_user()
     sid = sid_of(await start_session(person))
     attempt, right = await way(person, sid)
-    most, _ = throttle.limit(WAYS[way])
+    most, _ = limits.limit(WAYS[way])
 
     crowd = [attempt("wrong horse battery staple") for _ in range(AT_ONCE)]
     *answers, last = await asyncio.gather(*crowd, attempt(right), return_exceptions=True)
@@ -125,7 +125,7 @@ async def test_right_one_among_the_first_is_answered_and_costs_no_try(way: Any, 
     person = await make_user()
     sid = sid_of(await start_session(person))
     attempt, right = await way(person, sid)
-    most, _ = throttle.limit(WAYS[way])
+    most, _ = limits.limit(WAYS[way])
     for _ in range(most - 1):
         wrong = await attempt("wrong horse battery staple")
 

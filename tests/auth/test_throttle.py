@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app import db
-from app.auth import counters, passwords, throttle
+from app.auth import counters, floods, limits, passwords, throttle
 from app.auth.errors import Overloaded, TooManyAttempts
 from app.auth.models import throttle_rows
 from app.settings import get_settings
@@ -66,15 +66,15 @@ def test_wait_only_grows_with_failures_and_has_an_end(account: int, site: int, m
     ],
 )
 def test_ipv4_address_is_one_network_and_an_ipv6_address_in_three(ip: str, networks: list[str]) -> None:
-    assert throttle.networks_of(ip) == networks
+    assert limits.networks_of(ip) == networks
 
 
 @given(st.integers(0x2000 << 48, 0x3FFF << 48), st.integers(0, 2**64 - 1), st.integers(0, 2**64 - 1))
 def test_every_address_of_a_64_is_one_line_and_the_next_64_another(network: int, host: int, other: int) -> None:
-    here = throttle.networks_of(str(IPv6Address(network << 64 | host)))
+    here = limits.networks_of(str(IPv6Address(network << 64 | host)))
 
-    assert throttle.networks_of(str(IPv6Address(network << 64 | other))) == here
-    assert throttle.networks_of(str(IPv6Address(network + 1 << 64 | other)))[0] != here[0]
+    assert limits.networks_of(str(IPv6Address(network << 64 | other))) == here
+    assert limits.networks_of(str(IPv6Address(network + 1 << 64 | other)))[0] != here[0]
 
 
 @pytest.mark.anyio
@@ -140,28 +140,28 @@ class TestCounters:
         assert kept == {"turn", "new"}
 
     async def test_flood_is_told_to_the_database_every_twentieth_time(self, clock: Clock) -> None:
-        for _ in range(throttle.BATCH - 1):
-            await throttle.token_shown("token", clock.now)
+        for _ in range(floods.BATCH - 1):
+            await floods.token_shown("token", clock.now)
         assert await db.fetch_all(sa.select(throttle_rows)) == []
 
-        await throttle.token_shown("token", clock.now)
+        await floods.token_shown("token", clock.now)
 
         (row,) = await db.fetch_all(sa.select(throttle_rows))
-        assert (row.count, row.ends_at) == (throttle.BATCH, clock.now + MINUTE)
+        assert (row.count, row.ends_at) == (floods.BATCH, clock.now + MINUTE)
 
     async def test_flood_is_counted_over_all_workers(self, clock: Clock) -> None:
         """Another worker has counted 290 of this token already: this one learns it with its first batch."""
-        key = counters.key(throttle.TOKEN, sha256(b"shared").hexdigest())
+        key = counters.key(limits.TOKEN, sha256(b"shared").hexdigest())
         await counters.add({key: MINUTE}, 290, clock.now)
 
-        for _ in range(throttle.BATCH - 1):
-            await throttle.token_shown("shared", clock.now)
+        for _ in range(floods.BATCH - 1):
+            await floods.token_shown("shared", clock.now)
         for _ in range(2):
             with pytest.raises(TooManyAttempts) as refused:
-                await throttle.token_shown("shared", clock.now)
+                await floods.token_shown("shared", clock.now)
 
         assert refused.value.seconds == 60
-        await throttle.token_shown("shared", clock.forward(seconds=60))
+        await floods.token_shown("shared", clock.forward(seconds=60))
 
 
 @pytest.mark.anyio

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from app import db
 from app.audit.models import event_rows
 from tests.support.environment import ORIGIN
+from tests.support.people import PASSWORD
 from tests.support.visitor import Visitor
 
 WRONG = "wrong horse battery staple"
@@ -28,6 +29,11 @@ class Place(Visitor):
 
     async def fills_in(self, email: str, password: str = WRONG, to: str = "") -> httpx.Response:
         return await self.submit("/login", {"email": email, "password": password, "next": to})
+
+    async def has_signed_in(self, email: str, password: str = PASSWORD) -> None:
+        """At the page, and out again: what stays is the cookie that the browser is known by."""
+        assert (await self.fills_in(email, password)).status_code == 303
+        assert (await self.submit("/logout")).status_code == 303
 
     async def refreshes(self, token: str) -> httpx.Response:
         return await self.post("/api/auth/refresh", json={"refresh_token": token})

@@ -369,7 +369,7 @@ async def test_forgotten_password_is_replaced_and_nobody_is_signed_in(client: Vi
     done = await client.submit("/reset-password", {"token": raw, "password": NEW})
 
     assert (done.status_code, done.headers["location"]) == (303, "/login?notice=password_reset")
-    assert cookies_set(done) == []
+    assert cookies_set(done) == ["__Host-device"]  # which signs nobody in
     for method, path in (("GET", "/api/auth/me"), ("POST", "/api/auth/refresh")):
         assert (await client.call(method, path)).status_code == 401
     assert (await client.submit("/login", {"email": person.email, "password": PASSWORD})).status_code == 422

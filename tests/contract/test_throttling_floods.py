@@ -11,7 +11,7 @@ from passlib.context import CryptContext
 
 from app import db
 from app.audit import events
-from app.auth import counters, throttle
+from app.auth import counters, floods, limits
 from app.auth.models import session_rows, user_rows
 from app.settings import get_settings
 from tests.contract.places import WRONG, details, statuses, wait_of
@@ -36,7 +36,7 @@ async def test_guesses_sent_at_once_get_no_more_answers_than_one_after_the_other
     got = [answer.status_code for (answer,) in answers]
     assert (got.count(401), got.count(429)) == (10, 50)
     assert await db.fetch_all(sa.select(session_rows)) == []
-    assert await details(events.LOGIN_THROTTLED) == [throttle.PAIR]
+    assert await details(events.LOGIN_THROTTLED) == [limits.PAIR]
     assert len(await details(events.LOGIN_FAILED)) == 10
 
 
@@ -79,7 +79,7 @@ async def test_flood_with_one_good_token_is_refused_and_ends_nothing(at: Any, cl
     assert spoken(run) == []
     newest = await program.refreshes(answers[0].json()["refresh_token"])
     assert newest.status_code == 200
-    assert await details(events.REFRESH_THROTTLED) == [throttle.TOKEN]
+    assert await details(events.REFRESH_THROTTLED) == [limits.TOKEN]
     clock.forward(seconds=60)
     assert (await program.refreshes(pair.refresh_token)).status_code != 429
 
@@ -88,10 +88,10 @@ async def test_flood_of_the_page_is_refused_and_keeps_the_cookies(at: Any, clock
     browser = at("203.0.113.7")
     pair = await sign_in(browser, await make_user())
 
-    token = counters.key(throttle.TOKEN, sha256(pair.refresh_token.encode()).hexdigest())
+    token = counters.key(limits.TOKEN, sha256(pair.refresh_token.encode()).hexdigest())
     await counters.add({token: timedelta(minutes=1)}, 290, clock.now)  # by another worker
 
-    for _ in range(throttle.BATCH):
+    for _ in range(floods.BATCH):
         browser.drop_cookie("__Host-access")
         browser.put_cookie(REFRESH, pair.refresh_token)
         answer = await browser.visit("/auth/resume")
@@ -115,7 +115,7 @@ async def test_flood_of_garbage_is_refused_while_good_tokens_of_that_address_pas
     assert len(spoken(run)) == 16 + 1  # a batch of twenty each, and one event
     assert (await neighbour.visit("/auth/resume")).headers["location"].startswith("/login")
     assert (await abuser.refreshes(pair.refresh_token)).status_code == 200
-    assert await details(events.REFRESH_THROTTLED) == [throttle.GARBAGE]
+    assert await details(events.REFRESH_THROTTLED) == [limits.GARBAGE]
     clock.forward(seconds=60)
     assert (await abuser.refreshes("garbage.of.later")).status_code == 401
 
@@ -123,7 +123,7 @@ async def test_flood_of_garbage_is_refused_while_good_tokens_of_that_address_pas
 async def test_program_that_refreshes_in_a_circle_has_to_pause(at: Any, clock: Clock) -> None:
     """Each token is new, and none is lost: the one in hand is good again after the pause."""
     pair, program = await start_session(await make_user()), at("203.0.113.7")
-    token = forge.resign(pair.refresh_token, quick=throttle.CHAIN - 2)  # as after 298 in a row
+    token = forge.resign(pair.refresh_token, quick=floods.CHAIN - 2)  # as after 298 in a row
 
     last = await program.refreshes(token)
     refused = await program.refreshes(last.json()["refresh_token"])

@@ -26,6 +26,7 @@ from tests.support.visitor import Visitor
 TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+")
 ID = re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 MARKER = re.compile(r"again=\d+\.[\w-]+")
+DEVICE = re.compile(r"__Host-device=[\w.-]+")
 SENT = ("authorization", "cookie", "sec-fetch-site", "origin", "content-type", "x-refresh-retry")
 ANSWERED = ("location", "set-cookie", "www-authenticate", "retry-after", "clear-site-data")
 HEADERS = {"www-authenticate": "WWW-Authenticate"}
@@ -92,6 +93,7 @@ def exchanges(*answers: httpx.Response) -> str:
 def named(text: str) -> str:
     """The text with what is different each time replaced by its name."""
     text = TOKEN.sub(lambda found: f"<{forge.claims(found[0])['token_type']} token>", text)
+    text = DEVICE.sub("__Host-device=<random bits and our MAC>", text)
     return MARKER.sub("again=<marker>", ID.sub("<id>", text)).replace("https://testserver", "https://app.example.com")
 
 

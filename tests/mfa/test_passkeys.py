@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import accounts, administration, credentials, links, passwords, recovery, throttle, tokens
+from app.auth import accounts, administration, credentials, floods, links, passwords, recovery, tokens
 from app.auth.errors import SessionEnded
 from app.auth.keys import b64
 from app.auth.models import throttle_rows, user_rows
@@ -56,7 +56,7 @@ PARTS = ["clientDataJSON", "authenticatorData", "signature"]
 @pytest.fixture(autouse=True)
 def nobody_counted_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Garbage is counted by place, in this process: what comes from here must not be held against other tests."""
-    monkeypatch.setattr(throttle, "_shown", LRUCache(100))
+    monkeypatch.setattr(floods, "_shown", LRUCache(100))
 
 
 def asks(purpose: str = webauthn.SIGN_IN) -> dict[str, Any]:

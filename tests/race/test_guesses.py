@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import throttle
+from app.auth import limits
 from app.auth.models import session_rows
 from tests.support.people import PASSWORD, Person, make_user
 from tests.support.phone import Phone, with_a_phone
@@ -19,7 +19,7 @@ from tests.support.server import Server, running
 
 pytestmark = [pytest.mark.race, pytest.mark.anyio]
 AT_ONCE = 400
-MOST = throttle.limit(throttle.CODE)[0]
+MOST = limits.limit(limits.CODE)[0]
 
 
 @pytest.fixture(scope="module")
