@@ -49,4 +49,4 @@ def test_second_step_says_it_as_well(page: Page, server: Server, person: Person)
 
     log_in(page, person.email, PASSWORD)
 
-    expect(page.get_by_role("status")).to_contain_text("keeps no cookies")
+    expect(page.get_by_role("status")).to_contain_text(NEEDED)

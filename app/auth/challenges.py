@@ -144,7 +144,7 @@ async def _to_login(request: Any, user: Any, ended: bool) -> Any:
         return form_lost(request)
     if _followed_from_elsewhere(request, user):
         return render.page(request, "auth/bounce.html", url=urls.local_path(target, default="/"))
-    if await _cookies_refused(request, user):
+    if await _cookies_refused(request):
         return see_other("/login", next=target, notice="cookies")
     return see_other("/auth/resume" if user.refresh_cookie and not ended else "/login", next=target)
 
@@ -161,10 +161,15 @@ def _followed_from_elsewhere(request: Any, user: Any) -> bool:
     )
 
 
-async def _cookies_refused(request: Any, user: Any) -> bool:
-    """The first page after the right password, and no cookie comes with it. Else it would end at an empty form."""
+def without_cookies(request: Any) -> bool:
+    """A visit that comes from a page of ours and brings no cookie of ours."""
     site = request.headers.get("sec-fetch-site") or ("same-origin" if request.headers.get("referer") else "")
-    if user.token_sent or user.refresh_cookie or site != "same-origin":
+    return site == "same-origin" and cookies.brings_none(request.scope)
+
+
+async def _cookies_refused(request: Any) -> bool:
+    """The first page after the right password, and no cookie comes with it. Else it would end at an empty form."""
+    if not without_cookies(request):
         return False
     try:
         return await sessions.never_came_back(db.utcnow())

@@ -47,6 +47,12 @@ def ours(scope: MutableMapping[str, Any]) -> dict[str, str]:
     return {name: value for name, value in brought.items() if value is not None}
 
 
+def brings_none(scope: MutableMapping[str, Any]) -> bool:
+    """Not even the cookie of a browser where somebody has signed in before."""
+    jar = cookies.read(scope)
+    return not any(name in jar for name in (access_name(), refresh_name(), ticket_name(), device_name()))
+
+
 def remember(response: Any, pair: TokenPair) -> Any:
     """Put both tokens into the browser: HttpOnly, Secure, SameSite=Strict, each for as long as its token lives."""
     _set(response, access_name(), pair.access_token, pair.expires_in)

@@ -51,7 +51,8 @@ async def sign_in_page(request: Request) -> Any:
     if request.user.is_authenticated:
         return see_other(to)
     if tickets.holder(cookies.held(request.scope)) is None:
-        return see_other("/login", next=to, notice="sign_in_again")
+        why = "cookies" if challenges.without_cookies(request) else "sign_in_again"
+        return see_other("/login", next=to, notice=why)
     return _sign_in_page(request, to)
 
 

@@ -84,11 +84,7 @@ NOTICES: dict[str, Notice] = {
     "passkey_added": Notice("success", "The passkey is added: from now on it signs you in."),
     "passkey_removed": Notice("success", "The passkey is removed. Delete it on your device, too."),
     "passkey_not_good": Notice("error", "That passkey did not sign you in. Use your password, or try once more."),
-    "sign_in_again": Notice(
-        "info",
-        "That took too long, something changed meanwhile, or your browser keeps no cookies of this site: allow "
-        "them. Begin again, please.",
-    ),
+    "sign_in_again": Notice("info", "That took too long, or something changed meanwhile. Begin again, please."),
     "signed_in_again": Notice("success", "Thank you, it is you. You can go on."),
 }
 

@@ -145,6 +145,14 @@ async def test_who_was_signed_in_and_lost_the_cookies_later_is_told_nothing_wron
     assert await lands_at(client) == "/login?next=%2Fdashboard"
 
 
+async def test_browser_that_keeps_the_cookie_of_its_own_keeps_cookies(client: Visitor) -> None:
+    await signs_in(client)
+    client.drop_cookie(ACCESS)
+    client.drop_cookie(REFRESH)
+
+    assert await lands_at(client) == "/login?next=%2Fdashboard"
+
+
 @pytest.mark.parametrize(
     ("site", "headers"),
     [("none", {}), ("", {}), ("same-origin", {"User-Agent": "another browser"}), ("cross-site", {})],

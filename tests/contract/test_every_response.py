@@ -9,6 +9,7 @@ import pytest
 from app.main import route_table
 from app.web import static
 from tests.support.clock import Clock
+from tests.support.pages import without_keys
 from tests.support.people import make_user, sign_in
 from tests.support.visitor import Visitor
 
@@ -159,6 +160,8 @@ async def test_head_equals_get_without_the_body(client: Visitor, clock: Clock, r
 
     assert (head.status_code, head.content) == (get.status_code, b"")
     differ = {"x-request-id", "content-security-policy", "date"}
+    if path == "/account/second-factor":
+        differ.add("content-length")  # each page offers another secret, and its picture has another length
     assert {k: v for k, v in head.headers.items() if k not in differ} == {
         k: v for k, v in get.headers.items() if k not in differ
     }
@@ -225,4 +228,4 @@ async def test_proxy_and_override_headers_of_a_client_change_nothing(client: Vis
 
     assert lied.status_code == 200
     assert "evil.example" not in lied.text + str(lied.headers)
-    assert lied.text == plain.text
+    assert without_keys(lied.text) == without_keys(plain.text)

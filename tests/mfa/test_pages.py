@@ -91,6 +91,17 @@ async def test_without_the_first_half_there_is_no_second(client: Visitor, databa
         assert refused.headers["location"] == "/login?next=%2Faccount&notice=sign_in_again"
 
 
+async def test_browser_that_keeps_no_ticket_is_told_that_cookies_are_needed(client: Visitor) -> None:
+    person = await make_user()
+    await with_a_phone(person)
+    await half_signed_in(client, person)
+    client.cookies.clear()
+
+    page = await client.visit("/login/code?next=/account", site="same-origin")
+
+    assert page.headers["location"] == "/login?next=%2Faccount&notice=cookies"
+
+
 async def test_ticket_that_is_over_leads_to_the_beginning(client: Visitor, clock: Clock) -> None:
     person = await make_user()
     phone = await with_a_phone(person)
