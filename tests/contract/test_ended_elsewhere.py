@@ -8,14 +8,14 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.auth import accounts, badges, cookies
+from app.auth import accounts, administration, badges, cookies
 from app.auth.models import session_rows, user_rows
 from app.main import route_table
 from app.mfa.models import recovery_rows
 from tests.support import held
 from tests.support.acts import OPEN, Act, name_of, scene_of, unsafe_and_private
 from tests.support.people import make_user, sign_in, start_session
-from tests.support.sent import bearer, cookies_set
+from tests.support.sent import bearer, browser, cookies_set
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
@@ -69,6 +69,41 @@ async def test_act_that_finds_its_session_ended_leads_to_the_login(app: Any, dat
             await accounts.logout([scene.token])
 
         assert (await held.answer(app, asked, ends)).status_code == status
+
+
+# v5.0.0-15.4.1, v5.0.0-15.4.3
+async def test_many_requests_of_one_session_and_its_end_at_once_do_not_wait_for_each_other_for_ever(
+    app: Any, database: str
+) -> None:
+    """Each transaction locks the person's row before the session's, the one that asks as well as the one that ends."""
+    (row,) = [row for row in unsafe_and_private() if row["path"] == "/account"]
+    (scene, rename), boss = await scene_of(row), await make_user(role="admin")
+    sign_out_others = Act("POST", "/account/sessions/revoke-others", headers=rename.headers)
+
+    *answers, _, _ = await asyncio.gather(
+        *(held.answer(app, act) for act in [rename, sign_out_others] * 6),
+        administration.end_sessions(scene.person.id, boss.id),
+        accounts.logout([scene.token]),
+    )
+
+    assert {answer.status_code for answer in answers} == {303}
+
+
+@pytest.mark.parametrize("action", ["deactivate", "end-sessions"])
+async def test_two_admins_who_act_upon_each_other_at_once_do_not_wait_for_ever(
+    app: Any, database: str, action: str
+) -> None:
+    for _ in range(5):
+        one, other = await make_user(role="admin"), await make_user(role="admin")
+        acts = [
+            Act("POST", f"/admin/users/{theirs.id}/{action}", headers=browser(await start_session(own)))
+            for own, theirs in ((one, other), (other, one))
+        ]
+
+        answers = await asyncio.gather(*(held.answer(app, act) for act in acts))
+
+        assert all(answer.status_code in (303, 403) for answer in answers)
+        assert any(answer.headers.get("location", "").startswith("/admin/users/") for answer in answers)
 
 
 # v5.0.0-7.4.1
