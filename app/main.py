@@ -103,7 +103,12 @@ def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddlewa
             except_at=ops_pages.FOR_MACHINES,
             advice=OTHER_HOST if settings.is_development else "",
         ),
-        DefineMiddleware(BodyLimit, limit=settings.body_limit_bytes),
+        DefineMiddleware(
+            BodyLimit,
+            limit=settings.body_limit_bytes,
+            strangers=settings.anonymous_body_limit_bytes,
+            known=identity.shows_a_token,
+        ),
         DefineMiddleware(
             SameOrigin,
             cookie_names=(cookies.access_name(), cookies.refresh_name(), cookies.ticket_name()),

@@ -63,6 +63,8 @@ class Settings(RavynSettings):
     docs: bool | None = None
     metrics_token: str = Field(default="", repr=False)
     body_limit_bytes: int = Field(default=1024 * 1024, gt=0)
+    anonymous_body_limit_bytes: int = Field(default=64 * 1024, gt=0)
+    request_memory_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
     keep_alive_seconds: int = Field(default=130, gt=0)  # Caddy keeps idle connections for 120, Go 90, nginx and AWS 60
     keep_alive_connections: int = Field(default=1000, ge=1)
     learn: bool | None = None  # learn
@@ -219,6 +221,8 @@ class Settings(RavynSettings):
             raise ValueError("APP_ACCESS_TOKEN_SECONDS must be below APP_REFRESH_TOKEN_SECONDS")
         if self.password_min_length > self.password_max_length:
             raise ValueError("APP_PASSWORD_MIN_LENGTH must not be above APP_PASSWORD_MAX_LENGTH")
+        if self.request_memory_bytes < 2 * self.body_limit_bytes:
+            raise ValueError("APP_REQUEST_MEMORY_BYTES must be at least twice APP_BODY_LIMIT_BYTES")
         if not (self.public_origin or self.is_development):
             raise ValueError("PUBLIC_ORIGIN is not set: the address people type, such as https://app.example.com")
         if self.argon2_memory_kib < ARGON2_MEMORY_KIB and not self.is_development:

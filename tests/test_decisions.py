@@ -93,6 +93,8 @@ def test_rules_for_fields_are_those_of_the_forms() -> None:
     assert "1 MiB" in rules["body of a request"][0]
     assert "none is taken" in rules["file"][0]
     assert default("body_limit_bytes") == 1024 * 1024
+    assert f"{default('anonymous_body_limit_bytes') // 1024} KiB" in rules["body of a request"][0]
+    assert f"{default('request_memory_bytes') // 1024**2} MiB in each worker" in TEXT
     lines = set(re.findall(r"name: Annotated\[str, forms\.Line\((\d+), (\d+)\)\]", "\n".join(sources().values())))
     assert [" to ".join(each) for each in lines] == [rules["name"][0].removesuffix(" characters on one line")]
 

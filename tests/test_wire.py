@@ -64,6 +64,33 @@ def test_header_without_end_is_431_and_the_server_goes_on(server: Server) -> Non
     assert exchange(server, b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("head", "status"),
+    [
+        (b"GET /" + b"%41" * 6000, 414),
+        (b"GET /login?next=" + b"a" * 17_000 + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n", 414),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"a:\r\n" * 300, 431),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n" + b"a:\r\n" * 300 + b"\r\n", 431),
+    ],
+    ids=["an address without end", "a long address", "many lines without end", "many lines"],
+)
+def test_head_of_which_there_is_too_much_is_refused_before_it_is_complete(
+    server: Server, head: bytes, status: int
+) -> None:
+    answered, names = exchange(server, head)
+
+    assert answered == status
+    assert set(names) >= EVERY_HEADER
+
+
+def test_trailers_without_end_are_431(server: Server) -> None:
+    head = b"POST /login HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+
+    status, _ = exchange(server, head, b"a:\r\n" * 300)
+
+    assert status == 431
+
+
 # v5.0.0-4.2.5
 def test_jar_full_of_planted_cookies_locks_nobody_out(server: Server) -> None:
     """A sibling site can plant 180 cookies of 4 kB: a browser sends them all."""
@@ -173,6 +200,19 @@ def test_handshake_where_there_is_no_websocket_is_no_error(server: Server, path:
     assert status == 403
     assert "Traceback" not in server.log()
     assert "[error]" not in server.log()
+
+
+# v5.0.0-4.1.3
+def test_trailers_are_no_headers(connected: tuple[BoundedProtocol, Transport, Loop]) -> None:
+    """A proxy replaces X-Forwarded-For among the headers and lets it pass behind a body: it would be the visitor's."""
+    protocol, _, _ = connected
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nTrailer: X-Forwarded-For\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+    protocol.data_received(head + b"1\r\nx\r\n0\r\nX-Forwarded-For: 192.0.2.7\r\nCookie: a=b\r\n\r\n")
+
+    names = {name for name, _ in protocol.scope["headers"]}
+    assert names == {b"host", b"trailer", b"transfer-encoding"}
+    assert bytes(protocol.cycle.body) == b"x"
 
 
 def test_clock_stops_when_the_head_is_complete(connected: tuple[BoundedProtocol, Transport, Loop]) -> None:

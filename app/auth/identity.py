@@ -97,6 +97,14 @@ async def identify(scope: Any) -> Principal | Anonymous:
     return await _holder(token, nobody) if token else nobody
 
 
+def shows_a_token(scope: Any) -> bool:
+    """A token that we signed, whatever its age: not who asks, but whether a long body may be theirs. No database."""
+    bearer = _bearer(scope)
+    access, refresh = (bearer, None) if bearer is not None else cookies.read(scope)
+    shown: tuple[tuple[str | None, tokens.Kind], ...] = (access, "access"), (refresh, "refresh")
+    return any(tokens.read_whatever_its_age(raw, kind) for raw, kind in shown)
+
+
 async def again(principal: Principal) -> Principal | Anonymous:
     """The same holder as the rows say at this moment, whatever is remembered: before anything dangerous."""
     return await _holder(principal.token, _ended(principal), remembered=False)

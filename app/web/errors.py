@@ -31,6 +31,7 @@ DETAILS = {
     405: "This address does not answer that method.",
     408: "The request took too long to arrive.",
     413: "That is more than this site accepts.",
+    414: "The address is too long.",
     415: "This address does not take a body of that type.",
     422: "Some of the values do not fit.",
     431: "The headers of the request are too large.",

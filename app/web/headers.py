@@ -54,6 +54,7 @@ REPLACED = frozenset(
 
 # Bytes, cookies apart: a sibling site may plant many of those, and must not lock anybody out.
 HEADERS_LIMIT = 32 * 1024
+URL_LIMIT = 16 * 1024  # bytes of path and query; 8000 are to be taken (RFC 9110 section 4.1)
 BODY_SECONDS = 60
 PLAIN = re.compile(r"[\w/.-]*", re.ASCII)
 LINE_END = re.compile(rb"[\r\n\0]")
@@ -151,13 +152,15 @@ class WellFormed:
 class BodyLimit:
     """Answers 413 over `limit` bytes, counted as they come; 408 after BODY_SECONDS; 415 for a packed body.
 
+    413 also over `strangers` bytes, unless `known` says of the scope that it is somebody with a session: others have
+    short forms to send, and could hold a megabyte for a minute with each connection.
     The connection stays open: the server reads the rest and throws it away, so a client that is still sending sees the
     answer instead of a broken pipe.
     """
 
-    def __init__(self, app: Any, *, limit: int) -> None:
+    def __init__(self, app: Any, *, limit: int, strangers: int, known: Callable[[Any], bool]) -> None:
         self.app = app
-        self.limit = limit
+        self.limit, self.strangers, self.known = limit, min(strangers, limit), known
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] != "http":
@@ -169,12 +172,13 @@ class BodyLimit:
         length = headers.get(b"content-length", b"0")
         if not length.isdigit():
             raise Problem(400)
-        if int(length[:20]) > self.limit:  # the first digits tell; int() refuses thousands of them
-            raise Problem(413)
+        most, announced = self.strangers, int(length[:20])  # the first digits tell; int() refuses thousands of them
+        if announced > most:
+            most = self._most(scope, announced)
         arrived, complete, deadline = 0, False, time.monotonic() + BODY_SECONDS
 
         async def limited() -> Any:
-            nonlocal arrived, complete
+            nonlocal arrived, complete, most
             if complete:  # from here on only a disconnect is waited for
                 return await receive()
             with anyio.move_on_after(deadline - time.monotonic()) as waiting:
@@ -183,11 +187,17 @@ class BodyLimit:
                 raise Problem(408)
             arrived += len(message.get("body", b""))
             complete = not message.get("more_body", False)
-            if arrived > self.limit:
-                raise Problem(413)
+            if arrived > most:
+                most = self._most(scope, arrived)
             return message
 
         await self.app(scope, limited, send)
+
+    def _most(self, scope: Any, size: int) -> int:
+        """The limit for somebody known; asked only where it matters. Raises Problem 413."""
+        if size > self.limit or not self.known(scope):
+            raise Problem(413)
+        return self.limit
 
 
 class Methods:
@@ -229,11 +239,14 @@ def _readable(name: bytes, value: bytes) -> bytes:
 
 
 def _fault(scope: Any) -> Problem | None:
+    raw_path = scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape")
+    if len(raw_path) + len(scope["query_string"]) > URL_LIMIT:
+        return Problem(414)
     others = [(name, value) for name, value in scope["headers"] if name != b"cookie"]
     if sum(len(name) + len(value) for name, value in others) > HEADERS_LIMIT:
         return Problem(431)
     query = unquote_to_bytes(scope["query_string"].replace(b"+", b" "))
-    path = unquote_to_bytes(scope.get("raw_path") or scope["path"].encode("utf-8", "surrogateescape"))
+    path = unquote_to_bytes(raw_path)
     try:
         b" ".join((query, path, *(part for header in others for part in header))).decode("utf-8")
     except UnicodeDecodeError:

@@ -22,7 +22,7 @@ from app.web import bodies, client, errors, forms, hardening, headers, origin, r
 HERE = Path(__file__).parent
 OUR_COOKIE = "__Host-access"
 SEEN_COOKIES = ("ours", "__Host-refresh", "a", "b")
-LIMIT = 64 * 1024
+LIMIT, STRANGERS = 64 * 1024, 4 * 1024
 PEOPLE = {b"ann": UUID("0198c0de-0000-7000-8000-00000000000a"), b"bob": UUID("0198c0de-0000-7000-8000-00000000000b")}
 
 
@@ -204,7 +204,9 @@ def create_app(
             DefineMiddleware(errors.ErrorBoundary, handlers={TeapotError: answer_teapot}),
             DefineMiddleware(headers.WellFormed),
             DefineMiddleware(origin.TrustedHost, known=known, advice=advice),
-            DefineMiddleware(headers.BodyLimit, limit=LIMIT),
+            DefineMiddleware(
+                headers.BodyLimit, limit=LIMIT, strangers=STRANGERS, known=lambda scope: scope["path"] != "/sign-in"
+            ),
             DefineMiddleware(origin.SameOrigin, cookie_names=[OUR_COOKIE], public_origin=public_origin),
             DefineMiddleware(bodies.Whole),
             DefineMiddleware(SignedInByHeader),

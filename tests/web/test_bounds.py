@@ -32,6 +32,25 @@ async def test_a_body_of_exactly_the_limit_is_read(site: Visitor) -> None:
     assert (len(body), answer.status_code) == (assembled.LIMIT, 422)
 
 
+@pytest.mark.parametrize("chunked", [False, True])
+@pytest.mark.parametrize(("size", "status"), [(0, 200), (1, 413)])
+async def test_who_is_not_known_has_less_to_send(site: Visitor, chunked: bool, size: int, status: int) -> None:
+    body = b"a=" + b"x" * (assembled.STRANGERS - 2 + size)
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+
+    async def pieces() -> Any:
+        yield body
+
+    answer = await site.post("/sign-in", content=pieces() if chunked else body, headers=kind)
+
+    assert answer.status_code == status
+
+
+@pytest.mark.parametrize("path", ["/seen?q=" + "%41" * 6000, "/" + "a" * 17_000])
+async def test_an_address_without_end_is_414(site: Visitor, path: str) -> None:
+    assert (await site.get(path)).status_code == 414
+
+
 @pytest.mark.parametrize("length", [b"-1", b"+1", b"1_0", b"abc", b""])
 async def test_a_length_that_is_no_number_is_400(site: Visitor, length: bytes) -> None:
     answer = await site.post("/optional", content=b"", headers={"Content-Length": length})
