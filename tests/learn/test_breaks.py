@@ -13,7 +13,18 @@ from app.learn import chapters, fences
 from app.settings import ROOT
 from tests.learn.breaks import Break, Outcome
 
-COPIED = ("app", "tests", "templates", "static", "docs", "pyproject.toml", "README.md", ".env.example", "Makefile")
+COPIED = (
+    "app",
+    "tests",
+    "deploy",
+    "templates",
+    "static",
+    "docs",
+    "pyproject.toml",
+    "README.md",
+    ".env.example",
+    "Makefile",
+)
 
 
 def breaks() -> dict[str, Break]:
