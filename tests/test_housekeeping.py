@@ -45,7 +45,7 @@ async def one_of_each(clock: Clock) -> Any:
         link = await links.make(tx, links.RESET, clock.now, user_id=person.id)
         await badges.announce(tx, user_id=person.id)
     await counters.add({"key": timedelta(minutes=5)}, 1, clock.now)
-    await submissions.claim(submissions.of("key", "/address", {}, {}), clock.now)
+    await submissions.claim(submissions.of("key", "/address", {}, {}, clock.now), clock.now)
     await outbox.put(db, "hello", recipient=person.email)
     (letter,) = await outbox.claim(clock.now, 1)
     await outbox.settle(letter, sent_at=clock.now, next_try_at=clock.now + outbox.KEPT)

@@ -76,7 +76,8 @@ def _submission(scope: Any, body: bytes, jar: Mapping[str, str]) -> Submission |
     key = fields.pop(render.KEY_FIELD, "")
     if len(key) not in KEY_LENGTHS:
         return None
-    return submissions.of(key, f"{scope['path']}?{scope['query_string'].decode('latin-1')}", fields, jar)
+    address = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
+    return submissions.of(key, address, fields, jar, db.utcnow())
 
 
 async def _found(form: Submission) -> Answer | Missing:

@@ -14,12 +14,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
+from functools import cache
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from app import db
-from app.auth import cookies, keys, sessions, tokens
+from app.auth import cookies, keys, tokens
 from app.auth.models import session_rows, submission_rows
 
 LABEL = "form submission"
@@ -33,6 +35,9 @@ _FOUND = (
     .select_from(submission_rows.outerjoin(session_rows, session_rows.c.id == _r.session_id))
     .where(_r.key == sa.bindparam("wanted"), _r.fields == sa.bindparam("said"), _r.ends_at > sa.bindparam("now"))
 )
+_THIS = _r.key == sa.bindparam("wanted"), _r.fields == sa.bindparam("said")
+_KEPT = sa.update(submission_rows).where(*_THIS)
+_RELEASED = sa.delete(submission_rows).where(*_THIS)
 _claims = 0
 
 
@@ -63,10 +68,10 @@ class Missing(Enum):
     ANEW = auto()  # this is not the browser of the first, or its session is over: do what the form says
 
 
-def of(key: str, address: str, fields: Mapping[str, str], jar: Mapping[str, str]) -> Submission:
+def of(key: str, address: str, fields: Mapping[str, str], jar: Mapping[str, str], now: datetime) -> Submission:
     """`address`: path and query. `jar`: the cookies that came along."""
     said = json.dumps(sorted(fields.items()))
-    return Submission(keys.seal(LABEL, f"form {key} {address}"), keys.seal(LABEL, f"fields {said}"), _holder(jar))
+    return Submission(keys.seal(LABEL, f"form {key} {address}"), keys.seal(LABEL, f"fields {said}"), _holder(jar, now))
 
 
 async def claim(form: Submission, now: datetime) -> bool:
@@ -75,12 +80,9 @@ async def claim(form: Submission, now: datetime) -> bool:
     Other fields under the same key are another form: somebody went back, and wrote something else.
     """
     global _claims
-    values: dict[str, Any] = {"fields": form.fields, "holder": form.holder, "ends_at": now + LASTS}
+    values: dict[str, Any] = {"key": form.key, "fields": form.fields, "holder": form.holder, "ends_at": now + LASTS}
     values |= {"holder_after": "", "session_id": None, "answer": ""}
-    insert = db.insert(submission_rows).values(key=form.key, **values)
-    over = sa.or_(_r.ends_at <= now, _r.fields != form.fields)
-    upsert = insert.on_conflict_do_update(index_elements=["key"], set_=values, where=over)
-    claimed = await db.fetch_one(upsert.returning(_r.key)) is not None
+    claimed = await db.fetch_one(_claimed(db.database.address.get_backend_name()), values | {"now": now}) is not None
     _claims += 1
     if _claims % PRUNE_EVERY == 0:
         await prune(now)
@@ -94,7 +96,7 @@ async def find(form: Submission, now: datetime) -> Answer | Missing:
     the form, until the session has been used; without them to the browser that holds the session. Never of a session
     that has ended.
     """
-    row = await db.fetch_one(_FOUND, {"wanted": form.key, "said": form.fields, "now": now})
+    row = await db.fetch_one(_FOUND, _this(form) | {"now": now})
     if row is None:
         return Missing.NEVER_SENT
     sent_it, has_it = form.holder == row.holder, form.holder == row.holder_after
@@ -115,20 +117,19 @@ async def find(form: Submission, now: datetime) -> Answer | Missing:
 async def keep(form: Submission, answer: Answer, jar: Mapping[str, str], now: datetime) -> None:
     """The first is answered. `jar`: the cookies that came with the form. Errors: db.Unavailable."""
     after = cookies.after(jar, answer.headers)
-    access = after.get(cookies.access_name())
-    started = tokens.read_whatever_its_age(access, "access") if access != jar.get(cookies.access_name()) else None
+    changed = after.get(cookies.access_name()) != jar.get(cookies.access_name())
     values = {
         "answer": keys.encrypt(LABEL, _written(answer), of=form.key),
-        "holder_after": _holder(after),
-        "session_id": started.sid if started else None,
+        "holder_after": form.holder if after == jar else _holder(after, now),
+        "session_id": _session(after, now) if changed else None,
         "ends_at": now + LASTS,
     }
-    await db.execute(sa.update(submission_rows).where(*_this(form)).values(values))
+    await db.execute(_KEPT, _this(form) | values)
 
 
 async def release(form: Submission) -> None:
     """Nothing was done: whoever sends the same again is the first. Errors: db.Unavailable."""
-    await db.execute(sa.delete(submission_rows).where(*_this(form)))
+    await db.execute(_RELEASED, _this(form))
 
 
 async def prune(now: datetime) -> int:
@@ -136,15 +137,29 @@ async def prune(now: datetime) -> int:
     return await db.prune(submission_rows, _r.ends_at <= now)
 
 
-def _this(form: Submission) -> tuple[Any, Any]:
-    return _r.key == form.key, _r.fields == form.fields
+@cache
+def _claimed(_: str) -> Any:
+    """What `claim` says to this kind of database."""
+    upsert = db.insert(submission_rows)
+    values = {column.name: upsert.excluded[column.name] for column in submission_rows.c if column.name != "key"}
+    over = sa.or_(_r.ends_at <= sa.bindparam("now"), _r.fields != upsert.excluded.fields)
+    return upsert.on_conflict_do_update(index_elements=["key"], set_=values, where=over).returning(_r.key)
 
 
-def _holder(jar: Mapping[str, str]) -> str:
-    """The browser's sessions, whatever the age of its tokens: a pair that was renewed meanwhile is the same holder."""
+def _this(form: Submission) -> dict[str, str]:
+    return {"wanted": form.key, "said": form.fields}
+
+
+def _holder(jar: Mapping[str, str], now: datetime) -> str:
+    return keys.seal(LABEL, f"holder {_session(jar, now)} {jar.get(cookies.ticket_name(), '')}")
+
+
+def _session(jar: Mapping[str, str], now: datetime) -> UUID | None:
+    """The browser's session, whatever the age of its tokens: with a pair that was renewed meanwhile it is the same."""
     access, refresh = jar.get(cookies.access_name()), jar.get(cookies.refresh_name())
-    sids = {str(token.sid) for token in sessions.presented((access, "access"), (refresh, "refresh"))}
-    return keys.seal(LABEL, f"holder {sorted(sids)} {jar.get(cookies.ticket_name(), '')}")
+    token = tokens.read(access, "access", now)  # nearly always, and verified before
+    token = token or tokens.read_whatever_its_age(refresh, "refresh") or tokens.read_whatever_its_age(access, "access")
+    return token.sid if token else None
 
 
 def _without_cookies(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:

@@ -460,7 +460,7 @@ async def test_form_that_is_still_worked_on_is_not_begun_a_second_time(
 ) -> None:
     """As after a worker that was killed in the middle: nobody knows what it did."""
     forgot = {"email": "joan@example.com", **KEY}
-    form = submissions.of(KEY["idempotency_key"], "/forgot-password?", {"email": "joan@example.com"}, {})
+    form = submissions.of(KEY["idempotency_key"], "/forgot-password?", {"email": "joan@example.com"}, {}, db.utcnow())
     assert await submissions.claim(form, db.utcnow())
     monkeypatch.setattr(idempotency, "WAITS_SECONDS", -1)
 
@@ -487,7 +487,7 @@ async def test_form_works_while_nothing_can_be_kept(
 
 
 async def test_of_many_at_once_one_is_the_first(database: str) -> None:
-    form = submissions.of("k" * 22, "/x?", {}, {})
+    form = submissions.of("k" * 22, "/x?", {}, {}, db.utcnow())
 
     claimed = await asyncio.gather(*[submissions.claim(form, db.utcnow()) for _ in range(20)])
 
@@ -495,10 +495,10 @@ async def test_of_many_at_once_one_is_the_first(database: str) -> None:
 
 
 async def test_answers_go_before_the_hour_is_over(database: str, clock: Clock) -> None:
-    await submissions.claim(submissions.of("old", "/x?", {}, {}), db.utcnow())
+    await submissions.claim(submissions.of("old", "/x?", {}, {}, db.utcnow()), db.utcnow())
     clock.forward(minutes=2)
 
     for number in range(submissions.PRUNE_EVERY):
-        await submissions.claim(submissions.of(f"new {number}", "/x?", {}, {}), db.utcnow())
+        await submissions.claim(submissions.of(f"new {number}", "/x?", {}, {}, db.utcnow()), db.utcnow())
 
     assert len(await db.fetch_all(sa.select(submission_rows))) == submissions.PRUNE_EVERY
