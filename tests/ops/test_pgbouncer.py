@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
+from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -103,14 +104,18 @@ async def test_bounds_of_the_role_hold_for_every_statement_and_are_not_set_again
     assert tuple(await db.fetch_one(SHOWN)) == ("8s", "8s")
 
 
-async def test_migration_has_no_bounds_whatever_the_role_has(bounds_of_the_role: None) -> None:
-    """It would be cut off half-way; the lock that others wait for ends with its transaction, on whatever connection."""
+async def test_migration_has_no_bounds_whatever_the_role_has(bounds_of_the_role: None, pooled: str) -> None:
+    """It would be cut off half-way; the lock that others wait for ends with its transaction, on whatever connection.
+
+    A bound of this database alone: whoever takes a millisecond away everywhere may not be able to give it back.
+    """
+    role = f"ALTER ROLE postgres IN DATABASE {urlsplit(pooled).path[1:]}"
     await asyncio.to_thread(db.downgrade, "base")
-    postgres.execute("ALTER ROLE postgres SET statement_timeout = '1ms'")
+    postgres.execute(f"{role} SET statement_timeout = '1ms'")
 
     await asyncio.to_thread(db.upgrade)
 
-    postgres.execute("ALTER ROLE postgres RESET statement_timeout")
+    postgres.execute(f"{role} RESET statement_timeout")
     assert await asyncio.to_thread(db.pending) == []
 
 
