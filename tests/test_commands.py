@@ -139,7 +139,7 @@ def test_pruning_says_what_is_gone(
 
     assert code == 0
     assert capsys.readouterr().out == (
-        "Deleted: 0 accounts, 0 letters, 0 mailed links, 0 sessions, 0 changes, 0 throttle counters.\n"
+        "Deleted: 0 accounts, 0 letters, 0 mailed links, 0 sessions, 0 changes, 0 throttle counters, 0 forms.\n"
     )
 
 
@@ -264,7 +264,7 @@ def test_insecure_cookies_are_warned_of_and_lose_prefix_and_secure() -> None:
             cookies = answer.headers.get_all("set-cookie")
 
     assert "COOKIE_INSECURE=true: whoever listens" in server.log()
-    assert sorted(cookie.split("=")[0] for cookie in cookies) == ["access", "refresh"]
+    assert sorted(cookie.split("=")[0] for cookie in cookies) == ["access", "device", "refresh"]
     assert not [cookie for cookie in cookies if "Secure" in cookie]
 
 
