@@ -25,13 +25,13 @@ def page(request: pytest.FixtureRequest, browser: Browser, server: Server, tmp_p
 
 
 def test_right_password_leads_to_the_reason_and_not_to_an_empty_form(page: Page, person: Person) -> None:
-    page.goto("/notes")
+    page.goto("/account")
     expect(page.get_by_role("main")).not_to_contain_text(NEEDED)
 
     for _ in range(2):
         log_in(page, person.email, PASSWORD)
         expect(page.get_by_role("status")).to_contain_text(NEEDED)
-    assert page.url.endswith("/login?next=%2Fnotes&notice=cookies")
+    assert page.url.endswith("/login?next=%2Faccount&notice=cookies")
 
 
 def test_wrong_password_is_still_a_wrong_password(page: Page, person: Person) -> None:

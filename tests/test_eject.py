@@ -18,7 +18,7 @@ WORDS = {
     "learn": r"\blearn(?:\b|_)|\blab\b|\btutorial\b|\bChapters?: |mark\.pattern|docs/(?:\d|patterns)|\"markdown-it",
     "notes": r"\bnotes\b|\bnote_(?:rows|id|saved|deleted)\b|note-card|\bNote\b(?! the)|app\.notes",
 }
-ELSEWHERE = r"joan\+notes@|must learn of it"
+ELSEWHERE = r"joan\+notes@|must learn of it|[Tt]utorials? key|FastAPI's tutorial|Spring Security tutorial|a tutorial's"
 OTHERS = {".lock", ".png", ".woff2"}
 OURS = {"app/commands/eject.py", "tests/test_eject.py"}
 # What a change of this kind breaks first, without the tests that take minutes.

@@ -120,6 +120,7 @@ async def test_no_form_of_a_stranger_gets_further(
     assert max(normalised, default=0) <= passwords.LONGEST_TRIED
 
 
+# notes:
 async def test_search_for_marks_alone_finds_nothing_and_is_no_error(database: str) -> None:
     marks = "\u0301" * 200
 
@@ -128,6 +129,9 @@ async def test_search_for_marks_alone_finds_nothing_and_is_no_error(database: st
 
     assert page.items == []
     assert which.few
+
+
+# /notes
 
 
 def test_one_module_normalises() -> None:

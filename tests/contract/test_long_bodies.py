@@ -14,13 +14,14 @@ BETWEEN = get_settings().anonymous_body_limit_bytes + 1000
 LONG = "\U0001f600" * 19_000  # a note within its limit: 228 kB as a form sends it, 76 kB as JSON
 
 
-@pytest.mark.parametrize("path", ["/login", "/register", "/forgot-password", "/notes", "/api/auth/login"])
+@pytest.mark.parametrize("path", ["/login", "/register", "/forgot-password", "/account", "/api/auth/login"])
 async def test_stranger_is_refused(client: Visitor, path: str) -> None:
     answer = await client.submit(path, {"password": "x" * BETWEEN})
 
     assert answer.status_code == 413
 
 
+# notes:
 async def test_signed_in_person_keeps_a_long_note(client: Visitor) -> None:
     pair = await start_session(await make_user())
 
@@ -53,3 +54,6 @@ async def test_program_with_a_token_that_is_over_is_told_so(client: Visitor) -> 
     ]
 
     assert [answer.status_code for answer in answers] == [401, 413]
+
+
+# /notes

@@ -56,7 +56,7 @@ def main() -> int:
     parser.add_argument("paths", nargs="*", default=CHECKED)
     options = parser.parse_args()
     KEPT.mkdir(parents=True, exist_ok=True)
-    tests = fitting.learn(KEPT / "entries.json", CHECKED, FOLDERS)
+    tests = fitting.collect(KEPT / "entries.json", CHECKED, FOLDERS)
     runs.prepare(FOLDERS)
     asked = [case for path in options.paths for case in cases(path, tests)]
     known = verdicts()

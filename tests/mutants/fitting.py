@@ -49,7 +49,7 @@ class Tests:
         return str(self.of.get(test, {}).get("file", ""))
 
 
-def learn(kept: Path, paths: list[str], folders: list[str]) -> Tests:
+def collect(kept: Path, paths: list[str], folders: list[str]) -> Tests:
     """What each test enters of these files. Test files that have not changed since are not run again."""
     known: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
     here: dict[str, Any] = {}

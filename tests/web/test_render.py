@@ -72,8 +72,8 @@ async def test_a_form_names_the_person_it_is_shown_to(site: Visitor) -> None:
 
 def test_every_form_that_is_posted_has_a_key_of_its_page() -> None:
     """Also one that a macro has made, or a hand of one's own; none that only asks."""
-    posted = '<form method="post">', '<form class="stack" action="/notes?q=a&amp;b" method="post" novalidate>'
-    asks = '<form role="search" action="/notes" method="get">', "&lt;form method=&quot;post&quot;&gt;"
+    posted = '<form method="post">', '<form class="stack" action="/people?q=a&amp;b" method="post" novalidate>'
+    asks = '<form role="search" action="/people" method="get">', "&lt;form method=&quot;post&quot;&gt;"
 
     one, other = (render.with_keys("".join(posted + asks)) for _ in range(2))
 
