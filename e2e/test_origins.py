@@ -55,6 +55,7 @@ def test_site_at_such_an_origin_signs_in_and_links_to_itself(
         if "[" not in shown:
             phone = Phone(page)
             page.goto(f"{origin}/account/passkeys")
+            page.get_by_label("Password", exact=True).fill(PASSWORD)
             page.get_by_role("button", name="Add a passkey").click()
             expect(page.get_by_role("status")).to_contain_text("The passkey is added")
             assert [key["rpId"] for key in phone.kept()] == ["xn--bcher-kva.localhost"]
