@@ -7,15 +7,18 @@ arguments that one alone is run, on SQLite; on PostgreSQL where TEST_DATABASE=po
 """
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from threading import Thread
-from typing import IO
+from threading import Event, Thread
+from typing import IO, Any
 
 PYTEST = [sys.executable, "-m", "pytest"]
 NO_TESTS = 5  # pytest's exit code where `-k` fits none
+started: list["subprocess.Popen[bytes]"] = []
+ending = Event()
 
 
 def main(arguments: list[str]) -> int:
@@ -23,22 +26,36 @@ def main(arguments: list[str]) -> int:
     # `make` takes T from MAKEFLAGS. Every process gets Ctrl-C, like all others in this terminal.
     beside = [] if one else [["make", "postgresql"], [*PYTEST, "e2e", *arguments]]
     codes: list[int] = []
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, but nobody else gets it
     with tempfile.TemporaryFile() as said:
         work = Thread(target=run_all, args=(beside, said, codes), daemon=True)
         work.start()
-        codes.append(subprocess.run([*PYTEST, *([] if one else ["tests"]), *arguments]).returncode)
-        told = 0
-        while work.is_alive():
-            work.join(0.5)
-            told += show(said.fileno(), told)
-        show(said.fileno(), told)
+        try:
+            codes.append(run([*PYTEST, *([] if one else ["tests"]), *arguments]))
+            told = 0
+            while work.is_alive():
+                work.join(0.5)
+                told += show(said.fileno(), told)
+            show(said.fileno(), told)
+        finally:
+            ending.set()
+            for process in started:
+                process.terminate()
     failed = [code for code in codes if code not in (0, NO_TESTS)]
     return failed[0] if failed else min(codes)
 
 
 def run_all(commands: list[list[str]], said: IO[bytes], codes: list[int]) -> None:
     for command in commands:
-        codes.append(subprocess.run(command, stdout=said, stderr=subprocess.STDOUT).returncode)
+        if ending.is_set():
+            return
+        codes.append(run(command, stdout=said, stderr=subprocess.STDOUT))
+
+
+def run(command: list[str], **how: Any) -> int:
+    with subprocess.Popen(command, **how) as process:
+        started.append(process)
+        return process.wait()
 
 
 def show(file: int, told: int) -> int:

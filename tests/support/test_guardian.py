@@ -5,7 +5,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +24,7 @@ postgres.start()
 print(postgres._process.pid, postgres.folder, flush=True)
 input()
 """
-PATIENCE_SECONDS = 20
+PATIENCE_SECONDS = 60
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
@@ -37,10 +39,36 @@ def test_database_ends_with_the_tests_however_they_end(how: signal.Signals) -> N
     tests.send_signal(how)
     tests.communicate()
 
+    awaited(lambda: not is_alive(int(pid)) and not Path(folder).exists())
+
+
+def test_whoever_runs_the_tests_ends_them_when_it_is_ended(tmp_path: Path) -> None:
+    told = tmp_path / "pid"
+    (tmp_path / "test_it.py").write_text(f"""\
+import os, time
+from pathlib import Path
+
+def test_it():
+    Path({str(told)!r}).write_text(str(os.getpid()))
+    time.sleep(60)
+""")
+    runner = subprocess.Popen(
+        [sys.executable, "-m", "tests", str(tmp_path / "test_it.py")], cwd=ROOT, stdout=subprocess.DEVNULL
+    )
+    pid = int(awaited(lambda: told.exists() and told.read_text()))
+
+    runner.terminate()
+    runner.wait()
+
+    awaited(lambda: not is_alive(pid))
+
+
+def awaited(what: Callable[[], Any]) -> Any:
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while is_alive(int(pid)) or Path(folder).exists():
+    while not (found := what()):
         assert time.monotonic() < deadline
         time.sleep(0.05)
+    return found
 
 
 def is_alive(pid: int) -> bool:
