@@ -128,6 +128,9 @@ async def _pools(workers: int) -> Finding:
     size = get_settings().database_pool_size
     wanted = workers * size + SPARE
     sum_ = f"{workers} workers x {size} connections + {SPARE} spare = {wanted}, of {row.most}"
+    if db.database.connector.is_pooled:
+        fix = f"max_client_conn of the pooler from {wanted} on, and default_pool_size too if it is in session mode"
+        return Finding("pool", f"{wanted - SPARE} connections to the pooler, which counts by itself", fix, note=True)
     if wanted <= row.most:
         return Finding("pool", sum_)
     return Finding(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -38,6 +39,23 @@ async def in_a_transaction(statement: Any) -> Any:
 
 WAYS: Any = pytest.mark.parametrize("run", [by_itself, at_once, in_a_transaction])
 Run = Callable[[Any], Awaitable[Any]]
+
+
+async def test_host_that_is_silent_costs_the_next_one_nothing_and_is_asked_last(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that is gone for good answers nothing, not even a refusal."""
+    monkeypatch.setattr("app.db.postgresql.HOST_SECONDS", 0.2)
+    monkeypatch.setattr("app.db.postgresql.CONNECT_SECONDS", 0.4)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        db.point_at(url.replace("@127.0.0.1:", f"@127.0.0.1:{port},127.0.0.1:"))
+        await db.connect()
+        try:
+            assert await db.fetch_value(sa.select(1)) == 1
+            assert db.database.connector._hosts[-1] == ("127.0.0.1", port)
+        finally:
+            await db.disconnect()
 
 
 @WAYS

@@ -230,8 +230,10 @@ def test_database_that_takes_no_writes_is_found(settings: dict[str, str]) -> Non
 @pytest.mark.ops
 def test_pooler_is_named_and_what_it_keeps_from_the_server_is_found(settings: dict[str, str]) -> None:
     with pooling(postgres.fresh(), "transaction") as url:
-        report = examine(settings | {"DATABASE_URL": url})
+        report = examine(settings | {"DATABASE_URL": url}, "--workers", "40")
 
+    assert "pool" not in report.wrong, "a server of 200 connections is enough for 400 in transaction mode"
+    assert "note   pool       400 connections to the pooler" in report.text
     says, fix = report.wrong["bounds"]
     assert "a pooler, PgBouncer or its like, stands before the database; statement_timeout is 0" in says
     assert "ALTER ROLE postgres SET statement_timeout = '9s'; ALTER ROLE postgres SET idle_in_transaction" in fix

@@ -15,9 +15,11 @@ from app.auth import sessions
 from tests.db import four_processes
 from tests.db.conftest import ledger
 from tests.support import postgres
+from tests.support.crowd import living
 from tests.support.environment import ROOT
 from tests.support.people import make_user, start_session
 from tests.support.programs import pooling
+from tests.support.server import running
 
 pytestmark = [pytest.mark.anyio, pytest.mark.ops]
 
@@ -149,3 +151,21 @@ async def test_pooler_that_the_address_names_is_believed(connected: None, pooled
 
     async with db.transaction() as tx:
         assert await tx.fetch_value(sa.select(1)) == 1
+
+
+@pytest.mark.parametrize("mode", ["session", "transaction"])
+async def test_site_serves_through_it_and_a_cut_costs_no_more_than_a_wait(mode: str) -> None:
+    with (
+        pooling(postgres.fresh(), mode, f"default_pool_size = {2 * 5 + 2}") as url,
+        running(DATABASE_URL=url, workers=2, APP_DATABASE_POOL_SIZE="5") as server,
+    ):
+        async with living(server, 10) as crowd:
+            await crowd.until_served()
+            undisturbed = crowd.statuses()
+            await asyncio.to_thread(postgres.execute, CUT)
+            await crowd.until_served()
+        await crowd.assert_nobody_is_out_and_nothing_is_lost()
+
+    assert undisturbed == {200, 303}
+    assert crowd.statuses() <= {200, 303, 503}
+    assert "Traceback" not in server.log()

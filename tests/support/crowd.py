@@ -6,12 +6,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import UUID
 
 import httpx
 import sqlalchemy as sa
 
 from app import db
+from app.audit import events
+from app.audit.models import event_rows
 from app.auth.models import session_rows, user_rows
 from app.auth.tokens import TokenPair
 from tests.support import forge, secrets
@@ -98,10 +99,19 @@ class Crowd:
         refused = self.refused(now)
         return refused[-1] - now if refused else 0.0
 
-    async def rows(self) -> dict[UUID, tuple[str, Any]]:
-        """Person -> the name, and the row of the session."""
-        query = sa.select(user_rows.c.name, session_rows).join(session_rows, session_rows.c.user_id == user_rows.c.id)
-        return {row.user_id: (row.name, row) for row in await db.fetch_all(query)}
+    async def assert_nobody_is_out_and_nothing_is_lost(self) -> None:
+        async with self.server.database():
+            query = sa.select(user_rows.c.name, session_rows).join(
+                session_rows, session_rows.c.user_id == user_rows.c.id
+            )
+            rows = {row.user_id: row for row in await db.fetch_all(query)}
+            reused = await db.fetch_all(sa.select(event_rows.c.id).where(event_rows.c.event == events.SESSION_REUSED))
+        assert reused == []
+        for guest in self.guests:
+            row = rows[guest.person.id]
+            assert row.revoked_at is None
+            assert row.generation - guest.generation in (0, 1), "but for the one answer that nobody waited for"
+            assert row.name in guest.written[guest.acknowledged - 1 :]
 
 
 @asynccontextmanager
