@@ -4,6 +4,10 @@
     DATABASE_URL=... python3 deploy/backup.py save FILE      while the site runs; a copy of one moment
     DATABASE_URL=... python3 deploy/backup.py restore FILE   into an empty PostgreSQL database or a new SQLite file
 
+Before a restore stop every server. PostgreSQL: CREATE DATABASE, run roles.sql in it if the site has its two roles, and
+restore with the address of lanyard_owner. SQLite: move the old file away, and what lies beside it (-wal, -shm). It ends
+with the rights that roles.sql gives, and says what to run afterwards.
+
 A backup is as secret as the database: keep it elsewhere, encrypted, and try restoring now and then. It also remembers
 too much: sessions ended since then, links that were used, letters that were sent. So a restored database has everybody
 signed out, mailed links void and letters owed dropped (after-restore.sql), in the same transaction.
@@ -23,6 +27,15 @@ from typing import Any
 
 URLS = Path(__file__).parents[1] / "app" / "db" / "urls.py"
 AFTER = Path(__file__).with_name("after-restore.sql")
+# The end of roles.sql: a new database gives the site by default what a migration took from it in the old one.
+RIGHTS = Path(__file__).with_name("roles.sql"), "-- From here on also after a restore", "COMMIT;"
+MAY = (
+    "SELECT count(*) = 2 AND bool_or(rolname = 'lanyard_owner' AND pg_has_role(oid, 'USAGE')) AS may "
+    "FROM pg_roles WHERE rolname IN ('lanyard_owner', 'lanyard_app')"
+)
+NO_RIGHTS = "without rights"
+NEXT = "Restored; every session is ended. Now: {}python -m app migrate, python -m app doctor."
+BESIDE = ("-wal", "-shm", "-journal")  # what SQLite reads into a file of that name
 # A setting of nobody's own. It arrives as what a client says when it connects, and no pooler passes that on.
 DIRECT = "-c lanyard.direct=true"
 
@@ -59,6 +72,7 @@ def save_sqlite(file: Path, address: Any) -> None:
 
 def restore_sqlite(file: Path, address: Any) -> None:
     _copy(_there(file), _new(Path(address.database)), AFTER.read_text())
+    print(NEXT.format(""))
 
 
 def save_postgresql(file: Path, address: Any) -> None:
@@ -76,8 +90,13 @@ def restore_postgresql(file: Path, address: Any) -> None:
         raise Refused("the database is not empty")
     statements = _run(address, "pg_restore", "--no-owner", "--no-privileges", "--file=-", str(_there(file)))
     # One transaction: nobody ever sees half of it, or old sessions alive. The dump leaves an empty search path behind.
-    script = f"BEGIN;\n{statements}\nSET LOCAL search_path = public;\n{AFTER.read_text()}\nCOMMIT;\n"
-    _run(address, "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", text=script)
+    file, begin, end = RIGHTS
+    rights = file.read_text().partition(begin)[2].rpartition(end)[0].partition("\n")[2]
+    script = f"""BEGIN;\n{statements}\nSET LOCAL search_path = public;\n{AFTER.read_text()}
+{MAY} \\gset\n\\if :may\n{rights}\n\\else\n\\echo {NO_RIGHTS}\n\\endif\nCOMMIT;\n"""
+    said = _run(address, "psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--output=/dev/null", text=script)
+    roles = "deploy/roles.sql as a superuser, if the site has its two roles; "
+    print(NEXT.format(roles if NO_RIGHTS in said else ""))
 
 
 def _refuse_a_pooler(address: Any) -> None:
@@ -100,8 +119,12 @@ def _run(address: Any, program: str, *arguments: str, text: str = "", **variable
 
 
 def _copy(source: Path, target: Path, script: str = "") -> None:
+    for beside in (target.with_name(target.name + end) for end in BESIDE):
+        if beside.exists():
+            raise Refused(f"{beside} is there, of a database that died: with all servers stopped, move it away as well")
     part = target.with_name(f"{target.name}.part")
-    part.unlink(missing_ok=True)
+    for end in ("", *BESIDE):
+        part.with_name(part.name + end).unlink(missing_ok=True)
     connected = sqlite3.connect(f"{source.resolve().as_uri()}?mode=ro", uri=True)
     with closing(connected) as old, closing(sqlite3.connect(part, isolation_level=None)) as new:
         old.backup(new)  # waits for nobody, and holds nobody up

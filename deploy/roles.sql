@@ -34,6 +34,7 @@ GRANT USAGE ON SCHEMA public TO lanyard_app;
 ALTER ROLE lanyard_app SET statement_timeout = '9s';
 ALTER ROLE lanyard_app SET idle_in_transaction_session_timeout = '9s';
 
+-- From here on also after a restore (backup.py), as the owner or as a superuser.
 -- What the running site does with rows: in tables that migrations will make, and in those that are there.
 ALTER DEFAULT PRIVILEGES FOR ROLE lanyard_owner IN SCHEMA public
     GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO lanyard_app;

@@ -47,7 +47,7 @@ def _files() -> Iterator[Finding]:
 
 def _database_file() -> list[Path]:
     kind, _, path = get_settings().database_url.partition(":///")
-    return [Path(path)] if kind.startswith("sqlite") else []
+    return [Path(path + end) for end in ("", "-wal", "-shm")] if kind.startswith("sqlite") else []
 
 
 def _port() -> Finding:

@@ -1,12 +1,16 @@
 """Backups are taken and restored for real, on both databases; what is over stays over."""
 
 import asyncio
+import os
+import signal
+import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 import sqlalchemy as sa
 
@@ -25,6 +29,23 @@ from tests.support.programs import pooling
 pytestmark = pytest.mark.anyio
 
 SCRIPT = ROOT / "deploy" / "backup.py"
+ROLES = (ROOT / "deploy" / "roles.sql").read_text()
+# Who owns each table, and what the site may do with it, column by column where there is something of that kind.
+RIGHTS = """
+SELECT c.relname, pg_get_userbyid(c.relowner), c.relkind, right_,
+       CASE c.relkind WHEN 'S' THEN has_sequence_privilege('lanyard_app', c.oid, 'USAGE')
+       ELSE has_table_privilege('lanyard_app', c.oid, right_) END
+FROM pg_class c, unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'TRUNCATE', 'REFERENCES', 'TRIGGER']) AS right_
+WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v', 'S') ORDER BY 1, 4
+"""
+DYING = """
+import os, signal, sqlite3, sys
+connection = sqlite3.connect(sys.argv[1], isolation_level=None)
+connection.execute("PRAGMA wal_autocheckpoint=0")
+connection.execute("UPDATE sessions SET revoked_for = 'signed_out', revoked_at = CURRENT_TIMESTAMP")
+connection.execute("UPDATE sessions SET revoked_for = NULL, revoked_at = NULL")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 class Place:
@@ -143,6 +164,117 @@ def test_pooler_is_no_way_for_a_backup(tmp_path: Path, work: str, more: str) -> 
 
     assert done.returncode == 1
     assert done.stderr == "backup: a pooler stands before the database: give the address of the server itself\n"
+
+
+@pytest.mark.parametrize("who", ["lanyard_owner", "postgres"])
+@pytest.mark.parametrize("before", ["roles.sql was run", "roles.sql was not run"])
+async def test_restored_database_has_the_privileges_that_the_old_one_had(tmp_path: Path, who: str, before: str) -> None:
+    """What the roles get by default in a new database is more than a migration has left them in the old one."""
+    if (who, before) == ("lanyard_owner", "roles.sql was not run"):
+        pytest.skip("who owns no schema makes no tables: PostgreSQL says so")
+    place = Place("postgresql", tmp_path)
+    postgres.execute(ROLES, url=place.old)
+    if before == "roles.sql was run":
+        postgres.execute(ROLES, url=place.new)
+
+    saved = await asyncio.to_thread(place.run, "save", place.old.replace("postgres@", f"{who}@"))
+    restored = await asyncio.to_thread(place.run, "restore", place.new.replace("postgres@", f"{who}@"))
+
+    assert (saved.returncode, restored.returncode) == (0, 0), saved.stderr + restored.stderr
+    old, new = await asked(place.old, RIGHTS), await asked(place.new, RIGHTS)
+    assert old == new
+    site = place.new.replace("postgres@", "lanyard_app@")
+    await asked(site, "INSERT INTO audit_events (id, at, event) VALUES (gen_random_uuid(), now(), 'x')")
+    for change in ("UPDATE audit_events SET event = 'y'", "DELETE FROM audit_events", "TRUNCATE audit_events"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await asked(site, change)
+
+
+async def test_restore_without_the_roles_says_what_to_run(tmp_path: Path) -> None:
+    """On a server of its own, which has never heard of them."""
+    place, other = Place("postgresql", tmp_path), postgres.Postgres()
+    other.start()
+    await asyncio.to_thread(place.run, "save", place.old)
+
+    restored = await asyncio.to_thread(place.run, "restore", other.url)
+
+    other.stop()
+    assert restored.returncode == 0, restored.stderr
+    assert "deploy/roles.sql" in restored.stdout
+
+
+async def test_restore_says_what_to_run_afterwards(place: Place, person: Person) -> None:
+    await asyncio.to_thread(place.run, "save", place.old)
+
+    restored = await asyncio.to_thread(place.run, "restore", place.new)
+
+    assert restored.stdout.index("python -m app migrate") < restored.stdout.index("python -m app doctor")
+
+
+@pytest.mark.parametrize("left", ["-wal", "-shm", "-journal"])
+@pytest.mark.parametrize("work", ["save", "restore"])
+async def test_what_a_dead_database_left_behind_is_in_the_way(tmp_path: Path, work: str, left: str) -> None:
+    """SQLite would read it into the new file: ended sessions came back that way."""
+    place = Place("sqlite", tmp_path)
+    if work == "restore":
+        await asyncio.to_thread(place.run, "save", place.old)
+    target = tmp_path / ("backup" if work == "save" else "new.db")
+    beside = target.with_name(target.name + left)
+    beside.touch()
+
+    done = await asyncio.to_thread(place.run, work, place.old if work == "save" else place.new)
+
+    assert done.returncode == 1
+    assert done.stderr == (
+        f"backup: {beside} is there, of a database that died: with all servers stopped, move it away as well\n"
+    )
+    assert not target.exists()
+
+
+async def test_no_session_lives_however_the_old_database_died(tmp_path: Path) -> None:
+    """Killed while it was written to: its newest rows stand in the -wal alone, which the backup has as well."""
+    place = Place("sqlite", tmp_path)
+    db.point_at(place.old)
+    await db.connect()
+    await start_session(await make_user())
+    await db.disconnect()
+    died = await asyncio.to_thread(subprocess.run, [sys.executable, "-c", DYING, str(tmp_path / "old.db")])
+    wal = tmp_path / "old.db-wal"
+    assert (died.returncode, wal.stat().st_size > 0) == (-signal.SIGKILL, True)
+    await asyncio.to_thread(place.run, "save", place.old)
+
+    (tmp_path / "old.db").unlink()
+    beside_it = await asyncio.to_thread(place.run, "restore", place.old)
+    for end in ("-wal", "-shm"):
+        (tmp_path / f"old.db{end}").unlink(missing_ok=True)
+    alone = await asyncio.to_thread(place.run, "restore", place.old)
+
+    assert (beside_it.returncode, alone.returncode) == (1, 0), alone.stderr
+    await db.connect()
+    assert await rows(session_rows) == 1
+    assert await rows(session_rows, session_rows.c.revoked_at.is_(None)) == 0
+    await db.disconnect()
+
+
+# v5.0.0-13.3.2
+async def test_backup_and_what_is_restored_are_readable_by_their_owner_alone(place: Place, person: Person) -> None:
+    before = os.umask(0o022)
+    try:
+        await asyncio.to_thread(place.run, "save", place.old)
+        await asyncio.to_thread(place.run, "restore", place.new)
+    finally:
+        os.umask(before)
+
+    made = [place.file, *place.file.parent.glob("new.db*")]
+    assert {stat.S_IMODE(file.stat().st_mode) for file in made} == {0o600}
+
+
+async def asked(url: str, query: str) -> list[Any]:
+    connection = await asyncpg.connect(url)
+    try:
+        return [tuple(row) for row in await connection.fetch(query)]
+    finally:
+        await connection.close()
 
 
 async def rows(table: Any, *where: Any) -> int:

@@ -96,6 +96,9 @@ def test_every_setting_that_is_refused_is_named_at_once(settings: dict[str, str]
 def test_mistakes_on_this_machine_are_found(settings: dict[str, str]) -> None:
     Path(settings["APP_ENV_FILE"]).chmod(0o644)
     fill(settings["DATABASE_URL"], demo.ensure)
+    beside = Path(settings["APP_ENV_FILE"]).with_name("lanyard.db-shm")
+    beside.touch()
+    beside.chmod(0o644)
 
     with socket.create_server(("127.0.0.1", int(settings["PORT"]))):
         report = examine(
@@ -103,7 +106,8 @@ def test_mistakes_on_this_machine_are_found(settings: dict[str, str]) -> None:
         )
 
     assert report.code == 1
-    assert report.wrong["files"][1] == f"chmod 600 {settings['APP_ENV_FILE']}"
+    assert f"fix: chmod 600 {settings['APP_ENV_FILE']}" in report.text
+    assert f"fix: chmod 600 {beside}" in report.text
     assert "another program" in report.wrong["port"][0]
     assert report.wrong["port"][1] == f"stop it, or choose PORT={int(settings['PORT']) + 1}"
     assert report.wrong["address"][1] == "PUBLIC_ORIGIN=http://localhost:1"
