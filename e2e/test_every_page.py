@@ -386,6 +386,14 @@ def recovery_codes(at: Scene) -> None:
     at.press("Turn on")
 
 
+def new_recovery_codes(at: Scene) -> None:
+    phone = with_the_second_step(at)
+    at.go("/account/second-factor")
+    at.page.get_by_label("Code", exact=True).fill(phone.recovery_codes[0])
+    at.page.get_by_label("Password", exact=True).fill(PASSWORD)
+    at.press("Make new recovery codes")
+
+
 def second_step(at: Scene) -> None:
     assert at.person
     with_the_second_step(at)
@@ -456,6 +464,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "second step, on": ("user", "The second step", second_step_on),
     "second step, no good passkey": ("user", "The second step", second_step_proved_by_no_passkey),
     "recovery codes": ("user", "Your recovery codes", recovery_codes),
+    "recovery codes, new": ("user", "Your recovery codes", new_recovery_codes),
     "use a passkey": ("", "Use a passkey", refused("/login/passkey", "Continue")),
     "passkeys, none": ("user", "Passkeys", lambda at: at.go("/account/passkeys")),
     "passkeys": ("user", "Passkeys", passkeys),

@@ -49,7 +49,7 @@ def turn_on(page: Page, password: str = PASSWORD) -> Phone:
 def test_phone_is_asked_for_from_then_on(page: Page, server: Server, person: Person) -> None:
     sign_in(page.context, server, person)
     phone = turn_on(page)
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("The second step")
     page.get_by_role("button", name="Sign out").click()
     assert arrived(server, person.email, "Your second step is on")
@@ -89,11 +89,33 @@ def test_lost_phone_a_recovery_code_and_the_password_alone_again(page: Page, ser
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Hello, {person.name}")
 
 
+def test_old_recovery_codes_stay_good_until_the_new_ones_are_saved(page: Page, server: Server, person: Person) -> None:
+    """The page that shows the new ones is left without a word, as if it had got lost; then they are made once more."""
+    sign_in(page.context, server, person)
+    old = turn_on(page).recovery_codes
+    page.goto("/account/second-factor")
+    type_code(page, old[0], "Make new recovery codes", person.password)
+    page.get_by_role("link", name="Keep the old ones").click()
+    expect(page.get_by_text("You have 9 of 10 recovery codes left.")).to_be_visible()
+
+    type_code(page, old[1], "Make new recovery codes", person.password)
+    new = page.locator(".codes code").all_text_contents()
+    secrets.keep(*new)
+    page.get_by_role("button", name="I have saved them").click()
+
+    expect(page.get_by_role("status")).to_contain_text("Your new recovery codes are good from now on")
+    expect(page.get_by_text("You have 10 of 10 recovery codes left.")).to_be_visible()
+    type_code(page, old[2], "Turn off the second step", person.password)
+    expect(page.get_by_role("alert")).to_contain_text("That code is not right")
+    type_code(page, new[0], "Turn off the second step", person.password)
+    expect(page.get_by_role("status")).to_have_text("The second step is off. Your password alone signs you in.")
+
+
 def test_codes_of_the_page_before_are_not_shown_by_the_back_button(page: Page, server: Server, person: Person) -> None:
     """Somebody at the same screen after the sign-out must not find them."""
     sign_in(page.context, server, person)
     phone = turn_on(page)
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     page.get_by_role("button", name="Sign out").click()
     expect(page.get_by_role("status")).to_have_text("You are signed out.")
 

@@ -36,6 +36,8 @@ CLICK, DOUBLE_CLICK, ENTER_TWICE = "click", "double click", "Enter twice"
 GAP = 40  # milliseconds between the two: submissions of one moment are one to the browser
 NEW_PASSWORD = "wrong zebra paperclip sonata"
 KNOWN_ADDRESS = ("/login", "/forgot-password")  # every other form wants an address that is new
+# Shown by the answer to another form alone, so no link leads there: where the first of the two is sent.
+SHOWN_BY = {"/account/second-factor/recovery-codes/saved": "/account/second-factor/recovery-codes"}
 SIGNED_BY_A_DEVICE = ("/account/passkeys", "/login/passkey", "/step-up/passkey")  # a script has to ask it
 # Counted are effects: not how often something was tried, nor the rows of the mechanism itself.
 UNCOUNTED = {"throttle_counters", "form_submissions"}
@@ -78,16 +80,29 @@ class Try:
         """The button that is found in that world by that trail."""
         self.world = self.server.run(make)
         found = buttons(self.server, self.world, trail)
-        button = next(each for each in found if forms.route_of(each.action) == self.route)
+        button = next(each for each in found if self._leads_there(each, SHOWN_BY.get(self.route)))
         attributes: Any = {"secure": True, "httpOnly": True, "sameSite": "Strict", "url": "https://localhost"}
         self.context.add_cookies([{"name": name, "value": text, **attributes} for name, text in self.world.jar.items()])
         if self.route in SIGNED_BY_A_DEVICE:
             self._bring_a_device()
         self.page.goto(button.page)
-        return self.page.locator(button.selector).first
+        shown = self.page.locator(button.selector).first
+        return self.go_on(shown) if self.route in SHOWN_BY else shown
 
-    def fill_in(self, form: Locator) -> None:
-        for box in form.locator("input:visible:not([type=radio], [type=checkbox]), textarea:visible").all():
+    def go_on(self, button: Locator) -> Locator:
+        """Sends the form before this one, whose answer shows it; the button there."""
+        self.fill_in(button)
+        button.click()
+        self.page.wait_for_load_state()
+        found = forms.buttons_on("", self.page.content())
+        return self.page.locator(next(each for each in found if self._leads_there(each)).selector)
+
+    def fill_in(self, button: Locator) -> None:
+        for box in (
+            button.locator("xpath=ancestor::form")
+            .locator("input:visible:not([type=radio], [type=checkbox]), textarea:visible")
+            .all()
+        ):
             if text := self._text(box):
                 box.fill(text)
 
@@ -141,6 +156,9 @@ class Try:
             )
         return "Zoë Zuse" if kind else "" if box.input_value() else "A line."
 
+    def _leads_there(self, button: forms.Button, route: str | None = None) -> bool:
+        return forms.route_of(button.action) == (route or self.route)
+
     def _note_status(self, response: Response) -> None:
         if response.request.is_navigation_request():
             self.statuses.append(response.status)
@@ -184,9 +202,10 @@ def outcome(site: tuple[Server, SlowLine], browser: Browser) -> Callable[..., Ou
     @cache
     def of(route: str, how: str, *, script: bool) -> Outcome:
         attempt = Try(site, browser, route, script=script)
-        assert route in found, "no page shows a form for it: give one of the worlds what leads there"
-        button = attempt.open(*found[route])
-        attempt.fill_in(button.locator("xpath=ancestor::form"))
+        first = SHOWN_BY.get(route, route)
+        assert first in found, "no page shows a form for it: give one of the worlds what leads there"
+        button = attempt.open(*found[first])
+        attempt.fill_in(button)
         before = rows(attempt.server)
         attempt.send(button, how)
         change = rows(attempt.server)

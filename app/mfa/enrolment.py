@@ -23,9 +23,11 @@ from app.auth.models import session_rows, user_rows
 from app.auth.tokens import TokenPair
 from app.mfa import codes, factors, passkeys, webauthn
 from app.mfa.models import authenticator_rows, recovery_rows
+from app.web import urls
 
 LATELY = timedelta(days=14)
 OFFERED = "authenticator offered"
+SHOWN = "recovery codes shown"
 MISSING = "Please fill this in."
 WRONG = "That code is not right, was used already, or is over. Type the one that is shown now."
 NOT_GOOD = "That passkey was not good here. Use your password, or try once more."
@@ -48,6 +50,13 @@ class On(NamedTuple):
 
     pair: TokenPair
     recovery_codes: list[str]
+
+
+class NewCodes(NamedTuple):
+    """`sealed`: what their owner brings back once they are saved. It stands on the page that shows them alone."""
+
+    recovery_codes: list[str]
+    sealed: str
 
 
 class Added(NamedTuple):
@@ -105,7 +114,7 @@ async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof
         kept = {"id": db.uuid7(), "user_id": user_id, "last_step": step, "created_at": at}
         kept["secret"] = keys.encrypt(factors.LABEL, secret, of=str(user_id))
         await tx.execute(sa.insert(authenticator_rows).values(kept))
-        made = await factors.new_codes(tx, user_id, at)
+        made, _ = await factors.new_codes(tx, user_id, at, saved=True)
         reason = events.CREDENTIALS_CHANGED
         await sessions.revoke_all(user_id, reason, tx=tx, now=at, actor_id=user_id, but=sid)
         await links.void_changes(tx, at, user_id)
@@ -136,19 +145,38 @@ async def turn_off(user_id: UUID, sid: UUID, proof: Proof) -> Faults:
     return await _proved(user_id, sid, proof, off)
 
 
-async def new_recovery_codes(user_id: UUID, sid: UUID, proof: Proof) -> list[str] | Faults:
-    """Ten new ones; the old ones are good for nothing any more.
+async def new_recovery_codes(user_id: UUID, sid: UUID, proof: Proof) -> NewCodes | Faults:
+    """Ten new ones, good when `save_recovery_codes` is told so; until then the old ones are.
 
+    Else an answer that got lost would leave nobody with codes that are good.
     Raises TooManyAttempts, Overloaded; SessionEnded where this session ended, or the second factor is off.
     """
 
-    async def made(tx: Any, user: Any, at: datetime) -> list[str]:
+    async def made(tx: Any, user: Any, at: datetime) -> NewCodes:
         if user.second_factor_at is None:
             raise SessionEnded
-        await factors.tell(tx, events.RECOVERY_CODES_MADE, "recovery_codes_made", user_id, user_id)
-        return await factors.new_codes(tx, user_id, at)
+        new, first = await factors.new_codes(tx, user_id, at, saved=False)
+        return NewCodes(new, f"{first}.{keys.seal(SHOWN, f'{user_id} {first}')}")
 
     return await _proved(user_id, sid, proof, made)
+
+
+async def save_recovery_codes(user_id: UUID, sealed: str) -> bool:
+    """Their owner has them: from now on they are good, and the ones before for nothing. Twice is no error.
+
+    False where newer ones were made since, or the second factor was turned off.
+    """
+    written, _, mac = sealed.partition(".")
+    first = urls.uuid_or_none(written)
+    if first is None or not keys.sealed(SHOWN, f"{user_id} {first}", mac):
+        return False
+    async with db.transaction() as tx:
+        at = await tx.fetch_value(sa.select(db.now()))
+        await tx.fetch_one(sa.select(user_rows.c.id).where(user_rows.c.id == user_id).with_for_update())
+        if await factors.save_codes(tx, user_id, first, at):
+            await factors.tell(tx, events.RECOVERY_CODES_MADE, "recovery_codes_made", user_id, user_id)
+            return True
+    return await factors.is_saved(user_id, first)
 
 
 async def add_passkey(user_id: UUID, sid: UUID, answer: str, name: str, proof: Proof) -> Faults:
@@ -173,7 +201,7 @@ async def added_lately(user_id: UUID, now: datetime) -> list[Added]:
     found = [Added("passkey", row.created_at, row.name) for row in await passkeys.of_user(user_id)]
     turned_on = (await credentials.user_of(user_id)).second_factor_at
     if turned_on:
-        newest = sa.select(sa.func.max(recovery_rows.c.created_at)).where(recovery_rows.c.user_id == user_id)
+        newest = sa.select(sa.func.max(recovery_rows.c.saved_at)).where(recovery_rows.c.user_id == user_id)
         made = await db.fetch_value(newest)
         found += [Added("second step", turned_on)]
         found += [Added("recovery codes", made)] if made and made > turned_on else []

@@ -26,6 +26,7 @@ from app.web import client
 
 LABEL = "authenticator"
 USED = "ticket used"
+_UNUSED = recovery_rows.c.saved_at.is_not(None), recovery_rows.c.used_at.is_(None)
 
 log = logs.get("auth")
 T = TypeVar("T")
@@ -76,9 +77,7 @@ async def remove(user_id: UUID, actor_id: UUID | None) -> Outcome:
 
 
 async def recovery_codes_left(user_id: UUID) -> int:
-    table = recovery_rows
-    left = sa.select(sa.func.count()).where(table.c.user_id == user_id, table.c.used_at.is_(None))
-    return int(await db.fetch_value(left))
+    return int(await db.fetch_value(sa.select(sa.func.count()).where(recovery_rows.c.user_id == user_id, *_UNUSED)))
 
 
 async def for_a_code(
@@ -109,7 +108,7 @@ async def _good(tx: Any, user_id: UUID, typed: str, at: datetime) -> bool:
     if digits := codes.digits(typed):
         return await _code_of_now(tx, user_id, digits, at)
     table = recovery_rows
-    this = table.c.user_id == user_id, table.c.digest == codes.digest(typed), table.c.used_at.is_(None)
+    this = table.c.user_id == user_id, table.c.digest == codes.digest(typed), *_UNUSED
     if not await tx.execute(sa.update(table).where(*this).values(used_at=at)):
         return False
     await tell(tx, events.RECOVERY_CODE_USED, "recovery_code_used", user_id, user_id)
@@ -130,12 +129,35 @@ async def _code_of_now(tx: Any, user_id: UUID, digits: str, at: datetime) -> boo
     return bool(await tx.execute(later.values(last_step=step)))
 
 
-async def new_codes(tx: Any, user_id: UUID, at: datetime) -> list[str]:
-    await tx.execute(sa.delete(recovery_rows).where(recovery_rows.c.user_id == user_id))
-    made = codes.new_recovery_codes()
-    rows = [{"id": db.uuid7(), "user_id": user_id, "digest": codes.digest(code), "created_at": at} for code in made]
-    await tx.execute(sa.insert(recovery_rows).values(rows))
-    return made
+async def new_codes(tx: Any, user_id: UUID, at: datetime, *, saved: bool) -> tuple[list[str], UUID]:
+    """A new set, and the id of its first row, which stands for all. `saved`: good at once, else see `save_codes`.
+
+    Of sets that are not saved there is one: the last one that was shown.
+    """
+    table = recovery_rows
+    await tx.execute(sa.delete(table).where(table.c.user_id == user_id, table.c.saved_at.is_(None)))
+    made, about = codes.new_recovery_codes(), {"user_id": user_id, "created_at": at, "saved_at": at if saved else None}
+    ids = [db.uuid7() for _ in made]
+    rows = [{"id": each, "digest": codes.digest(code), **about} for each, code in zip(ids, made, strict=True)]
+    await tx.execute(sa.insert(table).values(rows))
+    return made, ids[0]
+
+
+async def save_codes(tx: Any, user_id: UUID, first: UUID, at: datetime) -> bool:
+    """The set takes the place of the one before. False if there is no such set any more, or it has done so."""
+    table = recovery_rows
+    mine, waits = table.c.user_id == user_id, table.c.saved_at.is_(None)
+    if await tx.fetch_one(sa.select(table.c.id).where(mine, waits, table.c.id == first)) is None:
+        return False
+    await tx.execute(sa.delete(table).where(mine, ~waits))
+    await tx.execute(sa.update(table).where(mine, waits).values(saved_at=at))
+    return True
+
+
+async def is_saved(user_id: UUID, first: UUID) -> bool:
+    table = recovery_rows
+    saved = sa.select(table.c.id).where(table.c.user_id == user_id, table.c.id == first, table.c.saved_at.is_not(None))
+    return await db.fetch_one(saved) is not None
 
 
 async def forget(tx: Any, user_id: UUID) -> None:

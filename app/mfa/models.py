@@ -36,12 +36,16 @@ class Authenticator(edgy.StrictModel):
 
 
 class RecoveryCode(edgy.StrictModel):
-    """A way in without the authenticator, once. `digest`: SHA-256 of 120 random bits, which nobody can guess back."""
+    """A way in without the authenticator, once. `digest`: SHA-256 of 120 random bits, which nobody can guess back.
+
+    `saved_at`: since when it is good; not set while its owner has not said that the new codes are saved.
+    """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
     user_id = f.UUIDField()
     digest = f.CharField(max_length=64, secret=True, exclude=True)
     created_at = moment()
+    saved_at = moment(null=True)
     used_at = moment(null=True)
 
     class Meta:

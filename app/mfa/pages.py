@@ -23,6 +23,7 @@ from app.web import forms, render, urls
 
 HERE = "/account/second-factor"
 OVER = "This page was too old, or of another session. Scan the new picture, and delete the old entry on your phone."
+REPLACED = "Those codes were replaced by newer ones, or the second step was turned off. Make new ones, and save them."
 
 
 class SignInForm(BaseModel):
@@ -39,6 +40,10 @@ class ProofForm(BaseModel):
 
     def proof(self) -> Proof:
         return Proof(self.current_password, self.code, self.passkey)
+
+
+class SavedForm(BaseModel):
+    shown: str = ""
 
 
 class TurnOnForm(ProofForm):
@@ -102,13 +107,22 @@ async def turn_on(request: Request) -> Any:
         return await _overview(request, form.values, **challenges.later(request, error))
     if isinstance(done, dict):
         return await _overview(request, form.values, 422, errors=done)
-    return cookies.remember(_recovery_codes(request, done.recovery_codes, new=True), done.pair)
+    return cookies.remember(_recovery_codes(request, done.recovery_codes), done.pair)
 
 
 @post(status_code=200)
 async def new_recovery_codes(request: Request) -> Any:
     made = await _proved(request, enrolment.new_recovery_codes)
-    return _recovery_codes(request, made, new=False) if isinstance(made, list) else made
+    return _recovery_codes(request, *made) if isinstance(made, enrolment.NewCodes) else made
+
+
+@post(status_code=303)
+async def save_recovery_codes(request: Request) -> Any:
+    """Asks for no proof once more: that was given for the page that shows them, and only who sees it can say so."""
+    form = await forms.parse(request, SavedForm)
+    if await enrolment.save_recovery_codes(request.user.id, form.values["shown"]):
+        return see_other(HERE, notice="recovery_codes_saved")
+    return await _overview(request, {}, 422, error=REPLACED)
 
 
 @post(status_code=303)
@@ -153,8 +167,9 @@ async def asking(request: Request, typed: Mapping[str, str]) -> dict[str, Any]:
     return {"form": typed, "to_prove": to_prove}
 
 
-def _recovery_codes(request: Request, made: list[str], *, new: bool) -> Any:
-    return render.page(request, "mfa/recovery_codes.html", recovery_codes=made, new=new)
+def _recovery_codes(request: Request, made: list[str], shown: str = "") -> Any:
+    """`shown`: sealed, for codes that take the place of others once they are saved."""
+    return render.page(request, "mfa/recovery_codes.html", recovery_codes=made, shown=shown)
 
 
 route_patterns = [
@@ -163,5 +178,6 @@ route_patterns = [
     guards.private(HERE, overview, guards.RecentLogin),
     guards.private(HERE, turn_on, guards.RecentLogin),
     guards.private(f"{HERE}/recovery-codes", new_recovery_codes, guards.RecentLogin),
+    guards.private(f"{HERE}/recovery-codes/saved", save_recovery_codes),
     guards.private(f"{HERE}/off", turn_off, guards.RecentLogin),
 ]

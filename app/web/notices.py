@@ -77,6 +77,9 @@ NOTICES: dict[str, Notice] = {
     "letter_tried_again": Notice("success", "The letter is in the queue again."),
     "password_change_required": Notice("warning", "Choose a new password before you go on: an administrator wants it."),
     "second_factor_off": Notice("success", "The second step is off. Your password alone signs you in."),
+    "recovery_codes_saved": Notice(
+        "success", "Your new recovery codes are good from now on, and the old ones for nothing any more."
+    ),
     "second_factor_required": Notice(
         "warning", "Administrators of this site need a second step. Turn it on, and the admin area is open to you."
     ),

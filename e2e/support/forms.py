@@ -98,6 +98,11 @@ def buttons(client: httpx.Client, roots: Iterable[str], trail: Collection[str] =
             waiting.extend((link, by) for link in page.links)
 
 
+def buttons_on(path: str, html: str) -> list[Button]:
+    """Of one page."""
+    return _Page(path, html).buttons
+
+
 def _pattern(route: str) -> re.Pattern[str]:
     return re.compile(
         "".join("[^/]+" if part.startswith("{") else re.escape(part) for part in re.split(r"(\{\w+\})", route))

@@ -183,20 +183,84 @@ async def test_ticket_of_the_time_before_it_was_turned_off_is_gone(clock: Clock)
         await factors.sign_in(half.ticket, second)
 
 
-async def test_new_recovery_codes_make_the_old_ones_useless(clock: Clock) -> None:
-    person = await make_user()
-    phone = await with_a_phone(person)
+async def new_codes(person: Person, phone: Phone, clock: Clock) -> enrolment.NewCodes:
     clock.forward(seconds=30)
-
     proof = OWN._replace(code=phone.shows(clock.now))
     made = await enrolment.new_recovery_codes(person.id, await session_of(person), proof)
+    assert isinstance(made, enrolment.NewCodes)
+    return made
 
-    assert isinstance(made, list)
-    assert not set(made) & set(phone.recovery_codes)
+
+async def signs_in(person: Person, code: str) -> bool:
     half = await accounts.login(person.email, PASSWORD)
     assert isinstance(half, accounts.Pending)
-    assert await factors.sign_in(half.ticket, phone.recovery_codes[0]) is None
-    assert await factors.sign_in(half.ticket, made[0])
+    return await factors.sign_in(half.ticket, code) is not None
+
+
+async def test_old_recovery_codes_are_good_until_the_new_ones_are_saved(clock: Clock) -> None:
+    """The page that shows them may be lost on the way."""
+    person = await make_user()
+    phone = await with_a_phone(person)
+    old = phone.recovery_codes
+    made = await new_codes(person, phone, clock)
+
+    assert not set(made.recovery_codes) & set(old)
+    assert not await signs_in(person, made.recovery_codes[0])
+    assert await signs_in(person, old[0])
+    assert await factors.recovery_codes_left(person.id) == 9
+    assert await enrolment.save_recovery_codes(person.id, made.sealed)
+
+    assert await factors.recovery_codes_left(person.id) == 10
+    assert not await signs_in(person, old[1])
+    assert await signs_in(person, made.recovery_codes[0])
+
+
+async def test_codes_that_are_saved_twice_are_told_about_once(clock: Clock) -> None:
+    person = await make_user()
+    made = await new_codes(person, await with_a_phone(person), clock)
+    assert events.RECOVERY_CODES_MADE not in await happened(person)
+
+    assert await enrolment.save_recovery_codes(person.id, made.sealed)
+    await signs_in(person, made.recovery_codes[0])
+    assert await enrolment.save_recovery_codes(person.id, made.sealed)
+
+    assert (await happened(person)).count(events.RECOVERY_CODES_MADE) == 1
+    assert await factors.recovery_codes_left(person.id) == 9
+
+
+async def test_codes_that_newer_ones_replaced_cannot_be_saved(clock: Clock) -> None:
+    """Of two pages the one counts that was shown last."""
+    person = await make_user()
+    phone = await with_a_phone(person)
+    first, second = await new_codes(person, phone, clock), await new_codes(person, phone, clock)
+
+    assert not await enrolment.save_recovery_codes(person.id, first.sealed)
+    assert await signs_in(person, phone.recovery_codes[0])
+    assert await enrolment.save_recovery_codes(person.id, second.sealed)
+    assert not await enrolment.save_recovery_codes(person.id, first.sealed)
+
+
+async def test_codes_are_saved_by_who_has_seen_them_alone(clock: Clock) -> None:
+    """A copy of the session's cookie does not know what stands on the page, nor does an export say it."""
+    person, other = await make_user(), await make_user()
+    phone = await with_a_phone(person)
+    made = await new_codes(person, phone, clock)
+    first, _, mac = made.sealed.partition(".")
+
+    for guessed in ("", "x", first, f"{first}.", f"{first}.{mac[::-1]}", f"{db.uuid7()}.{mac}"):
+        assert not await enrolment.save_recovery_codes(person.id, guessed)
+    assert not await enrolment.save_recovery_codes(other.id, made.sealed)
+    assert await signs_in(person, phone.recovery_codes[0])
+
+
+async def test_codes_of_a_factor_that_was_turned_off_cannot_be_saved(clock: Clock) -> None:
+    person = await make_user()
+    phone = await with_a_phone(person)
+    made = await new_codes(person, phone, clock)
+    await enrolment.turn_off(person.id, await session_of(person), OWN._replace(code=phone.recovery_codes[0]))
+
+    assert not await enrolment.save_recovery_codes(person.id, made.sealed)
+    assert await db.fetch_all(sa.select(recovery_rows)) == []
 
 
 async def test_no_recovery_codes_where_it_is_off() -> None:

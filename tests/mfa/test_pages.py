@@ -218,10 +218,23 @@ async def test_new_recovery_codes_and_turning_off_ask_for_password_and_code(clie
     codes = re.findall(r"<li><code>([a-z2-7-]{27})</code></li>", made.text)
     secrets.keep(*codes)
     assert len(set(codes) - set(phone.recovery_codes)) == 10
+    saved = await client.submit(f"{HERE}/recovery-codes/saved", {"shown": hidden(made, "shown")})
+    assert saved.headers["location"] == f"{HERE}?notice=recovery_codes_saved"
     off = await client.submit(f"{HERE}/off", {"code": codes[0], "current_password": PASSWORD})
 
     assert off.headers["location"] == f"{HERE}?notice=second_factor_off"
     assert not await is_on(person)
+
+
+async def test_page_of_codes_that_are_not_shown_any_more_saves_nothing(client: Visitor, clock: Clock) -> None:
+    person = await make_user()
+    await with_a_phone(person)
+    await sign_in(client, person)
+
+    answer = await client.submit(f"{HERE}/recovery-codes/saved", {"shown": "x"})
+
+    assert answer.status_code == 422
+    assert pages.REPLACED in unescape(answer.text)
 
 
 async def test_wrong_codes_of_the_signed_in_are_counted_too(client: Visitor, clock: Clock) -> None:

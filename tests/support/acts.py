@@ -134,6 +134,14 @@ async def _with_a_code(scene: Scene) -> dict[str, str]:
     return {"code": phone.recovery_codes[0], "current_password": scene.person.password}
 
 
+async def _saved_codes(scene: Scene) -> dict[str, str]:
+    form = await _with_a_code(scene)
+    proof = enrolment.Proof(form["current_password"], form["code"])
+    made = await enrolment.new_recovery_codes(scene.person.id, scene.token.sid, proof)
+    assert isinstance(made, enrolment.NewCodes)
+    return {"shown": made.sealed}
+
+
 async def _password(scene: Scene) -> dict[str, str]:
     return {"current_password": scene.person.password, "new_password": NEW_PASSWORD}
 
@@ -197,6 +205,7 @@ ACTS: dict[str, Callable[[Scene], Awaitable[dict[str, str]]]] = {
     "POST /step-up/passkey": _step_up_with_a_passkey,
     "POST /account/second-factor": _turn_on,
     "POST /account/second-factor/recovery-codes": _with_a_code,
+    "POST /account/second-factor/recovery-codes/saved": _saved_codes,
     "POST /account/second-factor/off": _with_a_code,
     "POST /account/passkeys": _add_a_passkey,
     "POST /account/passkeys/{passkey_id}/remove": _remove_a_passkey,
