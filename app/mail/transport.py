@@ -29,7 +29,7 @@ Failed = (aiosmtplib.SMTPException, OSError, TimeoutError)  # what another try m
 
 
 class Undeliverable(Exception):
-    """No later try can help: no such mailbox, or no address or subject at all. `str()` says which."""
+    """No later try can help: no such mailbox, text refused, no address or subject at all. `str()` says which."""
 
 
 def is_set_up() -> bool:
@@ -72,6 +72,10 @@ async def send(mail: EmailMessage) -> None:
         refusal = error.recipients[0]
         if refusal.code >= 500:
             raise Undeliverable(f"{refusal.code} {refusal.message}") from error
+        raise
+    except aiosmtplib.SMTPDataError as error:  # after the text: the mailbox or a filter will not have it
+        if error.code >= 500:  # final, RFC 5321 section 4.2.1
+            raise Undeliverable(f"{error.code} {error.message}") from error
         raise
 
 

@@ -133,6 +133,19 @@ async def test_refused_recipient_is_undeliverable_for_good_or_for_now(sink: Sink
     assert sink.received == []
 
 
+async def test_refused_text_is_undeliverable_for_good_or_for_now(sink: Sink) -> None:
+    """RFC 5321 section 4.2.1: what begins with 5 after DATA is as final as at RCPT."""
+    for answer in ("550 5.7.1 not wanted here", "552 5.3.4 too big", "554 5.6.0 no"):
+        sink.refuse_text = answer
+        with pytest.raises(transport.Undeliverable, match=answer):
+            await send(message())
+    sink.refuse_text = "451 4.7.1 come back later"
+    with pytest.raises(transport.Failed, match="come back later"):
+        await send(message())
+
+    assert sink.received == []
+
+
 # v5.0.0-12.3.1
 async def test_elsewhere_the_letter_and_the_login_are_encrypted(
     setting: Callable[..., None], authority: trustme.CA

@@ -30,11 +30,12 @@ class Received:
 
 @dataclass
 class Sink:
-    """`refuse`: address -> the answer to RCPT, such as "550 5.1.1 nobody here"."""
+    """`refuse`: address -> the answer to RCPT, such as "550 5.1.1 nobody here". `refuse_text`: the answer to a text."""
 
     host: str
     port: int
     refuse: dict[str, str] = field(default_factory=dict)
+    refuse_text: str = ""
     seconds: float = 0  # it thinks before it takes a letter
     received: list[Received] = field(default_factory=list)
     logins: list[tuple[bytes, bytes]] = field(default_factory=list)
@@ -51,6 +52,8 @@ class Sink:
 
     async def handle_DATA(self, _: Any, __: Any, envelope: Any) -> str:  # noqa: N802 - the names aiosmtpd calls
         await asyncio.sleep(self.seconds)
+        if self.refuse_text:
+            return self.refuse_text
         mail = message_from_bytes(envelope.content, policy=policy.SMTP)
         self.received.append(Received(envelope.mail_from, list(envelope.rcpt_tos), mail))
         return "250 OK"
