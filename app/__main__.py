@@ -77,11 +77,13 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def rotate_keys(options: argparse.Namespace) -> int:
+    import os
+
     from app.auth import secret_file
-    from app.settings import env_file
+    from app.settings import env_file, secrets_folder
 
     try:
-        print(secret_file.change(env_file(), options.step))
+        print(secret_file.rotate(options.step, os.environ, env_file(), secrets_folder()))
     except (ValueError, OSError) as error:
         print(f"lanyard: {error}", file=sys.stderr)
         return 1
@@ -172,7 +174,8 @@ def _parser() -> argparse.ArgumentParser:
     command = commands.add_parser(
         "rotate-keys",
         help="change the signing secret, in three steps",
-        description="Each step changes the file of settings and wants a rolling restart after it: nobody is out.",
+        description="Each step changes the secrets where they are kept (.env, APP_SECRETS_DIR), or prints what to set "
+        "in the environment, and wants a rolling restart after it: nobody is out.",
     )
     command.add_argument("step", choices=("add", "switch", "drop"), help="a new secret; it signs; the old one is gone")
     command.set_defaults(command=rotate_keys)

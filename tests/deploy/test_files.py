@@ -69,7 +69,7 @@ def test_units_and_image_name_settings_that_there_are() -> None:
             named |= {pair.partition("=")[0] for pair in line.split()}
     named |= set(re.findall(r"^(?:ENV|   ) ([A-Z_]+)=", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE))
 
-    assert {"APP_SECRET_KEY", "APP_SECRETS_DIR", "HOST"} <= named <= SETTINGS | OUTSIDE
+    assert {"APP_SECRET_KEY", "APP_VERIFYING_SECRET_KEYS", "APP_SECRETS_DIR", "HOST"} <= named <= SETTINGS | OUTSIDE
 
 
 # v5.0.0-13.3.1, v5.0.0-13.2.3
@@ -81,6 +81,7 @@ def test_compose_gives_the_application_settings_that_there_are_and_no_secret_in_
         assert set(service["environment"]) <= SETTINGS | OUTSIDE
         assert not {"APP_SECRET_KEY", "DATABASE_URL", "SMTP_URL", "APP_METRICS_TOKEN"} & set(service["environment"])
         assert {"APP_SECRET_KEY", "DATABASE_URL"} <= given <= SETTINGS
+        assert name == "migrate" or "APP_VERIFYING_SECRET_KEYS" in given, "or a change of secret signs people out"
 
 
 def test_only_the_proxy_is_reached_from_outside_and_believed() -> None:
