@@ -7,6 +7,7 @@ Chapter: "Configuration that refuses to be weak". Patterns: settings,
 minimal-config, complete-config, parameters, practice-env, practice-short.
 """
 
+import codecs
 import os
 import re
 import sys
@@ -260,8 +261,23 @@ def load_settings(**overrides: Any) -> Settings:
 
 
 def env_file() -> Path:
-    """Where settings stand that the process environment does not have."""
-    return Path(os.environ.get("APP_ENV_FILE", ROOT / ".env"))
+    """Where settings stand that the process environment does not have. Errors: exit code 2 if it is not UTF-8."""
+    file = Path(os.environ.get("APP_ENV_FILE", ROOT / ".env"))
+    if file.is_file() and (encoding := _not_utf8(file.read_bytes())):
+        print(f"lanyard: {file} is {encoding}: save it as UTF-8", file=sys.stderr)
+        raise SystemExit(2)
+    return file
+
+
+def _not_utf8(content: bytes) -> str:
+    """What the text is instead; "" for UTF-8. PowerShell's `>` writes UTF-16."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content:
+        return "UTF-16"  # without a mark, too: ASCII in it is every other byte zero
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return "not UTF-8"
+    return ""
 
 
 def secrets_folder() -> Path | None:

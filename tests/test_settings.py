@@ -205,3 +205,37 @@ def test_jwt_config_carries_issuer_audience_and_real_lifetimes() -> None:
 
     assert (config.algorithm, config.issuer, config.audience) == ("HS256", "https://app.example.org", "api")
     assert str(config.refresh_token_lifetime) == "7 days, 0:00:00"
+
+
+COMMANDS = ("serve", "migrate", "doctor", "prune", "promote x@example.org", "rotate-keys add")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_names_the_encoding_of_a_file_that_it_cannot_read(tmp_path: Path, command: str) -> None:
+    done = run_with_file(tmp_path, "\ufeffAPP_ENV=development\n".encode("utf-16-le"), "-m", "app", *command.split())
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"lanyard: {tmp_path / 'env'} is UTF-16: save it as UTF-8\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ("\ufeffAPP_ENV=development\n".encode("utf-16-be"), "UTF-16"),
+        ("APP_ENV=development\n".encode("utf-16-le"), "UTF-16"),
+        ("APP_ENV=development\n".encode("utf-16-be"), "UTF-16"),
+        ("MAIL_FROM=Zoë <zoe@example.org>\n".encode("latin-1"), "not UTF-8"),
+    ],
+)
+def test_file_of_settings_that_is_not_utf_8_is_refused_in_one_line(tmp_path: Path, content: bytes, fault: str) -> None:
+    done = run_with_file(tmp_path, content, "-c", PROGRAM)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == f"lanyard: {tmp_path / 'env'} is {fault}: save it as UTF-8\n"
+
+
+def run_with_file(folder: Path, content: bytes, *command: str) -> "subprocess.CompletedProcess[str]":
+    file = folder / "env"
+    file.write_bytes(content)
+    environment = {"PATH": os.environ["PATH"], "APP_ENV_FILE": str(file)}
+    return subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True)
