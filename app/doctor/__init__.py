@@ -34,10 +34,22 @@ def examine(workers: int, proxies: str) -> Iterator[Finding]:
         return  # the other questions need settings
     from app.doctor import database, letters, site
 
-    yield from settings.examine()
-    yield from database.examine(workers)
-    yield from letters.examine()
-    yield from site.examine(proxies)
+    yield from _whole("settings", settings.examine())
+    yield from _whole("database", database.examine(workers))
+    yield from _whole("mail", letters.examine())
+    yield from _whole("site", site.examine(proxies))
+
+
+def _whole(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """What nobody thought of is a finding as well, and the next questions are asked."""
+    try:
+        yield from findings
+    except Exception as error:
+        reason = str(getattr(error, "orig", None) or error).partition("\n")[0]  # of the driver: no statement, no value
+        says = f"the questions about it end in {type(error).__name__}: {reason}"
+        yield Finding(
+            what, says, "mend what it names; if that is nothing, the database may be damaged or half restored"
+        )
 
 
 def run(options: argparse.Namespace) -> int:

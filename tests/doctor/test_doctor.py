@@ -1,9 +1,11 @@
 """The doctor finds each mistake that is planted, says how to mend it, and finds nothing where nothing is wrong."""
 
 import asyncio
+import contextlib
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -157,6 +159,34 @@ def test_database_that_does_not_answer_is_found(settings: dict[str, str]) -> Non
 
     assert "does not answer" in report.wrong["database"][0]
     assert "hunter2" not in report.text
+
+
+@pytest.mark.parametrize(
+    ("damage", "what", "says"),
+    [
+        ("DROP TABLE authenticators", "database", "no such table"),
+        ("DROP TABLE alembic_version", "migrations", "not run yet"),
+        ("no database", "database", "not a database"),
+        ("a folder", "database", "does not answer"),
+    ],
+)
+def test_damaged_database_is_a_finding_and_the_rest_is_looked_at(
+    settings: dict[str, str], damage: str, what: str, says: str
+) -> None:
+    file = Path(settings["APP_ENV_FILE"]).with_name("lanyard.db")
+    if damage == "no database":
+        file.write_bytes(b"not a database " * 100)
+    elif damage == "a folder":
+        file.unlink()
+        file.mkdir()
+    else:
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.execute(damage)
+
+    report = examine(settings)
+
+    assert says in report.wrong[what][0]
+    assert {"mail", "site"} <= report.seen
 
 
 # v5.0.0-13.2.2
