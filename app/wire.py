@@ -95,7 +95,7 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         if not self.parser.should_upgrade():
             # Stock: what follows a chunked body as trailers would be among the headers, behind a proxy's back too.
-            self.headers = []
+            self.headers: list[tuple[bytes, bytes]] = []
 
     def handle_websocket_upgrade(self) -> None:
         """Stock: of a handshake that the library cannot read nobody hears, and the connection stays open for ever."""

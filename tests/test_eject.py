@@ -25,7 +25,7 @@ OURS = {"app/commands/eject.py", "tests/test_eject.py"}
 QUICK = [
     "tests/home", "tests/db/test_migrations.py", "tests/db/test_constraints.py", "tests/account/test_export.py",
     "tests/account/test_devices.py::test_each_device_leads_to_its_life_as_a_picture",
-    "tests/contract/test_challenges.py", "tests/test_settings.py", "tests/test_env_example.py",
+    "tests/contract/test_challenges.py", "tests/test_env_example.py",
     "tests/contract/test_matrix.py::test_public_routes_are_the_short_list", "tests/admin/test_export.py",
     "tests/deploy/test_files.py", "tests/test_readme.py", "tests/test_decisions.py", "tests/test_source.py",
 ]  # fmt: skip

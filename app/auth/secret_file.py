@@ -38,9 +38,7 @@ def rotate(step: str, environment: Mapping[str, str], file: Path, folder: Path |
     text = file.read_text() if file.exists() else ""
     places = {
         "the environment": {name: value for name, value in environment.items() if name in (SIGNS, VERIFIES)},
-        str(file): {
-            name: _value(text, name) for name in (SIGNS, VERIFIES) if re.search(_line(name), text, re.MULTILINE)
-        },
+        str(file): {name: _value(text, name) for name in (SIGNS, VERIFIES) if _values(text, name)},
         str(folder): _in_folder(folder) if folder else {},
     }
     place = next((each for each, found in places.items() if SIGNS in found), None)
@@ -121,15 +119,15 @@ def _replace(file: Path, text: str, mode: int) -> None:
     Path(name).replace(file)
 
 
-def _line(name: str) -> str:
-    return rf"^[ \t]*(?:export[ \t]+)?{re.escape(name)}[ \t]*=(.*)$"
+def _values(text: str, name: str) -> list[str]:
+    return re.findall(rf"^[ \t]*(?:export[ \t]+)?{re.escape(name)}[ \t]*=(.*)$", text, re.MULTILINE)
 
 
 def _value(text: str, name: str) -> str:
-    found = re.findall(_line(name), text, re.MULTILINE)
+    found = _values(text, name)
     return re.sub(r"\s+#.*", "", found[-1]).strip().strip("\"'") if found else ""
 
 
 def _with(text: str, signs: str, verifies: list[str]) -> str:
-    others = [line for line in text.splitlines() if not any(re.match(_line(name), line) for name in (SIGNS, VERIFIES))]
+    others = [line for line in text.splitlines() if not any(_values(line, name) for name in (SIGNS, VERIFIES))]
     return "\n".join([*others, f"{SIGNS}={signs}", f"{VERIFIES}={','.join(verifies)}"]) + "\n"

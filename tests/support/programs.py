@@ -57,9 +57,12 @@ listen postgresql
 def needed(name: str) -> str:
     """The path of the program. Skips the test, or fails it, where there is none."""
     found = shutil.which(name, path=f"{os.environ['PATH']}{os.pathsep}/usr/sbin{os.pathsep}/usr/local/sbin")
-    if not found:
-        (pytest.fail if os.environ.get("NEED_PROGRAMS") else pytest.skip)(f"{name} is missing: apt-get install {name}")
-    return found
+    if found:
+        return found
+    said = f"{name} is missing: apt-get install {name}"
+    if os.environ.get("NEED_PROGRAMS"):
+        pytest.fail(said)
+    raise pytest.skip.Exception(said)
 
 
 @contextmanager
