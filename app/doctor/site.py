@@ -45,6 +45,10 @@ def examine(proxies: str) -> Iterator[Finding]:
     yield Finding("site", f"{origin} answers")
     yield from _tls(alive)
     yield _clock(alive)
+    if _ask("GET", "/login").status == 400:  # /healthz answers whatever the name
+        fix = f"the proxy must pass Host on: {urlsplit(origin).netloc} (nginx: proxy_set_header Host $http_host)"
+        yield Finding("host", "every page is refused (400): the proxy asks for it under a name of its own", fix)
+        return
     yield from _cookies()
     yield from _inside()
     yield _proxy(proxies)

@@ -290,6 +290,20 @@ def test_proxy_that_is_not_believed_is_found(settings: dict[str, str]) -> None:
     assert "--forwarded-allow-ips 127.0.0.1" in report.wrong["proxy"][1]
 
 
+def test_proxy_that_asks_under_a_name_of_its_own_is_found(settings: dict[str, str], tmp_path: Path) -> None:
+    """As nginx does with a bare `proxy_pass`."""
+    own = tmp_path / "Caddyfile"
+    said = "\t\tlb_policy least_conn\n"
+    own.write_text(CADDYFILE.read_text().replace(said, f"{said}\t\theader_up Host backend\n"))
+
+    with site(settings, own) as ours:
+        report = examine(ours)
+
+    assert "under a name of its own" in report.wrong["host"][0]
+    assert f"pass Host on: {ours['PUBLIC_ORIGIN'].removeprefix('https://')} " in report.wrong["host"][1]
+    assert "cookies" not in report.wrong
+
+
 def test_proxy_that_lets_visitors_choose_and_cuts_cookies_is_found(settings: dict[str, str], tmp_path: Path) -> None:
     careless = tmp_path / "Caddyfile"
     said = "\t\tlb_policy least_conn\n"
