@@ -6,7 +6,9 @@ Chapter: "The life of an account". Source: RFC 6238, RFC 4226; NIST SP 800-63B-4
 import base64
 import hashlib
 import hmac
+import re
 import secrets
+import unicodedata
 from datetime import datetime
 
 import pyotp
@@ -16,6 +18,10 @@ STEP = 30  # seconds that a code is shown for
 DRIFT = 1  # steps before and after: clocks differ, and typing takes a while
 RECOVERY = 10  # codes in a set
 RECOVERY_BYTES = 15  # 120 bits: beyond guessing, so a plain digest of it may be kept (v5.0.0-6.5.2)
+
+LONGEST = 100  # characters of what is typed, before anything is done with it
+LIST_NUMBER = re.compile(r"\A\s*\d{1,2}[.)]\s")  # "1. " before a code of a list
+FORM = re.compile(r"[0-9]{6}|[a-z2-7]{24}")
 
 
 def new_secret() -> str:
@@ -44,10 +50,27 @@ def step(secret: str, code: str, now: datetime) -> int | None:
     return fits[-1] if fits else None
 
 
+def plain(typed: str) -> str | None:
+    """Six digits or the 24 characters of a recovery code, out of what people paste; None for what can be neither.
+
+    Decimal digits of any script, spaces, dashes, invisible characters and the number of a list do not count.
+    """
+    if len(typed) > LONGEST:
+        return None
+    shown = "".join(each for each in unicodedata.normalize("NFKC", typed) if unicodedata.category(each) != "Cf")
+    text = LIST_NUMBER.sub("", shown).lower()
+    code = "".join(str(unicodedata.decimal(each, each)) for each in text if not _between(each))
+    return code if FORM.fullmatch(code) else None
+
+
+def _between(each: str) -> bool:
+    return each.isspace() or unicodedata.category(each) == "Pd" or each in "\u2212\u2043"  # minus, hyphen bullet
+
+
 def digits(typed: str) -> str | None:
-    """Six digits, with or without spaces; None for what can only be a recovery code."""
-    code = "".join(typed.split())
-    return code if len(code) == 6 and code.isascii() and code.isdigit() else None
+    """The six digits that an authenticator shows; None for what can only be a recovery code, or no code."""
+    code = plain(typed)
+    return code if code and len(code) == 6 else None
 
 
 def new_recovery_codes() -> list[str]:
@@ -57,5 +80,5 @@ def new_recovery_codes() -> list[str]:
 
 
 def digest(typed: str) -> str:
-    """What is kept of a recovery code; spaces, dashes and case do not count."""
-    return hashlib.sha256("".join(typed.split()).replace("-", "").lower().encode("utf-8", "replace")).hexdigest()
+    """What is kept of a recovery code, however it is typed; see `plain`."""
+    return hashlib.sha256((plain(typed) or "").encode()).hexdigest()

@@ -87,8 +87,10 @@ async def for_a_code(
 
     `used`: the counter that is there if the ticket has been good already: TicketGone. `actor_id`: who is signed in;
     None at the sign-in itself, where whoever fails too often knows the password and should not: the owner gets a letter
-    (v5.0.0-6.3.5).
+    (v5.0.0-6.3.5). What cannot be a code by its form is no guess: it is wrong, and not counted.
     """
+    if codes.plain(code) is None:
+        return None
     async with throttle.code(user.id, db.utcnow()) as attempt, db.transaction() as tx:
         at = await tx.fetch_value(sa.select(db.now()))
         # Before the code is looked at: of four hundred sent at once all would be, before the first is counted.

@@ -38,14 +38,31 @@ def test_one_step_of_drift_and_no_more(steps: int, good: bool) -> None:
 
 @pytest.mark.parametrize(
     "typed",
-    ["", "12345", "1234567", "12345a", "\uff11\uff12\uff13\uff14\uff15\uff16", "-12345", "+12345", "1234\u00b256"],
+    ["", "12345", "1234567", "12345a", "050471" + " " * 95, "a" * 24 + "-" * 77, "-12345", "+12345", "1234\u00b256"],
 )
 def test_what_is_no_six_digits_is_no_code(typed: str) -> None:
     assert codes.digits(typed) is None
 
 
-@pytest.mark.parametrize("typed", ["050471", " 050471\n", "050 471", "05 04 71"])
-def test_spaces_do_not_count(typed: str) -> None:
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "050471",
+        " 050471\n",
+        "050 471",
+        "05 04 71",
+        "\uff10\uff15\uff10\uff14\uff17\uff11",
+        "\u0660\u0665\u0660\u0664\u0667\u0661",
+        "1. 050471",
+        "10) 050 471",
+        "050-471",
+        "050\u2013471",
+        "050\u2212471",
+        "\u200b050\u00a0471\ufeff",
+        "\u2060 1. 050\u00ad471",
+    ],
+)
+def test_what_stands_around_a_code_does_not_count(typed: str) -> None:
     assert codes.digits(typed) == "050471"
 
 
@@ -71,6 +88,15 @@ def test_recovery_code_is_known_however_it_is_typed() -> None:
     other = codes.new_recovery_codes()[0]
 
     assert codes.digest(code) == codes.digest(f" {code.upper().replace('-', ' ')} ") != codes.digest(other)
+
+
+@pytest.mark.parametrize("dash", "-\u2010\u2011\u2012\u2013\u2014\u2212\ufe63\uff0d \u00a0\u3000\u200b\u00ad")
+def test_recovery_code_is_known_as_it_is_pasted(dash: str) -> None:
+    code = codes.new_recovery_codes()[0]
+    wide = "".join(chr(ord(each) + 0xFEE0) for each in code)
+
+    for pasted in (code.replace("-", dash), f"1. {code}", f"10) {code.upper()}\u200b", wide, f"\ufeff2. {wide}"):
+        assert codes.digest(pasted) == codes.digest(code)
 
 
 def test_picture_holds_no_style_and_no_script() -> None:

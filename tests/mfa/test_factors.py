@@ -404,3 +404,17 @@ async def test_account_given_up_is_kept_by_both_steps_alone(clock: Clock) -> Non
 
     assert signed_in
     assert signed_in.kept
+
+
+async def test_text_that_cannot_be_a_code_is_not_counted(clock: Clock) -> None:
+    person = await make_user()
+    phone = await with_a_phone(person)
+    clock.forward(seconds=30)
+    half = await accounts.login(person.email, PASSWORD)
+    assert isinstance(half, accounts.Pending)
+
+    for typed in ("12345", "1234567", "my code", "a" * 23, "1" * 100_000) * 4:
+        assert await factors.sign_in(half.ticket, typed) is None
+
+    assert events.SECOND_FACTOR_FAILED not in await happened(person)
+    assert await factors.sign_in(half.ticket, f"1. {phone.shows(clock.now)[:3]}\u2013{phone.shows(clock.now)[3:]}")

@@ -237,12 +237,24 @@ async def test_page_of_codes_that_are_not_shown_any_more_saves_nothing(client: V
     assert pages.REPLACED in unescape(answer.text)
 
 
+async def test_code_as_it_is_pasted_signs_a_program_in(client: Visitor, clock: Clock) -> None:
+    person = await make_user()
+    phone = await with_a_phone(person)
+    clock.forward(seconds=30)
+    half = await client.post("/api/auth/login", json={"email": person.email, "password": PASSWORD})
+    wide = "".join(chr(ord(each) + 0xFEE0) for each in phone.shows(clock.now))
+
+    answer = await client.post("/api/auth/login/code", json={"ticket": half.json()["ticket"], "code": f"1. {wide}"})
+
+    assert answer.status_code == 200
+
+
 async def test_wrong_codes_of_the_signed_in_are_counted_too(client: Visitor, clock: Clock) -> None:
     person = await make_user()
     phone = await with_a_phone(person)
     await sign_in(client, person)
     for _ in range(5):
-        await client.submit(f"{HERE}/off", {"code": "1", "current_password": PASSWORD})
+        await client.submit(f"{HERE}/off", {"code": "000000", "current_password": PASSWORD})
 
     for path in (f"{HERE}/recovery-codes", f"{HERE}/off"):
         answer = await client.submit(path, {"code": phone.recovery_codes[0], "current_password": PASSWORD})
