@@ -74,17 +74,21 @@ def each_of(scope: str, networks: list[str]) -> list[Bound]:
 
 
 @contextmanager
-def a_share(place: str) -> Iterator[None]:
-    """A quarter of the queue before the hasher is kept for other places than the busiest (v5.0.0-15.4.4)."""
-    if _in_hand[place] >= max(1, get_settings().password_checks_waiting * 3 // 4):
+def a_share(whose: str, quarters: int = 3) -> Iterator[None]:
+    """No more than so much of the queue before the hasher is one party's, whatever it types (v5.0.0-15.4.4).
+
+    Three quarters for a network, so that others have room beside the busiest; one for an account, whose sign-ins also
+    wait for each other in the database. Raises TooManyAttempts.
+    """
+    if _in_hand[whose] >= max(1, get_settings().password_checks_waiting * quarters // 4):
         raise TooManyAttempts(1)
-    _in_hand[place] += 1
+    _in_hand[whose] += 1
     try:
         yield
     finally:
-        _in_hand[place] -= 1
-        if not _in_hand[place]:
-            del _in_hand[place]
+        _in_hand[whose] -= 1
+        if not _in_hand[whose]:
+            del _in_hand[whose]
 
 
 def is_live(row: Any, now: datetime) -> bool:

@@ -61,13 +61,14 @@ async def login(email_key: str, device: str, now: datetime) -> AsyncIterator["At
     with limits.a_share(here[-1]):
         bounds = [pair, *anywhere, *addresses]
         rows = await counters.read([site.key, turn, known, own.key, *(each.key for each in bounds)])
-        if device and limits.is_live(rows.get(known), now):
-            attempt = Attempt([own], site=site)
-        else:
-            attempt = Attempt(bounds, site=site, turn=turn)
+        at_home = bool(device) and limits.is_live(rows.get(known), now)
+        attempt = Attempt([own], site=site) if at_home else Attempt(bounds, site=site, turn=turn)
         try:
             attempt.admit(rows, now)
-            yield attempt
+            # Strangers at an account have their share for themselves: they take none of its owner's.
+            party = f"{email_key}\n{at_home}" if email_key else "no address\n" + here[-1]
+            with limits.a_share(party, quarters=1):
+                yield attempt
         except _NoTurn:
             await counters.begin(turn, now + timedelta(seconds=LONGEST_WAIT))
             raise

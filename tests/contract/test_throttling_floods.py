@@ -149,13 +149,14 @@ async def test_ordinary_refresh_costs_no_statement_of_the_throttle(at: Any, cloc
 async def test_too_many_at_once_are_told_to_come_back(at: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """v5.0.0-15.2.2: 503 before memory runs out, and the form keeps what was typed."""
     monkeypatch.setattr(get_settings(), "password_checks_waiting", 4)
-    person = await make_user()
+    people = [await make_user() for _ in range(40)]
     places = [at(f"203.0.113.{number}") for number in range(40)]
 
-    answers = await asyncio.gather(*(place.fills_in(person.email, PASSWORD) for place in places))
+    pairs = list(zip(places, people, strict=True))
+    answers = await asyncio.gather(*(place.fills_in(person.email, PASSWORD) for place, person in pairs))
 
     assert set(statuses(answers)) == {303, 503}
-    refused = next(answer for answer in answers if answer.status_code == 503)
+    person, refused = next(pair for pair in zip(people, answers, strict=True) if pair[1].status_code == 503)
     assert refused.headers["retry-after"] == "2"
     assert f'value="{person.email}"' in refused.text
     assert "Too many people sign in at this moment" in refused.text
@@ -166,13 +167,29 @@ async def test_too_many_at_once_are_told_to_come_back(at: Any, monkeypatch: pyte
 async def test_one_busy_address_leaves_room_for_others(at: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """v5.0.0-15.4.4: with good passwords too, so that no limit of failures helps."""
     monkeypatch.setattr(get_settings(), "password_checks_waiting", 8)
-    person, busy, other = await make_user(), at("203.0.113.7"), at("203.0.113.8")
+    people, busy, other = [await make_user() for _ in range(41)], at("203.0.113.7"), at("203.0.113.8")
 
-    crowd = [busy.tries(person.email, PASSWORD) for _ in range(40)]
-    *answers, (others,) = await asyncio.gather(*crowd, other.tries(person.email, PASSWORD))
+    crowd = [busy.tries(person.email, PASSWORD) for person in people[:40]]
+    *answers, (others,) = await asyncio.gather(*crowd, other.tries(people[40].email, PASSWORD))
 
     got = [answer.status_code for (answer,) in answers]
     assert (got.count(200), got.count(429)) == (6, 34)
+    assert others.status_code == 200
+
+
+# v5.0.0-15.4.4
+async def test_one_busy_account_leaves_room_for_others(at: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From forty addresses, all with the right password: neither a place's share nor a limit of failures helps."""
+    monkeypatch.setattr(get_settings(), "password_checks_waiting", 8)
+    busy, other = await make_user(), await make_user()
+    places = [at(f"203.0.113.{number}") for number in range(40)]
+
+    crowd = [place.tries(busy.email, PASSWORD) for place in places]
+    *answers, (others,) = await asyncio.gather(*crowd, at("198.51.100.7").tries(other.email, PASSWORD))
+
+    refused = [answer for (answer,) in answers if answer.status_code == 429]
+    assert (len(answers) - len(refused), len(refused)) == (2, 38)
+    assert {answer.headers["retry-after"] for answer in refused} == {"1"}
     assert others.status_code == 200
 
 
