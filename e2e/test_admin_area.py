@@ -12,7 +12,7 @@ from app import db
 from app.audit import events
 from e2e.support.people import sign_in
 from e2e.test_keyboard import tab_to
-from tests.support.people import Person, make_user, start_session
+from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.server import Server
 
 
@@ -104,6 +104,7 @@ def test_invited_person_is_told_apart(desk: Page) -> None:
     desk.goto("/admin/users/new")
     desk.get_by_label("E-mail").fill("nia.invited@example.com")
     desk.get_by_label("Name").fill("Nia Invited")
+    desk.get_by_label("Your password").fill(PASSWORD)
     desk.get_by_role("button", name="Send the invitation").click()
 
     expect(desk.get_by_role("status")).to_have_text("The account is made, and an invitation is on its way.")
@@ -137,6 +138,7 @@ def test_one_session_of_two_is_ended(
 def test_role_change_is_undone(desk: Page, person: Person) -> None:
     desk.goto(f"/admin/users/{person.id}/edit")
     desk.get_by_label("Role").select_option("Admin")
+    desk.get_by_label("Your password").fill(PASSWORD)
     desk.get_by_role("button", name="Save").click()
     expect(desk.get_by_role("status")).to_contain_text("The role is changed.")
 
@@ -158,7 +160,12 @@ def test_everything_by_keyboard(desk: Page, person: Person) -> None:
     tab_to(desk, desk.get_by_role("button", name="Deactivate"))
     desk.keyboard.press("Enter")
     expect(desk.get_by_role("status")).to_be_visible()
-    tab_to(desk, desk.get_by_role("button", name="Undo: reactivate"))
+    tab_to(desk, desk.get_by_role("link", name="Undo: reactivate"))
+    desk.keyboard.press("Enter")
+    expect(desk.get_by_role("heading", level=1)).to_have_text("Reactivate this person?")
+    tab_to(desk, desk.get_by_label("Your password"))
+    desk.keyboard.type(PASSWORD)
+    tab_to(desk, desk.get_by_role("button", name="Reactivate"))
     desk.keyboard.press("Enter")
 
     expect(desk.get_by_role("status")).to_have_text("The account is active again.")
@@ -178,7 +185,9 @@ def test_everything_without_javascript(
     page.get_by_role("button", name="Require it").click()
     expect(page.get_by_role("main")).to_contain_text("new password wanted")
 
-    page.get_by_role("button", name="Undo: keep the password").click()
+    page.get_by_role("link", name="Undo: keep the password").click()
+    page.get_by_label("Your password").fill(PASSWORD)
+    page.get_by_role("button", name="Stop asking").click()
 
     expect(page.get_by_role("status")).to_have_text("The password need not be changed any more.")
 

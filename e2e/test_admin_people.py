@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from e2e.support.people import let_an_hour_pass, sessions_of, sign_in
-from tests.support.people import Person, make_user
+from tests.support.people import PASSWORD, Person, make_user
 from tests.support.server import Server
 
 
@@ -100,17 +100,21 @@ def test_deactivated_person_is_out_at_the_next_click(
     expect(theirs.get_by_role("heading", level=1)).to_have_text("Sign in")
 
 
-def test_deactivation_is_undone_with_one_button(
+def test_deactivation_is_undone_with_the_password(
     desk: Page, context: BrowserContext, server: Server, person: Person
 ) -> None:
     ask_to(desk, "Deactivate", person)
     desk.get_by_role("button", name="Deactivate").click()
     expect(desk.get_by_role("heading", level=1)).to_have_text(person.name)
 
-    desk.get_by_role("button", name="Undo: reactivate").click()
+    desk.get_by_role("link", name="Undo: reactivate").click()
+    desk.get_by_role("button", name="Reactivate").click()
+    expect(desk.get_by_label("Your password")).to_have_accessible_description(re.compile("Please fill this in."))
+    desk.get_by_label("Your password").fill(PASSWORD)
+    desk.get_by_role("button", name="Reactivate").click()
 
     expect(desk.get_by_role("status")).to_have_text("The account is active again.")
-    expect(desk.get_by_role("button", name="Undo")).to_have_count(0)
+    expect(desk.get_by_role("link", name="Undo")).to_have_count(0)
     theirs = context.new_page()
     enter(theirs, person)
     expect(theirs.get_by_role("button", name="Sign out")).to_be_visible()
@@ -127,6 +131,7 @@ def test_deactivated_person_cannot_sign_in_until_reactivated(
     expect(theirs.get_by_role("alert")).to_contain_text("the account cannot be used")
 
     ask_to(desk, "Reactivate", person)
+    desk.get_by_label("Your password").fill(PASSWORD)
     desk.get_by_role("button", name="Reactivate").click()
     expect(desk.get_by_role("status")).to_have_text("The account is active again.")
     enter(theirs, person)

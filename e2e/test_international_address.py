@@ -58,6 +58,7 @@ def test_admin_invites_and_finds_the_person(page: Page, context: BrowserContext,
     page.goto("/admin/users/new")
     page.get_by_label("E-mail").fill(f"{local}@{PEOPLE}")
     page.get_by_label("Name").fill("Uli")
+    page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Send the invitation").click()
     expect(page.get_by_role("status")).to_contain_text("invitation")
 

@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from e2e.support.people import sign_in
-from tests.support.people import Person, make_user, start_session
+from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.server import Server
 
 
@@ -115,6 +115,8 @@ def test_closing_and_opening_an_account(page: Page, server: Server, person: Pers
         page.get_by_label("Search people").fill(person.email)
         page.get_by_role("button", name="Search").click()
         page.get_by_role("link", name=f"{action} {person.name}").click()
+        if action == "Reactivate":
+            page.get_by_label("Your password").fill(PASSWORD)
         page.get_by_role("button", name=action).click()
         expect(page.get_by_role("status")).to_contain_text(notice)
 

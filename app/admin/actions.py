@@ -1,7 +1,9 @@
 """What an admin changes: each action has a page that says what it will do, and a POST to the same address.
 
 Both are for whoever typed the password lately, and is an admin by the row of this moment (`guards.RecentAdmin`): a POST
-that comes late changes nothing and leads back to its page. Source: v5.0.0-7.5.1, v5.0.0-8.3.2; v5.0.0-2.3.5.
+that comes late changes nothing and leads back to its page. What gives somebody something asks for a proof in the form
+as well (`mfa.proofs`): an account made with a copied cookie would outlive the session that the cookie is of.
+Source: v5.0.0-7.5.1, v5.0.0-7.5.3, v5.0.0-8.3.2; v5.0.0-2.3.5.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -9,16 +11,17 @@ from functools import partial
 from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel
+from pydantic import AfterValidator
 from ravyn import Request, get, post
 
 from app.admin import pages
-from app.auth import administration, guards
+from app.auth import administration, challenges, guards
 from app.auth.administration import Outcome
 from app.auth.challenges import see_other
-from app.auth.errors import Forbidden
+from app.auth.errors import ComeBack, Forbidden
 from app.auth.models import ROLES
-from app.mfa import factors
+from app.mfa import factors, proofs
+from app.mfa.proof_form import ProofForm, asking
 from app.web import client, errors, forms, render
 from app.web.addresses import Address
 from app.web.errors import Problem
@@ -35,6 +38,8 @@ ACTIONS: dict[str, tuple[Act, str]] = {
     "remove-second-factor": (factors.remove, "second_factor_removed"),
     "allow-old-password": (partial(administration.require_new_password, required=False), "new_password_not_wanted"),
 }
+# Those that give an account something. The others take away, or write to the account's own address.
+GIVES = {"reactivate", "remove-second-factor", "allow-old-password"}
 WHY_NOT = {
     Outcome.YOURSELF: "You cannot do this to your own account.",
     Outcome.LAST_ADMIN: "This is the only administrator. Make somebody else one first.",
@@ -49,7 +54,7 @@ def known_role(text: str) -> str:
     return text
 
 
-class EditForm(BaseModel):
+class EditForm(ProofForm):
     name: Annotated[str, forms.Line(1, 80)]
     role: Annotated[str, AfterValidator(known_role)]
 
@@ -61,17 +66,21 @@ class InviteForm(EditForm):
 @get()
 async def confirm(request: Request) -> Any:
     person, action = await asked(request)
-    return _confirm_page(request, person, action)
+    return await _confirm_page(request, person, action)
 
 
 @post(status_code=303)
 async def act(request: Request) -> Any:
-    await forms.parse(request, forms.Nothing)
+    form = await forms.parse(request, ProofForm)
     person, action = await asked(request)
+    if action in GIVES and form.data is None:
+        return await _confirm_page(request, person, action, form.values, status=422, errors=form.errors)
+    if wrong := await unproved(request, form.data) if action in GIVES and form.data else {}:
+        return await _confirm_page(request, person, action, form.values, **wrong)
     do, notice = ACTIONS[action]
     outcome = await do(person.id, request.user.id)
     if outcome in WHY_NOT and errors.wants_html(request.scope):
-        return _confirm_page(request, person, action, 409, WHY_NOT[outcome])
+        return await _confirm_page(request, person, action, status=409, error=WHY_NOT[outcome])
     return _back(person.id, checked(outcome), notice)
 
 
@@ -93,8 +102,9 @@ async def end_session(request: Request) -> Any:
 
 @get()
 async def edit_page(request: Request) -> Any:
-    person = await _somebody_else(request)
-    return _edit_page(request, person, {"name": person.name, "role": person.role})
+    """`?role=`: the one that is chosen already."""
+    person, role = await _somebody_else(request), request.query_params.get("role", "")
+    return await _edit_page(request, person, {"name": person.name, "role": role if role in ROLES else person.role})
 
 
 @post(status_code=303)
@@ -102,30 +112,48 @@ async def edit(request: Request) -> Any:
     person = await _somebody_else(request)
     form = await forms.parse(request, EditForm)
     if form.data is None:
-        return _edit_page(request, person, form.values, 422, form.errors)
-    outcome = await administration.change(person.id, request.user.id, name=form.data.name, role=form.data.role)
+        return await _edit_page(request, person, form.values, status=422, errors=form.errors)
+    name, role = form.data.name, new_role(person, form.data.role)
+    if wrong := await unproved(request, form.data) if role == "admin" else {}:
+        return await _edit_page(request, person, form.values, **wrong)
+    outcome = await administration.change(person.id, request.user.id, name=name, role=role)
     if outcome in WHY_NOT and errors.wants_html(request.scope):
-        return _edit_page(request, person, form.values, 409, {"role": WHY_NOT[outcome]})
-    notice = "role_changed" if form.data.role != person.role else "user_saved"
-    return _back(person.id, checked(outcome), notice)
+        return await _edit_page(request, person, form.values, status=409, errors={"role": WHY_NOT[outcome]})
+    return _back(person.id, checked(outcome), "role_changed" if role else "user_saved")
 
 
 @get()
 async def invite_page(request: Request) -> Any:
-    return _invite_page(request, {"email": "", "name": "", "role": "user"})
+    return await _invite_page(request, {"email": "", "name": "", "role": "user"})
 
 
 @post(status_code=303)
 async def invite(request: Request) -> Any:
     form = await forms.parse(request, InviteForm)
     if form.data is None:
-        return _invite_page(request, form.values, 422, form.errors)
+        return await _invite_page(request, form.values, status=422, errors=form.errors)
+    if wrong := await unproved(request, form.data):
+        return await _invite_page(request, form.values, **wrong)
     made = await administration.invite(form.data.email, form.data.name, form.data.role, request.user.id)
     if made is Outcome.NOTHING:
-        return _invite_page(request, form.values, 422, {"email": TAKEN})
+        return await _invite_page(request, form.values, status=422, errors={"email": TAKEN})
     if isinstance(made, Outcome):
         raise Forbidden
     return see_other(f"/admin/users/{made}", notice="user_invited")
+
+
+def new_role(person: Any, role: str | None) -> str | None:
+    """None where it is the one that the person has: written all the same, it would undo what another admin just did."""
+    return role if role != person.role else None
+
+
+async def unproved(request: Request, form: ProofForm) -> dict[str, Any]:
+    """What the page says where the proof in the form is not good; nothing where it is."""
+    try:
+        faults = await proofs.given(request.user, form.proof())
+    except ComeBack as error:
+        return challenges.later(request, error)
+    return {"status": 422, "errors": faults} if faults else {}
 
 
 def checked(outcome: Outcome) -> Outcome:
@@ -166,24 +194,24 @@ def _back(user_id: UUID, outcome: Outcome, notice: str) -> Any:
     return see_other(f"/admin/users/{user_id}", notice=notice if outcome is Outcome.DONE else "nothing_to_do")
 
 
-def _confirm_page(request: Request, person: Any, action: str, status: int = 200, error: str = "") -> Any:
-    return render.page(
-        request, "admin/confirm.html", status, person=person, action=action, error=error,
-        invited=administration.invited(person),
-    )  # fmt: skip
-
-
-def _edit_page(
-    request: Request, person: Any, form: Mapping[str, str], status: int = 200, faults: Mapping[str, str] | None = None
+async def _confirm_page(
+    request: Request, person: Any, action: str, typed: Mapping[str, str] | None = None, **context: Any
 ) -> Any:
-    shown = {"form": form, "errors": faults or {}, "roles": pages.ROLE_WORDS}
-    return render.page(request, "admin/edit.html", status, person=person, **shown)
+    about = {"person": person, "action": action, "gives": action in GIVES, "invited": administration.invited(person)}
+    return await _page(request, "admin/confirm.html", typed or {}, about | context)
 
 
-def _invite_page(
-    request: Request, form: Mapping[str, str], status: int = 200, faults: Mapping[str, str] | None = None
-) -> Any:
-    return render.page(request, "admin/new.html", status, form=form, errors=faults or {}, roles=pages.ROLE_WORDS)
+async def _edit_page(request: Request, person: Any, typed: Mapping[str, str], **context: Any) -> Any:
+    return await _page(request, "admin/edit.html", typed, {"person": person, "roles": pages.ROLE_WORDS, **context})
+
+
+async def _invite_page(request: Request, typed: Mapping[str, str], **context: Any) -> Any:
+    return await _page(request, "admin/new.html", typed, {"roles": pages.ROLE_WORDS, **context})
+
+
+async def _page(request: Request, name: str, typed: Mapping[str, str], context: dict[str, Any]) -> Any:
+    context = {"errors": {}, "error": "", **await asking(request, typed), **context}
+    return render.page(request, name, context.pop("status", 200), context.pop("headers", None), **context)
 
 
 route_patterns = [

@@ -13,25 +13,39 @@ from app.admin.asked import People, Trail, understood
 from app.auth import administration, guards
 from app.auth.administration import Outcome
 from app.auth.errors import Forbidden
+from app.mfa import proofs
+from app.mfa.proofs import Proof
 from app.web.addresses import Address
 from app.web.errors import Problem
 from app.web.forms import Line
 from app.web.json_response import JSONResponse
 
 
-class UserPatch(BaseModel):
-    """What is left out stays as it is. Anything else in the body is refused (v5.0.0-15.3.3, mass assignment)."""
+class Confirmed(BaseModel):
+    """`current_password` and `code` (of whoever asks) prove who asks for what gives somebody something.
+
+    A program need not: its tokens, from /api/auth/login, were never in a browser's cookies. Anything else in a body is
+    refused (v5.0.0-15.3.3, mass assignment).
+    """
 
     model_config = ConfigDict(extra="forbid", strict=True)
+
+    current_password: str = ""
+    code: str = Field(default="", max_length=100)
+
+    def proof(self) -> Proof:
+        return Proof(self.current_password, self.code)
+
+
+class UserPatch(Confirmed):
+    """What is left out stays as it is."""
 
     name: Annotated[str, Line(1, 80)] | None = None
     role: Annotated[str, AfterValidator(known_role)] | None = None
     is_active: bool | None = None
 
 
-class Invitation(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
+class Invitation(Confirmed):
     email: Address
     name: Annotated[str, Line(1, 80)]
     role: Annotated[str, AfterValidator(known_role)]
@@ -134,6 +148,7 @@ async def index(request: Request) -> Any:
 @post(status_code=201)
 async def invite(request: Request, data: Invitation) -> Any:
     """Make an account; its owner gets a letter with a link to choose the password."""
+    await _confirm(request, data)
     made = await administration.invite(data.email, data.name, data.role, request.user.id)
     if made is Outcome.NOTHING:
         raise Problem(422, errors=[{"field": "email", "message": actions.TAKEN}])
@@ -150,14 +165,23 @@ async def show(request: Request) -> Any:
 @patch(status_code=200)
 async def change(request: Request, data: UserPatch) -> Any:
     person = await pages.known(request)
-    checked(await administration.change(person.id, request.user.id, **data.model_dump(exclude_none=True)))
+    role = actions.new_role(person, data.role)
+    if role == "admin" or data.is_active:
+        await _confirm(request, data)
+    done = await administration.change(person.id, request.user.id, name=data.name, role=role, is_active=data.is_active)
+    checked(done)
     return JSONResponse(_person(await pages.known(request)))
 
 
 @post(status_code=200)
-async def act(request: Request, data: Nothing | None = None) -> Any:
-    """One of: deactivate, reactivate, end-sessions, send-link, require-new-password, allow-old-password."""
+async def act(request: Request, data: Confirmed | None = None) -> Any:
+    """One of: deactivate, reactivate, end-sessions, send-link, require-new-password, allow-old-password.
+
+    And remove-second-factor.
+    """
     person, action = await actions.asked(request)
+    if action in actions.GIVES:
+        await _confirm(request, data or Confirmed())
     do, _ = actions.ACTIONS[action]
     checked(await do(person.id, request.user.id))
     return JSONResponse(_person(await pages.known(request)))
@@ -183,6 +207,14 @@ async def trail(request: Request) -> Any:
     page = await audit.listing(understood(request.query_params, Trail))
     items = [_fields(row, Event) for row in page.items]
     return JSONResponse({"items": items, "next_cursor": page.next_cursor})
+
+
+async def _confirm(request: Request, data: Confirmed) -> None:
+    """Raises Problem 422 for a proof that is missing or wrong."""
+    if request.user.program:
+        return
+    if faults := await proofs.given(request.user, data.proof()):
+        raise Problem(422, errors=[{"field": field, "message": text} for field, text in faults.items()])
 
 
 def _person(row: Any) -> dict[str, Any]:

@@ -124,12 +124,16 @@ def _told(rows: list[Any]) -> list[dict[str, Any]]:
 
 
 def _undo(notice: str, found: Any, trail: list[Any]) -> dict[str, Any] | None:
+    """`asks`: what is done there gives something, so its page asks for a proof first."""
     if notice == "user_deactivated" and not found.is_active:
-        return {"action": "reactivate", "text": "Undo: reactivate", "fields": {}}
+        return {"action": "reactivate", "text": "Undo: reactivate", "asks": True}
     if notice == "new_password_wanted" and found.must_change_password:
-        return {"action": "allow-old-password", "text": "Undo: keep the password", "fields": {}}
+        return {"action": "allow-old-password", "text": "Undo: keep the password", "asks": True}
     if notice == "role_changed" and (before := _role_before(found.id, trail)):
-        return {"action": "edit", "text": f"Undo: {before} again", "fields": {"name": found.name, "role": before}}
+        text, fields = f"Undo: {before} again", {"name": found.name, "role": before}
+        if before == "admin":
+            return {"action": f"edit?role={before}", "text": text, "asks": True}
+        return {"action": "edit", "text": text, "asks": False, "fields": fields}
     return None
 
 

@@ -39,6 +39,7 @@ HELD = (
         _s.confirmed,
         _s.revoked_at,
         _s.ends_at,
+        _s.program,
         _u.email,
         _u.name,
         _u.role,
@@ -67,6 +68,7 @@ class Badge:
     sid: UUID
     must_change_password: bool = False
     second_factor: bool = False
+    program: bool = False
 
 
 class _Desk:
@@ -104,7 +106,8 @@ def of_row(row: Any, token: AppToken, now: datetime) -> Badge | None:
     if _fault(row, token, now):
         return None
     second_factor = row.second_factor_at is not None
-    return Badge(row.user_id, row.email, row.name, row.role, token.sid, row.must_change_password, second_factor)
+    wanted = row.must_change_password
+    return Badge(row.user_id, row.email, row.name, row.role, token.sid, wanted, second_factor, row.program)
 
 
 async def refused_by(token: AppToken, now: datetime) -> str | None:

@@ -20,7 +20,10 @@ from app.auth.tokens import AppToken
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody signed in, as the rows say. `auth_time`: when the password was last typed in this session."""
+    """Somebody signed in, as the rows say. `auth_time`: when the password was last typed in this session.
+
+    `bearer`: how the token came now. `program`: it never was in a cookie, however it came.
+    """
 
     id: UUID
     email: str
@@ -32,6 +35,7 @@ class Principal:
     bearer: bool = False
     must_change_password: bool = False
     second_factor: bool = False
+    program: bool = False
     is_authenticated: bool = field(default=True, init=False)
 
     @property
@@ -155,6 +159,7 @@ def _principal(badge: badges.Badge | None, token: AppToken, nobody: Anonymous) -
         bearer=nobody.bearer,
         must_change_password=badge.must_change_password,
         second_factor=badge.second_factor,
+        program=badge.program,
     )
 
 

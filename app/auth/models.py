@@ -88,8 +88,9 @@ class Session(edgy.StrictModel):
     """One login on one device; the token family.
 
     `generation` counts the pairs handed out, `confirmed` the newest one that is known to have arrived. `secret` (64 hex
-    digits, 32 random bytes) keys the refresh tokens' `jti`. Ended sessions stay (pruned 30 days after `ends_at`):
-    without the row a replayed token could not be recognised.
+    digits, 32 random bytes) keys the refresh tokens' `jti`.
+    `program`: its tokens went to a program in a body, and never into a browser's cookies. Ended sessions stay (pruned
+    30 days after `ends_at`): without the row a replayed token could not be recognised.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
@@ -106,6 +107,7 @@ class Session(edgy.StrictModel):
     revoked_for = f.CharField(max_length=32, null=True)
     user_agent = f.CharField(max_length=255, default="")
     ip = f.CharField(max_length=45, default="")
+    program = f.BooleanField(default=False)
 
     class Meta:
         registry = db.registry

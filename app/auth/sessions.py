@@ -94,6 +94,7 @@ async def start(tx: Any, user: Any, *, now: datetime, ends_at: datetime | None =
         "ends_at": ends_at or now + timedelta(seconds=get_settings().session_seconds),
         "user_agent": browser.user_agent,
         "ip": browser.ip,
+        "program": browser.program,
     }
     await tx.execute(_STARTED, values)
     return tokens.issue_pair(SimpleNamespace(**values), role=user.role, now=now)

@@ -1,48 +1,32 @@
 """What the owner changes about the ways to sign in: the second factor on and off, recovery codes, a new passkey.
 
-Each asks for a proof in its very form: the password, with a code where the second factor is on, or a passkey. A recent
-sign-in is not enough: a copy of a session's cookie is signed in as recently as its owner, and what it could make here
-would outlive the session. The proof is judged in the transaction that makes the change.
+Each asks for a proof in its very form (see `proofs`), judged in the transaction that makes the change.
 Chapter: "The life of an account". Source: v5.0.0-6.5.6, v5.0.0-7.5.1, v5.0.0-7.5.3; NIST SP 800-63B-4 section 4.1.
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import accounts, badges, credentials, keys, links, sessions, throttle
+from app.auth import accounts, badges, credentials, keys, links, sessions
 from app.auth.credentials import Faults
 from app.auth.errors import SessionEnded
-from app.auth.models import session_rows, user_rows
+from app.auth.models import user_rows
 from app.auth.tokens import TokenPair
-from app.mfa import codes, factors, passkeys, webauthn
+from app.mfa import codes, factors, passkeys
 from app.mfa.models import authenticator_rows, recovery_rows
+from app.mfa.proofs import MISSING, WRONG, Proof, proved
 from app.web import urls
 
 LATELY = timedelta(days=14)
 OFFERED = "authenticator offered"
 SHOWN = "recovery codes shown"
-MISSING = "Please fill this in."
-WRONG = "That code is not right, was used already, or is over. Type the one that is shown now."
-NOT_GOOD = "That passkey was not good here. Use your password, or try once more."
 NOT_ADDED = "The passkey was not added. Try once more; twenty are the most an account can have."
-
-T = TypeVar("T")
-Change = Callable[[Any, Any, datetime], Awaitable[T]]  # the transaction, the user's row, now
-
-
-class Proof(NamedTuple):
-    """What came with the form. `code`: of the authenticator or a recovery code. `passkey`: an answer to `to_prove`."""
-
-    password: str = ""
-    code: str = ""
-    passkey: str = ""
 
 
 class On(NamedTuple):
@@ -90,11 +74,6 @@ def offered(sealed: str, sid: UUID) -> str | None:
     return keys.decrypt(OFFERED, sealed, of=str(sid))
 
 
-def to_prove(sid: UUID) -> dict[str, Any]:
-    """What the browser needs to have a passkey sign the proof, in this session alone."""
-    return webauthn.to_sign(webauthn.proving(sid))
-
-
 async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof) -> On | Faults:
     """From now on a password alone signs nobody in.
 
@@ -124,7 +103,7 @@ async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof
         await factors.tell(tx, events.SECOND_FACTOR_ON, "second_factor_on", user_id, user_id)
         return On(pair, made)
 
-    return await _proved(user_id, sid, proof, on)
+    return await proved(user_id, sid, proof, on)
 
 
 async def turn_off(user_id: UUID, sid: UUID, proof: Proof) -> Faults:
@@ -142,7 +121,7 @@ async def turn_off(user_id: UUID, sid: UUID, proof: Proof) -> Faults:
             await factors.tell(tx, events.SECOND_FACTOR_OFF, "second_factor_off", user_id, user_id)
         return {}
 
-    return await _proved(user_id, sid, proof, off)
+    return await proved(user_id, sid, proof, off)
 
 
 async def new_recovery_codes(user_id: UUID, sid: UUID, proof: Proof) -> NewCodes | Faults:
@@ -158,7 +137,7 @@ async def new_recovery_codes(user_id: UUID, sid: UUID, proof: Proof) -> NewCodes
         new, first = await factors.new_codes(tx, user_id, at, saved=False)
         return NewCodes(new, f"{first}.{keys.seal(SHOWN, f'{user_id} {first}')}")
 
-    return await _proved(user_id, sid, proof, made)
+    return await proved(user_id, sid, proof, made)
 
 
 async def save_recovery_codes(user_id: UUID, sealed: str) -> bool:
@@ -189,7 +168,7 @@ async def add_passkey(user_id: UUID, sid: UUID, answer: str, name: str, proof: P
     if made is None:
         return {"credential": NOT_ADDED}
     try:
-        kept = await _proved(user_id, sid, proof, partial(passkeys.keep, made, name))
+        kept = await proved(user_id, sid, proof, partial(passkeys.keep, made, name))
     except sa.exc.IntegrityError:  # the same credential once more, or for a second account
         kept = False
     return kept if isinstance(kept, dict) else {} if kept else {"credential": NOT_ADDED}
@@ -206,52 +185,3 @@ async def added_lately(user_id: UUID, now: datetime) -> list[Added]:
         found += [Added("second step", turned_on)]
         found += [Added("recovery codes", made)] if made and made > turned_on else []
     return sorted((each for each in found if each.at > since), key=lambda each: each.at, reverse=True)
-
-
-async def _proved(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T | Faults:
-    """Make the change if the proof is good, in one transaction; else what is wrong, which is counted."""
-
-    async def here(tx: Any, user: Any, at: datetime) -> T:
-        await _still_signed_in(tx, user_id, sid, at)  # while the form was filled in, or its owner was asked
-        return await change(tx, user, at)
-
-    if proof.passkey:
-        done = await passkeys.prove(user_id, webauthn.proving(sid), proof.passkey, here)
-        return {"passkey": NOT_GOOD} if done is None else done
-    return await _by_password(user_id, sid, proof, here)
-
-
-async def _by_password(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T | Faults:
-    user = await credentials.user_of(user_id)
-    wanted = {"current_password": proof.password, "code": proof.code or user.second_factor_at is None}
-    if missing := {name: MISSING for name, given in wanted.items() if not given}:
-        return missing
-    async with throttle.step_up(sid, db.utcnow()) as attempt:
-        if not await credentials.fits(attempt, proof.password, user, sid):
-            return {"current_password": credentials.NOT_YOURS}
-
-        async def claimed(tx: Any, at: datetime) -> T:
-            if not await accounts.claim(tx, user, {"last_login": user.last_login}):
-                raise _ChangedError
-            return await change(tx, user, at)
-
-        try:
-            if user.second_factor_at is not None:
-                done = await factors.for_a_code(user, proof.code, claimed, actor_id=user_id)
-                return {"code": WRONG} if done is None else done
-            async with db.transaction() as tx:
-                return await claimed(tx, await tx.fetch_value(sa.select(db.now())))
-        except _ChangedError:  # by another request meanwhile
-            await _still_signed_in(db, user_id, sid, db.utcnow())
-            return {"current_password": credentials.NOT_YOURS}
-
-
-class _ChangedError(Exception):
-    pass
-
-
-async def _still_signed_in(tx: Any, user_id: UUID, sid: UUID, at: datetime) -> None:
-    """Raises SessionEnded."""
-    live = sa.select(session_rows.c.id).where(session_rows.c.id == sid, sessions.is_live(at, of=user_id))
-    if await tx.fetch_one(live) is None:
-        raise SessionEnded

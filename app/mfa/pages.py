@@ -3,7 +3,6 @@
 Chapter: "The life of an account". Source: v5.0.0-6.3.3, v5.0.0-7.5.1.
 """
 
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from textwrap import wrap
 from typing import Any
@@ -17,8 +16,9 @@ from app import db
 from app.auth import challenges, cookies, guards, sessions, tickets
 from app.auth.challenges import see_other
 from app.auth.errors import ComeBack
-from app.mfa import codes, enrolment, factors, passkeys
-from app.mfa.enrolment import WRONG, Proof
+from app.mfa import codes, enrolment, factors
+from app.mfa.proof_form import ProofForm, asking
+from app.mfa.proofs import WRONG, Proof
 from app.web import forms, render, urls
 
 HERE = "/account/second-factor"
@@ -29,17 +29,6 @@ REPLACED = "Those codes were replaced by newer ones, or the second step was turn
 class SignInForm(BaseModel):
     code: str = Field(min_length=1, max_length=100)
     next: str = ""
-
-
-class ProofForm(BaseModel):
-    """What each form here asks for beside its own fields: see `enrolment.Proof`."""
-
-    current_password: str = ""
-    code: str = Field(default="", max_length=100)
-    passkey: str = ""
-
-    def proof(self) -> Proof:
-        return Proof(self.current_password, self.code, self.passkey)
 
 
 class SavedForm(BaseModel):
@@ -158,13 +147,6 @@ async def _overview(request: Request, typed: Mapping[str, str], status: int = 20
     picture = Markup(codes.picture(address))  # noqa: S704 - made of our own text by the library, nothing typed in it
     context |= {"address": address, "picture": picture, "offer": offer, "secret": " ".join(wrap(offer.secret, 4))}
     return render.page(request, "mfa/off.html", status, **context)
-
-
-async def asking(request: Request, typed: Mapping[str, str]) -> dict[str, Any]:
-    """What the fields of a proof need: what was typed but for the password, and what a passkey would have to sign."""
-    known = await passkeys.of_user(request.user.id)
-    to_prove = json.dumps(enrolment.to_prove(request.user.sid)) if known else ""
-    return {"form": typed, "to_prove": to_prove}
 
 
 def _recovery_codes(request: Request, made: list[str], shown: str = "") -> Any:

@@ -17,7 +17,7 @@ from app.auth import challenges, cookies, guards, sessions
 from app.auth.challenges import see_other
 from app.auth.errors import ComeBack
 from app.mfa import enrolment, passkeys, webauthn
-from app.mfa.pages import ProofForm, asking
+from app.mfa.proof_form import ProofForm, asking
 from app.settings import get_settings
 from app.web import client, forms, render, urls
 from app.web.errors import Problem

@@ -14,11 +14,15 @@ from app import logs
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """`ip` is the peer, or what a trusted proxy says (uvicorn --forwarded-allow-ips); X-Forwarded-For is never read."""
+    """`ip` is the peer, or what a trusted proxy says (uvicorn --forwarded-allow-ips); X-Forwarded-For is never read.
+
+    `program`: asks the JSON API, which hands out tokens in a body and never in a cookie.
+    """
 
     ip: str = ""
     user_agent: str = ""
     request_id: str = ""
+    program: bool = False
 
     def words(self) -> dict[str, Any]:
         """Where something came from, for the letter about it: `device` in a few words, and `ip`."""
@@ -64,6 +68,7 @@ def of(scope: Mapping[str, Any]) -> Iterator[Client]:
         ip=clean(peer[0], 45) if peer else "",
         user_agent=clean(agents[0].decode("utf-8", "replace"), 255) if agents else "",
         request_id=str(uuid4()),
+        program=scope.get("path", "").startswith("/api/"),
     )
     token, logged = _current.set(made), logs.request.set(made.request_id)
     try:

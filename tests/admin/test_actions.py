@@ -13,9 +13,12 @@ from app.auth import administration
 from app.auth.models import session_rows, user_rows
 from app.mail import outbox
 from app.mail.models import letter_rows
+from app.mfa import proofs
 from tests.support import forge
 from tests.support.clock import Clock
-from tests.support.people import Person, make_user, sign_in, start_session
+from tests.support.device import with_a_device
+from tests.support.people import PASSWORD, Person, make_user, sign_in, start_session
+from tests.support.phone import with_a_phone
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
@@ -50,8 +53,15 @@ async def session_of(person: Person) -> Any:
 
 
 async def undo_of(desk: Visitor, location: str) -> tuple[str, dict[str, str]]:
-    """Where the undo button of that page posts to, and its hidden fields."""
-    form = (await desk.visit(location)).text.split('<form class="undo"')[1].split("</form>")[0]
+    """Where the undo button of that page posts to, and its hidden fields; or the page that it leads to, and a proof."""
+    found = (await desk.visit(location)).text
+    if '<p class="undo"' in found:
+        leads_to = found.split('<p class="undo"')[1].split('href="')[1].split('"')[0]
+        asks = await desk.visit(leads_to)
+        assert asks.status_code == 200
+        assert 'name="current_password"' in asks.text
+        return leads_to.partition("?")[0], {"current_password": PASSWORD}
+    form = found.split('<form class="undo"')[1].split("</form>")[0]
     fields = {}
     for field in form.split("<input")[1:]:
         name, value = (field.split(f'{each}="')[1].split('"')[0] for each in ("name", "value"))
@@ -79,13 +89,18 @@ async def test_deactivation_ends_the_persons_sessions_and_can_be_undone(desk: Vi
 async def test_role_change_can_be_undone(desk: Visitor) -> None:
     person = await make_user(name="Pat Person")
 
-    done = await desk.submit(f"/admin/users/{person.id}/edit", {"name": "Pat P.", "role": "admin"})
+    change = {"name": "Pat P.", "role": "admin", "current_password": PASSWORD}
+    done = await desk.submit(f"/admin/users/{person.id}/edit", change)
 
     assert done.headers["location"].endswith("notice=role_changed")
     path, fields = await undo_of(desk, done.headers["location"])
-    await desk.submit(path, fields)
+    undone = await desk.submit(path, fields)
     row = await row_of(person.id)
     assert (row.name, row.role) == ("Pat P.", "user")
+    path, proof = await undo_of(desk, undone.headers["location"])
+    assert 'value="admin" selected' in (await desk.visit(f"{path}?role=admin")).text
+    await desk.submit(path, {"name": "Pat P.", "role": "admin", **proof})
+    assert (await row_of(person.id)).role == "admin"
 
 
 async def test_required_password_change_can_be_undone(desk: Visitor) -> None:
@@ -215,7 +230,7 @@ async def test_edit_that_does_not_fit_comes_back_as_typed(desk: Visitor, fields:
 
 
 async def test_invitation_makes_an_account_and_owes_a_letter(desk: Visitor) -> None:
-    fields = {"email": " Nia@Example.com ", "name": "Nia New", "role": "user"}
+    fields = {"email": " Nia@Example.com ", "name": "Nia New", "role": "user", "current_password": PASSWORD}
 
     done = await desk.submit("/admin/users/new", fields)
 
@@ -237,7 +252,7 @@ async def test_invitation_makes_an_account_and_owes_a_letter(desk: Visitor) -> N
 async def test_invitation_that_does_not_fit_invites_nobody(desk: Visitor, fields: dict[str, str], message: str) -> None:
     await make_user(email="taken@example.com")
 
-    answer = await desk.submit("/admin/users/new", fields)
+    answer = await desk.submit("/admin/users/new", fields | {"current_password": PASSWORD} if fields else {})
 
     assert answer.status_code == 422
     assert message in answer.text
@@ -245,16 +260,87 @@ async def test_invitation_that_does_not_fit_invites_nobody(desk: Visitor, fields
 
 
 # v5.0.0-6.4.6
-async def test_no_form_of_the_admin_area_takes_a_password(desk: Visitor) -> None:
+async def test_no_form_of_the_admin_area_takes_a_password_but_the_admins_own(desk: Visitor) -> None:
     """AC-148, v5.0.0-6.4.6"""
     person = await make_user()
 
     for path in (f"/admin/users/{person.id}", f"/admin/users/{person.id}/edit", "/admin/users/new"):
-        assert 'type="password"' not in (await desk.visit(path)).text
+        page = (await desk.visit(path)).text
+        assert page.count('type="password"') == page.count('name="current_password"') <= 1
+        assert 'autocomplete="new-password"' not in page
     fields = {"name": "X", "role": "user", "password": "chosen by an admin", "new_password": "chosen by an admin"}
     before = (await row_of(person.id)).password
     await desk.submit(f"/admin/users/{person.id}/edit", fields)
     assert (await row_of(person.id)).password == before
+
+
+GIVING = {
+    "new": {"email": "nia@example.com", "name": "Nia", "role": "user"},
+    "{id}/edit": {"name": "Pat", "role": "admin"},
+    "{id}/reactivate": {},
+    "{id}/allow-old-password": {},
+    "{id}/remove-second-factor": {},
+}
+
+
+# v5.0.0-7.5.3
+@pytest.mark.parametrize("place", GIVING)
+@pytest.mark.parametrize("way", ["password", "password and code", "passkey"])
+async def test_what_gives_somebody_something_takes_a_proof(
+    client: Visitor, clock: Clock, admin: Person, place: str, way: str
+) -> None:
+    """An account that a copied cookie made, opened or raised would outlive the session."""
+    person, device = await make_user(name="Before"), await with_a_device(admin)
+    await with_a_phone(person)
+    values = {"is_active": place == "{id}/remove-second-factor", "must_change_password": True}
+    await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(values))
+    phone = await with_a_phone(admin) if way == "password and code" else None
+    pair = await sign_in(client, admin)
+    path, asked = "/admin/users/" + place.format(id=person.id), sa.select(user_rows).order_by(user_rows.c.id)
+    before, code = await db.fetch_all(asked), {"code": phone.recovery_codes[0]} if phone else {}
+
+    for proof in ({}, code, {"current_password": "wrong passphrase", **code}, {"passkey": "x"}):
+        refused = await client.submit(path, GIVING[place] | proof)
+        assert refused.status_code == 422
+        assert 'id="current_password-error"' in refused.text or 'id="passkey-error"' in refused.text
+        assert all(f'value="{value}"' in refused.text for value in GIVING[place].values())
+    assert await db.fetch_all(asked) == before
+
+    good = {"current_password": PASSWORD, **code}
+    if way == "passkey":
+        good = {"passkey": device.get(proofs.to_prove(UUID(forge.claims(pair.access_token)["sid"])))}
+    assert (await client.submit(path, GIVING[place] | good)).status_code == 303
+    assert await db.fetch_all(asked) != before
+
+
+async def test_too_many_guesses_show_the_form_with_the_wait(desk: Visitor) -> None:
+    fields = {"email": "nia@example.com", "name": "Nia", "role": "user", "current_password": "wrong passphrase"}
+    for _ in range(10):
+        await desk.submit("/admin/users/new", fields)
+
+    for path, sent in (("new", fields), (f"{(await make_user()).id}/reactivate", {})):
+        answer = await desk.submit(f"/admin/users/{path}", sent | {"current_password": PASSWORD})
+        assert answer.status_code == 429
+        assert "Too many attempts" in answer.text
+        assert all(f'value="{sent[name]}"' in answer.text for name in ("email", "name") if name in sent)
+
+
+async def test_role_that_another_admin_took_meanwhile_is_not_given_back(
+    desk: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new name for somebody who was an admin when the page was shown needs no proof, and gives no role."""
+    person = await make_user(role="admin", name="Before")
+
+    async def and_then_demoted(*given: Any, change: Any = administration.change, **values: Any) -> Any:
+        await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(role="user"))
+        return await change(*given, **values)
+
+    monkeypatch.setattr(administration, "change", and_then_demoted)
+
+    await desk.submit(f"/admin/users/{person.id}/edit", {"name": "After", "role": "admin"})
+
+    row = await row_of(person.id)
+    assert (row.name, row.role) == ("After", "user")
 
 
 async def test_form_shown_to_somebody_else_does_nothing(desk: Visitor) -> None:

@@ -11,8 +11,9 @@ from app.admin import actions
 from app.audit import events
 from app.auth.models import user_rows
 from app.mail.models import letter_rows
-from tests.support import forge
-from tests.support.people import Person, make_user, start_session
+from tests.support import forge, secrets
+from tests.support.people import PASSWORD, Person, make_user, sign_in, start_session
+from tests.support.phone import with_a_phone
 from tests.support.sent import bearer
 from tests.support.visitor import Visitor
 
@@ -45,7 +46,7 @@ async def admin(database: str) -> Person:
 
 @pytest.fixture
 async def program(client: Visitor, admin: Person) -> Program:
-    return Program(client, bearer(await start_session(admin)))
+    return Program(client, bearer(await start_session(admin, program=True)))
 
 
 async def row_of(person: Person) -> Any:
@@ -261,3 +262,66 @@ async def test_who_is_no_admin_reads_and_changes_nothing(client: Visitor) -> Non
     assert (await program.get(f"/api/admin/users/{person.id}")).status_code == 403
     assert (await program.patch(person.id, {"role": "admin"})).status_code == 403
     assert (await row_of(person)).role == "user"
+
+
+GIVING = [
+    ("POST", "", {"email": "nia@example.com", "name": "Nia", "role": "admin"}),
+    ("PATCH", "/{id}", {"role": "admin"}),
+    ("PATCH", "/{id}", {"is_active": True}),
+    ("POST", "/{id}/reactivate", {}),
+    ("POST", "/{id}/allow-old-password", {}),
+    ("POST", "/{id}/remove-second-factor", {}),
+]
+
+
+# v5.0.0-7.5.3
+@pytest.mark.parametrize(("method", "place", "body"), GIVING)
+@pytest.mark.parametrize("way", ["cookie", "bearer"])
+async def test_what_was_in_a_cookie_gives_nobody_anything_without_a_proof(
+    client: Visitor, admin: Person, method: str, place: str, body: dict[str, Any], way: str
+) -> None:
+    """A copy of the cookie works as bearer token as well: it is the session that tells a browser from a program."""
+    person = await make_user()
+    await with_a_phone(person)
+    values = {"is_active": place == "/{id}/remove-second-factor", "must_change_password": True}
+    await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(values))
+    pair = await sign_in(client, admin)
+    headers = bearer(pair) if way == "bearer" else {}
+    before = await db.fetch_all(sa.select(user_rows).order_by(user_rows.c.id))
+
+    for proof, field in (({}, "current_password"), ({"current_password": "wrong passphrase"}, "current_password")):
+        answer = await client.call(
+            method, f"/api/admin/users{place.format(id=person.id)}", json=body | proof, headers=headers
+        )
+        assert answer.status_code == 422
+        assert [fault["field"] for fault in answer.json()["errors"]] == [field]
+    assert await db.fetch_all(sa.select(user_rows).order_by(user_rows.c.id)) == before
+
+    right = body | {"current_password": PASSWORD}
+    done = await client.call(method, f"/api/admin/users{place.format(id=person.id)}", json=right, headers=headers)
+    assert done.status_code in (200, 201)
+    assert await db.fetch_all(sa.select(user_rows).order_by(user_rows.c.id)) != before
+
+
+async def test_what_takes_away_needs_no_proof(client: Visitor, admin: Person) -> None:
+    person = await make_user(role="admin")
+    await sign_in(client, admin)
+    place = f"/api/admin/users/{person.id}"
+
+    for body in ({"name": "Another Name", "role": "admin"}, {"role": "user"}, {"is_active": False}):
+        assert (await client.call("PATCH", place, json=body)).status_code == 200
+    row = await row_of(person)
+    assert (row.name, row.role, row.is_active) == ("Another Name", "user", False)
+
+
+async def test_program_that_signed_in_itself_needs_no_proof(client: Visitor, admin: Person) -> None:
+    person = await make_user()
+    login = await client.post("/api/auth/login", json={"email": admin.email, "password": PASSWORD})
+    secrets.keep(login.json()["access_token"], login.json()["refresh_token"])
+    renewed = await client.post("/api/auth/refresh", json={"refresh_token": login.json()["refresh_token"]})
+    secrets.keep(renewed.json()["access_token"], renewed.json()["refresh_token"])
+
+    for answer in (login, renewed):
+        program = Program(client, {"Authorization": f"Bearer {answer.json()['access_token']}"})
+        for role in ("admin", "user"):
+            assert (await program.patch(person.id, {"role": role})).status_code == 200

@@ -54,7 +54,7 @@ async def site(app: Any, anyio_backend: str, request: pytest.FixtureRequest) -> 
 
 async def test_site_does_all_its_work_as_the_lesser_role(site: tuple[Visitor, str]) -> None:
     visitor, _ = site
-    admin, person = await make_user(role="admin"), await make_user()
+    admin, person, proof = await make_user(role="admin"), await make_user(), {"current_password": PASSWORD}
 
     answers = [
         await visitor.submit("/login", {"email": admin.email, "password": "wrong horse battery staple"}),
@@ -65,8 +65,8 @@ async def test_site_does_all_its_work_as_the_lesser_role(site: tuple[Visitor, st
         await visitor.visit("/admin/users?q=person"),
         await visitor.visit("/admin/audit"),
         await visitor.submit("/admin/users/export"),
-        await visitor.submit("/admin/users/new", {"email": "n@example.com", "name": "N", "role": "user"}),
-        await visitor.submit(f"/admin/users/{person.id}/edit", {"name": "Renamed", "role": "admin"}),
+        await visitor.submit("/admin/users/new", {"email": "n@example.com", "name": "N", "role": "user"} | proof),
+        await visitor.submit(f"/admin/users/{person.id}/edit", {"name": "Renamed", "role": "admin"} | proof),
         await visitor.submit(f"/admin/users/{person.id}/deactivate"),
         await visitor.submit("/step-up", {"password": PASSWORD, "next": "/account"}),
     ]

@@ -17,7 +17,7 @@ from app.auth.errors import SessionEnded, TooManyAttempts
 from app.auth.models import change_rows, link_rows, session_rows, user_rows
 from app.auth.tokens import TokenPair
 from app.mail.models import letter_rows
-from app.mfa import enrolment, factors
+from app.mfa import enrolment, factors, proofs
 from app.web import client
 from tests.support import forge
 from tests.support.clock import Clock
@@ -389,7 +389,7 @@ async def second_step_on(person: Person) -> None:
 async def second_step_off(person: Person) -> None:
     phone = await with_a_phone(person)
     await asked(person)
-    proof = enrolment.Proof(PASSWORD, phone.recovery_codes[0])
+    proof = proofs.Proof(PASSWORD, phone.recovery_codes[0])
     assert await enrolment.turn_off(person.id, sid_of(await start_session(person)), proof) == {}
 
 

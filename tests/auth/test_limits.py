@@ -14,7 +14,7 @@ from app.auth.errors import TooManyAttempts
 from app.auth.models import link_rows
 from app.auth.tokens import TokenPair
 from app.mfa import enrolment, factors
-from app.mfa.enrolment import Proof
+from app.mfa.proofs import Proof
 from tests.support import forge
 from tests.support.clock import Clock
 from tests.support.people import PASSWORD, Person, make_user, start_session

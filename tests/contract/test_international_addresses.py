@@ -119,11 +119,12 @@ async def test_invited_person_signs_in_with_both_spellings(client: Visitor, spel
     admin = await make_user(role="admin")
     if by == "page":
         await sign_in(client, admin)
-        await client.submit("/admin/users/new", {"email": spelling, "name": "Uli", "role": "user"})
+        uli = {"email": spelling, "name": "Uli", "role": "user", "current_password": PASSWORD}
+        await client.submit("/admin/users/new", uli)
         client.cookies.clear()
     else:
         body = {"email": spelling, "name": "Uli", "role": "user"}
-        await client.post("/api/admin/users", json=body, headers=bearer(await start_session(admin)))
+        await client.post("/api/admin/users", json=body, headers=bearer(await start_session(admin, program=True)))
     recipient = spelling.partition("@")[0] + "@b\u00fccher.example"
     await client.submit("/reset-password", {"token": await token_to(recipient), "password": NEW})
 
@@ -136,9 +137,11 @@ async def test_taken_address_is_not_invited_again(client: Visitor, spelling: str
     await make_user(email=PEOPLE)
     await sign_in(client, await make_user(role="admin"))
 
-    answer = await client.submit("/admin/users/new", {"email": spelling, "name": "Eve", "role": "user"})
+    eve = {"email": spelling, "name": "Eve", "role": "user", "current_password": PASSWORD}
+    answer = await client.submit("/admin/users/new", eve)
 
     assert answer.status_code == 422
+    assert 'id="email-error"' in answer.text
 
 
 @SPELLINGS

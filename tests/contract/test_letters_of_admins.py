@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from app import db
 from app.auth.models import user_rows
 from tests.support.mailbox import letters_to, link_in
-from tests.support.people import Person, make_user, sign_in
+from tests.support.people import PASSWORD, Person, make_user, sign_in
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
@@ -35,7 +35,8 @@ async def test_invited_person_chooses_a_password_and_comes_in(
 ) -> None:
     """v5.0.0-6.4.1"""
     theirs = make_client()
-    await desk.submit("/admin/users/new", {"email": "nia@example.com", "name": "<b>Buy!</b>", "role": "user"})
+    nia = {"email": "nia@example.com", "name": "<b>Buy!</b>", "role": "user"}
+    await desk.submit("/admin/users/new", nia | {"current_password": PASSWORD})
     (letter,) = await letters_to("nia@example.com")
 
     assert await choose(theirs, link_in(letter)) == 303

@@ -15,7 +15,7 @@ from app.mail import outbox
 from app.mail.models import letter_rows
 from app.main import create_app, route_table
 from app.settings import get_settings
-from tests.support.people import Person, make_user, sign_in, start_session
+from tests.support.people import PASSWORD, Person, make_user, sign_in, start_session
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
@@ -74,12 +74,13 @@ def test_routes_of_a_developer_stop_the_start_in_production(monkeypatch: pytest.
         create_app()
 
 
+PROOF = {"current_password": PASSWORD}
 # What a request that changes something needs to say.
 BODIES: dict[str, dict[str, Any]] = {
-    "POST /admin/users/new": {"data": {"email": "invited@example.com", "name": "New", "role": "user"}},
-    "POST /admin/users/{user_id}/edit": {"data": {"name": "Another Name", "role": "admin"}},
+    "POST /admin/users/new": {"data": {"email": "invited@example.com", "name": "New", "role": "user"} | PROOF},
+    "POST /admin/users/{user_id}/edit": {"data": {"name": "Another Name", "role": "admin"} | PROOF},
     "PATCH /api/admin/users/{user_id}": {"json": {"name": "Another Name"}},
-    "POST /api/admin/users": {"json": {"email": "invited@example.com", "name": "New", "role": "user"}},
+    "POST /api/admin/users": {"json": {"email": "invited@example.com", "name": "New", "role": "user"} | PROOF},
 }
 
 

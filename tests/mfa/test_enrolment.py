@@ -15,9 +15,9 @@ from app.auth import accounts, badges, credentials, passwords, tokens
 from app.auth.errors import SessionEnded, TooManyAttempts
 from app.auth.models import session_rows, user_rows
 from app.auth.tokens import AppToken, TokenPair
-from app.mfa import codes, enrolment, factors, passkeys, webauthn
-from app.mfa.enrolment import Proof
+from app.mfa import codes, enrolment, factors, passkeys, proofs, webauthn
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
+from app.mfa.proofs import Proof
 from tests.support import secrets
 from tests.support.clock import Clock
 from tests.support.device import Device, offered, session_of, with_a_device
@@ -152,6 +152,22 @@ async def test_turned_off_with_password_and_code_and_the_password_is_enough_agai
     assert "Your second step is off" in [letter.subject for letter in await letters_to(person.email)]
     assert await enrolment.turn_off(person.id, sid, OWN) == {}  # once more: it is off, and nobody is told again
     assert (await happened(person)).count(events.SECOND_FACTOR_OFF) == 1
+
+
+async def test_sessions_that_a_worker_remembers_are_over_at_once_when_it_is_turned_on(clock: Clock) -> None:
+    """Each of them was opened by the password alone: the one that turned it on, and the others."""
+    person = await make_user()
+    own, other = [token_of(await start_session(person)) for _ in range(2)]
+    await badges.read_feed()  # from here on what is remembered counts
+    for token in (own, other, own, other):
+        assert await badges.check_in(token, clock.now)
+
+    done = await turned_on(person, own.sid, Phone(enrolment.offer(own.sid).secret), clock)
+
+    assert [await badges.check_in(token, clock.now) for token in (own, other)] == [None, None]
+    badge = await badges.check_in(token_of(done.pair), clock.now)
+    assert badge
+    assert badge.second_factor
 
 
 async def test_session_that_a_worker_remembers_knows_at_once_that_it_is_off(clock: Clock) -> None:
@@ -323,8 +339,8 @@ async def test_without_a_proof_nothing_is_changed(change: str, on: bool, clock: 
         Proof(passkey="x"): {"passkey"},
         Proof(passkey=at.device.get(webauthn.to_sign(webauthn.SIGN_IN))): {"passkey"},
         Proof(passkey=at.device.get(webauthn.to_sign(webauthn.stepping_up(at.sid)))): {"passkey"},
-        Proof(passkey=at.device.get(enrolment.to_prove(db.uuid7()))): {"passkey"},
-        Proof(passkey=others.get(enrolment.to_prove(at.sid))): {"passkey"},
+        Proof(passkey=at.device.get(proofs.to_prove(db.uuid7()))): {"passkey"},
+        Proof(passkey=others.get(proofs.to_prove(at.sid))): {"passkey"},
     }
     if on:
         refused |= {Proof(PASSWORD): {"code"}, Proof(PASSWORD, "000000"): {"code"}}
@@ -345,7 +361,7 @@ async def test_with_a_proof_it_is(change: str, on: bool, way: str, clock: Clock)
     before = await at.kept()
     proof = Proof(PASSWORD, at.phone.recovery_codes[0] if at.phone else "")
     if way == "passkey":
-        proof = Proof(passkey=at.device.get(enrolment.to_prove(at.sid)))
+        proof = Proof(passkey=at.device.get(proofs.to_prove(at.sid)))
 
     done = await at.tries(change, proof, clock)
 
@@ -356,10 +372,10 @@ async def test_with_a_proof_it_is(change: str, on: bool, way: str, clock: Clock)
 @changes
 async def test_passkey_proves_once(change: str, on: bool, clock: Clock) -> None:
     at = await situation(change, on)
-    proof = Proof(passkey=at.device.get(enrolment.to_prove(at.sid)))
+    proof = Proof(passkey=at.device.get(proofs.to_prove(at.sid)))
     assert await passkeys.prove(at.person.id, webauthn.proving(at.sid), proof.passkey, nothing)
 
-    assert await at.tries(change, proof, clock) == {"passkey": enrolment.NOT_GOOD}
+    assert await at.tries(change, proof, clock) == {"passkey": proofs.NOT_GOOD}
 
 
 async def nothing(*_: Any) -> bool:
@@ -372,7 +388,7 @@ async def test_session_that_ended_meanwhile_changes_nothing(change: str, on: boo
     at = await situation(change, on)
     proof = Proof(PASSWORD, at.phone.recovery_codes[0] if at.phone else "")
     if way == "passkey":
-        proof = Proof(passkey=at.device.get(enrolment.to_prove(at.sid)))
+        proof = Proof(passkey=at.device.get(proofs.to_prove(at.sid)))
     await accounts.end_own_session(at.person.id, at.sid)
     before = await at.kept()
 

@@ -9,7 +9,7 @@ import pytest
 
 from app import db
 from app.auth import cookies
-from app.mfa import enrolment, factors, pages
+from app.mfa import enrolment, factors, pages, proofs
 from app.settings import get_settings
 from tests.support import secrets
 from tests.support.clock import Clock
@@ -68,7 +68,7 @@ async def test_wrong_code_is_told_at_its_field(client: Visitor, clock: Clock) ->
     answer = await client.submit("/login/code", {"code": phone.shows(clock.now), "next": "/account"})
 
     assert answer.status_code == 422
-    assert enrolment.WRONG in unescape(answer.text)
+    assert proofs.WRONG in unescape(answer.text)
     assert hidden(answer, "next") == "/account"
     assert not answer.headers.get_list("set-cookie")
 
@@ -325,7 +325,7 @@ async def test_admin_turns_it_off_for_somebody(client: Visitor, database: str) -
     assert "Turn off the second step" in (await client.visit(there)).text
     assert "never because a letter says so" in (await client.visit(f"{there}/remove-second-factor")).text
 
-    answer = await client.submit(f"{there}/remove-second-factor")
+    answer = await client.submit(f"{there}/remove-second-factor", {"current_password": PASSWORD})
 
     assert answer.headers["location"] == f"{there}?notice=second_factor_removed"
     assert not await is_on(person)

@@ -19,7 +19,7 @@ from app.auth.tokens import AppToken, TokenPair
 from app.mail import outbox
 from app.mail.models import letter_rows
 from app.main import route_table
-from app.mfa import enrolment, passkeys, webauthn
+from app.mfa import enrolment, passkeys, proofs, webauthn
 from app.notes import store as notes_store  # notes
 from app.web.origin import SAFE
 from tests.support.device import Device
@@ -95,7 +95,7 @@ async def _step_up(scene: Scene) -> dict[str, str]:
 
 async def _a_device(scene: Scene) -> Device:
     device, user = Device(), SimpleNamespace(**vars_of(scene.person), sid=scene.token.sid)
-    answer, proof = device.create(webauthn.to_add(user, [])), enrolment.Proof(scene.person.password)
+    answer, proof = device.create(webauthn.to_add(user, [])), proofs.Proof(scene.person.password)
     assert await enrolment.add_passkey(user.id, user.sid, answer, "A device", proof) == {}
     (scene.ids["passkey_id"],) = [row.id for row in await passkeys.of_user(user.id)]
     return device
@@ -136,7 +136,7 @@ async def _with_a_code(scene: Scene) -> dict[str, str]:
 
 async def _saved_codes(scene: Scene) -> dict[str, str]:
     form = await _with_a_code(scene)
-    proof = enrolment.Proof(form["current_password"], form["code"])
+    proof = proofs.Proof(form["current_password"], form["code"])
     made = await enrolment.new_recovery_codes(scene.person.id, scene.token.sid, proof)
     assert isinstance(made, enrolment.NewCodes)
     return {"shown": made.sealed}
@@ -168,8 +168,9 @@ async def _a_dead_letter(scene: Scene) -> dict[str, str]:
     return {}
 
 
-async def _an_invitation(_: Scene) -> dict[str, str]:
-    return {"email": "invited@example.com", "name": "New", "role": "user"}
+async def _an_invitation(scene: Scene) -> dict[str, str]:
+    proof = {"current_password": scene.person.password}
+    return {"email": "invited@example.com", "name": "New", "role": "user"} | proof
 
 
 async def _the_victim(scene: Scene) -> dict[str, str]:
@@ -181,7 +182,7 @@ async def _the_victim(scene: Scene) -> dict[str, str]:
 
 async def _edit_the_victim(scene: Scene) -> dict[str, str]:
     await _the_victim(scene)
-    return {"name": "Another Name", "role": "admin"}
+    return {"name": "Another Name", "role": "admin", "current_password": scene.person.password}
 
 
 # notes:

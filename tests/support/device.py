@@ -19,7 +19,7 @@ from app import db
 from app.auth import tokens
 from app.auth.keys import b64, unb64
 from app.mfa import enrolment, passkeys, webauthn
-from app.mfa.enrolment import Proof
+from app.mfa.proofs import Proof
 from tests.support.environment import ORIGIN
 from tests.support.people import Person, start_session
 

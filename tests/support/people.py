@@ -9,8 +9,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app import db
-from app.auth import accounts, cookies, sessions
-from app.auth.models import user_rows
+from app.auth import accounts, cookies, sessions, tokens
+from app.auth.models import session_rows, user_rows
 from app.auth.tokens import TokenPair
 from tests.support import secrets
 
@@ -40,10 +40,13 @@ async def make_user(
     return Person(user_id, email, name, role, password)
 
 
-async def start_session(person: Person) -> TokenPair:
-    """What a login hands out, without the login."""
+async def start_session(person: Person, *, program: bool = False) -> TokenPair:
+    """What a login hands out, without the login. `program`: in the body of the API."""
     async with db.transaction() as tx:
         pair = await sessions.start(tx, SimpleNamespace(id=person.id, role=person.role), now=db.utcnow())
+        token = tokens.read(pair.access_token, "access", db.utcnow())
+        if program and token:
+            await tx.execute(sa.update(session_rows).where(session_rows.c.id == token.sid).values(program=True))
     secrets.keep(pair.access_token, pair.refresh_token)
     return pair
 

@@ -11,7 +11,7 @@ from app.auth import tokens
 from app.auth.models import user_rows
 from app.auth.tokens import TokenPair
 from app.mfa import enrolment
-from app.mfa.enrolment import Proof
+from app.mfa.proofs import Proof
 from tests.support import secrets
 from tests.support.people import Person, start_session
 
