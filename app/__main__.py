@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def serve(options: argparse.Namespace) -> int:
-    from app.serve import serve
+    from app.server.run import serve
 
     return serve(options.workers, options.forwarded_allow_ips)
 
@@ -52,12 +52,12 @@ def routes(_: argparse.Namespace) -> int:
 def prune(_: argparse.Namespace) -> int:
     import asyncio
 
-    from app import db, housekeeping
+    from app import db, maintenance
 
     async def connected() -> dict[str, int]:
         await db.connect()
         try:
-            return await housekeeping.run()
+            return await maintenance.run()
         finally:
             await db.disconnect()
 
@@ -71,7 +71,7 @@ def prune(_: argparse.Namespace) -> int:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    from app import doctor
+    from app.cli import doctor
 
     return doctor.run(options)
 
@@ -79,11 +79,11 @@ def doctor(options: argparse.Namespace) -> int:
 def rotate_keys(options: argparse.Namespace) -> int:
     import os
 
-    from app.auth import secret_file
+    from app.auth import key_rotation
     from app.settings import env_file, secrets_folder
 
     try:
-        print(secret_file.rotate(options.step, os.environ, env_file(), secrets_folder()))
+        print(key_rotation.rotate(options.step, os.environ, env_file(), secrets_folder()))
     except (ValueError, OSError) as error:
         print(f"lanyard: {error}", file=sys.stderr)
         return 1
@@ -91,44 +91,44 @@ def rotate_keys(options: argparse.Namespace) -> int:
 
 
 def create_admin(options: argparse.Namespace) -> int:
-    from app.commands import people
+    from app.cli import users
 
-    return people.create_admin(options.email, options.name)
+    return users.create_admin(options.email, options.name)
 
 
 def promote(options: argparse.Namespace) -> int:
-    from app.commands import people
+    from app.cli import users
 
-    return people.promote(options.email)
+    return users.promote(options.email)
 
 
 def deactivate(options: argparse.Namespace) -> int:
-    from app.commands import people
+    from app.cli import users
 
-    return people.deactivate(options.email)
+    return users.deactivate(options.email)
 
 
 def end_sessions(options: argparse.Namespace) -> int:
-    from app.commands import people
+    from app.cli import users
 
-    return people.end_every_session() if options.everybody else people.end_sessions(options.email)
+    return users.end_every_session() if options.everybody else users.end_sessions(options.email)
 
 
 def remove_second_factor(options: argparse.Namespace) -> int:
-    from app.commands import people
+    from app.cli import users
 
-    return people.remove_second_factor(options.email)
+    return users.remove_second_factor(options.email)
 
 
 def seed(options: argparse.Namespace) -> int:
-    from app.commands.seed import seed
+    from app.cli.seed import seed
 
     return seed(options.users, options.events, options.yes_really)
 
 
 # eject:
 def eject(options: argparse.Namespace) -> int:
-    from app.commands.eject import FEATURES, eject
+    from app.cli.eject import FEATURES, eject
 
     return eject([name for name in FEATURES if getattr(options, name)], options.name, options.dry_run, options.yes)
 

@@ -13,47 +13,51 @@ from lilya.middleware import DefineMiddleware
 from ravyn import Ravyn
 from ravyn.middleware.authentication import AuthenticationMiddleware
 
-from app import db, housekeeping
-from app.account import devices, export, well_known
+from app import db, maintenance
+from app.account import data_export, sessions, well_known
 from app.account import email as account_email
 from app.account import pages as account_pages
 from app.admin import actions as admin_actions
 from app.admin import api as admin_api
 from app.admin import downloads as admin_downloads
-from app.admin import letters as admin_letters
+from app.admin import email_queue_pages as admin_letters
 from app.admin import pages as admin_pages
 from app.auth import api as auth_api
-from app.auth import badges, challenges, cookies, demo, identity, joining_pages, letters
-from app.auth import pages as auth_pages
+from app.auth import authentication, challenges, cookies
+from app.auth.accounts import demo_accounts, emails
+from app.auth.authentication import TokenBackend
 from app.auth.errors import AuthError
-from app.auth.guards import Developer, Guard, Impersonal
 from app.auth.idempotency import OneEffect
-from app.auth.identity import TokenBackend
+from app.auth.pages import login as auth_pages
+from app.auth.pages import signup
+from app.auth.permissions import Developer, Guard, Impersonal
+from app.auth.sessions import session_cache
 from app.dev import pages as dev_pages
+from app.email import sender
+from app.email.messages import Composer
 from app.home import pages as home_pages
 from app.learn import pages as learn_pages  # learn
 from app.learn.lab import pages as lab_pages  # learn
-from app.mail import sender
-from app.mail.message import Composer
 from app.mfa import api as mfa_api
-from app.mfa import letters as mfa_letters
+from app.mfa import emails as mfa_letters
 from app.mfa import pages as mfa_pages
 from app.mfa import passkey_pages
 from app.notes import api as notes_api
 from app.notes import pages as notes_pages
 from app.notes import store as notes_store
-from app.ops import pages as ops_pages
-from app.ops import reference, sampling
+from app.ops import api_reference, metrics_collection
+from app.ops import endpoints as ops_pages
 from app.settings import Settings, get_settings
-from app.web import bodies, hardening, routes, static
+from app.web import bodies, framework_patches, routes, static_files
 from app.web.errors import ErrorBoundary
-from app.web.headers import BodyLimit, Methods, SecurityHeaders, WellFormed
-from app.web.origin import SameOrigin, TrustedHost
+from app.web.same_origin import SameOrigin, TrustedHost
+from app.web.security_headers import BodyLimit, Methods, SecurityHeaders, WellFormed
 
 # Of two routes that fit an address the first one counts: /admin/users/new is no person's id.
 FEATURES: tuple[Any, ...] = (
-    ops_pages, home_pages, auth_api, auth_pages, joining_pages, mfa_pages, passkey_pages, mfa_api, account_pages,
-    account_email, devices, export, well_known, admin_downloads, admin_letters, admin_actions, admin_pages, admin_api,
+    ops_pages, home_pages, auth_api, auth_pages, signup, mfa_pages, passkey_pages, mfa_api, account_pages,
+    account_email, sessions, data_export, well_known,
+    admin_downloads, admin_letters, admin_actions, admin_pages, admin_api,
     notes_pages, notes_api,  # notes
     learn_pages,  # learn
 )  # fmt: skip
@@ -62,24 +66,24 @@ DEVELOPMENT: tuple[Any, ...] = (  # in development alone
     lab_pages,  # learn
 )
 # What each feature holds about a person, for the copy that they may ask for.
-EXPORTS: dict[str, export.Source] = {
+EXPORTS: dict[str, data_export.Source] = {
     "notes": notes_store.exported,  # notes
 }
 OTHER_HOST = "Set PUBLIC_ORIGIN to the address that you asked for, and for plain http COOKIE_INSECURE=true as well."
-COMPOSERS: dict[str, Composer] = {**letters.COMPOSERS, **mfa_letters.COMPOSERS}  # kind of letter -> who writes it
+COMPOSERS: dict[str, Composer] = {**emails.COMPOSERS, **mfa_letters.COMPOSERS}  # kind of letter -> who writes it
 
 
 def create_app() -> Ravyn:
     """The application, for `uvicorn --factory app.main:create_app`."""
-    hardening.install()
+    framework_patches.install()
     settings = get_settings()
-    export.FEATURES.update(EXPORTS)
+    data_export.FEATURES.update(EXPORTS)
     guarded = [route for feature in features() for route in feature.route_patterns]
     for route in guarded:
         if guard_of(route) is Developer and not settings.is_development:
             raise RuntimeError(f"{route.path} is for development alone: it must not be served here")
     app = Ravyn(
-        routes=[*guarded, static.mount()],
+        routes=[*guarded, static_files.mount()],
         middleware=middleware(settings, [route.path for route in guarded if guard_of(route) is Impersonal]),
         lifespan=lifespan,
         settings_module=settings,  # type: ignore[arg-type]  # the instance: a class would be made anew, without .env
@@ -94,7 +98,9 @@ def create_app() -> Ravyn:
 def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddleware]:
     """Outermost first. `impersonal`: the paths where nobody is identified."""
     return [
-        DefineMiddleware(SecurityHeaders, https=settings.public_origin.startswith("https:"), who=identity.in_the_log),
+        DefineMiddleware(
+            SecurityHeaders, https=settings.public_origin.startswith("https:"), who=authentication.in_the_log
+        ),
         DefineMiddleware(ErrorBoundary, handlers={AuthError: challenges.answer}),
         DefineMiddleware(WellFormed),
         DefineMiddleware(
@@ -107,7 +113,7 @@ def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddlewa
             BodyLimit,
             limit=settings.body_limit_bytes,
             strangers=settings.anonymous_body_limit_bytes,
-            known=identity.shows_a_token,
+            known=authentication.shows_a_token,
         ),
         DefineMiddleware(
             SameOrigin,
@@ -116,7 +122,7 @@ def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddlewa
         ),
         DefineMiddleware(OneEffect, except_at=(auth_pages.RESUME,)),
         DefineMiddleware(bodies.Whole),
-        DefineMiddleware(AuthenticationMiddleware, backend=[TokenBackend([*impersonal, f"{static.PREFIX}/"])]),
+        DefineMiddleware(AuthenticationMiddleware, backend=[TokenBackend([*impersonal, f"{static_files.PREFIX}/"])]),
         DefineMiddleware(Methods),
     ]
 
@@ -124,10 +130,10 @@ def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddlewa
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
     await db.connect()
-    work = (badges.follow(), sender.follow(COMPOSERS), housekeeping.follow(), sampling.follow())
+    work = (session_cache.follow(), sender.follow(COMPOSERS), maintenance.follow(), metrics_collection.follow())
     tasks = [asyncio.create_task(each) for each in work]
     try:
-        if not get_settings().is_development and (email := await demo.still_open()):
+        if not get_settings().is_development and (email := await demo_accounts.still_open()):
             raise RuntimeError(
                 f"the published password of {email} works here: deactivate the account before going live"
             )
@@ -142,7 +148,9 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
 def features() -> tuple[Any, ...]:
     """Those of development first: an address of theirs may fit a pattern of another feature."""
     settings = get_settings()
-    return (DEVELOPMENT if settings.is_development else ()) + FEATURES + ((reference,) if settings.shows_docs else ())
+    return (
+        (DEVELOPMENT if settings.is_development else ()) + FEATURES + ((api_reference,) if settings.shows_docs else ())
+    )
 
 
 def route_table() -> list[dict[str, str]]:

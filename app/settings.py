@@ -108,7 +108,7 @@ class Settings(RavynSettings):
 
     @property
     def logging_config(self) -> None:
-        """Whoever runs the process sets up logging (`app.serve`); the framework would replace the root's handlers."""
+        """`app.server.run` sets up logging; the framework would replace the root's handlers."""
         return None
 
     @property

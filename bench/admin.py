@@ -21,7 +21,7 @@ import sqlalchemy as sa
 from app import db
 from app.auth import cookies
 from app.auth.models import user_rows
-from app.commands.seed import fill
+from app.cli.seed import fill
 from bench import run as runner
 from bench.record import MACHINE, record
 from tests.support.people import make_user, start_session

@@ -10,7 +10,8 @@ from collections.abc import Awaitable
 from typing import Any
 
 from bench.run import PRODUCTION, Connection  # isort: skip  # first, for it sets up the environment
-from app.auth import accounts, administration, sessions
+from app.auth.accounts import login_flow, user_admin
+from app.auth.sessions import rotation
 from app.auth.tokens import TokenPair
 from bench.record import MACHINE, record
 from tests.support.people import make_user, start_session
@@ -26,9 +27,9 @@ async def measure(server: Server) -> dict[str, list[float]]:
         for _ in range(SAMPLES):
             person = await make_user(role="admin")
             pair = await start_session(person)
-            demotion = administration.change(person.id, chief.id, role="user")
+            demotion = user_admin.change(person.id, chief.id, role="user")
             took["a demoted admin"].append(await until_refused(connection, "/admin", pair, demotion))
-            end = accounts.logout(sessions.presented((pair.access_token, "access")))
+            end = login_flow.logout(rotation.presented((pair.access_token, "access")))
             took["an ended session"].append(await until_refused(connection, "/api/auth/me", pair, end))
     return took
 

@@ -23,7 +23,8 @@ from sqlalchemy.dialects import sqlite
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import cookies, sessions
+from app.auth import cookies
+from app.auth.sessions import rotation
 from bench import yardsticks
 from bench.record import MACHINE, record
 from tests.support import database as databases
@@ -230,8 +231,8 @@ def of_a_refresh() -> dict[str, str]:
     """What a rotation says to SQLite, as text with named parameters."""
     rotated = ["generation", "confirmed", "handed_at", "last_seen_at", "ip", "user_agent"]
     said = {
-        "presented": (sessions._PRESENTED, None),
-        "handed_out": (sessions._HANDED_OUT, rotated),
+        "presented": (rotation._PRESENTED, None),
+        "handed_out": (rotation._HANDED_OUT, rotated),
         "recorded": (events.RECORDED, [column.name for column in event_rows.c]),
     }
     dialect = sqlite.dialect(paramstyle="named")

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from playwright.sync_api import Page, sync_playwright
 
-from app.auth import demo
-from app.commands.seed import fill
+from app.auth.accounts import demo_accounts
+from app.cli.seed import fill
 from app.settings import ROOT
 from e2e.support import browser as browsers
 from tests.support.server import running
@@ -53,7 +53,7 @@ def main() -> None:
 
 
 def sign_in(page: Page, role: str) -> None:
-    account = next(each for each in demo.ACCOUNTS if each.role == role)
+    account = next(each for each in demo_accounts.ACCOUNTS if each.role == role)
     page.goto("/login")
     page.get_by_label("E-mail").fill(account.email)
     page.get_by_label("Password", exact=True).fill(account.password)

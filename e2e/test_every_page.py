@@ -14,12 +14,14 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, expect
 
 from app import db
 from app.audit import events
-from app.auth import links, recovery, registration, sessions
-from app.auth.administration import change
-from app.mail.message import Line
-from app.mail.models import letter_rows
+from app.auth import email_links
+from app.auth.accounts import password_reset, signup
+from app.auth.accounts.user_admin import change
+from app.auth.sessions import rotation
+from app.email.messages import Line
+from app.email.models import letter_rows
 from app.notes import store
-from app.web import client, render
+from app.web import client, templates
 from app.web.notices import cookie_name
 from e2e.support.people import let_an_hour_pass, put_cookie, sign_in
 from tests.support import forge
@@ -92,8 +94,8 @@ def confirmation(*passwords: str) -> Callable[[Scene], None]:
     async def registered() -> str:
         email = f"{db.uuid7()}@example.com"
         for password in passwords:
-            await registration.ask(email, "Joan Example", password)
-        return links.token(await registration.newest(email, db.utcnow()))
+            await signup.ask(email, "Joan Example", password)
+        return email_links.token(await signup.newest(email, db.utcnow()))
 
     return lambda at: at.go(f"/verify-email?token={at.server.run(registered)}")
 
@@ -103,9 +105,9 @@ def reset(at: Scene, with_second_step: bool = False) -> None:
         person = await make_user()
         if with_second_step:
             await with_a_phone(person)
-        made = await recovery.make_link(person.email, db.uuid7(), client.Client())
+        made = await password_reset.make_link(person.email, db.uuid7(), client.Client())
         assert made
-        return links.token(made[1])
+        return email_links.token(made[1])
 
     at.go(f"/reset-password?token={at.server.run(forgotten)}")
 
@@ -159,7 +161,7 @@ def owed(at: Scene, **values: Any) -> str:
 
 
 def letter(at: Scene) -> None:
-    html = render.environment(render.TEMPLATES).get_template("mail/frame.html")
+    html = templates.environment(templates.TEMPLATES).get_template("email/frame.html")
     lines = [[Line("Hello,")], [Line("Choose a new password", f"{at.server.url}/reset-password?token=x")]]
     shown = html.render(subject="Choose a new password", paragraphs=lines, foot="Lanyard")
     text = f"Hello,\n\nChoose a new password:\n{at.server.url}/reset-password?token={'x' * 80}\n"
@@ -283,7 +285,7 @@ async def robbed(person: Person) -> str:
         events.SESSION_REUSED, user_id=person.id, session_id=sid, detail="gen 3 of 13", browser=about["robbed"]
     )
     async with db.transaction() as tx:
-        await sessions.revoke(sid, events.REUSED, tx=tx, now=db.utcnow())
+        await rotation.revoke(sid, events.REUSED, tx=tx, now=db.utcnow())
     return f"{person.id}/sessions/{sid}"
 
 
@@ -313,8 +315,8 @@ def session_to_end(at: Scene) -> None:
 def people_who_wait(at: Scene) -> None:
     async def register() -> None:
         async with db.transaction() as tx:
-            await links.make(
-                tx, links.REGISTER, db.utcnow(), email="new@example.com", email_key="new@example.com", name="N"
+            await email_links.make(
+                tx, email_links.REGISTER, db.utcnow(), email="new@example.com", email_key="new@example.com", name="N"
             )
 
     at.server.run(register)

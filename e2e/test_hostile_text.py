@@ -8,10 +8,10 @@ from playwright.sync_api import Page, expect
 
 from app import db
 from app.audit import events
-from app.auth import links
+from app.auth import email_links
 from app.auth.models import session_rows
-from app.mail import outbox
-from app.mail.models import letter_rows
+from app.email import outbox
+from app.email.models import letter_rows
 from app.notes import store
 from app.web.client import Client
 from e2e.support.people import sessions_of, sign_in
@@ -260,4 +260,4 @@ async def hostile_traces(person: Person, admin: Person) -> None:
         await events.record(events.LOGIN, tx=tx, **who, browser=Client("<i>", QUOTES, "<u>"))
         letter_id = await outbox.put(tx, "new_device", user_id=person.id)
         await tx.execute(sa.update(letter_rows).where(letter_rows.c.id == letter_id).values(dead))
-        await links.make(tx, links.REGISTER, db.utcnow(), email=key, email_key=key, name=person.name)
+        await email_links.make(tx, email_links.REGISTER, db.utcnow(), email=key, email_key=key, name=person.name)

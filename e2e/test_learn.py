@@ -58,8 +58,8 @@ def test_chapter_is_accessible_in_both_colour_schemes_and_on_a_phone(
 
 def test_reader_finds_the_code_the_test_and_the_pattern_of_a_chapter(page: Page) -> None:
     page.goto("/learn/rotation-and-reuse")
-    page.get_by_role("link", name="app/auth/judge.py").first.click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("app/auth/judge.py")
+    page.get_by_role("link", name="app/auth/sessions/rotation_policy.py").first.click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("app/auth/sessions/rotation_policy.py")
     expect(page.locator(":target")).to_contain_text("def judge(")
 
     page.go_back()

@@ -5,7 +5,7 @@ import re
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.auth import demo
+from app.auth.accounts import demo_accounts
 from e2e.support.people import cookie, sign_in
 from tests.support.people import Person
 from tests.support.server import Server
@@ -19,8 +19,8 @@ def submit(page: Page, email: str, password: str) -> None:
     page.get_by_role("button", name="Sign in").click()
 
 
-@pytest.mark.parametrize("account", demo.ACCOUNTS, ids=lambda account: account.role)
-def test_demo_account_signs_in_and_reaches_the_dashboard(page: Page, account: demo.Demo) -> None:
+@pytest.mark.parametrize("account", demo_accounts.ACCOUNTS, ids=lambda account: account.role)
+def test_demo_account_signs_in_and_reaches_the_dashboard(page: Page, account: demo_accounts.Demo) -> None:
     page.goto("/login")
 
     submit(page, account.email, account.password)
@@ -35,7 +35,7 @@ def test_login_page_shows_the_demo_accounts_to_copy(page: Page) -> None:
 
     shown = page.get_by_role("complementary", name="Demo accounts").locator("code").all_inner_texts()
 
-    assert shown == [text for account in demo.ACCOUNTS for text in (account.email, account.password)]
+    assert shown == [text for account in demo_accounts.ACCOUNTS for text in (account.email, account.password)]
 
 
 def test_wrong_password_keeps_the_address_and_not_the_password(page: Page, person: Person) -> None:

@@ -9,9 +9,9 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from app import db
-from app.mail.message import Line
-from app.mail.models import letter_rows
-from app.web import render
+from app.email.messages import Line
+from app.email.models import letter_rows
+from app.web import templates
 from tests.support.server import Server
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]  # a letter has no landmarks
@@ -82,7 +82,7 @@ def test_letter_is_in_no_frame_but_its_own_page(page: Page, server: Server, comp
 def test_letter_in_html_is_accessible_in_both_colour_schemes_and_on_a_phone(page: Page) -> None:
     """Outside of its frame, where axe can run."""
     lines = [[Line("Hello,")], [Line("Choose a new password", f"https://app.example/{'x' * 100}")]]
-    frame = render.environment(render.TEMPLATES).get_template("mail/frame.html")
+    frame = templates.environment(templates.TEMPLATES).get_template("email/frame.html")
     page.set_content(frame.render(subject="Hello", paragraphs=[*lines, [Line("x" * 200)]], foot="Lanyard"))
 
     found = []

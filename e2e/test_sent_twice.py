@@ -18,8 +18,8 @@ from playwright.sync_api import Browser, Locator, Page, Request, Response
 
 from app import db, main
 from app.audit.models import event_rows
-from app.mail import sender
-from app.mail.models import letter_rows
+from app.email import sender
+from app.email.models import letter_rows
 from e2e.conftest import PATIENCE
 from e2e.support import forms
 from e2e.support.people import let_an_hour_pass, sign_in

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from app.auth import demo
+from app.auth.accounts import demo_accounts
 from e2e.test_joining import log_in
 from tests.support.environment import SCRATCH
 from tests.support.server import Server, running
@@ -21,7 +21,7 @@ def copies() -> Iterator[tuple[Server, Server]]:
 
 def enters(page: Page, url: str) -> None:
     page.goto(f"{url}/login")
-    log_in(page, demo.ACCOUNTS[1].email, demo.ACCOUNTS[1].password)
+    log_in(page, demo_accounts.ACCOUNTS[1].email, demo_accounts.ACCOUNTS[1].password)
     expect(page.get_by_role("heading", level=1)).to_contain_text("Hello, ")
 
 

@@ -8,7 +8,8 @@ import pytest
 import structlog
 from hypothesis import HealthCheck, settings
 
-from app import db, logs
+from app import db
+from app.observability import logs
 from tests.support import database as databases
 from tests.support.clock import Clock
 from tests.support.visitor import Visitor

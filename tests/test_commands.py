@@ -14,9 +14,10 @@ from urllib.parse import urlencode
 
 import pytest
 
-from app import db, serve
+from app import db
 from app.__main__ import main
-from app.auth import demo
+from app.auth.accounts import demo_accounts
+from app.server import run
 from app.settings import load_settings
 from tests.support import database
 from tests.support.server import free_port, running
@@ -27,7 +28,7 @@ def set_up(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Other settings than those of the tests, for commands run in this process."""
 
     def set_up(**values: object) -> None:
-        monkeypatch.setattr("app.serve.get_settings", lambda: load_settings(**values))
+        monkeypatch.setattr("app.server.run.get_settings", lambda: load_settings(**values))
 
     return set_up
 
@@ -175,7 +176,7 @@ def test_production_refuses_to_start_with_a_published_password(
 ) -> None:
     database.copy_to(tmp_path / "lanyard.db")
     point_at(tmp_path / "lanyard.db")
-    asyncio.run(serve._connected(demo.ensure()))
+    asyncio.run(run._connected(demo_accounts.ensure()))
     set_up(env="production", argon2_memory_kib=19456, port=free_port())
 
     code = main(["serve"])

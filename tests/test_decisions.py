@@ -8,18 +8,21 @@ from typing import Any
 
 import pytest
 
-from app import serve, wire
 from app.admin import paging
 from app.admin.api import Confirmed, UserPatch
 from app.audit import events
-from app.auth import accounts, joining_pages, limits, links, pages, passwords, tokens
+from app.auth import email_links, passwords, tokens
+from app.auth.accounts import login_flow
+from app.auth.pages import login, signup
+from app.auth.rate_limit import limits
 from app.db import sqlite
 from app.db.database import ANSWER_SECONDS, POOL_SECONDS, TRANSACTION_SECONDS
-from app.mail import sender, transport
+from app.email import sender, transport
 from app.mfa import codes, enrolment, passkey_pages
 from app.mfa import pages as mfa_pages
+from app.server import protocol, run
 from app.settings import ROOT, Settings
-from app.web import addresses, headers
+from app.web import email_address, security_headers
 
 TEXT = (ROOT / "docs" / "decisions.md").read_text()
 CRYPTOGRAPHIC = {
@@ -68,7 +71,9 @@ def test_lifetimes_are_the_settings() -> None:
 def test_week_in_which_a_mailed_link_undoes_a_second_factor_is_that_of_the_code() -> None:
     named = {int(days) for row in table("What a mailed link may undo") for days in re.findall(r"(\d+) days", row)}
 
-    assert [timedelta(days=days) for days in named] == [accounts.SETTLES] == [links.LASTS[links.UNDO_EMAIL]]
+    assert (
+        [timedelta(days=days) for days in named] == [login_flow.SETTLES] == [email_links.LASTS[email_links.UNDO_EMAIL]]
+    )
 
 
 def test_days_for_which_the_page_of_the_password_looks_back_are_those_of_the_code() -> None:
@@ -86,7 +91,7 @@ def test_words_that_no_password_consists_of_are_named() -> None:
 def test_rules_for_fields_are_those_of_the_forms() -> None:
     rules = table("What is typed")
 
-    assert f"at most {addresses.LONGEST} characters" in rules["e-mail address"][0]
+    assert f"at most {email_address.LONGEST} characters" in rules["e-mail address"][0]
     assert (
         f"{default('password_min_length')} to {default('password_max_length')} code" in rules["password, a new one"][0]
     )
@@ -113,7 +118,7 @@ def test_what_an_admin_may_change_is_in_the_table() -> None:
 
 # v5.0.0-6.4.2, v5.0.0-6.1.3
 def test_doors_ask_for_nothing_but_what_the_page_names() -> None:
-    forms = (pages.LoginForm, pages.StepUpForm, joining_pages.NewPassword, joining_pages.Confirmation)
+    forms = (login.LoginForm, login.StepUpForm, signup.NewPassword, signup.Confirmation)
 
     asked = {name for form in (*forms, mfa_pages.SignInForm, passkey_pages.SignedForm) for name in form.model_fields}
     assert asked == {"email", "password", "code", "credential", "token", "next"}  # the last one: where to go afterwards
@@ -162,7 +167,13 @@ def test_time_outs_are_those_of_the_code() -> None:
     assert f"{len(sender.WAITS)} times" in sides["mail server"][2]
     text = TEXT.split("Coming in: ")[1].split(" Proxies and load balancers")[0]
     kept = default("keep_alive_seconds")
-    assert seconds(text) == [wire.HEAD_SECONDS, headers.BODY_SECONDS, serve.UNREAD_SECONDS, kept, serve.GRACE_SECONDS]
+    assert seconds(text) == [
+        protocol.HEAD_SECONDS,
+        security_headers.BODY_SECONDS,
+        run.UNREAD_SECONDS,
+        kept,
+        run.GRACE_SECONDS,
+    ]
     assert f"Each worker keeps {default('keep_alive_connections')} idle connections" in TEXT
 
 
@@ -178,7 +189,7 @@ def test_every_event_of_the_log_is_listed_and_goes_to_one_place() -> None:
 
 # v5.0.0-15.1.5, v5.0.0-1.3.2, v5.0.0-1.2.5
 def test_nothing_is_evaluated_and_no_program_is_started_for_a_visitor() -> None:
-    commands = ("app/commands/", "app/doctor/")
+    commands = ("app/cli/", "app/cli/doctor/")
     for path, text in sources().items():
         names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
         assert not {"eval", "exec", "__import__"} & names, path

@@ -1,6 +1,6 @@
 """docs/scaling.md shows what the simulation computes now, and its first limit is where the code has it."""
 
-from app.auth import badges
+from app.auth.sessions import session_cache
 from bench import scale_sim
 
 
@@ -11,9 +11,9 @@ def test_table_of_the_page_is_what_the_simulation_computes() -> None:
 def test_feed_of_the_simulation_is_the_feed_of_the_code() -> None:
     costs = scale_sim.Costs()
 
-    assert costs.feed_longest_rows == badges.LONGEST_FEED
-    assert costs.feed_window_seconds == badges.WINDOW.total_seconds()
-    assert costs.feed_reads_per_second == 1 / badges.READ_EVERY
+    assert costs.feed_longest_rows == session_cache.LONGEST_FEED
+    assert costs.feed_window_seconds == session_cache.WINDOW.total_seconds()
+    assert costs.feed_reads_per_second == 1 / session_cache.READ_EVERY
 
 
 def test_more_people_ask_for_more_of_everything() -> None:

@@ -13,13 +13,13 @@ SCRIPTS = sorted((ROOT / "static").glob("*.js"))
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 # Modules that open a connection, and where each may be used. No address that a visitor types is among what they reach.
 CLIENTS = {
-    "aiosmtplib": ("app/mail/",),
-    "httpx": ("app/doctor/",),
+    "aiosmtplib": ("app/email/",),
+    "httpx": ("app/cli/doctor/",),
     "urllib3": (),
     "requests": (),
     "aiohttp": (),
     "asyncpg": ("app/db/",),
-    "socket": ("app/doctor/", "app/commands/", "app/serve.py", "app/supervisor.py"),
+    "socket": ("app/cli/doctor/", "app/cli/", "app/server/run.py", "app/server/workers.py"),
 }
 
 
@@ -29,14 +29,14 @@ def test_connections_are_opened_in_few_places() -> None:
         for name in CLIENTS.keys() & set(imported(text)):
             assert path.startswith(CLIENTS[name]), f"{path} imports {name}"
         if re.search(r"\burlopen\b|http\.client|open_connection|create_connection", text):
-            assert path.startswith(("app/doctor/", "app/serve.py")), path  # one's own site
+            assert path.startswith(("app/cli/doctor/", "app/server/run.py")), path  # one's own site
 
 
 # v5.0.0-1.2.9, v5.0.0-1.3.12
 def test_no_pattern_is_made_of_what_a_visitor_typed() -> None:
     """A pattern is a constant, or made of constants and of `re.escape`."""
     for path, text in sources().items():
-        if path.startswith(("app/commands/", "app/doctor/")):
+        if path.startswith(("app/cli/", "app/cli/doctor/")):
             continue
         for call in [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]:
             match call.func:

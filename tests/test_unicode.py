@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 
 from app import db, unicode
-from app.auth import directory, passwords
+from app.auth import passwords
+from app.auth.accounts import user_search
 from app.notes import store
-from app.web import addresses
+from app.web import email_address
 from tests.support.visitor import Visitor
 from tests.test_decisions import sources
 
@@ -71,12 +72,12 @@ async def test_nothing_is_normalised_before_its_length_is_looked_at(normalised: 
     assert "at most" in (passwords.complaint(LONG) or "")
     with pytest.raises(ValueError, match="too long"):
         await passwords.hash(LONG)
-    assert addresses.email_key(LONG) == ""
-    assert addresses.email_key(f"a@{LONG}") == ""
+    assert email_address.email_key(LONG) == ""
+    assert email_address.email_key(f"a@{LONG}") == ""
     with pytest.raises(ValueError, match="at most"):
         db.folded(LONG)
     with pytest.raises(ValueError, match="at most"):
-        directory.words(LONG)
+        user_search.words(LONG)
     assert unicode.normalised("NFC", "é" * 11, 10) is None
 
     assert normalised == []
@@ -125,7 +126,7 @@ async def test_search_for_marks_alone_finds_nothing_and_is_no_error(database: st
     marks = "\u0301" * 200
 
     page = await store.listing(db.uuid7(), search=marks)
-    which = await directory.matching(marks)
+    which = await user_search.matching(marks)
 
     assert page.items == []
     assert which.few

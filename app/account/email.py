@@ -10,12 +10,13 @@ from pydantic import BaseModel, Field
 from ravyn import Request, get, post
 
 from app import db
-from app.auth import challenges, credentials, guards, links
+from app.auth import challenges, email_links, permissions
+from app.auth.accounts import credential_changes
 from app.auth.challenges import see_other
 from app.auth.errors import ComeBack
-from app.auth.joining_pages import OPENED_BY_LINK, link_gone
-from app.web import forms, render
-from app.web.addresses import Address
+from app.auth.pages.signup import OPENED_BY_LINK, link_gone
+from app.web import forms, templates
+from app.web.email_address import Address
 
 
 class EmailForm(BaseModel):
@@ -39,7 +40,7 @@ async def ask_for_email(request: Request) -> Any:
         return await _email_page(request, form.values["email"], status=422, errors=form.errors)
     user, typed = request.user, form.data
     try:
-        faults = await credentials.ask_for_email(user.id, user.sid, typed.email, typed.current_password)
+        faults = await credential_changes.ask_for_email(user.id, user.sid, typed.email, typed.current_password)
     except ComeBack as error:
         return await _email_page(request, typed.email, **challenges.later(request, error))
     if faults:
@@ -58,32 +59,34 @@ async def undo(request: Request) -> Any:
     form = await forms.parse(request, UndoForm, bound=False)
     token = form.values["token"]
     try:
-        email = await credentials.undo_email(token, db.utcnow())
+        email = await credential_changes.undo_email(token, db.utcnow())
     except ComeBack as error:
         return await _undo_page(request, token, **challenges.later(request, error))
     if not email:
         return await link_gone(request, "undo", token)
-    return render.page(request, "account/email_undone.html", email=email)
+    return templates.page(request, "account/email_undone.html", email=email)
 
 
 async def _undo_page(request: Request, token: str, status: int = 200, **context: Any) -> Any:
-    link = await links.find(token, links.UNDO_EMAIL, db.utcnow())
+    link = await email_links.find(token, email_links.UNDO_EMAIL, db.utcnow())
     if link is None:
         return await link_gone(request, "undo", token)
     headers = OPENED_BY_LINK | context.pop("headers", {})
     context = {"error": "", "token": token, "email": link.email, **context}
-    return render.page(request, "account/undo_email.html", status, headers, **context)
+    return templates.page(request, "account/undo_email.html", status, headers, **context)
 
 
 async def _email_page(request: Request, typed: str, status: int = 200, **context: Any) -> Any:
-    pending = await credentials.pending_email(request.user.id, db.utcnow())
+    pending = await credential_changes.pending_email(request.user.id, db.utcnow())
     context = {"errors": {}, "error": "", **context}
-    return render.page(request, "account/email.html", status, form={"email": typed}, pending_email=pending, **context)
+    return templates.page(
+        request, "account/email.html", status, form={"email": typed}, pending_email=pending, **context
+    )
 
 
 route_patterns = [
-    guards.private("/account/email", email_page, guards.RecentLogin),
-    guards.private("/account/email", ask_for_email, guards.RecentLogin),
-    guards.public("/undo-email-change", undo_page),
-    guards.public("/undo-email-change", undo),
+    permissions.private("/account/email", email_page, permissions.RecentLogin),
+    permissions.private("/account/email", ask_for_email, permissions.RecentLogin),
+    permissions.public("/undo-email-change", undo_page),
+    permissions.public("/undo-email-change", undo),
 ]

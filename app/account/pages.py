@@ -13,12 +13,13 @@ from ravyn import Request, get, post
 
 from app import db
 from app.audit import events
-from app.auth import challenges, closing, cookies, credentials, guards
+from app.auth import challenges, cookies, permissions
+from app.auth.accounts import account_deletion, credential_changes
 from app.auth.challenges import see_other
 from app.auth.errors import ComeBack
 from app.mfa import enrolment, passkeys
 from app.settings import get_settings
-from app.web import errors, forms, render, urls
+from app.web import errors, forms, templates, urls
 from app.web.errors import Problem
 
 PAGE = 50
@@ -49,7 +50,7 @@ async def save_name(request: Request) -> Any:
     form = await forms.parse(request, NameForm)
     if form.data is None:
         return await _overview(request, form.values, status=422, errors=form.errors)
-    await credentials.change_name(request.user.id, form.data.name)
+    await credential_changes.change_name(request.user.id, form.data.name)
     return see_other("/account", notice="name_changed")
 
 
@@ -66,7 +67,9 @@ async def change_password(request: Request) -> Any:
     user, typed = request.user, form.data
     away = partial(_remove_passkeys, user.id, typed.passkeys)
     try:
-        changed = await credentials.change_password(user.id, user.sid, typed.current_password, typed.new_password, away)
+        changed = await credential_changes.change_password(
+            user.id, user.sid, typed.current_password, typed.new_password, away
+        )
     except ComeBack as error:
         return await _password_page(request, typed.passkeys, **challenges.later(request, error))
     if isinstance(changed, dict):
@@ -85,7 +88,7 @@ async def activity(request: Request) -> Any:
     rows = await events.of_user(request.user.id, PAGE + 1, after=after)
     next_cursor = str(rows[PAGE - 1].id) if len(rows) > PAGE else None
     shown = [events.told(row) for row in rows[:PAGE]]
-    return render.page(request, "account/activity.html", activity=shown, next_cursor=next_cursor)
+    return templates.page(request, "account/activity.html", activity=shown, next_cursor=next_cursor)
 
 
 @get()
@@ -96,7 +99,7 @@ async def confirm_delete(request: Request) -> Any:
 @post(status_code=303)
 async def delete(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
-    if await closing.give_up(request.user.id) is None:
+    if await account_deletion.give_up(request.user.id) is None:
         if not errors.wants_html(request.scope):
             raise Problem(409, LAST_ADMIN)
         return _delete_page(request, status=409, error=LAST_ADMIN)
@@ -104,8 +107,8 @@ async def delete(request: Request) -> Any:
 
 
 async def _overview(request: Request, form: dict[str, str], status: int = 200, **context: Any) -> Any:
-    pending = await credentials.pending_email(request.user.id, db.utcnow())
-    return render.page(
+    pending = await credential_changes.pending_email(request.user.id, db.utcnow())
+    return templates.page(
         request, "account/overview.html", status, form=form, pending_email=pending, **{"errors": {}, **context}
     )
 
@@ -118,20 +121,20 @@ async def _password_page(request: Request, chosen: str = "", status: int = 200, 
     hint = f"At least {get_settings().password_min_length} characters: a few unrelated words, for instance."
     context = {"errors": {}, "error": "", "hint": hint, "added": added, "days": enrolment.LATELY.days, **context}
     context |= {"ways": ways if known else {}, "chosen": chosen if chosen in ways else "none"}
-    return render.page(request, "account/password.html", status, **context)
+    return templates.page(request, "account/password.html", status, **context)
 
 
 def _delete_page(request: Request, status: int = 200, error: str = "") -> Any:
     days = get_settings().deletion_grace_days
-    return render.page(request, "account/delete.html", status, days=days, error=error)
+    return templates.page(request, "account/delete.html", status, days=days, error=error)
 
 
 route_patterns = [
-    guards.private("/account", overview),
-    guards.private("/account", save_name),
-    guards.private("/account/password", password_page, guards.RecentLogin),
-    guards.private("/account/password", change_password, guards.RecentLogin),
-    guards.private("/account/activity", activity),
-    guards.private("/account/delete", confirm_delete, guards.RecentLogin),
-    guards.private("/account/delete", delete, guards.RecentLogin),
+    permissions.private("/account", overview),
+    permissions.private("/account", save_name),
+    permissions.private("/account/password", password_page, permissions.RecentLogin),
+    permissions.private("/account/password", change_password, permissions.RecentLogin),
+    permissions.private("/account/activity", activity),
+    permissions.private("/account/delete", confirm_delete, permissions.RecentLogin),
+    permissions.private("/account/delete", delete, permissions.RecentLogin),
 ]

@@ -10,7 +10,7 @@ from lilya.responses import PlainText
 from ravyn import get
 
 from app import db
-from app.auth import guards
+from app.auth import permissions
 from app.auth.challenges import see_other
 from app.settings import get_settings
 
@@ -37,6 +37,6 @@ async def security_txt() -> Any:
 
 
 route_patterns = [
-    guards.impersonal("/.well-known/change-password", change_password),
-    guards.impersonal("/.well-known/security.txt", security_txt),
+    permissions.impersonal("/.well-known/change-password", change_password),
+    permissions.impersonal("/.well-known/security.txt", security_txt),
 ]

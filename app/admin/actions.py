@@ -15,28 +15,29 @@ from pydantic import AfterValidator
 from ravyn import Request, get, post
 
 from app.admin import pages
-from app.auth import administration, challenges, guards
-from app.auth.administration import Outcome
+from app.auth import challenges, permissions
+from app.auth.accounts import user_admin
+from app.auth.accounts.user_admin import Outcome
 from app.auth.challenges import see_other
 from app.auth.errors import ComeBack, Forbidden
 from app.auth.models import ROLES
-from app.mfa import factors, proofs
+from app.mfa import proofs, second_factor
 from app.mfa.proof_form import ProofForm, asking
-from app.web import client, errors, forms, render
-from app.web.addresses import Address
+from app.web import client, errors, forms, templates
+from app.web.email_address import Address
 from app.web.errors import Problem
 
 Act = Callable[[UUID, UUID], Awaitable[Outcome]]
 
 # Name in the address -> what it does, and the notice afterwards.
 ACTIONS: dict[str, tuple[Act, str]] = {
-    "deactivate": (partial(administration.change, is_active=False), "user_deactivated"),
-    "reactivate": (partial(administration.change, is_active=True), "user_reactivated"),
-    "end-sessions": (administration.end_sessions, "sessions_ended"),
-    "send-link": (administration.send_link, "link_sent"),
-    "require-new-password": (administration.require_new_password, "new_password_wanted"),
-    "remove-second-factor": (factors.remove, "second_factor_removed"),
-    "allow-old-password": (partial(administration.require_new_password, required=False), "new_password_not_wanted"),
+    "deactivate": (partial(user_admin.change, is_active=False), "user_deactivated"),
+    "reactivate": (partial(user_admin.change, is_active=True), "user_reactivated"),
+    "end-sessions": (user_admin.end_sessions, "sessions_ended"),
+    "send-link": (user_admin.send_link, "link_sent"),
+    "require-new-password": (user_admin.require_new_password, "new_password_wanted"),
+    "remove-second-factor": (second_factor.remove, "second_factor_removed"),
+    "allow-old-password": (partial(user_admin.require_new_password, required=False), "new_password_not_wanted"),
 }
 # Those that give an account something. The others take away, or write to the account's own address.
 GIVES = {"reactivate", "remove-second-factor", "allow-old-password"}
@@ -87,7 +88,7 @@ async def act(request: Request) -> Any:
 @get()
 async def confirm_end_session(request: Request) -> Any:
     person, row = await session_of_another(request)
-    return render.page(
+    return templates.page(
         request, "admin/end_session.html", person=person, session=row, device=client.device(row.user_agent)
     )
 
@@ -96,7 +97,7 @@ async def confirm_end_session(request: Request) -> Any:
 async def end_session(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
     person, row = await session_of_another(request)
-    outcome = await administration.end_session(person.id, row.id, request.user.id)
+    outcome = await user_admin.end_session(person.id, row.id, request.user.id)
     return _back(person.id, checked(outcome), "session_ended_here")
 
 
@@ -116,7 +117,7 @@ async def edit(request: Request) -> Any:
     name, role = form.data.name, new_role(person, form.data.role)
     if wrong := await unproved(request, form.data) if role == "admin" else {}:
         return await _edit_page(request, person, form.values, **wrong)
-    outcome = await administration.change(person.id, request.user.id, name=name, role=role)
+    outcome = await user_admin.change(person.id, request.user.id, name=name, role=role)
     if outcome in WHY_NOT and errors.wants_html(request.scope):
         return await _edit_page(request, person, form.values, status=409, errors={"role": WHY_NOT[outcome]})
     return _back(person.id, checked(outcome), "role_changed" if role else "user_saved")
@@ -134,7 +135,7 @@ async def invite(request: Request) -> Any:
         return await _invite_page(request, form.values, status=422, errors=form.errors)
     if wrong := await unproved(request, form.data):
         return await _invite_page(request, form.values, **wrong)
-    made = await administration.invite(form.data.email, form.data.name, form.data.role, request.user.id)
+    made = await user_admin.invite(form.data.email, form.data.name, form.data.role, request.user.id)
     if made is Outcome.NOTHING:
         return await _invite_page(request, form.values, status=422, errors={"email": TAKEN})
     if isinstance(made, Outcome):
@@ -197,7 +198,7 @@ def _back(user_id: UUID, outcome: Outcome, notice: str) -> Any:
 async def _confirm_page(
     request: Request, person: Any, action: str, typed: Mapping[str, str] | None = None, **context: Any
 ) -> Any:
-    about = {"person": person, "action": action, "gives": action in GIVES, "invited": administration.invited(person)}
+    about = {"person": person, "action": action, "gives": action in GIVES, "invited": user_admin.invited(person)}
     return await _page(request, "admin/confirm.html", typed or {}, about | context)
 
 
@@ -211,16 +212,18 @@ async def _invite_page(request: Request, typed: Mapping[str, str], **context: An
 
 async def _page(request: Request, name: str, typed: Mapping[str, str], context: dict[str, Any]) -> Any:
     context = {"errors": {}, "error": "", **await asking(request, typed), **context}
-    return render.page(request, name, context.pop("status", 200), context.pop("headers", None), **context)
+    return templates.page(request, name, context.pop("status", 200), context.pop("headers", None), **context)
 
 
 route_patterns = [
-    guards.private("/admin/users/new", invite_page, guards.RecentAdmin),
-    guards.private("/admin/users/new", invite, guards.RecentAdmin),
-    guards.private("/admin/users/{user_id}/edit", edit_page, guards.RecentAdmin),
-    guards.private("/admin/users/{user_id}/edit", edit, guards.RecentAdmin),
-    guards.private("/admin/users/{user_id}/sessions/{session_id}/end", confirm_end_session, guards.RecentAdmin),
-    guards.private("/admin/users/{user_id}/sessions/{session_id}/end", end_session, guards.RecentAdmin),
-    guards.private("/admin/users/{user_id}/{action}", confirm, guards.RecentAdmin),
-    guards.private("/admin/users/{user_id}/{action}", act, guards.RecentAdmin),
+    permissions.private("/admin/users/new", invite_page, permissions.RecentAdmin),
+    permissions.private("/admin/users/new", invite, permissions.RecentAdmin),
+    permissions.private("/admin/users/{user_id}/edit", edit_page, permissions.RecentAdmin),
+    permissions.private("/admin/users/{user_id}/edit", edit, permissions.RecentAdmin),
+    permissions.private(
+        "/admin/users/{user_id}/sessions/{session_id}/end", confirm_end_session, permissions.RecentAdmin
+    ),
+    permissions.private("/admin/users/{user_id}/sessions/{session_id}/end", end_session, permissions.RecentAdmin),
+    permissions.private("/admin/users/{user_id}/{action}", confirm, permissions.RecentAdmin),
+    permissions.private("/admin/users/{user_id}/{action}", act, permissions.RecentAdmin),
 ]

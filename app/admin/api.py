@@ -7,15 +7,16 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from ravyn import Request, get, patch, post
 
-from app.admin import actions, audit, pages, users
+from app.admin import actions, audit_log, pages, users
 from app.admin.actions import checked, known_role
-from app.admin.asked import People, Trail, understood
-from app.auth import administration, guards
-from app.auth.administration import Outcome
+from app.admin.filters import People, Trail, understood
+from app.auth import permissions
+from app.auth.accounts import user_admin
+from app.auth.accounts.user_admin import Outcome
 from app.auth.errors import Forbidden
 from app.mfa import proofs
 from app.mfa.proofs import Proof
-from app.web.addresses import Address
+from app.web.email_address import Address
 from app.web.errors import Problem
 from app.web.forms import Line
 from app.web.json_response import JSONResponse
@@ -149,7 +150,7 @@ async def index(request: Request) -> Any:
 async def invite(request: Request, data: Invitation) -> Any:
     """Make an account; its owner gets a letter with a link to choose the password."""
     await _confirm(request, data)
-    made = await administration.invite(data.email, data.name, data.role, request.user.id)
+    made = await user_admin.invite(data.email, data.name, data.role, request.user.id)
     if made is Outcome.NOTHING:
         raise Problem(422, errors=[{"field": "email", "message": actions.TAKEN}])
     if isinstance(made, Outcome):
@@ -168,7 +169,7 @@ async def change(request: Request, data: UserPatch) -> Any:
     role = actions.new_role(person, data.role)
     if role == "admin" or data.is_active:
         await _confirm(request, data)
-    done = await administration.change(person.id, request.user.id, name=data.name, role=role, is_active=data.is_active)
+    done = await user_admin.change(person.id, request.user.id, name=data.name, role=role, is_active=data.is_active)
     checked(done)
     return JSONResponse(_person(await pages.known(request)))
 
@@ -197,14 +198,14 @@ async def sessions(request: Request) -> Any:
 @post(status_code=200)
 async def end_session(request: Request, data: Nothing | None = None) -> Any:
     person, row = await actions.session_of_another(request)
-    checked(await administration.end_session(person.id, row.id, request.user.id))
+    checked(await user_admin.end_session(person.id, row.id, request.user.id))
     return JSONResponse(_person(await pages.known(request)))
 
 
 @get()
 async def trail(request: Request) -> Any:
     """The audit trail. Query: event, person (address or id), ip, since and until (days in UTC, included), cursor."""
-    page = await audit.listing(understood(request.query_params, Trail))
+    page = await audit_log.listing(understood(request.query_params, Trail))
     items = [_fields(row, Event) for row in page.items]
     return JSONResponse({"items": items, "next_cursor": page.next_cursor})
 
@@ -234,14 +235,17 @@ def _plain(value: Any) -> Any:
 
 
 route_patterns = [
-    guards.private("/api/admin/users", index, guards.Admin, answers={200: PersonList}, query=PEOPLE_QUERY),
-    guards.private("/api/admin/users", invite, guards.RecentAdmin, answers={201: Person}),
-    guards.private("/api/admin/users/{user_id}", show, guards.Admin, answers={200: Person}),
-    guards.private("/api/admin/users/{user_id}", change, guards.RecentAdmin, answers={200: Person}),
-    guards.private("/api/admin/users/{user_id}/sessions", sessions, guards.Admin, answers={200: SessionList}),
-    guards.private(
-        "/api/admin/users/{user_id}/sessions/{session_id}/end", end_session, guards.RecentAdmin, answers={200: Person}
+    permissions.private("/api/admin/users", index, permissions.Admin, answers={200: PersonList}, query=PEOPLE_QUERY),
+    permissions.private("/api/admin/users", invite, permissions.RecentAdmin, answers={201: Person}),
+    permissions.private("/api/admin/users/{user_id}", show, permissions.Admin, answers={200: Person}),
+    permissions.private("/api/admin/users/{user_id}", change, permissions.RecentAdmin, answers={200: Person}),
+    permissions.private("/api/admin/users/{user_id}/sessions", sessions, permissions.Admin, answers={200: SessionList}),
+    permissions.private(
+        "/api/admin/users/{user_id}/sessions/{session_id}/end",
+        end_session,
+        permissions.RecentAdmin,
+        answers={200: Person},
     ),
-    guards.private("/api/admin/users/{user_id}/{action}", act, guards.RecentAdmin, answers={200: Person}),
-    guards.private("/api/admin/audit", trail, guards.Admin, answers={200: EventList}, query=TRAIL_QUERY),
+    permissions.private("/api/admin/users/{user_id}/{action}", act, permissions.RecentAdmin, answers={200: Person}),
+    permissions.private("/api/admin/audit", trail, permissions.Admin, answers={200: EventList}, query=TRAIL_QUERY),
 ]

@@ -9,11 +9,11 @@ from pydantic import BaseModel
 from ravyn import Request, get, post
 
 from app.admin import export
-from app.admin.asked import People, Trail, understood
+from app.admin.filters import People, Trail, understood
 from app.admin.pages import kept
 from app.audit import events
-from app.auth import guards
-from app.web import forms, render
+from app.auth import permissions
+from app.web import forms, templates
 
 
 @get()
@@ -50,12 +50,12 @@ async def _record(request: Request, event: str, asked: BaseModel) -> None:
 
 
 def _export_page(request: Request, what: str, asked: BaseModel) -> Any:
-    return render.page(request, "admin/export.html", what=what, asked=kept(asked))
+    return templates.page(request, "admin/export.html", what=what, asked=kept(asked))
 
 
 route_patterns = [
-    guards.private("/admin/users/export", confirm_users_export, guards.RecentAdmin),
-    guards.private("/admin/users/export", export_users, guards.RecentAdmin),
-    guards.private("/admin/audit/export", confirm_audit_export, guards.RecentAdmin),
-    guards.private("/admin/audit/export", export_audit, guards.RecentAdmin),
+    permissions.private("/admin/users/export", confirm_users_export, permissions.RecentAdmin),
+    permissions.private("/admin/users/export", export_users, permissions.RecentAdmin),
+    permissions.private("/admin/audit/export", confirm_audit_export, permissions.RecentAdmin),
+    permissions.private("/admin/audit/export", export_audit, permissions.RecentAdmin),
 ]

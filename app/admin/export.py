@@ -14,10 +14,10 @@ from typing import Any
 from lilya.responses import StreamingResponse
 
 from app import db
-from app.admin import audit, users
-from app.admin.asked import People, Trail
+from app.admin import audit_log, users
+from app.admin.filters import People, Trail
 from app.admin.paging import Page
-from app.web import render
+from app.web import templates
 
 CHUNK = 1000  # rows in memory at a time
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # full width counts as well
@@ -36,7 +36,7 @@ def people(asked: People) -> Any:
 
 def trail(asked: Trail) -> Any:
     return _file(
-        "audit", EVENTS, lambda last: audit.listing(asked.model_copy(update={"cursor": last and last.id}), CHUNK)
+        "audit", EVENTS, lambda last: audit_log.listing(asked.model_copy(update={"cursor": last and last.id}), CHUNK)
     )
 
 
@@ -51,7 +51,7 @@ def cell(value: Any) -> str:
 
 
 def _file(name: str, columns: tuple[str, ...], page: Callable[[Any], Awaitable[Page]]) -> Any:
-    filename = f"{render.APP_SLUG}-{name}-{db.utcnow():%Y-%m-%d}.csv"
+    filename = f"{templates.APP_SLUG}-{name}-{db.utcnow():%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
     return StreamingResponse(_lines(columns, page), media_type="text/csv", headers=headers)
 

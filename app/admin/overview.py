@@ -9,12 +9,12 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 
 from app import db
-from app.admin.audit import first_id
+from app.admin.audit_log import first_id
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import sessions
 from app.auth.models import ROLES, user_rows
-from app.mail.models import letter_rows
+from app.auth.sessions import rotation
+from app.email.models import letter_rows
 
 MOST = 100_000  # counted exactly so far; what is more is "more than that"
 DAYS = 30
@@ -47,7 +47,7 @@ async def numbers(now: datetime) -> Numbers:
                 _bounded(user.id.is_not(None)),
                 _bounded(user.role == "admin", user.is_active.is_(True)),
                 _bounded(user.role.in_(ROLES), user.is_active.is_(False)),
-                _bounded(sessions.is_live(now)),
+                _bounded(rotation.is_live(now)),
                 _bounded(event_rows.c.event == events.SESSION_REUSED, event_rows.c.id >= first_id(_days(now)[0])),
                 _bounded(letter.sent_at.is_(None), letter.dropped_at.is_(None), letter.failed_at.is_(None)),
                 _bounded(letter.failed_at.is_not(None)),

@@ -9,12 +9,14 @@ from uuid import UUID
 from ravyn import Request, get
 
 from app import db
-from app.admin import audit, charts, overview, users
-from app.admin.asked import People, Trail, read
-from app.audit import events, family
-from app.auth import administration, guards, sessions
+from app.admin import audit_log, charts, overview, users
+from app.admin.filters import People, Trail, read
+from app.audit import events, session_history
+from app.auth import permissions
+from app.auth.accounts import user_admin
 from app.auth.models import ROLES
-from app.web import client, notices, render, urls
+from app.auth.sessions import rotation
+from app.web import client, notices, templates, urls
 from app.web.errors import Problem
 
 SORTS = {"newest": "Newest first", "name": "Name", "email": "E-mail", "last_login": "Last sign-in"}
@@ -32,32 +34,32 @@ async def index(request: Request) -> Any:
         charts.bars("Wrong passwords a day", "alarm", days[events.LOGIN_FAILED]),
     ]
     numbers = await overview.numbers(now)
-    return render.page(request, "admin/overview.html", numbers=numbers, most=overview.MOST, charts=drawn)
+    return templates.page(request, "admin/overview.html", numbers=numbers, most=overview.MOST, charts=drawn)
 
 
 @get()
 async def people(request: Request) -> Any:
     asked = read(request.query_params, People)
     page = await users.listing(asked.data)
-    return render.page(
+    return templates.page(
         request, "admin/users.html", users=page.items, next_cursor=page.next_cursor, asked=kept(asked.data),
-        roles=ROLE_WORDS, states=STATES, verified=VERIFIED, sorts=SORTS, invited=administration.invited,
+        roles=ROLE_WORDS, states=STATES, verified=VERIFIED, sorts=SORTS, invited=user_admin.invited,
     )  # fmt: skip
 
 
 @get()
 async def pending(request: Request) -> Any:
-    return render.page(request, "admin/pending.html", waiting=await users.pending())
+    return templates.page(request, "admin/pending.html", waiting=await users.pending())
 
 
 @get()
 async def person(request: Request) -> Any:
     """`undo`: the one thing done to them just now, as the notice says, that a button can take back."""
     found = await known(request)
-    trail = await audit.listing(Trail(person=str(found.id)), limit=10)
+    trail = await audit_log.listing(Trail(person=str(found.id)), limit=10)
     devices = await users.sessions_of(found.id)
-    return render.page(
-        request, "admin/user.html", person=found, me=request.user.id, invited=administration.invited(found),
+    return templates.page(
+        request, "admin/user.html", person=found, me=request.user.id, invited=user_admin.invited(found),
         sessions=[(row, client.device(row.user_agent)) for row in devices], trail=_told(trail.items),
         undo=_undo(notices.code_of(request.scope), found, trail.items),
     )  # fmt: skip
@@ -67,22 +69,22 @@ async def person(request: Request) -> Any:
 async def session(request: Request) -> Any:
     """One session of somebody, live or ended, with its life as a picture."""
     found, row = await known_session(request)
-    happened = family.of_session(row, await events.of_session(found.id, row.id))
-    end = sessions.end_of(row)
+    happened = session_history.of_session(row, await events.of_session(found.id, row.id))
+    end = rotation.end_of(row)
     live = end > db.utcnow()
-    return render.page(
+    return templates.page(
         request, "admin/session.html", person=found, me=request.user.id, session=row, end=end, live=live,
         device=client.device(row.user_agent), because=events.because(row.revoked_for),
-        picture=family.picture(happened, alive=live),
+        picture=session_history.picture(happened, alive=live),
     )  # fmt: skip
 
 
 @get()
 async def trail(request: Request) -> Any:
     asked = read(request.query_params, Trail)
-    page = await audit.listing(asked.data)
-    return render.page(
-        request, "admin/audit.html", 422 if asked.errors else 200, words=events.WORDS, events=_told(page.items),
+    page = await audit_log.listing(asked.data)
+    return templates.page(
+        request, "admin/audit_log.html", 422 if asked.errors else 200, words=events.WORDS, events=_told(page.items),
         next_cursor=page.next_cursor, asked=kept(asked.data), form=asked.values, errors=asked.errors,
     )  # fmt: skip
 
@@ -144,10 +146,10 @@ def _role_before(user_id: UUID, trail: list[Any]) -> str | None:
 
 
 route_patterns = [
-    guards.private("/admin", index, guards.Admin),
-    guards.private("/admin/users", people, guards.Admin),
-    guards.private("/admin/users/pending", pending, guards.Admin),
-    guards.private("/admin/audit", trail, guards.Admin),
-    guards.private("/admin/users/{user_id}", person, guards.Admin),
-    guards.private("/admin/users/{user_id}/sessions/{session_id}", session, guards.Admin),
+    permissions.private("/admin", index, permissions.Admin),
+    permissions.private("/admin/users", people, permissions.Admin),
+    permissions.private("/admin/users/pending", pending, permissions.Admin),
+    permissions.private("/admin/audit", trail, permissions.Admin),
+    permissions.private("/admin/users/{user_id}", person, permissions.Admin),
+    permissions.private("/admin/users/{user_id}/sessions/{session_id}", session, permissions.Admin),
 ]

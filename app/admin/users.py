@@ -13,10 +13,12 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app import db
-from app.admin.asked import People
+from app.admin.filters import People
 from app.admin.paging import PAGE, Page
-from app.auth import directory, links, sessions
+from app.auth import email_links
+from app.auth.accounts import user_search
 from app.auth.models import ROLES, link_rows, session_rows, user_rows
+from app.auth.sessions import rotation
 from app.web import urls
 
 _u = user_rows.c
@@ -56,7 +58,7 @@ async def get(user_id: UUID) -> Any:
 async def sessions_of(user_id: UUID) -> list[Any]:
     """Live sessions, the one used last first."""
     table = session_rows
-    live = sa.select(table).where(sessions.is_live(db.utcnow(), of=user_id)).order_by(table.c.last_seen_at.desc())
+    live = sa.select(table).where(rotation.is_live(db.utcnow(), of=user_id)).order_by(table.c.last_seen_at.desc())
     return await db.fetch_all(live.limit(SESSIONS_SHOWN))
 
 
@@ -74,7 +76,7 @@ async def pending() -> list[Any]:
         .where(table.c.purpose == purpose, table.c.used_at.is_(None), table.c.ends_at > db.now())
         .order_by(table.c.ends_at.desc(), table.c.id.desc())
         .limit(PAGE)
-        for purpose in (links.REGISTER, links.INVITE)
+        for purpose in (email_links.REGISTER, email_links.INVITE)
     ]
     link = sa.union_all(*(sa.select(queue.subquery()) for queue in waiting)).subquery("link")
     invited = sa.select(
@@ -84,25 +86,25 @@ async def pending() -> list[Any]:
     return await db.fetch_all(invited.order_by(link.c.created_at.desc(), link.c.id.desc()).limit(PAGE))
 
 
-async def _searched(asked: "People") -> directory.Matching:
+async def _searched(asked: "People") -> user_search.Matching:
     if not asked.q:
-        return directory.Matching([], few=False)
+        return user_search.Matching([], few=False)
     if user_id := urls.uuid_or_none(asked.q):
-        return directory.Matching([_u.id == user_id], few=True)
-    return await directory.matching(asked.q, sorted_by_words=asked.sort in ("name", "email"))
+        return user_search.Matching([_u.id == user_id], few=True)
+    return await user_search.matching(asked.q, sorted_by_words=asked.sort in ("name", "email"))
 
 
-def _verified(found: directory.Matching, verified: str) -> directory.Matching:
+def _verified(found: user_search.Matching, verified: str) -> user_search.Matching:
     """Few have not confirmed their address: who was invited and did not come in yet (`administration.invited`)."""
     came_in, invited = _u.last_login.is_not(None), _u.invited_at > EVER  # a range of the index; "not null" is none
     if verified == "no":
-        return directory.Matching([*found.which, _u.last_login.is_(None), invited], few=True)
+        return user_search.Matching([*found.which, _u.last_login.is_(None), invited], few=True)
     if verified == "yes":
-        return directory.Matching([*found.which, sa.or_(came_in, _u.invited_at.is_(None))], found.few)
+        return user_search.Matching([*found.which, sa.or_(came_in, _u.invited_at.is_(None))], found.few)
     return found
 
 
-def _queues(asked: People, found: directory.Matching, last: Any) -> Iterator[Any]:
+def _queues(asked: People, found: user_search.Matching, last: Any) -> Iterator[Any]:
     """One query for each queue, in its order, from behind `last` on."""
     keys, backwards = SORTS[asked.sort]
     for chosen in _chosen(asked, found.few):
@@ -159,5 +161,5 @@ def _along(keys: tuple[Any, ...], backwards: bool) -> list[Any]:
 
 
 def _live(user_id: Any) -> Any:
-    live = sa.select(sa.func.count()).where(sessions.is_live(db.utcnow(), of=user_id))
+    live = sa.select(sa.func.count()).where(rotation.is_live(db.utcnow(), of=user_id))
     return live.scalar_subquery().label("sessions")

@@ -9,8 +9,9 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app import db, logs, metrics
+from app import db
 from app.audit.models import event_rows
+from app.observability import logs, metrics
 from app.web import client
 
 log = logs.get("audit")

@@ -12,8 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from ravyn import Request, get, post
 
 from app import db
-from app.auth import accounts, challenges, cookies, guards, identity, keys, sessions
-from app.auth.judge import Verdict
+from app.auth import authentication, challenges, cookies, keys, permissions
+from app.auth.accounts import login_flow
+from app.auth.sessions import rotation
+from app.auth.sessions.rotation_policy import Verdict
 from app.auth.tokens import TokenPair
 from app.web import errors
 from app.web.json_response import JSONResponse
@@ -67,10 +69,10 @@ class Me(Answer):
 async def login(request: Request, data: LoginRequest) -> Any:
     """The token pair for an address and a password; no cookie is set."""
     device = cookies.device(request.scope, db.utcnow())  # of a browser; a program brings none, and is given none
-    signed_in = await accounts.login(data.email, data.password, device=device)
+    signed_in = await login_flow.login(data.email, data.password, device=device)
     if signed_in is None:
         return challenges.unauthorized(request, token_sent=False, detail="Invalid credentials.")
-    if isinstance(signed_in, accounts.Pending):
+    if isinstance(signed_in, login_flow.Pending):
         detail = "Now the second factor: bring this ticket and a code to /api/auth/login/code."
         return challenges.unauthorized(
             request, token_sent=False, detail=detail, error="second_factor_required", ticket=signed_in.ticket
@@ -86,8 +88,8 @@ async def refresh(request: Request, data: RefreshRequest | None = None) -> Any:
         return JSONResponse({"token_type": "bearer", "expires_in": left})  # still good: a late caller must not rotate
     from_cookie = None if request.user.bearer else cookies.read(request.scope)[1]
     raw = data.refresh_token if data else from_cookie
-    outcome = await accounts.refresh(raw, retried=request.headers.get("x-refresh-retry") == "1")
-    if isinstance(outcome, sessions.Rejected):
+    outcome = await login_flow.refresh(raw, retried=request.headers.get("x-refresh-retry") == "1")
+    if isinstance(outcome, rotation.Rejected):
         if outcome.verdict is Verdict.ASK_AGAIN:
             detail = "A newer token was handed out. Read yours again and repeat with X-Refresh-Retry: 1."
             return errors.answer(request, 409, detail, error="refresh_stale")
@@ -104,11 +106,11 @@ async def logout(request: Request, data: RefreshRequest | None = None) -> Any:
     access, from_cookie = cookies.read(request.scope)
     bearer = request.headers.get("authorization", "").partition(" ")[2].strip()
     if data or bearer:
-        held = sessions.presented((data.refresh_token if data else None, "refresh"), (bearer, "access"))
+        held = rotation.presented((data.refresh_token if data else None, "refresh"), (bearer, "access"))
     else:
-        held = sessions.presented((access, "access"), (from_cookie, "refresh"))
+        held = rotation.presented((access, "access"), (from_cookie, "refresh"))
     try:
-        await accounts.logout(held)
+        await login_flow.logout(held)
         response: Any = Response(status_code=204)
     except db.Unavailable:
         detail = "The session could not be ended on the server. Try again in a moment."
@@ -122,7 +124,7 @@ async def logout(request: Request, data: RefreshRequest | None = None) -> Any:
 @get()
 async def me() -> Any:
     """Who the token belongs to, as the rows say."""
-    return _about(identity.current())
+    return _about(authentication.current())
 
 
 @get()
@@ -151,10 +153,10 @@ def in_the_body(pair: TokenPair) -> dict[str, Any]:
 
 
 route_patterns = [
-    guards.public("/api/auth/login", login, answers={200: Tokens}),
-    guards.public("/api/auth/refresh", refresh, answers={200: Renewed}),
-    guards.public("/api/auth/logout", logout, answers={204: None}),
-    guards.private("/api/auth/me", me, answers={200: Me}),
-    guards.private("/api/protected", protected, answers={200: Me}),
-    guards.impersonal("/.well-known/jwks.json", jwks),
+    permissions.public("/api/auth/login", login, answers={200: Tokens}),
+    permissions.public("/api/auth/refresh", refresh, answers={200: Renewed}),
+    permissions.public("/api/auth/logout", logout, answers={204: None}),
+    permissions.private("/api/auth/me", me, answers={200: Me}),
+    permissions.private("/api/protected", protected, answers={200: Me}),
+    permissions.impersonal("/.well-known/jwks.json", jwks),
 ]

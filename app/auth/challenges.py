@@ -11,9 +11,9 @@ from uuid import UUID
 from cachetools import LRUCache
 from lilya.responses import RedirectResponse
 
-from app import db, logs, metrics
+from app import db
 from app.audit import events
-from app.auth import cookies, counters, identity, sessions
+from app.auth import authentication, cookies
 from app.auth.errors import (
     AuthError,
     ComeBack,
@@ -25,8 +25,11 @@ from app.auth.errors import (
     TooManyAttempts,
     Unavailable,
 )
+from app.auth.rate_limit import counters
+from app.auth.sessions import rotation
+from app.observability import logs, metrics
 from app.settings import get_settings
-from app.web import errors, notices, render, urls
+from app.web import errors, notices, templates, urls
 
 log = logs.get("auth")
 SAFE = ("GET", "HEAD")
@@ -42,7 +45,7 @@ async def answer(request: Any, error: AuthError) -> Any:
     if isinstance(error, ComeBack):
         detail, headers = come_back(error)
         return errors.answer(request, error.status, detail, headers=headers)
-    user, page = identity.asked(request, error), errors.wants_html(request.scope)
+    user, page = authentication.asked(request, error), errors.wants_html(request.scope)
     if isinstance(error, Unavailable):
         detail = "We cannot check right now whether you are signed in. You still are: please try again in a moment."
         return errors.answer(request, 503, detail, headers={"Retry-After": "5"})
@@ -143,7 +146,7 @@ async def _to_login(request: Any, user: Any, ended: bool) -> Any:
             return same_method("/auth/resume", next=target)
         return form_lost(request)
     if _followed_from_elsewhere(request, user):
-        return render.page(request, "auth/bounce.html", url=urls.local_path(target, default="/"))
+        return templates.page(request, "auth/bounce.html", url=urls.local_path(target, default="/"))
     if await _cookies_refused(request):
         return see_other("/login", next=target, notice="cookies")
     return see_other("/auth/resume" if user.refresh_cookie and not ended else "/login", next=target)
@@ -172,7 +175,7 @@ async def _cookies_refused(request: Any) -> bool:
     if not without_cookies(request):
         return False
     try:
-        return await sessions.never_came_back(db.utcnow())
+        return await rotation.never_came_back(db.utcnow())
     except db.Unavailable:
         return False  # a worse answer, and no wrong one
 

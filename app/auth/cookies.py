@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping, MutableMapping
 from datetime import datetime
 from typing import Any
 
-from app.auth import keys, known_devices, tickets
+from app.auth import keys, mfa_ticket
+from app.auth.rate_limit import known_devices
 from app.auth.tokens import TokenPair
 from app.settings import get_settings
 from app.web import cookies
@@ -62,7 +63,7 @@ def remember(response: Any, pair: TokenPair) -> Any:
 
 def hold(response: Any, ticket: str) -> Any:
     """Keep the ticket of a sign-in that still needs its second half."""
-    _set(response, ticket_name(), ticket, tickets.SECONDS)
+    _set(response, ticket_name(), ticket, mfa_ticket.SECONDS)
     return response
 
 

@@ -14,10 +14,11 @@ from typing import Any
 import anyio
 from ravyn import Request
 
-from app import db, logs
-from app.auth import cookies, submissions
-from app.auth.submissions import Answer, Missing, Submission
-from app.web import bodies, render
+from app import db
+from app.auth import cookies, form_submissions
+from app.auth.form_submissions import Answer, Missing, Submission
+from app.observability import logs
+from app.web import bodies, templates
 from app.web.errors import Problem
 
 log = logs.get("auth")
@@ -67,25 +68,25 @@ def _may_be_a_form(scope: Any) -> bool:
 
 def _submission(scope: Any, body: bytes, jar: Mapping[str, str]) -> Submission | None:
     """None for a form without a key, and for what the application will refuse to read."""
-    if render.KEY_FIELD.encode() not in body:
+    if templates.KEY_FIELD.encode() not in body:
         return None
     try:
         fields = bodies.form_fields(scope, body)
     except Problem:
         return None
-    key = fields.pop(render.KEY_FIELD, "")
+    key = fields.pop(templates.KEY_FIELD, "")
     if len(key) not in KEY_LENGTHS:
         return None
     address = f"{scope['path']}?{scope['query_string'].decode('latin-1')}"
-    return submissions.of(key, address, fields, jar, db.utcnow())
+    return form_submissions.of(key, address, fields, jar, db.utcnow())
 
 
 async def _found(form: Submission) -> Answer | Missing:
     """Its answer; NEVER_SENT for the one who has to work on it; ANEW where nobody can say. Raises Problem 503."""
     nap, until = NAPS_SECONDS[0], time.monotonic() + WAITS_SECONDS
     try:
-        while not await submissions.claim(form, db.utcnow()):
-            while (found := await submissions.find(form, db.utcnow())) is Missing.RUNNING:
+        while not await form_submissions.claim(form, db.utcnow()):
+            while (found := await form_submissions.find(form, db.utcnow())) is Missing.RUNNING:
                 if time.monotonic() > until:
                     raise Problem(503, STILL_RUNNING, headers={"Retry-After": "5"})
                 await anyio.sleep(nap)
@@ -134,7 +135,7 @@ class _First:
             return
         self.held_back.append(message)
         self.size += len(message.get("body", b""))
-        if self.size > submissions.LARGEST:
+        if self.size > form_submissions.LARGEST:
             await self._settle(None)
         elif message["type"] == "http.response.body" and not message.get("more_body", False):
             await self._settle(self._answer())
@@ -156,9 +157,9 @@ class _First:
         try:
             with db.conditions.request():  # what the application had to prove before it wrote was proved, or refused
                 if answer:
-                    await submissions.keep(self.form, answer, self.jar, db.utcnow())
+                    await form_submissions.keep(self.form, answer, self.jar, db.utcnow())
                 else:
-                    await submissions.release(self.form)
+                    await form_submissions.release(self.form)
         except db.Unavailable:
             log.warning("form_answer_not_kept")  # until its minute is over, the same form is told to wait
         self.settled.set()

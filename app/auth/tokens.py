@@ -23,8 +23,8 @@ from cachetools import LRUCache
 from pydantic import Field, field_validator
 from ravyn.security.jwt.token import Token
 
-from app import logs
 from app.auth import keys
+from app.observability import logs
 from app.settings import get_settings
 
 Kind = Literal["access", "refresh"]

@@ -1,0 +1,1 @@
+"""Pages for development alone: the mailbox that shows each e-mail written."""

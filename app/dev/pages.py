@@ -12,11 +12,11 @@ from lilya.responses import Response
 from ravyn import Request, get
 
 from app import db
-from app.auth import guards
-from app.mail import message
-from app.mail.models import letter_rows
+from app.auth import permissions
+from app.email import messages
+from app.email.models import letter_rows
 from app.settings import get_settings
-from app.web import headers, render, urls
+from app.web import security_headers, templates, urls
 from app.web.errors import Problem
 
 PAGE = 50
@@ -36,21 +36,21 @@ async def mailbox(request: Request) -> Any:
     rows = await db.fetch_all(query)
     letters = [_shown(row) for row in rows[:PAGE]]
     next_cursor = str(letters[-1]["id"]) if len(rows) > PAGE else None
-    return render.page(request, "dev/mailbox.html", letters=letters, query=search, next_cursor=next_cursor)
+    return templates.page(request, "dev/mailbox.html", letters=letters, query=search, next_cursor=next_cursor)
 
 
 @get()
 async def letter(request: Request) -> Any:
     row = await _found(request)
-    lines = message.lines(row.text, get_settings().origin)
-    return render.page(request, "dev/letter.html", letter=_shown(row), lines=lines)
+    lines = messages.lines(row.text, get_settings().origin)
+    return templates.page(request, "dev/email.html", letter=_shown(row), lines=lines)
 
 
 @get()
 async def letter_html(request: Request) -> Any:
     """The HTML part alone, for the frame on the page above: with its own styles, without scripts, cookies or ours."""
     row = await _found(request)
-    policy = {"content-security-policy": headers.LETTER_POLICY}
+    policy = {"content-security-policy": security_headers.LETTER_POLICY}
     return Response(row.html, headers=policy, media_type="text/html")
 
 
@@ -68,7 +68,7 @@ def _shown(row: Any) -> dict[str, Any]:
 
 
 route_patterns = [
-    guards.developer("/dev/mailbox", mailbox),
-    guards.developer("/dev/mailbox/{letter_id}", letter),
-    guards.developer("/dev/mailbox/{letter_id}/html", letter_html),
+    permissions.developer("/dev/mailbox", mailbox),
+    permissions.developer("/dev/mailbox/{letter_id}", letter),
+    permissions.developer("/dev/mailbox/{letter_id}/html", letter_html),
 ]

@@ -7,14 +7,14 @@ from ravyn import Request, get
 
 from app import db
 from app.audit import events
-from app.auth import guards
+from app.auth import permissions
 from app.auth.models import session_rows
-from app.web import client, render
+from app.web import client, templates
 
 
 @get()
 async def index(request: Request) -> Any:
-    return render.page(request, "home/index.html")
+    return templates.page(request, "home/index.html")
 
 
 @get()
@@ -29,10 +29,10 @@ async def dashboard(request: Request) -> Any:
         "ip": row.ip,
     }
     activity = [events.told(event) for event in await events.of_user(request.user.id)]
-    return render.page(request, "home/dashboard.html", session=session, activity=activity)
+    return templates.page(request, "home/dashboard.html", session=session, activity=activity)
 
 
 route_patterns = [
-    guards.public("/", index),
-    guards.private("/dashboard", dashboard),
+    permissions.public("/", index),
+    permissions.private("/dashboard", dashboard),
 ]

@@ -13,7 +13,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from app.learn import fences, sources
+from app.learn import code_blocks, sources
 from app.settings import ROOT, get_settings
 
 DOCS = ROOT / "docs"
@@ -93,7 +93,7 @@ def _read(path: Path) -> Chapter:
 
 
 def _rendered(markdown: str) -> Text:
-    tokens = _parser.parse(fences.filled(TURN.sub("", markdown)))
+    tokens = _parser.parse(code_blocks.filled(TURN.sub("", markdown)))
     body, sections = _dressed(tokens[3:])  # the heading stands in the template
     return Text(Markup(_parser.renderer.render(body, _parser.options, {})), sections)  # noqa: S704 - no HTML but its own
 
@@ -103,8 +103,8 @@ def _paragraph(markdown: str, start: str) -> str:
 
 
 def _minutes(markdown: str) -> int:
-    code = sum(fence.body.count("\n") for fence in fences.all_in(markdown))
-    words = len(fences.FENCE.sub("", markdown).split())
+    code = sum(fence.body.count("\n") for fence in code_blocks.all_in(markdown))
+    words = len(code_blocks.FENCE.sub("", markdown).split())
     return max(1, round(words / WORDS_A_MINUTE + code / LINES_A_MINUTE))
 
 
@@ -167,7 +167,7 @@ def _pairs(tokens: Iterable[Token]) -> Iterator[tuple[Token, Token]]:
 
 
 def _figure(info: str, code: str) -> Markup:
-    fence = fences.parse(info, code)
+    fence = code_blocks.parse(info, code)
     kind, name = fence.origin
     shown = sources.highlight(code, fence.language)
     caption = {
@@ -179,7 +179,7 @@ def _figure(info: str, code: str) -> Markup:
         "": lambda: Markup("For you to type"),
     }[kind]()
     figure = Markup('<figure class="code code-{}"><figcaption>{}</figcaption>{}</figure>\n')
-    look = "holds" if kind == "printed" and fences.transcript(name)["holds"] else kind or "typed"
+    look = "holds" if kind == "printed" and code_blocks.transcript(name)["holds"] else kind or "typed"
     return figure.format(look, caption, Markup('<pre tabindex="0"><code>{}</code></pre>').format(shown))
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from ravyn import Request, get
 
-from app.auth import guards
+from app.auth import permissions
 from app.learn import chapters, sources
 from app.settings import get_settings
-from app.web import render
+from app.web import templates
 from app.web.errors import Problem
 
 
@@ -49,12 +49,12 @@ async def source(request: Request) -> Any:
 def _page(request: Request, template: str, **context: Any) -> Any:
     if not get_settings().shows_learn:
         raise Problem(404)
-    return render.page(request, f"learn/{template}.html", **context)
+    return templates.page(request, f"learn/{template}.html", **context)
 
 
 route_patterns = [
-    guards.public("/learn", contents),
-    guards.public("/learn/patterns", patterns),
-    guards.public("/learn/source/{name:path}", source),
-    guards.public("/learn/{chapter}", chapter),
+    permissions.public("/learn", contents),
+    permissions.public("/learn/patterns", patterns),
+    permissions.public("/learn/source/{name:path}", source),
+    permissions.public("/learn/{chapter}", chapter),
 ]

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from ravyn import Request, post
 
 from app import db
-from app.auth import challenges, cookies, guards
+from app.auth import challenges, cookies, permissions
 from app.auth.api import Tokens, in_the_body
-from app.mfa import factors
+from app.mfa import second_factor
 from app.web.json_response import JSONResponse
 
 
@@ -29,12 +29,12 @@ async def sign_in(request: Request, data: CodeRequest) -> Any:
     """The token pair for a ticket and a code; no cookie is set."""
     try:
         device = cookies.device(request.scope, db.utcnow())
-        signed_in = await factors.sign_in(data.ticket, data.code, device=device)
-    except factors.TicketGone:
+        signed_in = await second_factor.sign_in(data.ticket, data.code, device=device)
+    except second_factor.TicketGone:
         return challenges.unauthorized(request, token_sent=False, detail="Sign in again.", error="ticket_expired")
     if signed_in is None:
         return challenges.unauthorized(request, token_sent=False, detail="Invalid code.")
     return JSONResponse(in_the_body(signed_in.pair))
 
 
-route_patterns = [guards.public("/api/auth/login/code", sign_in, answers={200: Tokens})]
+route_patterns = [permissions.public("/api/auth/login/code", sign_in, answers={200: Tokens})]

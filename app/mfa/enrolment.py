@@ -13,12 +13,14 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import accounts, badges, credentials, keys, links, sessions
-from app.auth.credentials import Faults
+from app.auth import email_links, keys
+from app.auth.accounts import credential_changes, login_flow
+from app.auth.accounts.credential_changes import Faults
 from app.auth.errors import SessionEnded
 from app.auth.models import user_rows
+from app.auth.sessions import rotation, session_cache
 from app.auth.tokens import TokenPair
-from app.mfa import codes, factors, passkeys
+from app.mfa import codes, passkeys, second_factor
 from app.mfa.models import authenticator_rows, recovery_rows
 from app.mfa.proofs import MISSING, WRONG, Proof, proved
 from app.web import urls
@@ -89,18 +91,18 @@ async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof
         if user.second_factor_at is not None:
             raise SessionEnded
         await tx.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(second_factor_at=at))
-        await factors.forget(tx, user_id)
+        await second_factor.forget(tx, user_id)
         kept = {"id": db.uuid7(), "user_id": user_id, "last_step": step, "created_at": at}
-        kept["secret"] = keys.encrypt(factors.LABEL, secret, of=str(user_id))
+        kept["secret"] = keys.encrypt(second_factor.LABEL, secret, of=str(user_id))
         await tx.execute(sa.insert(authenticator_rows).values(kept))
-        made, _ = await factors.new_codes(tx, user_id, at, saved=True)
+        made, _ = await second_factor.new_codes(tx, user_id, at, saved=True)
         reason = events.CREDENTIALS_CHANGED
-        await sessions.revoke_all(user_id, reason, tx=tx, now=at, actor_id=user_id, but=sid)
-        await links.void_changes(tx, at, user_id)
-        pair = await accounts.replace_session(tx, user, sid, at)
+        await rotation.revoke_all(user_id, reason, tx=tx, now=at, actor_id=user_id, but=sid)
+        await email_links.void_changes(tx, at, user_id)
+        pair = await login_flow.replace_session(tx, user, sid, at)
         if pair is None:
             raise SessionEnded
-        await factors.tell(tx, events.SECOND_FACTOR_ON, "second_factor_on", user_id, user_id)
+        await second_factor.tell(tx, events.SECOND_FACTOR_ON, "second_factor_on", user_id, user_id)
         return On(pair, made)
 
     return await proved(user_id, sid, proof, on)
@@ -115,10 +117,10 @@ async def turn_off(user_id: UUID, sid: UUID, proof: Proof) -> Faults:
     async def off(tx: Any, user: Any, at: datetime) -> Faults:
         if user.second_factor_at is not None:
             await tx.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(second_factor_at=None))
-            await factors.forget(tx, user_id)
-            await links.void_changes(tx, at, user_id)
-            await badges.announce(tx, user_id=user_id)
-            await factors.tell(tx, events.SECOND_FACTOR_OFF, "second_factor_off", user_id, user_id)
+            await second_factor.forget(tx, user_id)
+            await email_links.void_changes(tx, at, user_id)
+            await session_cache.announce(tx, user_id=user_id)
+            await second_factor.tell(tx, events.SECOND_FACTOR_OFF, "second_factor_off", user_id, user_id)
         return {}
 
     return await proved(user_id, sid, proof, off)
@@ -134,7 +136,7 @@ async def new_recovery_codes(user_id: UUID, sid: UUID, proof: Proof) -> NewCodes
     async def made(tx: Any, user: Any, at: datetime) -> NewCodes:
         if user.second_factor_at is None:
             raise SessionEnded
-        new, first = await factors.new_codes(tx, user_id, at, saved=False)
+        new, first = await second_factor.new_codes(tx, user_id, at, saved=False)
         return NewCodes(new, f"{first}.{keys.seal(SHOWN, f'{user_id} {first}')}")
 
     return await proved(user_id, sid, proof, made)
@@ -152,10 +154,10 @@ async def save_recovery_codes(user_id: UUID, sealed: str) -> bool:
     async with db.transaction() as tx:
         at = await tx.fetch_value(sa.select(db.now()))
         await tx.fetch_one(sa.select(user_rows.c.id).where(user_rows.c.id == user_id).with_for_update())
-        if await factors.save_codes(tx, user_id, first, at):
-            await factors.tell(tx, events.RECOVERY_CODES_MADE, "recovery_codes_made", user_id, user_id)
+        if await second_factor.save_codes(tx, user_id, first, at):
+            await second_factor.tell(tx, events.RECOVERY_CODES_MADE, "recovery_codes_made", user_id, user_id)
             return True
-    return await factors.is_saved(user_id, first)
+    return await second_factor.is_saved(user_id, first)
 
 
 async def add_passkey(user_id: UUID, sid: UUID, answer: str, name: str, proof: Proof) -> Faults:
@@ -178,7 +180,7 @@ async def added_lately(user_id: UUID, now: datetime) -> list[Added]:
     """What was added to the ways to sign in within LATELY, the newest first: whose password is known looks at this."""
     since = now - LATELY
     found = [Added("passkey", row.created_at, row.name) for row in await passkeys.of_user(user_id)]
-    turned_on = (await credentials.user_of(user_id)).second_factor_at
+    turned_on = (await credential_changes.user_of(user_id)).second_factor_at
     if turned_on:
         newest = sa.select(sa.func.max(recovery_rows.c.saved_at)).where(recovery_rows.c.user_id == user_id)
         made = await db.fetch_value(newest)

@@ -13,13 +13,14 @@ from pydantic import BaseModel, Field
 from ravyn import Request, get, post
 
 from app import db
-from app.auth import challenges, cookies, guards, sessions, tickets
+from app.auth import challenges, cookies, mfa_ticket, permissions
 from app.auth.challenges import see_other
 from app.auth.errors import ComeBack
-from app.mfa import codes, enrolment, factors
+from app.auth.sessions import rotation
+from app.mfa import codes, enrolment, second_factor
 from app.mfa.proof_form import ProofForm, asking
 from app.mfa.proofs import WRONG, Proof
-from app.web import forms, render, urls
+from app.web import forms, templates, urls
 
 HERE = "/account/second-factor"
 OVER = "This page was too old, or of another session. Scan the new picture, and delete the old entry on your phone."
@@ -44,7 +45,7 @@ async def sign_in_page(request: Request) -> Any:
     to = urls.local_path(request.query_params.get("next"))
     if request.user.is_authenticated:
         return see_other(to)
-    if tickets.holder(cookies.held(request.scope)) is None:
+    if mfa_ticket.holder(cookies.held(request.scope)) is None:
         why = "cookies" if challenges.without_cookies(request) else "sign_in_again"
         return see_other("/login", next=to, notice=why)
     return _sign_in_page(request, to)
@@ -57,11 +58,11 @@ async def sign_in(request: Request) -> Any:
     if form.data is None:
         return _sign_in_page(request, to, status=422, errors=form.errors)
     access, refresh = cookies.read(request.scope)
-    replaced = sessions.presented((access, "access"), (refresh, "refresh"))
+    replaced = rotation.presented((access, "access"), (refresh, "refresh"))
     try:
         device = cookies.this_device(request.scope, db.utcnow())
-        signed_in = await factors.sign_in(cookies.held(request.scope), form.data.code, replaced, device)
-    except factors.TicketGone:
+        signed_in = await second_factor.sign_in(cookies.held(request.scope), form.data.code, replaced, device)
+    except second_factor.TicketGone:
         return cookies.let_go(see_other("/login", next=to, notice="sign_in_again"))
     except ComeBack as error:
         return _sign_in_page(request, to, **challenges.later(request, error))
@@ -133,33 +134,33 @@ async def _proved(request: Request, do: Callable[[UUID, UUID, Proof], Awaitable[
 
 def _sign_in_page(request: Request, to: str, status: int = 200, **context: Any) -> Any:
     context = {"errors": {}, "error": "", **context}
-    return render.page(request, "mfa/sign_in.html", status, form={"next": to}, **context)
+    return templates.page(request, "mfa/sign_in.html", status, form={"next": to}, **context)
 
 
 async def _overview(request: Request, typed: Mapping[str, str], status: int = 200, **context: Any) -> Any:
     """`typed`: what was sent; the code stays in the form, and the secret that was scanned."""
     user, context = request.user, {"errors": {}, "error": "", **await asking(request, typed), **context}
     if user.second_factor:
-        left = await factors.recovery_codes_left(user.id)
-        return render.page(request, "mfa/on.html", status, left=left, **context)
+        left = await second_factor.recovery_codes_left(user.id)
+        return templates.page(request, "mfa/on.html", status, left=left, **context)
     offer = enrolment.offer(user.sid, typed.get("offer", ""))
-    address = codes.address(offer.secret, user.email, render.APP_NAME)
+    address = codes.address(offer.secret, user.email, templates.APP_NAME)
     picture = Markup(codes.picture(address))  # noqa: S704 - made of our own text by the library, nothing typed in it
     context |= {"address": address, "picture": picture, "offer": offer, "secret": " ".join(wrap(offer.secret, 4))}
-    return render.page(request, "mfa/off.html", status, **context)
+    return templates.page(request, "mfa/off.html", status, **context)
 
 
 def _recovery_codes(request: Request, made: list[str], shown: str = "") -> Any:
     """`shown`: sealed, for codes that take the place of others once they are saved."""
-    return render.page(request, "mfa/recovery_codes.html", recovery_codes=made, shown=shown)
+    return templates.page(request, "mfa/recovery_codes.html", recovery_codes=made, shown=shown)
 
 
 route_patterns = [
-    guards.public("/login/code", sign_in_page),
-    guards.public("/login/code", sign_in),
-    guards.private(HERE, overview, guards.RecentLogin),
-    guards.private(HERE, turn_on, guards.RecentLogin),
-    guards.private(f"{HERE}/recovery-codes", new_recovery_codes, guards.RecentLogin),
-    guards.private(f"{HERE}/recovery-codes/saved", save_recovery_codes),
-    guards.private(f"{HERE}/off", turn_off, guards.RecentLogin),
+    permissions.public("/login/code", sign_in_page),
+    permissions.public("/login/code", sign_in),
+    permissions.private(HERE, overview, permissions.RecentLogin),
+    permissions.private(HERE, turn_on, permissions.RecentLogin),
+    permissions.private(f"{HERE}/recovery-codes", new_recovery_codes, permissions.RecentLogin),
+    permissions.private(f"{HERE}/recovery-codes/saved", save_recovery_codes),
+    permissions.private(f"{HERE}/off", turn_off, permissions.RecentLogin),
 ]

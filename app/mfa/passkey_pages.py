@@ -13,13 +13,14 @@ from pydantic import BaseModel, Field
 from ravyn import Request, get, post
 
 from app import db
-from app.auth import challenges, cookies, guards, sessions
+from app.auth import challenges, cookies, permissions
 from app.auth.challenges import see_other
 from app.auth.errors import ComeBack
+from app.auth.sessions import rotation
 from app.mfa import enrolment, passkeys, webauthn
 from app.mfa.proof_form import ProofForm, asking
 from app.settings import get_settings
-from app.web import client, forms, render, urls
+from app.web import client, forms, templates, urls
 from app.web.errors import Problem
 from app.web.json_response import JSONResponse
 
@@ -56,7 +57,7 @@ async def add(request: Request) -> Any:
 
 @get()
 async def confirm_remove(request: Request) -> Any:
-    return render.page(request, "mfa/remove_passkey.html", passkey=await _own(request))
+    return templates.page(request, "mfa/remove_passkey.html", passkey=await _own(request))
 
 
 @post(status_code=303)
@@ -78,7 +79,7 @@ async def sign_in(request: Request) -> Any:
     form = await forms.parse(request, SignedForm, bound=False)
     to = urls.local_path(form.values["next"])
     access, refresh = cookies.read(request.scope)
-    replaced = sessions.presented((access, "access"), (refresh, "refresh"))
+    replaced = rotation.presented((access, "access"), (refresh, "refresh"))
     device = cookies.this_device(request.scope, db.utcnow())
     signed_in = await passkeys.sign_in(form.values["credential"], replaced, device)
     if signed_in is None:
@@ -112,7 +113,7 @@ async def endpoints() -> Any:
 
 def _use_page(request: Request, to: str, purpose: str, instead: str) -> Any:
     to_sign = json.dumps(webauthn.to_sign(purpose))
-    return render.page(request, "mfa/use_passkey.html", to=to, to_sign=to_sign, instead=instead)
+    return templates.page(request, "mfa/use_passkey.html", to=to, to_sign=to_sign, instead=instead)
 
 
 async def _refused(request: Request, typed: Mapping[str, str], faults: Mapping[str, str]) -> Any:
@@ -128,7 +129,7 @@ async def _overview(request: Request, typed: Mapping[str, str], status: int = 20
     known = await passkeys.of_user(request.user.id)
     options = json.dumps(webauthn.to_add(request.user, known))
     context = {"errors": {}, "error": "", "options": options, **await asking(request, typed), **context}
-    return render.page(request, "mfa/passkeys.html", status, passkeys=known, **context)
+    return templates.page(request, "mfa/passkeys.html", status, passkeys=known, **context)
 
 
 async def _own(request: Request) -> Any:
@@ -140,13 +141,13 @@ async def _own(request: Request) -> Any:
 
 
 route_patterns = [
-    guards.private(HERE, overview, guards.RecentLogin),
-    guards.private(HERE, add, guards.RecentLogin),
-    guards.private(f"{HERE}/{{passkey_id}}/remove", confirm_remove, guards.RecentLogin),
-    guards.private(f"{HERE}/{{passkey_id}}/remove", remove, guards.RecentLogin),
-    guards.public("/login/passkey", sign_in_page),
-    guards.public("/login/passkey", sign_in),
-    guards.private("/step-up/passkey", step_up_page),
-    guards.private("/step-up/passkey", step_up),
-    guards.impersonal("/.well-known/passkey-endpoints", endpoints),
+    permissions.private(HERE, overview, permissions.RecentLogin),
+    permissions.private(HERE, add, permissions.RecentLogin),
+    permissions.private(f"{HERE}/{{passkey_id}}/remove", confirm_remove, permissions.RecentLogin),
+    permissions.private(f"{HERE}/{{passkey_id}}/remove", remove, permissions.RecentLogin),
+    permissions.public("/login/passkey", sign_in_page),
+    permissions.public("/login/passkey", sign_in),
+    permissions.private("/step-up/passkey", step_up_page),
+    permissions.private("/step-up/passkey", step_up),
+    permissions.impersonal("/.well-known/passkey-endpoints", endpoints),
 ]

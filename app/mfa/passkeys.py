@@ -12,15 +12,18 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app import db, logs
+from app import db
 from app.audit import events
-from app.auth import accounts, counters, floods, keys
+from app.auth import keys
+from app.auth.accounts import login_flow
 from app.auth.models import user_rows
+from app.auth.rate_limit import counters, quotas
 from app.auth.tokens import AppToken, TokenPair
-from app.mail import outbox
+from app.email import outbox
 from app.mfa import webauthn
 from app.mfa.models import passkey_rows
 from app.mfa.webauthn import NotGoodError, Verified
+from app.observability import logs
 from app.web import client
 
 MOST = 20  # passkeys of one account
@@ -108,23 +111,23 @@ async def remove_all(tx: Any, user_id: UUID, *, since: datetime | None = None) -
     return gone
 
 
-async def sign_in(answer: str, presented: Iterable[AppToken] = (), device: str = "") -> accounts.Login | None:
+async def sign_in(answer: str, presented: Iterable[AppToken] = (), device: str = "") -> login_flow.Login | None:
     """A new session of whoever's device signed; None for everything else. Raises TooManyAttempts."""
     passkey = await _signed(answer, webauthn.SIGN_IN)
     if passkey is None:
-        await floods.garbage_shown(db.utcnow())
+        await quotas.garbage_shown(db.utcnow())
         return None
     async with db.transaction() as tx:
         now = await tx.fetch_value(sa.select(db.now()))
         user = await _claimed(tx, passkey, last_login=now)
-        return await accounts.start(tx, user, presented, now, device) if user else None
+        return await login_flow.start(tx, user, presented, now, device) if user else None
 
 
 async def step_up(user_id: UUID, sid: UUID, answer: str) -> TokenPair | None:
     """As `accounts.step_up`, with a passkey of this account instead of its password."""
 
     async def renew(tx: Any, user: Any, now: datetime) -> TokenPair | None:
-        pair = await accounts.replace_session(tx, user, sid, now)
+        pair = await login_flow.replace_session(tx, user, sid, now)
         if pair:
             await events.record(events.STEP_UP, tx=tx, user_id=user_id, actor_id=user_id)
         return pair

@@ -13,11 +13,13 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app import db
-from app.auth import accounts, credentials, sessions, throttle
-from app.auth.credentials import Faults
+from app.auth.accounts import credential_changes, login_flow
+from app.auth.accounts.credential_changes import Faults
 from app.auth.errors import SessionEnded
 from app.auth.models import session_rows
-from app.mfa import factors, passkeys, webauthn
+from app.auth.rate_limit import attempts
+from app.auth.sessions import rotation
+from app.mfa import passkeys, second_factor, webauthn
 
 MISSING = "Please fill this in."
 WRONG = "That code is not right, was used already, or is over. Type the one that is shown now."
@@ -66,28 +68,28 @@ async def proved(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T
 
 
 async def _by_password(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T | Faults:
-    user = await credentials.user_of(user_id)
+    user = await credential_changes.user_of(user_id)
     wanted = {"current_password": proof.password, "code": proof.code or user.second_factor_at is None}
     if missing := {name: MISSING for name, given in wanted.items() if not given}:
         return missing
-    async with throttle.step_up(sid, db.utcnow()) as attempt:
-        if not await credentials.fits(attempt, proof.password, user, sid):
-            return {"current_password": credentials.NOT_YOURS}
+    async with attempts.step_up(sid, db.utcnow()) as attempt:
+        if not await credential_changes.fits(attempt, proof.password, user, sid):
+            return {"current_password": credential_changes.NOT_YOURS}
 
         async def claimed(tx: Any, at: datetime) -> T:
-            if not await accounts.claim(tx, user, {"last_login": user.last_login}):
+            if not await login_flow.claim(tx, user, {"last_login": user.last_login}):
                 raise _ChangedError
             return await change(tx, user, at)
 
         try:
             if user.second_factor_at is not None:
-                done = await factors.for_a_code(user, proof.code, claimed, actor_id=user_id)
+                done = await second_factor.for_a_code(user, proof.code, claimed, actor_id=user_id)
                 return {"code": WRONG} if done is None else done
             async with db.transaction() as tx:
                 return await claimed(tx, await tx.fetch_value(sa.select(db.now())))
         except _ChangedError:  # by another request meanwhile
             await _still_signed_in(db, user_id, sid, db.utcnow())
-            return {"current_password": credentials.NOT_YOURS}
+            return {"current_password": credential_changes.NOT_YOURS}
 
 
 class _ChangedError(Exception):
@@ -96,6 +98,6 @@ class _ChangedError(Exception):
 
 async def _still_signed_in(tx: Any, user_id: UUID, sid: UUID, at: datetime) -> None:
     """Raises SessionEnded."""
-    live = sa.select(session_rows.c.id).where(session_rows.c.id == sid, sessions.is_live(at, of=user_id))
+    live = sa.select(session_rows.c.id).where(session_rows.c.id == sid, rotation.is_live(at, of=user_id))
     if await tx.fetch_one(live) is None:
         raise SessionEnded

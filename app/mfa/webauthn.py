@@ -20,7 +20,7 @@ from app import db
 from app.auth import keys
 from app.mfa import cbor
 from app.settings import get_settings
-from app.web import render
+from app.web import templates
 
 CHALLENGE = "challenge"
 LASTS = timedelta(hours=1)  # a challenge, for a page that stays open
@@ -78,7 +78,7 @@ def to_add(user: Any, known: Iterable[Any]) -> dict[str, Any]:
     """What the browser needs for `navigator.credentials.create`; bytes as base64url, the challenge as text."""
     return {
         "challenge": challenge(adding(user.sid), db.utcnow()),
-        "rp": {"id": _site(), "name": render.APP_NAME},
+        "rp": {"id": _site(), "name": templates.APP_NAME},
         "user": {"id": keys.b64(user.id.bytes), "name": user.email, "displayName": user.name},
         "pubKeyCredParams": [{"type": "public-key", "alg": algorithm} for algorithm in ALGORITHMS],
         "authenticatorSelection": {"residentKey": "required", "userVerification": "required"},

@@ -1,0 +1,1 @@
+"""The demo feature: notes that belong to one person, as pages and as JSON API."""

@@ -8,7 +8,7 @@ from lilya.responses import Response
 from pydantic import BaseModel, ConfigDict
 from ravyn import Request, delete, get, patch, post
 
-from app.auth import guards
+from app.auth import permissions
 from app.notes import store
 from app.notes.fields import Body, Title
 from app.web import urls
@@ -117,9 +117,9 @@ def _json(note: Any) -> dict[str, Any]:
 
 
 route_patterns = [
-    guards.private("/api/notes", index, answers={200: NoteList}, query=QUERY),
-    guards.private("/api/notes", create, answers={201: Note}),
-    guards.private("/api/notes/{note_id}", show, answers={200: Note}),
-    guards.private("/api/notes/{note_id}", change, answers={200: Note}),
-    guards.private("/api/notes/{note_id}", remove, answers={204: None}),
+    permissions.private("/api/notes", index, answers={200: NoteList}, query=QUERY),
+    permissions.private("/api/notes", create, answers={201: Note}),
+    permissions.private("/api/notes/{note_id}", show, answers={200: Note}),
+    permissions.private("/api/notes/{note_id}", change, answers={200: Note}),
+    permissions.private("/api/notes/{note_id}", remove, answers={204: None}),
 ]

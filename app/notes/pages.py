@@ -5,11 +5,11 @@ from typing import Any
 from pydantic import BaseModel
 from ravyn import Request, get, post
 
-from app.auth import guards
+from app.auth import permissions
 from app.auth.challenges import see_other
 from app.notes import store
 from app.notes.fields import Body, Title
-from app.web import forms, render, urls
+from app.web import forms, templates, urls
 from app.web.errors import Problem
 
 EXCERPT = 160
@@ -26,7 +26,7 @@ async def index(request: Request) -> Any:
     after = urls.uuid_or_none(request.query_params.get("cursor"))
     page = await store.listing(request.user.id, search=search, after=after)
     notes = [{**row._mapping, "excerpt": row.body[:EXCERPT]} for row in page.items]
-    return render.page(request, "notes/index.html", notes=notes, query=search, next_cursor=page.next_cursor)
+    return templates.page(request, "notes/index.html", notes=notes, query=search, next_cursor=page.next_cursor)
 
 
 @get()
@@ -45,7 +45,7 @@ async def create(request: Request) -> Any:
 
 @get()
 async def show(request: Request) -> Any:
-    return render.page(request, "notes/show.html", note=(await _found(request))._mapping)
+    return templates.page(request, "notes/show.html", note=(await _found(request))._mapping)
 
 
 @get()
@@ -66,7 +66,7 @@ async def save(request: Request) -> Any:
 
 @get()
 async def confirm_delete(request: Request) -> Any:
-    return render.page(request, "notes/delete.html", note=(await _found(request))._mapping)
+    return templates.page(request, "notes/delete.html", note=(await _found(request))._mapping)
 
 
 @post(status_code=303)
@@ -88,16 +88,16 @@ async def _found(request: Request) -> Any:
 def _form(request: Request, values: dict[str, str], note_id: Any, errors: dict[str, str] | None = None) -> Any:
     form = {"title": values.get("title", ""), "body": values.get("body", "")}
     status = 422 if errors else 200
-    return render.page(request, "notes/form.html", status, form=form, errors=errors or {}, note_id=note_id)
+    return templates.page(request, "notes/form.html", status, form=form, errors=errors or {}, note_id=note_id)
 
 
 route_patterns = [
-    guards.private("/notes", index),
-    guards.private("/notes", create),
-    guards.private("/notes/new", new),
-    guards.private("/notes/{note_id}", show),
-    guards.private("/notes/{note_id}", save),
-    guards.private("/notes/{note_id}/edit", edit),
-    guards.private("/notes/{note_id}/delete", confirm_delete),
-    guards.private("/notes/{note_id}/delete", delete),
+    permissions.private("/notes", index),
+    permissions.private("/notes", create),
+    permissions.private("/notes/new", new),
+    permissions.private("/notes/{note_id}", show),
+    permissions.private("/notes/{note_id}", save),
+    permissions.private("/notes/{note_id}/edit", edit),
+    permissions.private("/notes/{note_id}/delete", confirm_delete),
+    permissions.private("/notes/{note_id}/delete", delete),
 ]

@@ -1,0 +1,1 @@
+"""Endpoints for machines: /healthz, /readyz, /metrics and the API reference."""

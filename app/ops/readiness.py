@@ -3,8 +3,9 @@
 import asyncio
 import time
 
-from app import db, logs
-from app.auth import badges
+from app import db
+from app.auth.sessions import session_cache
+from app.observability import logs
 
 log = logs.get("ops")
 
@@ -35,7 +36,7 @@ async def _look() -> dict[str, bool]:
     try:
         behind, writes = await db.behind(), await db.takes_writes()
     except db.Unavailable:
-        return {"database": False, "migrations": False, "feed": badges.is_fresh()}
+        return {"database": False, "migrations": False, "feed": session_cache.is_fresh()}
     if not writes:
         log.warning("database_read_only")  # a replica: nobody could sign in here, or out
-    return {"database": writes, "migrations": not behind, "feed": badges.is_fresh()}
+    return {"database": writes, "migrations": not behind, "feed": session_cache.is_fresh()}

@@ -17,7 +17,7 @@ from ravyn.requests import ClientDisconnect
 
 from app import db
 from app.web.errors import Problem
-from app.web.origin import SAFE
+from app.web.same_origin import SAFE
 
 FIELDS = 64  # of a form, or of an object in JSON
 PARTS = 50_000  # commas and brackets in JSON: of nothing else a megabyte becomes hundreds of thousands of objects

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from app import logs
+from app.observability import logs
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,9 @@ from ravyn import Request
 from ravyn.exceptions import ValidationErrorException
 from ravyn.requests import ClientDisconnect
 
-from app import db, logs
-from app.web import client, messages, render, routes
+from app import db
+from app.observability import logs
+from app.web import client, routes, templates, validation_messages
 
 log = logs.get("web")
 Handler = Callable[[Any, Any], Awaitable[Any]]
@@ -89,7 +90,7 @@ def answer(
         headers.setdefault("www-authenticate", "Bearer")
     shown = {"status": status, "title": title, "detail": detail, "request_id": client.current().request_id}
     if wants_html(request.scope):
-        return render.page(request, "error.html", status, headers, errors=list(errors), **shown)
+        return templates.page(request, "error.html", status, headers, errors=list(errors), **shown)
     document = {"type": "about:blank", **shown, **members}
     if listed := list(errors):
         document["errors"] = listed
@@ -182,7 +183,7 @@ async def _invalid(request: Any, exc: ValidationErrorException) -> Any:
     """The framework wraps whatever goes wrong while it makes a handler's arguments; see what it was."""
     cause = exc.__cause__
     if isinstance(cause, ValidationError):
-        return answer(request, 422, errors=messages.of(cause))
+        return answer(request, 422, errors=validation_messages.of(cause))
     if cause is None:
         return answer(request, 422, "A parameter is missing.")
     return await _unexpected(request, exc)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import CoreSchema, core_schema
 
 from app import unicode
-from app.web import bodies, messages
+from app.web import bodies, validation_messages
 from app.web.errors import Problem
 
 MARKS = 8  # combining and invisible characters in a row; the flag of Scotland takes 7
@@ -50,7 +50,7 @@ async def parse(request: Any, model: type[Model], *, bound: bool = True) -> Form
     try:
         data = model.model_validate({name: sent[name] for name in values if name in sent})
     except ValidationError as error:
-        return Form(values, {fault["field"]: fault["message"] for fault in messages.of(error)}, None)
+        return Form(values, {fault["field"]: fault["message"] for fault in validation_messages.of(error)}, None)
     return Form(values, {}, data)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from app import db
-from app.auth import cookies, links, passwords, recovery, tickets
+from app.auth import cookies, email_links, mfa_ticket, passwords
+from app.auth.accounts import password_reset
 from app.auth.models import user_rows
-from app.mail.models import letter_rows
+from app.email.models import letter_rows
 from app.mfa.models import passkey_rows
 from app.notes import store  # notes
 from app.web import client
@@ -32,19 +33,21 @@ async def nobody() -> World:
     person, other = await make_user(), await make_user()
     email, now = f"{db.uuid7()}@example.com", db.utcnow()
     chosen = await passwords.hash(PASSWORD)
-    made = await recovery.make_link(person.email, db.uuid7(), client.Client())
+    made = await password_reset.make_link(person.email, db.uuid7(), client.Client())
     assert made
     async with db.transaction() as tx:
-        register = await links.make(
-            tx, links.REGISTER, now, email=email, email_key=email, name="Joan Example", password=chosen
+        register = await email_links.make(
+            tx, email_links.REGISTER, now, email=email, email_key=email, name="Joan Example", password=chosen
         )
-        undo = await links.make(tx, links.UNDO_EMAIL, now, user_id=other.id, email=other.email, email_key=other.email)
+        undo = await email_links.make(
+            tx, email_links.UNDO_EMAIL, now, user_id=other.id, email=other.email, email_key=other.email
+        )
     mailed = {
         "verify-email": register,
         "reset-password": made[1],
         "undo-email-change": undo,
     }
-    opened = [f"/{path}?token={links.token(row)}" for path, row in mailed.items()]
+    opened = [f"/{path}?token={email_links.token(row)}" for path, row in mailed.items()]
     return World(person, ["/login", "/register", "/forgot-password", "/verify-email/resend", *opened])
 
 
@@ -82,7 +85,7 @@ async def half_signed_in() -> World:
     person = await make_user()
     phone = await with_a_phone(person)
     stored = await db.fetch_value(sa.select(user_rows.c.password).where(user_rows.c.id == person.id))
-    ticket = tickets.issue(person.id, stored, db.utcnow())
+    ticket = mfa_ticket.issue(person.id, stored, db.utcnow())
     return World(person, ["/login/code"], {cookies.ticket_name(): ticket}, phone)
 
 

@@ -9,10 +9,10 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import administration
+from app.auth.accounts import user_admin
 from app.auth.models import session_rows, user_rows
-from app.mail import outbox
-from app.mail.models import letter_rows
+from app.email import outbox
+from app.email.models import letter_rows
 from app.mfa import proofs
 from tests.support import forge
 from tests.support.clock import Clock
@@ -331,11 +331,11 @@ async def test_role_that_another_admin_took_meanwhile_is_not_given_back(
     """A new name for somebody who was an admin when the page was shown needs no proof, and gives no role."""
     person = await make_user(role="admin", name="Before")
 
-    async def and_then_demoted(*given: Any, change: Any = administration.change, **values: Any) -> Any:
+    async def and_then_demoted(*given: Any, change: Any = user_admin.change, **values: Any) -> Any:
         await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(role="user"))
         return await change(*given, **values)
 
-    monkeypatch.setattr(administration, "change", and_then_demoted)
+    monkeypatch.setattr(user_admin, "change", and_then_demoted)
 
     await desk.submit(f"/admin/users/{person.id}/edit", {"name": "After", "role": "admin"})
 
@@ -386,7 +386,7 @@ async def test_letter_that_is_on_its_way_cannot_be_tried_again(desk: Visitor) ->
 
 async def test_deactivated_admin_who_acts_at_the_same_moment_is_out(desk: Visitor, admin: Person) -> None:
     boss, person = await make_user(role="admin"), await make_user()
-    await administration.change(admin.id, boss.id, is_active=False)
+    await user_admin.change(admin.id, boss.id, is_active=False)
 
     answer = await desk.submit(f"/admin/users/{person.id}/deactivate")
 

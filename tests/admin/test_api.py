@@ -10,7 +10,7 @@ from app import db
 from app.admin import actions
 from app.audit import events
 from app.auth.models import user_rows
-from app.mail.models import letter_rows
+from app.email.models import letter_rows
 from tests.support import forge, secrets
 from tests.support.people import PASSWORD, Person, make_user, sign_in, start_session
 from tests.support.phone import with_a_phone

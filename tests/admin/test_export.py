@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.admin import export
-from app.admin.asked import People
+from app.admin.filters import People
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth.models import user_rows

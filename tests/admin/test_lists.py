@@ -6,11 +6,11 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.admin import audit, overview, users
-from app.admin.asked import People, Trail, read
+from app.admin import audit_log, overview, users
+from app.admin.filters import People, Trail, read
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import directory
+from app.auth.accounts import user_search
 from app.auth.models import user_rows
 from tests.support import database as databases
 from tests.support import forge
@@ -87,9 +87,9 @@ async def test_search_for_few_and_for_many_gives_the_same_pages(
     asked = People(sort=sort, q=q, status="active")
     found = [await every_page(asked, limit) for limit in (1, 3, 100)]
 
-    monkeypatch.setattr(directory, "COMMON", 5)  # "example" is common then, and "s" is not
+    monkeypatch.setattr(user_search, "COMMON", 5)  # "example" is common then, and "s" is not
     again = [await every_page(asked, limit) for limit in (1, 3, 100)]
-    monkeypatch.setattr(directory, "COMMON", 0)
+    monkeypatch.setattr(user_search, "COMMON", 0)
     found += again + [await every_page(asked, limit) for limit in (1, 3, 100)]
 
     ids = [[row.id for row in rows] for rows in found]
@@ -131,7 +131,7 @@ async def test_pages_of_the_trail_hold_each_event_once() -> None:
         await events.record(events.LOGIN_FAILED, user_id=one.id)
     seen, cursor = [], ""
     while True:
-        page = await audit.listing(Trail(person=str(one.id), cursor=cursor), 4)
+        page = await audit_log.listing(Trail(person=str(one.id), cursor=cursor), 4)
         seen += [row.id for row in page.items]
         if not page.next_cursor:
             break

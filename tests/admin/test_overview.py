@@ -9,12 +9,12 @@ import sqlalchemy as sa
 
 from app import db
 from app.admin import charts, overview
-from app.admin.audit import first_id
+from app.admin.audit_log import first_id
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import administration
-from app.mail import outbox
-from app.mail.models import letter_rows
+from app.auth.accounts import user_admin
+from app.email import outbox
+from app.email.models import letter_rows
 from tests.support.clock import Clock
 from tests.support.people import make_user, sign_in, start_session
 from tests.support.statements import sent
@@ -35,7 +35,7 @@ async def test_numbers_are_those_of_the_tables(clock: Clock) -> None:
     admin, person, closed = await make_user(role="admin"), await make_user(), await make_user(active=False)
     for _ in range(3):
         await start_session(person)
-    await administration.end_sessions(person.id, admin.id)
+    await user_admin.end_sessions(person.id, admin.id)
     await start_session(admin)
     await happened(events.SESSION_REUSED, clock.now)
     await happened(events.SESSION_REUSED, clock.now - timedelta(days=40))

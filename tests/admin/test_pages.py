@@ -10,8 +10,10 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import administration, badges, challenges, links, sessions
+from app.auth import challenges, email_links
+from app.auth.accounts import user_admin
 from app.auth.models import session_rows, user_rows
+from app.auth.sessions import rotation, session_cache
 from tests.support import forge
 from tests.support.clock import Clock
 from tests.support.people import make_user, sign_in, start_session
@@ -88,9 +90,9 @@ async def test_list_is_filtered_by_who_has_confirmed_the_address(desk: Visitor, 
     names = ("Ada Admin", "Ulf User", "Ida Invited", "Ina Invited", "Cleo Camein")
     admin = await make_user(role="admin", name="Zz")
     await make_user(name="Ulf User")
-    await administration.invite("ida@example.org", "Ida Invited", "user", admin.id)
-    await administration.invite("ina@example.org", "Ina Invited", "admin", admin.id)
-    came_in = await administration.invite("cleo@example.org", "Cleo Camein", "user", admin.id)
+    await user_admin.invite("ida@example.org", "Ida Invited", "user", admin.id)
+    await user_admin.invite("ina@example.org", "Ina Invited", "admin", admin.id)
+    came_in = await user_admin.invite("cleo@example.org", "Cleo Camein", "user", admin.id)
     await db.execute(sa.update(user_rows).where(user_rows.c.id == came_in).values(last_login=db.utcnow()))
 
     page = main(await desk.visit(f"/admin/users?{query}"))
@@ -102,7 +104,7 @@ async def test_only_live_sessions_are_counted_and_shown(desk: Visitor) -> None:
     admin, person = await make_user(role="admin"), await make_user()
     for _ in range(2):
         await start_session(person)
-    await administration.end_sessions(person.id, admin.id)
+    await user_admin.end_sessions(person.id, admin.id)
     await start_session(person)
 
     page = main(await desk.visit(f"/admin/users/{person.id}"))
@@ -115,11 +117,11 @@ async def test_session_of_somebody_is_shown_as_a_picture_also_once_it_is_over(de
     admin, person = await make_user(role="admin"), await make_user(name="Pat Person")
     pair = await start_session(person)
     place = f"/admin/users/{person.id}/sessions/{forge.claims(pair.access_token)['sid']}"
-    await sessions.rotate(pair.refresh_token)
+    await rotation.rotate(pair.refresh_token)
 
     listed = main(await desk.visit(f"/admin/users/{person.id}"))
     live = main(await desk.visit(place))
-    await administration.end_sessions(person.id, admin.id)
+    await user_admin.end_sessions(person.id, admin.id)
     ended = main(await desk.visit(place))
 
     assert f'href="{place}"' in listed
@@ -136,7 +138,7 @@ async def test_session_of_somebody_is_shown_as_a_picture_also_once_it_is_over(de
 async def test_trail_leads_to_a_session_as_long_as_it_is_kept(desk: Visitor) -> None:
     admin, person = await make_user(role="admin"), await make_user()
     sid = forge.claims((await start_session(person)).access_token)["sid"]
-    await administration.end_sessions(person.id, admin.id)
+    await user_admin.end_sessions(person.id, admin.id)
     place = f"/admin/audit?person={person.id}"
 
     kept = main(await desk.visit(place))
@@ -159,7 +161,7 @@ async def test_session_is_found_below_its_person_alone(desk: Visitor, which: str
 
 async def test_person_page_shows_their_trail_and_what_they_did(desk: Visitor) -> None:
     admin, person = await make_user(role="admin", name="Bo Boss"), await make_user(name="Pat Person")
-    await administration.change(person.id, admin.id, is_active=False)
+    await user_admin.change(person.id, admin.id, is_active=False)
 
     about = main(await desk.visit(f"/admin/users/{person.id}"))
     by = main(await desk.visit(f"/admin/users/{admin.id}"))
@@ -187,16 +189,18 @@ async def test_unknown_person_is_404(desk: Visitor, path: str) -> None:
 
 async def test_registrations_and_invitations_that_wait_are_shown_without_their_secrets(desk: Visitor) -> None:
     admin = await make_user(role="admin")
-    made = await administration.invite("nia@example.com", "Nia New", "user", admin.id)
+    made = await user_admin.invite("nia@example.com", "Nia New", "user", admin.id)
     values = {"email": "rex@example.com", "email_key": "rex@example.com", "name": "Rex", "password": "argon2$hash"}
     async with db.transaction() as tx:
         now = db.utcnow()
         rows = [
-            await links.make(tx, links.INVITE, now, user_id=made),
-            await links.make(tx, links.REGISTER, now, **values),
-            await links.make(tx, links.RESET, now, user_id=admin.id),
+            await email_links.make(tx, email_links.INVITE, now, user_id=made),
+            await email_links.make(tx, email_links.REGISTER, now, **values),
+            await email_links.make(tx, email_links.RESET, now, user_id=admin.id),
         ]
-        await links.make(tx, links.REGISTER, now - links.LASTS[links.REGISTER], **(values | {"name": "Too Late"}))
+        await email_links.make(
+            tx, email_links.REGISTER, now - email_links.LASTS[email_links.REGISTER], **(values | {"name": "Too Late"})
+        )
 
     page = main(await desk.visit("/admin/users/pending"))
 
@@ -204,7 +208,7 @@ async def test_registrations_and_invitations_that_wait_are_shown_without_their_s
     assert "rex@example.com" in page
     assert "Too Late" not in page
     assert page.count("<tr") == 3
-    for secret in ("argon2", *(row.secret for row in rows), *(links.token(row) for row in rows)):
+    for secret in ("argon2", *(row.secret for row in rows), *(email_links.token(row) for row in rows)):
         assert secret not in page
 
 
@@ -215,7 +219,7 @@ async def a_trail() -> dict[str, UUID]:
     await events.record(events.LOGIN, user_id=vic.id, actor_id=vic.id)
     first = await db.fetch_value(sa.select(event_rows.c.id).order_by(event_rows.c.id).limit(1))
     await db.execute(sa.update(event_rows).where(event_rows.c.id == first).values(ip="192.0.2.7"))
-    await administration.change(vic.id, una.id, is_active=False)
+    await user_admin.change(vic.id, una.id, is_active=False)
     return {"una": una.id, "vic": vic.id}
 
 
@@ -338,7 +342,7 @@ async def test_refusals_are_recorded_once_a_person_and_minute_by_all_workers_tog
 
 async def test_refusal_that_this_worker_has_recorded_asks_the_database_no_more(client: Visitor, clock: Clock) -> None:
     await sign_in(client, await make_user())
-    await badges.read_feed()
+    await session_cache.read_feed()
     await client.visit("/admin")
 
     with sent() as statements:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit.models import event_rows
-from app.auth import administration
+from app.auth.accounts import user_admin
 from tests.support import postgres
 from tests.support.environment import ROOT
 from tests.support.people import PASSWORD, make_user
@@ -116,7 +116,7 @@ async def test_role_of_the_site_cannot_change_the_trail_or_the_tables(
     """v5.0.0-16.4.2"""
     _, url = site
     admin, person = await make_user(role="admin"), await make_user()
-    await administration.change(person.id, admin.id, is_active=False)
+    await user_admin.change(person.id, admin.id, is_active=False)
     before = await db.fetch_all(sa.select(event_rows))
 
     with pytest.raises((asyncpg.InsufficientPrivilegeError, asyncpg.InvalidGrantOperationError)):

@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import idempotency, sessions, submissions
+from app.auth import form_submissions, idempotency
 from app.auth.idempotency import OneEffect
 from app.auth.models import submission_rows, user_rows
+from app.auth.sessions import rotation
 from app.auth.tokens import TokenPair
 from tests.support import forge
 from tests.support.clock import Clock
@@ -62,7 +63,7 @@ async def happened(event: str) -> int:
 
 
 async def live_sessions() -> int:
-    return int(await db.fetch_value(sa.select(sa.func.count()).where(sessions.is_live(db.utcnow()))))
+    return int(await db.fetch_value(sa.select(sa.func.count()).where(rotation.is_live(db.utcnow()))))
 
 
 # v5.0.0-2.3.4
@@ -142,8 +143,8 @@ async def test_pair_that_was_renewed_meanwhile_is_the_same_browser(
     send: Callable[..., Any], person: Person, pair: TokenPair
 ) -> None:
     await send("/account", {"name": "Zoë", **KEY}, pair)
-    renewed = await sessions.rotate(pair.refresh_token)
-    assert isinstance(renewed, sessions.Rotated)
+    renewed = await rotation.rotate(pair.refresh_token)
+    assert isinstance(renewed, rotation.Rotated)
 
     again = await send("/account", {"name": "Zoë", **KEY}, renewed.pair)
 
@@ -158,7 +159,7 @@ async def test_answer_revives_no_session_that_has_ended(send: Callable[..., Any]
     assert ended
     async with db.transaction() as tx:
         sid = UUID(forge.claims(ended.access_token)["sid"])
-        await sessions.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=db.utcnow())
+        await rotation.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=db.utcnow())
 
     for cookies in (None, ended):
         anew = await send("/login", login, cookies)
@@ -252,7 +253,7 @@ async def test_page_that_is_shown_again_runs_its_own_scripts() -> None:
     async def keep(message: Any) -> None:
         sent.append(message)
 
-    answer = submissions.Answer(422, (), b'<script nonce="old-nonce">', "old-nonce")
+    answer = form_submissions.Answer(422, (), b'<script nonce="old-nonce">', "old-nonce")
     await idempotency._send_again(answer, {"csp_nonce": "new-nonce"}, keep)
 
     assert sent[1]["body"] == b'<script nonce="new-nonce">'
@@ -409,7 +410,7 @@ async def test_download_goes_on_when_the_browser_hangs_up_for_the_second_click(d
 
 async def test_answer_too_large_to_be_kept_is_made_again(database: str) -> None:
     """And its pieces go out as they come, from there on."""
-    large = b"x" * submissions.LARGEST
+    large = b"x" * form_submissions.LARGEST
     application = app_of(start(), piece(large, more=True), piece(b"x", more=True), piece(b"end"))
 
     first, second = await ask(application), await ask(application)
@@ -460,8 +461,10 @@ async def test_form_that_is_still_worked_on_is_not_begun_a_second_time(
 ) -> None:
     """As after a worker that was killed in the middle: nobody knows what it did."""
     forgot = {"email": "joan@example.com", **KEY}
-    form = submissions.of(KEY["idempotency_key"], "/forgot-password?", {"email": "joan@example.com"}, {}, db.utcnow())
-    assert await submissions.claim(form, db.utcnow())
+    form = form_submissions.of(
+        KEY["idempotency_key"], "/forgot-password?", {"email": "joan@example.com"}, {}, db.utcnow()
+    )
+    assert await form_submissions.claim(form, db.utcnow())
     monkeypatch.setattr(idempotency, "WAITS_SECONDS", -1)
 
     answer = await client.submit("/forgot-password", forgot)
@@ -479,7 +482,7 @@ async def test_form_works_while_nothing_can_be_kept(
     async def away(*_: Any) -> bool:
         raise db.Unavailable("connection lost")
 
-    monkeypatch.setattr(submissions, "claim", away)
+    monkeypatch.setattr(form_submissions, "claim", away)
 
     answer = await send("/logout", KEY, pair)
 
@@ -487,18 +490,18 @@ async def test_form_works_while_nothing_can_be_kept(
 
 
 async def test_of_many_at_once_one_is_the_first(database: str) -> None:
-    form = submissions.of("k" * 22, "/x?", {}, {}, db.utcnow())
+    form = form_submissions.of("k" * 22, "/x?", {}, {}, db.utcnow())
 
-    claimed = await asyncio.gather(*[submissions.claim(form, db.utcnow()) for _ in range(20)])
+    claimed = await asyncio.gather(*[form_submissions.claim(form, db.utcnow()) for _ in range(20)])
 
     assert sum(claimed) == 1
 
 
 async def test_answers_go_before_the_hour_is_over(database: str, clock: Clock) -> None:
-    await submissions.claim(submissions.of("old", "/x?", {}, {}, db.utcnow()), db.utcnow())
+    await form_submissions.claim(form_submissions.of("old", "/x?", {}, {}, db.utcnow()), db.utcnow())
     clock.forward(minutes=2)
 
-    for number in range(submissions.PRUNE_EVERY):
-        await submissions.claim(submissions.of(f"new {number}", "/x?", {}, {}, db.utcnow()), db.utcnow())
+    for number in range(form_submissions.PRUNE_EVERY):
+        await form_submissions.claim(form_submissions.of(f"new {number}", "/x?", {}, {}, db.utcnow()), db.utcnow())
 
-    assert len(await db.fetch_all(sa.select(submission_rows))) == submissions.PRUNE_EVERY
+    assert len(await db.fetch_all(sa.select(submission_rows))) == form_submissions.PRUNE_EVERY

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from app.auth import badges
+from app.auth.sessions import session_cache
 from tests.contract.places import Place
 
 
@@ -24,8 +24,8 @@ async def at(app: Any, database: Any) -> AsyncIterator[Callable[[str], Place]]:
 @pytest.fixture
 async def deaf_worker(database: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """This worker trusts what it remembers, for it has just read the feed, and hears nothing of what happens then."""
-    badges.forget_all()
-    await badges.read_feed()
-    monkeypatch.setattr(badges, "drop", lambda _: None)
+    session_cache.forget_all()
+    await session_cache.read_feed()
+    monkeypatch.setattr(session_cache, "drop", lambda _: None)
     yield
-    badges.forget_all()
+    session_cache.forget_all()

@@ -15,7 +15,7 @@ from app import db, main
 from app.auth import cookies
 from app.auth.models import link_rows, session_rows, user_rows
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
-from app.web.origin import SAFE
+from app.web.same_origin import SAFE
 from tests.support.acts import ACTS, Scene, name_of
 from tests.support.device import Device
 from tests.support.people import make_user, start_session

@@ -8,8 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.auth import accounts, administration, badges, cookies
+from app.auth import cookies
+from app.auth.accounts import login_flow, user_admin
 from app.auth.models import session_rows, user_rows
+from app.auth.sessions import session_cache
 from app.main import route_table
 from app.mfa.models import recovery_rows
 from tests.support import held
@@ -66,7 +68,7 @@ async def test_act_that_finds_its_session_ended_leads_to_the_login(app: Any, dat
         asked = Act(act.method, act.path, act.data, headers=act.headers | {"Accept": wants})
 
         async def ends() -> None:
-            await accounts.logout([scene.token])
+            await login_flow.logout([scene.token])
 
         assert (await held.answer(app, asked, ends)).status_code == status
 
@@ -82,8 +84,8 @@ async def test_many_requests_of_one_session_and_its_end_at_once_do_not_wait_for_
 
     *answers, _, _ = await asyncio.gather(
         *(held.answer(app, act) for act in [rename, sign_out_others] * 6),
-        administration.end_sessions(scene.person.id, boss.id),
-        accounts.logout([scene.token]),
+        user_admin.end_sessions(scene.person.id, boss.id),
+        login_flow.logout([scene.token]),
     )
 
     assert {answer.status_code for answer in answers} == {303}
@@ -155,11 +157,11 @@ async def test_no_page_fails_over_a_session_that_ended_elsewhere(client: Visitor
 @pytest.mark.usefixtures("database")
 async def test_turning_on_the_second_step_forgets_the_session_that_did_it_at_once(client: Visitor, app: Any) -> None:
     """This worker remembers it, and does not wait for the feed."""
-    badges.forget_all()
+    session_cache.forget_all()
     (row,) = [row for row in unsafe_and_private() if row["path"] == "/account/second-factor"]
     scene, act = await scene_of(row)
     other = await start_session(scene.person)
-    await badges.read_feed()
+    await session_cache.read_feed()
     for pair in (scene.pair, other):
         assert (await client.get("/api/auth/me", headers=bearer(pair))).status_code == 200
 
@@ -174,4 +176,4 @@ async def test_turning_on_the_second_step_forgets_the_session_that_did_it_at_onc
         if line.startswith(cookies.access_name())
     ]
     assert (await client.get("/api/auth/me", headers={"Authorization": f"Bearer {access}"})).status_code == 200
-    badges.forget_all()
+    session_cache.forget_all()

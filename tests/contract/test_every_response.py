@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from app.main import route_table
-from app.web import static
+from app.web import static_files
 from tests.support.clock import Clock
 from tests.support.pages import without_keys
 from tests.support.people import make_user, sign_in
@@ -47,7 +47,7 @@ EVERYTHING: list[tuple[str, str, dict[str, Any], int]] = [
     ("GET", "/undo-email-change?token=x", {"headers": HTML}, 422),
     ("POST", "/undo-email-change", {"headers": JSON | {"Content-Type": "application/x-www-form-urlencoded"}}, 422),
     ("GET", "/account", {"headers": HTML}, 303),
-    ("GET", static.url("app.css"), {}, 200),
+    ("GET", static_files.url("app.css"), {}, 200),
     ("GET", "/static/app.css", {}, 200),
     ("GET", "/static/nothing.css", {}, 404),
     ("GET", "/static/", {}, 404),
@@ -181,11 +181,11 @@ async def test_personal_pages_are_never_kept(client: Visitor) -> None:
 
 
 async def test_static_files_are_kept_for_ever_and_set_no_cookie(client: Visitor) -> None:
-    answer = await client.get(static.url("app.css"))
+    answer = await client.get(static_files.url("app.css"))
 
     assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
     assert "set-cookie" not in answer.headers
-    again = await client.get(static.url("app.css"), headers={"If-None-Match": answer.headers["etag"]})
+    again = await client.get(static_files.url("app.css"), headers={"If-None-Match": answer.headers["etag"]})
     assert again.status_code == 304
     check(again)
 

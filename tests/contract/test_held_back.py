@@ -12,11 +12,13 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.account import export
+from app.account import data_export
 from app.admin import export as admin_export
 from app.audit import events
-from app.auth import accounts, administration, badges, guards
+from app.auth import permissions
+from app.auth.accounts import login_flow, user_admin
 from app.auth.models import user_rows
+from app.auth.sessions import session_cache
 from app.db.pool import Pool
 from app.settings import get_settings
 from tests.support import held
@@ -39,20 +41,20 @@ async def boss() -> Any:
 
 
 async def signed_out(scene: Scene) -> None:
-    await accounts.logout([scene.token])
+    await login_flow.logout([scene.token])
 
 
 async def ended_by_an_admin(scene: Scene) -> None:
-    await administration.end_sessions(scene.person.id, await boss())
+    await user_admin.end_sessions(scene.person.id, await boss())
 
 
 async def deactivated(scene: Scene) -> None:
-    await administration.change(scene.person.id, await boss(), is_active=False)
+    await user_admin.change(scene.person.id, await boss(), is_active=False)
 
 
 async def replaced(scene: Scene) -> None:
     """Another tab has typed the password again."""
-    assert await accounts.step_up(scene.person.id, scene.token.sid, scene.person.password)
+    assert await login_flow.step_up(scene.person.id, scene.token.sid, scene.person.password)
 
 
 async def demoted(scene: Scene) -> None:
@@ -86,7 +88,7 @@ async def held_back(
 
 async def warm(scene: Scene) -> None:
     """The session has been met, and its generation noted."""
-    assert await badges.check_in(scene.token, db.utcnow())
+    assert await session_cache.check_in(scene.token, db.utcnow())
 
 
 def reveals_nothing(scene: Scene, answer: held.Answer) -> None:
@@ -160,10 +162,10 @@ async def test_held_back_until_the_password_was_typed_too_long_ago_it_asks_for_i
     assert changed == []
 
 
-@pytest.mark.parametrize("row", [row for row in ROUTES if row["path"] not in guards.MEANWHILE], ids=ids)
+@pytest.mark.parametrize("row", [row for row in ROUTES if row["path"] not in permissions.MEANWHILE], ids=ids)
 async def test_held_back_until_an_admin_wants_a_new_password_it_does_nothing(app: Any, row: dict[str, str]) -> None:
     async def wanted(scene: Scene) -> None:
-        await administration.require_new_password(scene.person.id, await boss())
+        await user_admin.require_new_password(scene.person.id, await boss())
 
     scene, answer, changed = await held_back(app, row, wanted)
 
@@ -179,7 +181,7 @@ async def test_answer_that_is_read_slowly_is_cut_off_at_its_next_page(
     app: Any, monkeypatch: pytest.MonkeyPatch, row: dict[str, str], ending: Callable[[Scene], Awaitable[None]]
 ) -> None:
     """What was read while the session lived may still arrive; nothing is read for it after that."""
-    for module, name in ((export, "PAGE"), (admin_export, "CHUNK")):
+    for module, name in ((data_export, "PAGE"), (admin_export, "CHUNK")):
         monkeypatch.setattr(module, name, 1)
     for _ in range(3):
         await events.record(events.LOGIN, user_id=(await make_user()).id)

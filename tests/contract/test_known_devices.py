@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import known_devices, limits, recovery
+from app.auth.accounts import password_reset
 from app.auth.models import throttle_rows
+from app.auth.rate_limit import known_devices, limits
 from tests.contract.places import WRONG, Place, details, statuses, under_attack, wait_of
 from tests.support.clock import Clock
 from tests.support.mailbox import letters_to, link_in
@@ -213,7 +214,7 @@ async def test_program_may_bring_the_cookie_of_a_browser_and_is_given_none(at: A
 async def test_owner_on_a_new_device_gets_in_by_a_mailed_link_whatever_strangers_do(at: Any, clock: Clock) -> None:
     """For half an hour the browser where the link chose the password is as good as a known one."""
     person, owner = await make_user(), at("203.0.113.7")
-    await recovery.ask(person.email)
+    await password_reset.ask(person.email)
     (letter,) = await letters_to(person.email)
     token = link_in(letter).partition("?token=")[2]
     assert (await owner.submit("/reset-password", {"token": token, "password": NEW})).status_code == 303
@@ -228,7 +229,7 @@ async def test_owner_on_a_new_device_gets_in_by_a_mailed_link_whatever_strangers
 async def test_mailed_link_does_not_shorten_what_a_sign_in_has_given(at: Any, clock: Clock) -> None:
     person, owner = await make_user(), at("203.0.113.7")
     await owner.has_signed_in(person.email)
-    await recovery.ask(person.email)
+    await password_reset.ask(person.email)
     token = link_in((await letters_to(person.email))[-1]).partition("?token=")[2]
     await owner.submit("/reset-password", {"token": token, "password": NEW})
     clock.forward(days=30)

@@ -8,11 +8,11 @@ import pytest
 import sqlalchemy as sa
 
 from app import db, main
-from app.auth import administration
+from app.auth.accounts import user_admin
 from app.auth.models import session_rows, user_rows
 from app.dev import pages as dev_pages
-from app.mail import outbox
-from app.mail.models import letter_rows
+from app.email import outbox
+from app.email.models import letter_rows
 from app.main import create_app, route_table
 from app.settings import get_settings
 from tests.support.people import PASSWORD, Person, make_user, sign_in, start_session
@@ -166,6 +166,6 @@ async def visit_as(client: Visitor, who: str) -> None:
     person = await make_user(role="admin" if who in ("admin", "demoted") else "user")
     await sign_in(client, person)
     if who == "deactivated":
-        await administration.change(person.id, (await make_user(role="admin")).id, is_active=False)
+        await user_admin.change(person.id, (await make_user(role="admin")).id, is_active=False)
     if who == "demoted":
         await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(role="user"))

@@ -2,7 +2,8 @@
 
 import pytest
 
-from app.auth import administration, badges
+from app.auth.accounts import user_admin
+from app.auth.sessions import session_cache
 from app.main import route_table
 from tests.support.people import Person, make_user, sign_in, start_session
 from tests.support.sent import bearer
@@ -20,7 +21,7 @@ PAGES = [
 @pytest.fixture
 async def person(database: str) -> Person:
     person, admin = await make_user(), await make_user(role="admin")
-    await administration.require_new_password(person.id, admin.id)
+    await user_admin.require_new_password(person.id, admin.id)
     return person
 
 
@@ -62,12 +63,12 @@ async def test_public_pages_and_the_way_out_stay_open(client: Visitor, person: P
 async def test_session_that_is_open_already_meets_it_at_once(client: Visitor) -> None:
     person, admin = await make_user(), await make_user(role="admin")
     await sign_in(client, person)
-    await badges.read_feed()
+    await session_cache.read_feed()
     assert (await client.visit("/dashboard")).status_code == 200
 
-    await administration.require_new_password(person.id, admin.id)
+    await user_admin.require_new_password(person.id, admin.id)
     wanted = await client.visit("/dashboard")
-    await administration.require_new_password(person.id, admin.id, required=False)
+    await user_admin.require_new_password(person.id, admin.id, required=False)
 
     assert wanted.status_code == 303
     assert (await client.visit("/dashboard")).status_code == 200
@@ -75,10 +76,10 @@ async def test_session_that_is_open_already_meets_it_at_once(client: Visitor) ->
 
 async def test_admin_with_an_old_password_does_nothing(client: Visitor) -> None:
     admin, boss, victim = await make_user(role="admin"), await make_user(role="admin"), await make_user()
-    await administration.require_new_password(admin.id, boss.id)
+    await user_admin.require_new_password(admin.id, boss.id)
     await sign_in(client, admin)
 
     answer = await client.submit(f"/admin/users/{victim.id}/deactivate")
 
     assert answer.headers["location"].startswith("/account/password")
-    assert await administration.change(victim.id, boss.id, is_active=True) is administration.Outcome.NOTHING
+    assert await user_admin.change(victim.id, boss.id, is_active=True) is user_admin.Outcome.NOTHING

@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from app import db
 from app.__main__ import main
-from app.auth import directory
+from app.auth.accounts import user_search
 from app.db import schema
-from app.web.addresses import email_key
+from app.web.email_address import email_key
 from tests.db.test_migrations import ask
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -30,7 +30,7 @@ def add(email: str, key: str, name: str = "Uli") -> UUID:
 
     def insert(connection: sa.Connection) -> None:
         connection.execute(sa.insert(table).values(values))
-        found = [{"word": word, "user_id": user_id} for word in directory.words(f"{name} {key}")]
+        found = [{"word": word, "user_id": user_id} for word in user_search.words(f"{name} {key}")]
         connection.execute(sa.insert(every["user_words"]), found)
 
     ask(insert)
@@ -87,7 +87,7 @@ def test_stored_row_of_either_kind_is_found_under_the_new_key(url: str, email: s
     assert stored() == {email: WIRE}
     assert email_key(email) == WIRE
     assert list(stored("mail_links").values()) == [WIRE]
-    assert words_of(user_id) == set(directory.words_of("Uli", WIRE))
+    assert words_of(user_id) == set(user_search.words_of("Uli", WIRE))
 
 
 def test_plain_row_stays_as_it_is(url: str) -> None:

@@ -15,10 +15,10 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.auth import accounts
+from app.auth.accounts import login_flow
 from app.auth.models import link_rows, session_rows
-from app.mail import outbox
-from app.mail.models import letter_rows
+from app.email import outbox
+from app.email.models import letter_rows
 from app.notes import store
 from tests.support import database as databases
 from tests.support import postgres
@@ -102,7 +102,7 @@ async def test_what_was_saved_is_there_again_and_nobody_is_signed_in(place: Plac
     assert await rows(session_rows) == 1
     assert await rows(link_rows) == 0
     assert await rows(letter_rows, letter_rows.c.dropped_at.is_(None)) == 0
-    assert await accounts.login(person.email, person.password) is not None
+    assert await login_flow.login(person.email, person.password) is not None
 
 
 async def test_nothing_that_is_there_is_overwritten(place: Place, person: Person) -> None:

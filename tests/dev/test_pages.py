@@ -9,9 +9,9 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.mail.models import letter_rows
+from app.email.models import letter_rows
 from app.settings import get_settings
-from app.web import headers
+from app.web import security_headers
 from tests.support.environment import ORIGIN
 from tests.support.visitor import Visitor
 
@@ -103,7 +103,7 @@ async def test_html_part_may_have_styles_and_nothing_else(client: Visitor) -> No
     answer = await client.get(f"/dev/mailbox/{await letter(sent_at=db.utcnow())}/html")
 
     assert answer.text == HTML
-    assert answer.headers.get_list("content-security-policy") == [headers.LETTER_POLICY]
+    assert answer.headers.get_list("content-security-policy") == [security_headers.LETTER_POLICY]
     policy = answer.headers["content-security-policy"].split("; ")
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'self'" in policy

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit.models import event_rows
-from app.auth import administration, cookies
+from app.auth import cookies
+from app.auth.accounts import user_admin
 from app.auth.models import session_rows
 from tests.support import forge, mailbox
 from tests.support.environment import ORIGIN
@@ -213,7 +214,7 @@ async def deactivated(site: Site) -> str:
     program = site.program()
     pair = await sign_in(site.visitor(), person)
     before = await program.get("/api/auth/me", headers=bearer(pair))
-    await administration.change(person.id, admin.id, is_active=False)
+    await user_admin.change(person.id, admin.id, is_active=False)
     after = await program.get("/api/auth/me", headers=bearer(pair))
     return (
         f"before: {before.status_code}\n-- an administrator deactivates the account --\nafter:  {after.status_code}\n"

@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.learn import outputs  # isort: skip - the settings of the tests come first
 
 from app import db
-from app.learn import chapters, fences, ledger
+from app.learn import chapters, code_blocks, pattern_index
 from app.main import create_app
 from app.settings import ROOT
 from tests.learn.commands import COMMANDS
@@ -25,14 +25,14 @@ LEDGERS = {ROOT / "README.md": "", chapters.DOCS / "patterns.md": "../"}
 
 def main() -> None:
     written = json.dumps(printed.transcripts(), indent=1, ensure_ascii=False) + "\n"
-    changed = _write(fences.TRANSCRIPTS, written)
+    changed = _write(code_blocks.TRANSCRIPTS, written)
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # the log
         recorded = asyncio.run(_recorded()) | {name: run() for name, run in COMMANDS.items()}
     for chapter in [*chapters.chapters(), chapters.other_page("patterns")]:
-        text = fences.filled(chapter.path.read_text("utf-8"), recorded, headed=True)
+        text = code_blocks.filled(chapter.path.read_text("utf-8"), recorded, headed=True)
         changed += _write(chapter.path, chapters.turned(chapter, text) if chapter.number else text)
     for path, root in LEDGERS.items():
-        changed += _write(path, ledger.written_into(path.read_text("utf-8"), root))
+        changed += _write(path, pattern_index.written_into(path.read_text("utf-8"), root))
     print(f"{changed} files written" if changed else "Nothing was stale.")
 
 

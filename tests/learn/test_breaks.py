@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.learn import chapters, fences
+from app.learn import chapters, code_blocks
 from app.settings import ROOT
 from tests.learn.breaks import Break, Outcome
 
@@ -31,7 +31,7 @@ def breaks() -> dict[str, Break]:
     """By chapter and the test that it names."""
     found = {}
     for path in sorted(chapters.DOCS.glob("*.md")):
-        for fence in fences.all_in(path.read_text()):
+        for fence in code_blocks.all_in(path.read_text()):
             if fence.origin[0] == "break":
                 found[f"{path.stem} {fence.origin[1].rpartition('::')[2]}"] = Break(
                     fence.origin[1], fence.says["file"], *_lines(fence.body)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from lilya.enums import Match
 
-from app.learn import chapters, fences, ledger, sources
+from app.learn import chapters, code_blocks, pattern_index, sources
 from app.main import route_table
 from app.settings import ROOT
 from tests.learn import outputs
@@ -25,7 +25,7 @@ def test_code_that_is_shown_is_the_source(path: Path) -> None:
     """A function that is gone is an error here; one that changed means that `make docs` has not run."""
     text = path.read_text()
 
-    assert text == fences.filled(text, headed=True), "make docs"
+    assert text == code_blocks.filled(text, headed=True), "make docs"
 
 
 @each_page
@@ -49,7 +49,7 @@ def test_links_into_the_application_and_the_ledger_lead_to_pages(path: Path, app
         found = any(route.search(scope)[0] is not Match.NONE for route in app.routes)
         assert found, href
         if address == "/learn/patterns" and fragment:
-            assert fragment in ledger.PATTERNS
+            assert fragment in pattern_index.PATTERNS
         if address.startswith("/learn/") and not address.startswith(
             ("/learn/source/", "/learn/lab", "/learn/patterns")
         ):
@@ -58,7 +58,7 @@ def test_links_into_the_application_and_the_ledger_lead_to_pages(path: Path, app
 
 @each_page
 def test_program_text_is_never_pasted(path: Path) -> None:
-    for fence in fences.all_in(path.read_text()):
+    for fence in code_blocks.all_in(path.read_text()):
         kind, _ = fence.origin
         assert kind or fence.language == "sh", fence.body
 
@@ -66,9 +66,9 @@ def test_program_text_is_never_pasted(path: Path) -> None:
 @each_page
 def test_file_or_private_name_that_is_mentioned_exists(path: Path) -> None:
     text = path.read_text()
-    code = "".join(fence.body for fence in fences.all_in(text))
+    code = "".join(fence.body for fence in code_blocks.all_in(text))
 
-    for word in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", fences.FENCE.sub("", text)):
+    for word in re.findall(r"(?<!`)`([^`\n]+)`(?!`)", code_blocks.FENCE.sub("", text)):
         if re.fullmatch(r"(app|tests|e2e|templates|static|docs)/[\w./-]*", word):
             assert (ROOT / word).exists(), word
         if re.fullmatch(r"_\w+", word):
@@ -78,7 +78,7 @@ def test_file_or_private_name_that_is_mentioned_exists(path: Path) -> None:
 @each_chapter
 def test_chapter_has_its_parts(path: Path) -> None:
     text = path.read_text()
-    kinds = [fence.origin[0] for fence in fences.all_in(text)]
+    kinds = [fence.origin[0] for fence in code_blocks.all_in(text)]
 
     lead = text.split("\n\n")[1]
 
@@ -116,7 +116,7 @@ def test_every_module_that_names_a_chapter_names_one_that_exists() -> None:
 def test_every_module_of_the_kernel_and_the_plumbing_that_is_shown_names_its_chapter() -> None:
     """So that whoever reads the code finds the explanation."""
     for path in CHAPTERS:
-        for fence in fences.all_in(path.read_text()):
+        for fence in code_blocks.all_in(path.read_text()):
             kind, name = fence.origin
             if kind == "source":
                 assert re.search(r'Chapters?: "', sources.text(name)), f"{name} is shown in {path.name}"
@@ -139,7 +139,7 @@ def test_deleted_function_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(sources, "text", lambda name: real(name).replace("def judge(", "def gone("))
 
     with pytest.raises(LookupError, match=r"app/auth/judge\.py has no judge"):
-        fences.filled((chapters.DOCS / "11-rotation-and-reuse.md").read_text())
+        code_blocks.filled((chapters.DOCS / "11-rotation-and-reuse.md").read_text())
 
 
 @pytest.mark.parametrize(
@@ -147,10 +147,10 @@ def test_deleted_function_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPa
     [
         ("# T\n\n[x](16-nowhere.md)\n", LookupError),
         ("# T\n\n[x](../app/nowhere.py)\n", LookupError),
-        ("# T\n\n[x](../app/auth/judge.py#nowhere)\n", LookupError),
+        ("# T\n\n[x](../app/auth/sessions/rotation_policy.py#nowhere)\n", LookupError),
         ("# T\n\n[x](/dashboard)\n", ValueError),
         ("# T\n\n[x](../../etc/passwd)\n", LookupError),
-        ("# T\n\n```python source=app/auth/judge.py symbol=nowhere\n```\n", LookupError),
+        ("# T\n\n```python source=app/auth/sessions/rotation_policy.py symbol=nowhere\n```\n", LookupError),
         ("# T\n\n```python source=.env symbol=x\n```\n", LookupError),
         ("# T\n\n```python printed=nowhere\n```\n", LookupError),
         ("# T\n\n<b>bold</b>\n", ValueError),
@@ -168,7 +168,7 @@ def test_what_leads_nowhere_or_is_html_is_an_error(tmp_path: Path, markdown: str
 SHOWN = {
     fence.origin[1]: fence.body.strip()
     for path in CHAPTERS
-    for fence in fences.all_in(path.read_text())
+    for fence in code_blocks.all_in(path.read_text())
     if fence.origin[0] == "output"
 }
 

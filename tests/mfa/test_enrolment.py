@@ -11,11 +11,13 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import accounts, badges, credentials, passwords, tokens
+from app.auth import passwords, tokens
+from app.auth.accounts import credential_changes, login_flow
 from app.auth.errors import SessionEnded, TooManyAttempts
 from app.auth.models import session_rows, user_rows
+from app.auth.sessions import session_cache
 from app.auth.tokens import AppToken, TokenPair
-from app.mfa import codes, enrolment, factors, passkeys, proofs, webauthn
+from app.mfa import codes, enrolment, passkeys, proofs, second_factor, webauthn
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
 from app.mfa.proofs import Proof
 from tests.support import secrets
@@ -121,7 +123,7 @@ async def test_sign_in_that_meets_the_turning_on_leaves_no_session_without_it(cl
         sid, phone = await session_of(person), Phone(codes.new_secret())
 
         await asyncio.gather(
-            turned_on(person, sid, phone, clock), *(accounts.login(person.email, PASSWORD) for _ in range(3))
+            turned_on(person, sid, phone, clock), *(login_flow.login(person.email, PASSWORD) for _ in range(3))
         )
 
         assert await is_on(person)
@@ -135,7 +137,7 @@ async def test_turned_on_again_is_refused_while_it_is_on(clock: Clock) -> None:
 
     with pytest.raises(SessionEnded):
         await turned_on(person, sid, Phone(codes.new_secret()), clock, proof)
-    assert await factors.recovery_codes_left(person.id) == 10
+    assert await second_factor.recovery_codes_left(person.id) == 10
 
 
 # v5.0.0-6.5.6
@@ -147,7 +149,7 @@ async def test_turned_off_with_password_and_code_and_the_password_is_enough_agai
 
     assert await enrolment.turn_off(person.id, sid, OWN._replace(code=phone.shows(clock.now))) == {}
 
-    assert isinstance(await accounts.login(person.email, PASSWORD), accounts.Login)
+    assert isinstance(await login_flow.login(person.email, PASSWORD), login_flow.Login)
     assert await db.fetch_all(sa.select(authenticator_rows)) == await db.fetch_all(sa.select(recovery_rows)) == []
     assert "Your second step is off" in [letter.subject for letter in await letters_to(person.email)]
     assert await enrolment.turn_off(person.id, sid, OWN) == {}  # once more: it is off, and nobody is told again
@@ -158,14 +160,14 @@ async def test_sessions_that_a_worker_remembers_are_over_at_once_when_it_is_turn
     """Each of them was opened by the password alone: the one that turned it on, and the others."""
     person = await make_user()
     own, other = [token_of(await start_session(person)) for _ in range(2)]
-    await badges.read_feed()  # from here on what is remembered counts
+    await session_cache.read_feed()  # from here on what is remembered counts
     for token in (own, other, own, other):
-        assert await badges.check_in(token, clock.now)
+        assert await session_cache.check_in(token, clock.now)
 
     done = await turned_on(person, own.sid, Phone(enrolment.offer(own.sid).secret), clock)
 
-    assert [await badges.check_in(token, clock.now) for token in (own, other)] == [None, None]
-    badge = await badges.check_in(token_of(done.pair), clock.now)
+    assert [await session_cache.check_in(token, clock.now) for token in (own, other)] == [None, None]
+    badge = await session_cache.check_in(token_of(done.pair), clock.now)
     assert badge
     assert badge.second_factor
 
@@ -175,14 +177,14 @@ async def test_session_that_a_worker_remembers_knows_at_once_that_it_is_off(cloc
     person = await make_user()
     phone = await with_a_phone(person)
     token = token_of(await start_session(person))
-    await badges.read_feed()  # from here on what is remembered counts
-    for remembered in (await badges.check_in(token, clock.now), await badges.check_in(token, clock.now)):
+    await session_cache.read_feed()  # from here on what is remembered counts
+    for remembered in (await session_cache.check_in(token, clock.now), await session_cache.check_in(token, clock.now)):
         assert remembered
         assert remembered.second_factor
 
     await enrolment.turn_off(person.id, token.sid, OWN._replace(code=phone.recovery_codes[0]))
 
-    badge = await badges.check_in(token, clock.now)
+    badge = await session_cache.check_in(token, clock.now)
     assert badge
     assert not badge.second_factor
 
@@ -190,13 +192,13 @@ async def test_session_that_a_worker_remembers_knows_at_once_that_it_is_off(cloc
 async def test_ticket_of_the_time_before_it_was_turned_off_is_gone(clock: Clock) -> None:
     person = await make_user()
     phone = await with_a_phone(person)
-    half = await accounts.login(person.email, PASSWORD)
-    assert isinstance(half, accounts.Pending)
+    half = await login_flow.login(person.email, PASSWORD)
+    assert isinstance(half, login_flow.Pending)
     first, second = phone.recovery_codes[:2]
     await enrolment.turn_off(person.id, await session_of(person), OWN._replace(code=first))
 
-    with pytest.raises(factors.TicketGone):
-        await factors.sign_in(half.ticket, second)
+    with pytest.raises(second_factor.TicketGone):
+        await second_factor.sign_in(half.ticket, second)
 
 
 async def new_codes(person: Person, phone: Phone, clock: Clock) -> enrolment.NewCodes:
@@ -208,9 +210,9 @@ async def new_codes(person: Person, phone: Phone, clock: Clock) -> enrolment.New
 
 
 async def signs_in(person: Person, code: str) -> bool:
-    half = await accounts.login(person.email, PASSWORD)
-    assert isinstance(half, accounts.Pending)
-    return await factors.sign_in(half.ticket, code) is not None
+    half = await login_flow.login(person.email, PASSWORD)
+    assert isinstance(half, login_flow.Pending)
+    return await second_factor.sign_in(half.ticket, code) is not None
 
 
 async def test_old_recovery_codes_are_good_until_the_new_ones_are_saved(clock: Clock) -> None:
@@ -223,10 +225,10 @@ async def test_old_recovery_codes_are_good_until_the_new_ones_are_saved(clock: C
     assert not set(made.recovery_codes) & set(old)
     assert not await signs_in(person, made.recovery_codes[0])
     assert await signs_in(person, old[0])
-    assert await factors.recovery_codes_left(person.id) == 9
+    assert await second_factor.recovery_codes_left(person.id) == 9
     assert await enrolment.save_recovery_codes(person.id, made.sealed)
 
-    assert await factors.recovery_codes_left(person.id) == 10
+    assert await second_factor.recovery_codes_left(person.id) == 10
     assert not await signs_in(person, old[1])
     assert await signs_in(person, made.recovery_codes[0])
 
@@ -241,7 +243,7 @@ async def test_codes_that_are_saved_twice_are_told_about_once(clock: Clock) -> N
     assert await enrolment.save_recovery_codes(person.id, made.sealed)
 
     assert (await happened(person)).count(events.RECOVERY_CODES_MADE) == 1
-    assert await factors.recovery_codes_left(person.id) == 9
+    assert await second_factor.recovery_codes_left(person.id) == 9
 
 
 async def test_codes_that_newer_ones_replaced_cannot_be_saved(clock: Clock) -> None:
@@ -389,7 +391,7 @@ async def test_session_that_ended_meanwhile_changes_nothing(change: str, on: boo
     proof = Proof(PASSWORD, at.phone.recovery_codes[0] if at.phone else "")
     if way == "passkey":
         proof = Proof(passkey=at.device.get(proofs.to_prove(at.sid)))
-    await accounts.end_own_session(at.person.id, at.sid)
+    await login_flow.end_own_session(at.person.id, at.sid)
     before = await at.kept()
 
     with pytest.raises(SessionEnded):
@@ -409,7 +411,7 @@ async def test_guesses_at_the_password_are_counted_as_at_step_up(change: str, on
     with pytest.raises(TooManyAttempts):
         await at.tries(change, right, clock)
     with pytest.raises(TooManyAttempts):
-        await accounts.step_up(at.person.id, at.sid, PASSWORD)
+        await login_flow.step_up(at.person.id, at.sid, PASSWORD)
     assert (await happened(at.person)).count(events.STEP_UP_FAILED) == 10
 
 
@@ -440,7 +442,9 @@ async def test_account_that_changed_while_the_password_was_looked_at_is_not_chan
 
     monkeypatch.setattr(passwords, "verify", and_then_changed)
 
-    assert await turned_on(person, sid, Phone(codes.new_secret()), clock) == {"current_password": credentials.NOT_YOURS}
+    assert await turned_on(person, sid, Phone(codes.new_secret()), clock) == {
+        "current_password": credential_changes.NOT_YOURS
+    }
     assert await db.fetch_all(sa.select(authenticator_rows)) == []
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from app import db
 from app.auth import cookies
-from app.mfa import enrolment, factors, pages, proofs
+from app.mfa import enrolment, pages, proofs, second_factor
 from app.settings import get_settings
 from tests.support import secrets
 from tests.support.clock import Clock
@@ -280,7 +280,7 @@ async def test_password_of_long_ago_is_asked_for_again(client: Visitor, clock: C
 
     assert {answer.headers["location"].partition("?")[0] for answer in answers} == {"/step-up"}
     assert await is_on(person)
-    assert await factors.recovery_codes_left(person.id) == 10
+    assert await second_factor.recovery_codes_left(person.id) == 10
 
 
 # v5.0.0-6.3.3, v5.0.0-8.4.2

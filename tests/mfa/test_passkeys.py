@@ -19,14 +19,16 @@ from hypothesis import strategies as st
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import accounts, administration, credentials, floods, links, passwords, recovery, tokens
+from app.auth import email_links, passwords, tokens
+from app.auth.accounts import credential_changes, login_flow, password_reset, user_admin
 from app.auth.errors import SessionEnded
 from app.auth.keys import b64
 from app.auth.models import throttle_rows, user_rows
-from app.mfa import enrolment, passkeys, upkeep, webauthn
+from app.auth.rate_limit import quotas
+from app.mfa import enrolment, passkeys, re_encryption, webauthn
 from app.mfa.models import passkey_rows
 from app.settings import get_settings
-from app.web.addresses import email_key
+from app.web.email_address import email_key
 from tests.support.clock import Clock
 from tests.support.device import (
     BACKED_UP,
@@ -56,7 +58,7 @@ PARTS = ["clientDataJSON", "authenticatorData", "signature"]
 @pytest.fixture(autouse=True)
 def nobody_counted_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Garbage is counted by place, in this process: what comes from here must not be held against other tests."""
-    monkeypatch.setattr(floods, "_shown", LRUCache(100))
+    monkeypatch.setattr(quotas, "_shown", LRUCache(100))
 
 
 def asks(purpose: str = webauthn.SIGN_IN) -> dict[str, Any]:
@@ -92,7 +94,7 @@ async def test_second_step_is_not_asked_for_beside_it(database: str) -> None:
     device = await with_a_device(person)
     await with_a_phone(person)
 
-    assert isinstance(await passkeys.sign_in(device.get(asks())), accounts.Login)
+    assert isinstance(await passkeys.sign_in(device.get(asks())), login_flow.Login)
 
 
 # v5.0.0-6.7.2
@@ -353,7 +355,7 @@ async def test_key_from_before_is_what_it_says_at_its_next_use(client: Visitor) 
 async def test_device_of_a_deactivated_account_is_none(database: str) -> None:
     person, admin = await make_user(), await make_user(role="admin")
     device = await with_a_device(person)
-    await administration.change(person.id, admin.id, is_active=False)
+    await user_admin.change(person.id, admin.id, is_active=False)
 
     assert await passkeys.sign_in(device.get(asks())) is None
 
@@ -376,16 +378,16 @@ async def test_removed_is_removed_at_once_and_the_owner_is_told(database: str) -
 
 async def link_for(person: Person, purpose: str, **values: Any) -> str:
     async with db.transaction() as tx:
-        return links.token(await links.make(tx, purpose, db.utcnow(), user_id=person.id, **values))
+        return email_links.token(await email_links.make(tx, purpose, db.utcnow(), user_id=person.id, **values))
 
 
 async def test_whoever_gets_the_account_back_by_mail_is_rid_of_a_thiefs_passkey(database: str) -> None:
     person = await make_user()
     device = await with_a_device(person)
     encoded = await db.fetch_value(sa.select(user_rows.c.password).where(user_rows.c.id == person.id))
-    reset = await link_for(person, links.RESET, fingerprint=passwords.fingerprint(encoded))
+    reset = await link_for(person, email_links.RESET, fingerprint=passwords.fingerprint(encoded))
 
-    assert await recovery.reset(reset, NEW)
+    assert await password_reset.reset(reset, NEW)
 
     assert await passkeys.sign_in(device.get(asks())) is None
     assert await passkeys.of_user(person.id) == []
@@ -396,14 +398,14 @@ async def test_whoever_gets_the_account_back_by_mail_is_rid_of_a_thiefs_passkey(
     assert len(await db.fetch_all(sa.select(passkey_rows))) == 1
 
     address = {"email": person.email, "email_key": email_key(person.email)}
-    assert await credentials.undo_email(await link_for(person, links.UNDO_EMAIL, **address), db.utcnow())
+    assert await credential_changes.undo_email(await link_for(person, email_links.UNDO_EMAIL, **address), db.utcnow())
     assert await passkeys.sign_in(own.get(asks())) is None
 
 
 async def test_form_that_was_under_way_when_the_session_ended_adds_nothing(database: str) -> None:
     person = await make_user()
     sid, options = await offered(person)
-    await accounts.end_own_session(person.id, sid)
+    await login_flow.end_own_session(person.id, sid)
 
     with pytest.raises(SessionEnded):
         await added(person, sid, Device().create(options))
@@ -470,12 +472,12 @@ async def test_new_secret_of_the_site_takes_the_old_ones_keys_over(
     monkeypatch.setattr(ours, "secret_key", "another secret of more than thirty-two random bytes")
     assert await passkeys.sign_in(device.get(asks()))
 
-    assert await upkeep.encrypt_anew() == 1
+    assert await re_encryption.encrypt_anew() == 1
 
     monkeypatch.setattr(ours, "verifying_secret_keys", "")
     assert await passkeys.sign_in(device.get(asks()))
     monkeypatch.setattr(ours, "secret_key", "and one more, which nobody has ever told this database")
-    assert await upkeep.encrypt_anew() == 0
+    assert await re_encryption.encrypt_anew() == 0
     assert await passkeys.sign_in(device.get(asks())) is None
 
 

@@ -1,6 +1,6 @@
 """Takes one check after the other out of the code, and says which of them no test misses (`make mutants`).
 
-    python -m tests.mutants [--jobs 2] [app/auth/sessions.py ...]
+    python -m tests.mutants [--jobs 2] [app/auth/sessions/rotation.py ...]
 
 Each change makes one mutant; the tests that enter the changed function run on it until one fails. Can be stopped and
 goes on where it was: what is known stands in var/mutants, and is found again as long as function and tests stay as they

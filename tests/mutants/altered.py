@@ -73,7 +73,7 @@ class Entered:
 
 
 def report_entries(path: str, tree: ast.Module) -> None:
-    """Each function says when it begins: `__entered__("app/auth/judge.py judge")`."""
+    """Each function says when it begins: `__entered__("app/auth/sessions/rotation_policy.py judge")`."""
 
     def visit(node: ast.AST, where: str) -> None:
         for child in ast.iter_child_nodes(node):

@@ -66,7 +66,7 @@ class Entries:
 
 
 def entries(paths: list[str], files: list[str]) -> dict[str, Any]:
-    """Of the tests in these files: test -> {"seconds" of CPU time, "enters": ["app/auth/judge.py judge"]}.
+    """Of the tests in these files: test -> {"seconds" of CPU time, "enters": ["app/auth/tokens.py read"]}.
 
     One that fails with nothing changed tells no mutant from the code, and is left out. Errors: RuntimeError.
     """

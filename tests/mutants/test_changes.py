@@ -80,4 +80,4 @@ def test_module_that_is_there_already_is_not_changed_behind_our_back() -> None:
     import app.auth.judge  # noqa: F401
 
     with pytest.raises(RuntimeError, match=r"app\.auth\.judge"):
-        Altered(["app/auth/judge.py"], lambda path, tree: None).install()
+        Altered(["app/auth/sessions/rotation_policy.py"], lambda path, tree: None).install()

@@ -9,10 +9,10 @@ import pytest
 import yaml
 from prometheus_client import REGISTRY
 
-from app import metrics
 from app.audit import events
-from app.auth.judge import Verdict
-from app.ops import exposition
+from app.auth.sessions.rotation_policy import Verdict
+from app.observability import metrics
+from app.ops import metrics_export
 from tests.support.environment import ROOT
 
 FILE = ROOT / "deploy" / "alerts.yml"
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 async def test_rule_is_about_figures_that_are_there(database: str, rule: dict[str, Any]) -> None:
     metrics.answered("/", "GET", 200, 0.1)
-    shown = (await exposition.text()).decode()
+    shown = (await metrics_export.text()).decode()
     there = {name for family in REGISTRY.collect() for name in (family.name, f"{family.name}_total")}
     there |= set(re.findall(r"^(lanyard_\w+)", shown, re.MULTILINE))
 

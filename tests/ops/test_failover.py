@@ -13,7 +13,8 @@ import httpx
 import pytest
 
 from app import db
-from app.auth import accounts, sessions
+from app.auth.accounts import login_flow
+from app.auth.sessions import rotation
 from tests.support.crowd import living
 from tests.support.environment import ROOT
 from tests.support.people import make_user, start_session
@@ -126,25 +127,25 @@ async def test_replica_that_lagged_brings_back_who_signed_out_until_everybody_is
         one, other = [await start_session(await make_user()) for _ in range(2)]
     replica = Postgres(of=primary)  # it has this much, and never hears of what comes after it
     async with connected(primary):
-        await accounts.logout(sessions.presented((one.refresh_token, "refresh")))
-        renewed = await sessions.rotate(other.refresh_token)
-    assert isinstance(renewed, sessions.Rotated)
+        await login_flow.logout(rotation.presented((one.refresh_token, "refresh")))
+        renewed = await rotation.rotate(other.refresh_token)
+    assert isinstance(renewed, rotation.Rotated)
     primary.stop()
     replica.start()
     replica.promote()
 
     async with connected(replica):
-        back = await sessions.rotate(one.refresh_token)
-        lost = await sessions.rotate(renewed.pair.refresh_token)
+        back = await rotation.rotate(one.refresh_token)
+        lost = await rotation.rotate(renewed.pair.refresh_token)
     command = [sys.executable, "-m", "app", "end-sessions", "--everybody"]
     surroundings = {"cwd": ROOT, "env": os.environ | {"DATABASE_URL": replica.url}}
     done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, **surroundings)
 
-    assert isinstance(back, sessions.Rotated)
-    assert isinstance(lost, sessions.Rejected)
+    assert isinstance(back, rotation.Rotated)
+    assert isinstance(lost, rotation.Rejected)
     assert done.stdout == "2 sessions ended: everybody signs in again.\n", done.stderr
     async with connected(replica):
-        assert isinstance(await sessions.rotate(back.pair.refresh_token), sessions.Rejected)
+        assert isinstance(await rotation.rotate(back.pair.refresh_token), rotation.Rejected)
     replica.stop()
     db.point_at(before)
 

@@ -58,14 +58,14 @@ async def test_description_says_who_may(document: dict[str, Any]) -> None:
 
 
 def test_api_route_that_does_not_say_its_answers_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.ops import reference
+    from app.ops import api_reference
 
     app = create_app()
     route = next(route for route in app.routes if route.path == "/api/auth/me")
     monkeypatch.delattr(route, "answers")
 
     with pytest.raises(RuntimeError, match="/api/auth/me says no answers"):
-        reference._document(app)
+        api_reference._document(app)
 
 
 # v5.0.0-13.4.5

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.auth import sessions
+from app.auth.sessions import rotation
 from tests.db import four_processes
 from tests.db.conftest import ledger
 from tests.support import postgres
@@ -124,7 +124,7 @@ async def test_migration_has_no_bounds_whatever_the_role_has(bounds_of_the_role:
 async def test_session_is_started_and_renewed(connected: None) -> None:
     pair = await start_session(await make_user())
 
-    assert isinstance(await sessions.rotate(pair.refresh_token), sessions.Rotated)
+    assert isinstance(await rotation.rotate(pair.refresh_token), rotation.Rotated)
 
 
 @pytest.mark.parametrize("mode", ["session", "transaction"])

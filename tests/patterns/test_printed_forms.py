@@ -1,15 +1,15 @@
 """The documentation page's forms on the packages as they come: what the ledger says of each is what happens.
 
 A test that fails says that a release has changed one. If the page became true there: mend the verdict in
-`app/learn/ledger.py`, the chapter, and the first line of the form.
+`app/learn/pattern_index.py`, the chapter, and the first line of the form.
 """
 
 import json
 
 import pytest
 
-from app.learn import ledger
-from app.learn.fences import TRANSCRIPTS
+from app.learn import pattern_index
+from app.learn.code_blocks import TRANSCRIPTS
 from tests.patterns import printed
 
 pytestmark = pytest.mark.upstream
@@ -34,8 +34,8 @@ def test_transcripts_are_what_the_forms_print() -> None:
 def test_no_form_that_fails_counts_as_printed() -> None:
     failing = {name for name, form in FORMS.items() if not form.holds}
 
-    assert not failing & {name for name, row in ledger.PATTERNS.items() if row.as_printed}
+    assert not failing & {name for name, row in pattern_index.PATTERNS.items() if row.as_printed}
 
 
 def test_every_pattern_with_code_has_its_form() -> None:
-    assert set(ledger.PATTERNS) - set(FORMS) == {"learn-more"}  # links to other pages
+    assert set(pattern_index.PATTERNS) - set(FORMS) == {"learn-more"}  # links to other pages

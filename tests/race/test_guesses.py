@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import limits
 from app.auth.models import session_rows
+from app.auth.rate_limit import limits
 from tests.support.people import PASSWORD, Person, make_user
 from tests.support.phone import Phone, with_a_phone
 from tests.support.server import Server, running

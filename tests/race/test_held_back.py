@@ -16,9 +16,9 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth import administration
+from app.auth.accounts import user_admin
 from app.auth.models import user_rows
-from app.mail.models import letter_rows
+from app.email.models import letter_rows
 from tests.support import held
 from tests.support.acts import Act, Scene, name_of, rows, scene_of, unsafe_and_private
 from tests.support.people import make_user
@@ -82,11 +82,11 @@ async def signed_out(here: Server, scene: Scene) -> None:
 
 
 async def ended_by_an_admin(_: Server, scene: Scene) -> None:
-    await administration.end_sessions(scene.person.id, (await make_user(role="admin")).id)
+    await user_admin.end_sessions(scene.person.id, (await make_user(role="admin")).id)
 
 
 async def demoted(_: Server, scene: Scene) -> None:
-    await administration.change(scene.person.id, (await make_user(role="admin")).id, role="user")
+    await user_admin.change(scene.person.id, (await make_user(role="admin")).id, role="user")
 
 
 Ending = Callable[[Server, Scene], Awaitable[None]]

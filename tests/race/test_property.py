@@ -8,9 +8,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app import db
-from app.auth import badges, sessions, tokens
-from app.auth.judge import Verdict
-from app.auth.sessions import Rejected
+from app.auth import tokens
+from app.auth.sessions import rotation, session_cache
+from app.auth.sessions.rotation import Rejected
+from app.auth.sessions.rotation_policy import Verdict
 from app.auth.tokens import TokenPair
 from tests.support.clock import Clock
 from tests.support.people import make_user, start_session
@@ -39,9 +40,9 @@ class Browser:
             return
         request = self.under_way.pop(which % len(self.under_way))
         token = tokens.read(request["access"], "access", db.utcnow())
-        if token and await badges.check_in(token, db.utcnow()):
+        if token and await session_cache.check_in(token, db.utcnow()):
             return
-        outcome = await sessions.rotate(request["refresh"], marker=request["marker"])
+        outcome = await rotation.rotate(request["refresh"], marker=request["marker"])
         if not isinstance(outcome, Rejected):
             self.answers.append({"pair": outcome.pair, "at": now})
         elif outcome.verdict is Verdict.ASK_AGAIN:
@@ -119,20 +120,20 @@ async def test_with_a_thief_the_family_dies_once_both_moved(
         clock.forward(seconds=901)
         ahead = await _rotate(ahead)
     clock.forward(seconds=wait)
-    outcome = await sessions.rotate(behind.refresh_token)
+    outcome = await rotation.rotate(behind.refresh_token)
 
     assert isinstance(outcome, Rejected)
     assert outcome.verdict is Verdict.REUSE
     token = tokens.read(ahead.access_token, "access", db.utcnow())
-    assert token is None or await badges.check_in(token, db.utcnow()) is None
-    assert await sessions.rotate(ahead.refresh_token) == Rejected(Verdict.DEAD)
+    assert token is None or await session_cache.check_in(token, db.utcnow()) is None
+    assert await rotation.rotate(ahead.refresh_token) == Rejected(Verdict.DEAD)
 
 
 async def _rotate(pair: TokenPair) -> TokenPair:
     """Rotate, and use what came."""
-    outcome = await sessions.rotate(pair.refresh_token)
+    outcome = await rotation.rotate(pair.refresh_token)
     assert not isinstance(outcome, Rejected), outcome
     token = tokens.read(outcome.pair.access_token, "access", db.utcnow())
     assert token
-    assert await badges.check_in(token, db.utcnow())
+    assert await session_cache.check_in(token, db.utcnow())
     return outcome.pair

@@ -15,8 +15,10 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.auth import administration, badges, cookies, secret_file
+from app.auth import cookies, key_rotation
+from app.auth.accounts import user_admin
 from app.auth.models import session_rows
+from app.auth.sessions import session_cache
 from app.auth.tokens import TokenPair
 from tests.support import database as databases
 from tests.support import forge
@@ -47,10 +49,10 @@ async def status(server: Server, path: str, pair: TokenPair) -> int:
 
 async def until(server: Server, path: str, pair: TokenPair, wanted: int) -> None:
     """Ask until the answer is the wanted one; give up when even a worker that hears nothing asks the rows."""
-    deadline = time.monotonic() + badges.TRUSTED_FOR
+    deadline = time.monotonic() + session_cache.TRUSTED_FOR
     while (seen := await status(server, path, pair)) != wanted:
         assert time.monotonic() < deadline, f"still {seen}"
-        await asyncio.sleep(badges.READ_EVERY / 5)
+        await asyncio.sleep(session_cache.READ_EVERY / 5)
 
 
 # v5.0.0-15.4.2, v5.0.0-15.4.3
@@ -90,7 +92,7 @@ async def test_demoted_admin_loses_the_area_in_every_worker(two: tuple[Server, S
         assert await status(server, "/admin/users", pair) == 200
     async with two[0].database():
         admin = await make_user(role="admin")
-        await administration.change(person.id, admin.id, role="user")
+        await user_admin.change(person.id, admin.id, role="user")
 
     for server in two:
         await until(server, "/admin/users", pair, 403)
@@ -176,12 +178,12 @@ async def test_change_of_key_in_a_rolling_restart_logs_nobody_out(tmp_path: Path
                 await asyncio.gather(*(one.visit(client, list(up), number) for number, one in enumerate(browsers)))
 
             restarts = itertools.count()
-            for step in secret_file.STEPS:
+            for step in key_rotation.STEPS:
                 if step == "drop":  # everybody has been handed new tokens by now
                     for browser in browsers:
                         browser.expire()
                     await everybody()
-                secret_file.change(settings, step)
+                key_rotation.change(settings, step)
                 for index in (0, 1):
                     leaving = up.pop(0)
                     await everybody()  # one server alone

@@ -16,12 +16,12 @@ from app import db
 from app.auth import tokens
 from app.auth.models import session_rows
 from app.auth.tokens import AppToken, TokenPair
-from app.mail import outbox
-from app.mail.models import letter_rows
+from app.email import outbox
+from app.email.models import letter_rows
 from app.main import route_table
 from app.mfa import enrolment, passkeys, proofs, webauthn
 from app.notes import store as notes_store  # notes
-from app.web.origin import SAFE
+from app.web.same_origin import SAFE
 from tests.support.device import Device
 from tests.support.environment import ORIGIN
 from tests.support.people import Person, make_user, start_session

@@ -9,9 +9,9 @@ from typing import Any
 import sqlalchemy as sa
 
 from app import db, main
-from app.mail import sender
-from app.mail.message import Composer, Message
-from app.mail.models import letter_rows
+from app.email import sender
+from app.email.messages import Composer, Message
+from app.email.models import letter_rows
 from tests.support.environment import ORIGIN
 from tests.support.server import Server
 

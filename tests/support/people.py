@@ -9,8 +9,10 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app import db
-from app.auth import accounts, cookies, sessions, tokens
+from app.auth import cookies, tokens
+from app.auth.accounts import login_flow
 from app.auth.models import session_rows, user_rows
+from app.auth.sessions import rotation
 from app.auth.tokens import TokenPair
 from tests.support import secrets
 
@@ -33,7 +35,7 @@ async def make_user(
     """A new account; each has an address of its own unless told."""
     email = email or f"person{next(_numbers)}@example.com"
     secrets.keep(email, password)
-    user_id = await accounts.create(email, name, password, role)
+    user_id = await login_flow.create(email, name, password, role)
     assert user_id, f"{email} is taken"
     if not active:
         await db.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(is_active=False))
@@ -43,7 +45,7 @@ async def make_user(
 async def start_session(person: Person, *, program: bool = False) -> TokenPair:
     """What a login hands out, without the login. `program`: in the body of the API."""
     async with db.transaction() as tx:
-        pair = await sessions.start(tx, SimpleNamespace(id=person.id, role=person.role), now=db.utcnow())
+        pair = await rotation.start(tx, SimpleNamespace(id=person.id, role=person.role), now=db.utcnow())
         token = tokens.read(pair.access_token, "access", db.utcnow())
         if program and token:
             await tx.execute(sa.update(session_rows).where(session_rows.c.id == token.sid).values(program=True))

@@ -1,4 +1,4 @@
-"""What a request can do to a handler's arguments on the framework as it comes: the reasons for app/web/hardening.py.
+"""What a request can do to a handler's arguments on the plain framework: the reasons for app/web/framework_patches.py.
 
 Run as a program, this file asks an application without our mendings; the tests read what it printed. A test that fails
 says that a release has closed the hole: then the mending goes, and the test with it.

@@ -1,4 +1,4 @@
-"""How the framework serves files and reads forms as it comes: the reasons for app/web/static.py and app/web/bodies.py.
+"""How the plain framework serves files and reads forms: the reasons for app/web/static_files.py and app/web/bodies.py.
 
 A test that fails says that a release has closed the hole: then the part of app/web that it names may go.
 """

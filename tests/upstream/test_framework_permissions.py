@@ -1,4 +1,4 @@
-"""Where the framework runs a permission: the reason for part of app/web/hardening.py.
+"""Where the framework runs a permission: the reason for part of app/web/framework_patches.py.
 
 A test that fails says that a release has mended it: then `hardening._call` may go.
 """

@@ -17,7 +17,19 @@ from pydantic import BaseModel, ConfigDict
 from ravyn import Gateway, Include, Ravyn, Request, Requires, WebSocketGateway, get, patch, post, put, websocket
 
 from app import db
-from app.web import bodies, client, errors, forms, hardening, headers, origin, render, routes, static, urls
+from app.web import (
+    bodies,
+    client,
+    errors,
+    forms,
+    framework_patches,
+    routes,
+    same_origin,
+    security_headers,
+    static_files,
+    templates,
+    urls,
+)
 
 HERE = Path(__file__).parent
 OUR_COOKIE = "__Host-access"
@@ -101,12 +113,12 @@ async def sign_in(request: Request) -> Any:
 
 @get("/page")
 async def page(request: Request) -> Any:
-    return render.page(request, "page.html", text="<b>bold</b>")
+    return templates.page(request, "page.html", text="<b>bold</b>")
 
 
 @get("/broken-page")
 async def broken_page(request: Request) -> Any:
-    return render.page(request, "broken.html")
+    return templates.page(request, "broken.html")
 
 
 @get("/own-headers")
@@ -190,27 +202,30 @@ KNOWN = ("testserver", "localhost", "127.0.0.1", "[::1]")
 def create_app(
     *, https: bool = False, public_origin: str = "", known: Sequence[str] = KNOWN, advice: str = ""
 ) -> Ravyn:
-    hardening.install()
+    framework_patches.install()
     app = Ravyn(
         routes=[
             *(Gateway(handler=handler) for handler in HANDLERS),
             WebSocketGateway(handler=socket),
             Include("/inside", routes=[Gateway(handler=seen)], redirect_slashes=False),
             Include("/api", routes=[Gateway(handler=seen), Gateway(handler=fails)], redirect_slashes=False),
-            static.mount(),
+            static_files.mount(),
         ],
         middleware=[
-            DefineMiddleware(headers.SecurityHeaders, https=https),
+            DefineMiddleware(security_headers.SecurityHeaders, https=https),
             DefineMiddleware(errors.ErrorBoundary, handlers={TeapotError: answer_teapot}),
-            DefineMiddleware(headers.WellFormed),
-            DefineMiddleware(origin.TrustedHost, known=known, advice=advice),
+            DefineMiddleware(security_headers.WellFormed),
+            DefineMiddleware(same_origin.TrustedHost, known=known, advice=advice),
             DefineMiddleware(
-                headers.BodyLimit, limit=LIMIT, strangers=STRANGERS, known=lambda scope: scope["path"] != "/sign-in"
+                security_headers.BodyLimit,
+                limit=LIMIT,
+                strangers=STRANGERS,
+                known=lambda scope: scope["path"] != "/sign-in",
             ),
-            DefineMiddleware(origin.SameOrigin, cookie_names=[OUR_COOKIE], public_origin=public_origin),
+            DefineMiddleware(same_origin.SameOrigin, cookie_names=[OUR_COOKIE], public_origin=public_origin),
             DefineMiddleware(bodies.Whole),
             DefineMiddleware(SignedInByHeader),
-            DefineMiddleware(headers.Methods),
+            DefineMiddleware(security_headers.Methods),
         ],
         debug=False,
         redirect_slashes=False,
@@ -221,7 +236,7 @@ def create_app(
 
 
 def serve() -> None:
-    render.TEMPLATES = HERE / "templates"
+    templates.TEMPLATES = HERE / "templates"
     port = int(sys.argv[1])
     uvicorn.run(create_app(), host="127.0.0.1", port=port, log_level="info", access_log=False, server_header=False)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from app.web import render
+from app.web import templates
 from tests.support import server
 from tests.support.visitor import Visitor
 from tests.web import assembled
@@ -16,8 +16,8 @@ HERE = Path(__file__).parent
 
 
 @pytest.fixture(autouse=True)
-def templates(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(render, "TEMPLATES", HERE / "templates")
+def own_templates(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(templates, "TEMPLATES", HERE / "templates")
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from app.web import bodies, headers
+from app.web import bodies, security_headers
 from tests.support.visitor import Visitor
 from tests.web import assembled
 
@@ -74,7 +74,7 @@ async def test_a_packed_body_is_415(site: Visitor, encoding: str, status: int) -
 
 
 async def test_a_body_that_does_not_come_is_408(site: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(headers, "BODY_SECONDS", 0.02)
+    monkeypatch.setattr(security_headers, "BODY_SECONDS", 0.02)
 
     async def never() -> Any:
         yield b"{"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.web import errors, render
+from app.web import errors, templates
 from app.web.errors import ErrorBoundary
 from tests.support.visitor import Visitor
 from tests.web import assembled
@@ -126,7 +126,7 @@ async def test_a_handler_is_found_for_a_subclass() -> None:
 async def test_without_templates_an_error_is_still_answered(
     site: Visitor, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:
-    monkeypatch.setattr(render, "TEMPLATES", tmp_path)
+    monkeypatch.setattr(templates, "TEMPLATES", tmp_path)
 
     answer = await site.get("/fails/problem", headers=HTML)
 

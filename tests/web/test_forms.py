@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from app.web import bodies, messages
+from app.web import bodies, validation_messages
 from app.web.forms import Line, Lines
 from tests.support.visitor import Visitor
 from tests.web.assembled import PEOPLE
@@ -252,4 +252,4 @@ def test_the_message_is_ours() -> None:
     with pytest.raises(ValidationError) as caught:
         Model(name="x")
 
-    assert messages.of(caught.value) == [{"field": "name", "message": "Use at least 3 characters."}]
+    assert validation_messages.of(caught.value) == [{"field": "name", "message": "Use at least 3 characters."}]

@@ -5,7 +5,7 @@ of its own, for an audience of its own. What it signs with the site's key, to se
 process. Development only, and only for whoever sits at this machine (`guards.Developer`).
 
     inspector   both cookies as the server sees them; every check with the line where it stands (`trace`, `sources`)
-    family      the session's generations, from the audit trail (app/audit/family.py)
+    family      the session's generations, from the audit trail (app/audit/session_history.py)
     attacks     scripts that run against the real endpoints (`wire`) on a throw-away account (`bench`)
     machine     the real `judge` on a clock of its own
 """

@@ -9,13 +9,25 @@ from pydantic import BaseModel
 from ravyn import Request, get, post
 
 from app import db
-from app.audit import events, family
-from app.auth import guards, judge
-from app.auth.guards import Developer
+from app.audit import events, session_history
+from app.auth import permissions
 from app.auth.models import session_rows
-from app.learn.lab import attacks, bench, claims, inspector, machine, samples, sources, stories, transcripts, wire
-from app.learn.lab.door import reader
-from app.web import forms, render
+from app.auth.permissions import Developer
+from app.auth.sessions import rotation_policy
+from app.learn.lab import (
+    attacks,
+    claims,
+    http_exchange,
+    inspector,
+    samples,
+    sandbox,
+    simulation,
+    sources,
+    stories,
+    transcripts,
+)
+from app.learn.lab.endpoint_reader import reader
+from app.web import forms, templates
 from app.web.errors import Problem
 from app.web.forms import Line, Lines
 
@@ -37,7 +49,7 @@ class MintForm(BaseModel):
 
 @get()
 async def index(request: Request) -> Any:
-    return render.page(request, "learn/lab/index.html", attacks=len(attacks.ALL))
+    return templates.page(request, "learn/lab/index.html", attacks=len(attacks.ALL))
 
 
 @get()
@@ -75,15 +87,15 @@ async def mint(request: Request) -> Any:
 async def own_family(request: Request) -> Any:
     user = reader(request)
     if user is None:
-        return render.page(request, "learn/lab/family.html", picture=None)
+        return templates.page(request, "learn/lab/family.html", picture=None)
     row = await db.fetch_one(sa.select(session_rows).where(session_rows.c.id == user.sid))
-    happened = family.of_session(row, await events.of_session(user.id, user.sid))
-    return render.page(request, "learn/lab/family.html", picture=family.picture(happened), row=row._mapping)
+    happened = session_history.of_session(row, await events.of_session(user.id, user.sid))
+    return templates.page(request, "learn/lab/family.html", picture=session_history.picture(happened), row=row._mapping)
 
 
 @get()
 async def all_attacks(request: Request) -> Any:
-    return render.page(request, "learn/lab/attacks.html", attacks=attacks.ALL)
+    return templates.page(request, "learn/lab/attacks.html", attacks=attacks.ALL)
 
 
 @get()
@@ -95,7 +107,7 @@ async def attack(request: Request) -> Any:
 async def run_attack(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
     asked = _asked(request)
-    async with bench.throw_away(wire.in_this_process(request.scope)) as made:
+    async with sandbox.throw_away(http_exchange.in_this_process(request.scope)) as made:
         outcome = await attacks.run(asked, made)
     return _attack(request, asked, outcome, made.exchanges)
 
@@ -104,17 +116,17 @@ async def run_attack(request: Request) -> Any:
 async def time_machine(request: Request) -> Any:
     """A move sends on to the address of the world after it, which can be kept as a link."""
     query = request.query_params
-    moves = machine.read(query.get("moves", ""))
+    moves = simulation.read(query.get("moves", ""))
     loss, wait = _number(query.get("loss"), 0, 90, 0), _number(query.get("wait"), 10, 1800, 60)
     if move := query.get("move", ""):
-        moves = machine.after(moves, f"w{wait}" if move == "w" else move)
+        moves = simulation.after(moves, f"w{wait}" if move == "w" else move)
         here = urlencode({"moves": "-".join(moves), "loss": loss, "wait": wait})
         return RedirectResponse(f"{MACHINE}?{here}#world", status_code=303)
-    world = machine.replay(moves, loss)
-    return render.page(
+    world = simulation.replay(moves, loss)
+    return templates.page(
         request, "learn/lab/time_machine.html", world=world, moves=moves, loss=loss, wait=wait, stories=stories.ALL,
-        picture=machine.picture(world), full=len(moves) >= machine.MOST_MOVES,
-        judge=sources.find(judge.judge, "def judge"),
+        picture=simulation.picture(world), full=len(moves) >= simulation.MOST_MOVES,
+        judge=sources.find(rotation_policy.judge, "def judge"),
     )  # fmt: skip
 
 
@@ -131,7 +143,7 @@ async def _inspector(request: Request, status: int = 200, **context: Any) -> Any
     context = {
         "edited": None, "errors": {}, "verdict": [], "sample": None, "sample_errors": {}, "minted": None, **context
     }  # fmt: skip
-    return render.page(
+    return templates.page(
         request, "learn/lab/inspector.html", status, now=now, distance=claims.distance, ways=inspector.WAYS,
         names=inspector.cookie_names(), explained=claims.explained, pretty=inspector.pretty, **shown, **context,
     )  # fmt: skip
@@ -139,7 +151,7 @@ async def _inspector(request: Request, status: int = 200, **context: Any) -> Any
 
 def _attack(request: Request, asked: attacks.Attack, outcome: Any = None, exchanges: Any = ()) -> Any:
     at = attacks.ALL.index(asked)
-    return render.page(
+    return templates.page(
         request, "learn/lab/attack.html", attack=asked, outcome=outcome, exchanges=list(exchanges),
         transcript=transcripts.first_of(asked.transcripts), following=attacks.ALL[(at + 1) % len(attacks.ALL)],
     )  # fmt: skip
@@ -159,13 +171,13 @@ def _number(raw: str | None, least: int, most: int, default: int) -> int:
 
 
 route_patterns = [
-    guards.private("/learn/lab", index, Developer),
-    guards.private("/learn/lab/inspector", inspect, Developer),
-    guards.private("/learn/lab/inspector/edit", edit, Developer),
-    guards.private("/learn/lab/inspector/mint", mint, Developer),
-    guards.private("/learn/lab/family", own_family, Developer),
-    guards.private("/learn/lab/attacks", all_attacks, Developer),
-    guards.private("/learn/lab/attacks/{name}", attack, Developer),
-    guards.private("/learn/lab/attacks/{name}", run_attack, Developer),
-    guards.private(MACHINE, time_machine, Developer),
+    permissions.private("/learn/lab", index, Developer),
+    permissions.private("/learn/lab/inspector", inspect, Developer),
+    permissions.private("/learn/lab/inspector/edit", edit, Developer),
+    permissions.private("/learn/lab/inspector/mint", mint, Developer),
+    permissions.private("/learn/lab/family", own_family, Developer),
+    permissions.private("/learn/lab/attacks", all_attacks, Developer),
+    permissions.private("/learn/lab/attacks/{name}", attack, Developer),
+    permissions.private("/learn/lab/attacks/{name}", run_attack, Developer),
+    permissions.private(MACHINE, time_machine, Developer),
 ]

@@ -100,7 +100,7 @@ def folded(text):
 
 
 def on_the_wire(key):
-    """The key as `app.web.addresses` makes it from now on; "" for what is no address."""
+    """The key as `app.web.email_address` makes it from now on; "" for what is no address."""
     local, _, domain = key.rpartition("@")
     try:
         key = f"{local}@{idna.encode(domain, uts46=True).decode('ascii')}"

@@ -13,15 +13,15 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit.models import event_rows
-from app.auth import sessions
-from app.auth.judge import Verdict
 from app.auth.models import session_rows, user_rows
-from app.learn.lab import attacks, bench, wire
+from app.auth.sessions import rotation
+from app.auth.sessions.rotation_policy import Verdict
+from app.email.models import letter_rows
+from app.learn.lab import attacks, http_exchange, sandbox
 from app.learn.lab.attacks import Attack
-from app.learn.lab.wire import Answer, Send
-from app.mail.models import letter_rows
+from app.learn.lab.http_exchange import Answer, Send
 from app.settings import ROOT
-from app.web import origin
+from app.web import same_origin
 from tests.support import server as servers
 from tests.support.people import make_user, sign_in
 from tests.support.server import Server
@@ -53,7 +53,7 @@ def shown_on(page: str) -> tuple[bool, list[int]]:
 async def test_lab_gets_what_a_plain_http_client_gets(server: Server, attack: Attack) -> None:
     """The script over loopback HTTP, and the button of the page, at one and the same server process."""
     async with server.database(), httpx.AsyncClient(base_url=server.url, timeout=30) as client:
-        async with bench.throw_away(over_http(client)) as plain:
+        async with sandbox.throw_away(over_http(client)) as plain:
             outcome = await attacks.run(attack, plain)
         page = await client.post(f"/learn/lab/attacks/{attack.name}")
 
@@ -93,8 +93,8 @@ async def test_page_holds_no_token_that_could_be_used(
     client: Visitor, attack: Attack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent: list[str] = []
-    shorten: Callable[[str], str] = wire.shortened
-    monkeypatch.setattr(wire, "shortened", lambda text: sent.append(text) or shorten(text))
+    shorten: Callable[[str], str] = http_exchange.shortened
+    monkeypatch.setattr(http_exchange, "shortened", lambda text: sent.append(text) or shorten(text))
     await sign_in(client, await make_user())
 
     page = (await client.submit(f"/learn/lab/attacks/{attack.name}")).text
@@ -108,8 +108,8 @@ async def test_page_holds_no_token_that_could_be_used(
 
 async def test_attack_that_works_is_said_to_work(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The verdict comes from the answers: with the defence gone it turns."""
-    monkeypatch.setattr(sessions, "judge", lambda *_: Verdict.REPLAY)
-    monkeypatch.setattr(origin.SameOrigin, "_allowed", lambda *_: True)
+    monkeypatch.setattr(rotation, "judge", lambda *_: Verdict.REPLAY)
+    monkeypatch.setattr(same_origin.SameOrigin, "_allowed", lambda *_: True)
 
     for name in ("stale-refresh", "cross-site-post"):
         page = (await client.submit(f"/learn/lab/attacks/{name}")).text
@@ -118,7 +118,7 @@ async def test_attack_that_works_is_said_to_work(client: Visitor, monkeypatch: p
 
 
 async def test_script_that_cannot_go_on_has_not_held(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sessions, "judge", lambda *_: Verdict.DEAD)
+    monkeypatch.setattr(rotation, "judge", lambda *_: Verdict.DEAD)
 
     page = await client.submit("/learn/lab/attacks/lost-answer")
 
@@ -128,11 +128,11 @@ async def test_script_that_cannot_go_on_has_not_held(client: Visitor, monkeypatc
 
 @pytest.mark.usefixtures("database")
 async def test_person_left_behind_by_a_stopped_worker_is_removed_by_the_next_run() -> None:
-    left = await make_user(email=f"left{bench.DOMAIN}")
+    left = await make_user(email=f"left{sandbox.DOMAIN}")
     stays = await make_user()
     await db.execute(sa.update(user_rows).values(created_at=db.utcnow() - timedelta(hours=1)))
 
-    async with bench.throw_away(over_http(httpx.AsyncClient())):
+    async with sandbox.throw_away(over_http(httpx.AsyncClient())):
         pass
 
     assert [row.id for row in await db.fetch_all(sa.select(user_rows))] == [stays.id] != [left.id]
@@ -141,7 +141,7 @@ async def test_person_left_behind_by_a_stopped_worker_is_removed_by_the_next_run
 @pytest.mark.usefixtures("database")
 async def test_person_is_removed_when_the_run_fails() -> None:
     with pytest.raises(ZeroDivisionError):
-        async with bench.throw_away(over_http(httpx.AsyncClient())):
+        async with sandbox.throw_away(over_http(httpx.AsyncClient())):
             raise ZeroDivisionError
 
     assert await db.fetch_all(sa.select(user_rows)) == []

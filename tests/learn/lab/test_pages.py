@@ -13,8 +13,9 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit.models import event_rows
-from app.auth import sessions, tokens
+from app.auth import tokens
 from app.auth.models import session_rows
+from app.auth.sessions import rotation
 from app.auth.tokens import TokenPair
 from app.learn.lab import forge, inspector, pages, transcripts
 from app.settings import ROOT, get_settings
@@ -200,11 +201,11 @@ async def test_sample_without_a_subject_is_told(client: Visitor, fields: dict[st
 async def test_family_shows_the_readers_own_session_alone(client: Visitor, make_client: Callable[[], Visitor]) -> None:
     person = await make_user()
     pair = await sign_in(client, person)
-    await sessions.rotate(pair.refresh_token)
+    await rotation.rotate(pair.refresh_token)
     other = make_client()
     stranger = await sign_in(other, await make_user())
     for _ in range(2):
-        await sessions.rotate(stranger.refresh_token)
+        await rotation.rotate(stranger.refresh_token)
 
     page = (await client.visit("/learn/lab/family")).text
 

@@ -7,8 +7,9 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.auth import badges, tokens
+from app.auth import tokens
 from app.auth.models import session_rows
+from app.auth.sessions import session_cache
 from app.learn.lab import claims, forge, sources, trace
 from app.settings import ROOT
 from tests.auth.test_tokens import BROKEN
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 def test_every_check_of_the_kernel_is_explained_in_its_order() -> None:
-    assert tuple(trace.ABOUT) == tokens.CHECKS + badges.CHECKS
+    assert tuple(trace.ABOUT) == tokens.CHECKS + session_cache.CHECKS
 
 
 @pytest.mark.parametrize("check", trace.ABOUT)

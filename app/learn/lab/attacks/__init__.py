@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from app.learn.lab.attacks import requests, sessions, tokens
 from app.learn.lab.attacks.script import Outcome
-from app.learn.lab.bench import Bench
+from app.learn.lab.sandbox import Bench
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,13 @@ ALL = (
     Attack(
         "lost-answer", "Lost answer",
         "A tunnel: the server has renewed, the browser never hears of it and comes with the old token once more.",
-        sessions.lost_answer, "tests/auth/test_sessions.py::test_lost_answer_is_handed_out_again_days_later",
+        sessions.lost_answer, "tests/auth/sessions/test_rotation.py::test_lost_answer_is_handed_out_again_days_later",
         ("lost-answer", "refresh-endpoint"), innocent=True,
     ),
     Attack(
         "cross-site-post", "Form post from another site",
         "A page elsewhere sends a form here, and the browser adds the visitor's cookies.",
-        requests.cross_site_post, "tests/web/test_origin.py::test_the_rule_for_what_changes_something",
+        requests.cross_site_post, "tests/web/test_same_origin.py::test_the_rule_for_what_changes_something",
         ("cross-site-post",),
     ),
     Attack(

@@ -7,9 +7,9 @@ from app.auth import api, cookies
 from app.auth.tokens import TokenPair
 from app.learn.lab import sources
 from app.learn.lab.attacks.script import ELSEWHERE, ME, REFRESH, Outcome, about, statuses
-from app.learn.lab.bench import Bench
-from app.learn.lab.wire import Answer
-from app.web import forms, hardening, origin, urls
+from app.learn.lab.http_exchange import Answer
+from app.learn.lab.sandbox import Bench
+from app.web import forms, framework_patches, same_origin, urls
 
 HTML = "text/html"
 LURES = ("//evil.example", "/\\evil.example", "https://evil.example/", "/%2F/evil.example", "/\t/evil.example")
@@ -28,7 +28,7 @@ async def cross_site_post(bench: Bench) -> Outcome:
     return Outcome(
         statuses(*posts, after) == [403, 403, 403, 200],
         "Nothing was done. SameSite=Strict keeps the cookies at home; had they come along, as here, this rule refuses.",
-        [sources.find(origin.allowed, "TRUSTED_SITES")],
+        [sources.find(same_origin.allowed, "TRUSTED_SITES")],
     )
 
 
@@ -90,7 +90,7 @@ async def body_over_arguments(bench: Bench) -> Outcome:
     return Outcome(
         statuses(answer, inner) == [200, 422] and about(answer) == ("user", str(bench.person.id)),
         "A body fills the one argument that is meant for it, as a whole. Every other argument is ours.",
-        [sources.find(hardening._get_request_data, "return {name: value}")],
+        [sources.find(framework_patches._get_request_data, "return {name: value}")],
     )
 
 

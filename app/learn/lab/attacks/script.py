@@ -5,9 +5,9 @@ from typing import Any
 
 from app import db
 from app.learn.lab import forge, trace
-from app.learn.lab.bench import Bench
+from app.learn.lab.http_exchange import Answer
+from app.learn.lab.sandbox import Bench
 from app.learn.lab.sources import Place
-from app.learn.lab.wire import Answer
 
 ME, REFRESH = "/api/auth/me", "/api/auth/refresh"
 ELSEWHERE = "https://evil.example"

@@ -5,7 +5,7 @@ import json
 from app import db
 from app.learn.lab import forge
 from app.learn.lab.attacks.script import ELSEWHERE, REFRESH, Outcome, forged
-from app.learn.lab.bench import Bench
+from app.learn.lab.sandbox import Bench
 
 
 async def alg_none(bench: Bench) -> Outcome:

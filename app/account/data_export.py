@@ -1,0 +1,101 @@
+"""/account/export: a copy of everything that is held about a person, as JSON, and no secret among it.
+
+Written as it is read, page by page: the copy of somebody with a lot of data must not fill the memory of a worker.
+Chapter: "The life of an account". Source: GDPR article 20; v5.0.0-7.5.3.
+"""
+
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from lilya.responses import StreamingResponse
+from ravyn import Request, get, post
+
+from app import db
+from app.audit import events
+from app.audit.models import event_rows
+from app.auth import permissions
+from app.auth.models import link_rows, session_rows, user_rows
+from app.email.models import letter_rows
+from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
+from app.web import forms, templates
+
+Source = Callable[[UUID], AsyncIterator[Mapping[str, Any]]]
+PAGE = 200
+
+# Table -> the column that says whose a row is, and what is left out: secrets, and what only our own queries need.
+TABLES: dict[str, tuple[Any, Any, set[str]]] = {
+    "profile": (user_rows, user_rows.c.id, {"password", "email_key", "search_text"}),
+    "sessions": (session_rows, session_rows.c.user_id, {"user_id", "secret", "generation", "confirmed", "handed_at"}),
+    "links": (link_rows, link_rows.c.user_id, {"user_id", "secret", "password", "fingerprint", "email_key"}),
+    "authenticators": (authenticator_rows, authenticator_rows.c.user_id, {"user_id", "secret", "last_step"}),
+    "recovery_codes": (recovery_rows, recovery_rows.c.user_id, {"user_id", "digest"}),
+    "passkeys": (passkey_rows, passkey_rows.c.user_id, {"user_id", "credential", "public_key", "uses"}),
+    "letters": (
+        letter_rows,
+        letter_rows.c.user_id,
+        {"user_id", "facts", "text", "html", "error", "attempts", "next_try_at"},
+    ),
+    "activity": (event_rows, event_rows.c.user_id, {"user_id", "actor_id", "request_id"}),
+}
+FEATURES: dict[str, Source] = {}  # filled by `main`: what the features hold about a person
+
+
+@get()
+async def page(request: Request) -> Any:
+    return templates.page(request, "account/export.html", features=sorted(FEATURES))
+
+
+@post(status_code=200)
+async def download(request: Request) -> Any:
+    await forms.parse(request, forms.Nothing)
+    user = request.user
+    await events.record(events.DATA_EXPORTED, user_id=user.id, actor_id=user.id, session_id=user.sid)
+    name = f"{templates.APP_SLUG}-{db.utcnow():%Y-%m-%d}.json"
+    headers = {"Content-Disposition": f'attachment; filename="{name}"', "Cache-Control": "no-store"}
+    return StreamingResponse(document(user.id), media_type="application/json", headers=headers)
+
+
+async def document(user_id: UUID) -> AsyncIterator[str]:
+    """The JSON text, in pieces: an object with a list for each kind of thing."""
+    yield f'{{"made_at": {_json(db.utcnow())}'
+    for name, source in {**{name: _rows_of(name) for name in TABLES}, **FEATURES}.items():
+        yield f",\n\n{_json(name)}: ["
+        between = "\n  "
+        async for item in source(user_id):
+            yield between + _json(item)
+            between = ",\n  "
+        yield "]"
+    yield "}\n"
+
+
+def _rows_of(name: str) -> Source:
+    table, owner, left_out = TABLES[name]
+    columns = [column for column in table.c if column.name not in left_out]
+
+    async def rows(user_id: UUID) -> AsyncIterator[Mapping[str, Any]]:
+        query = sa.select(*columns).where(owner == user_id).order_by(table.c.id).limit(PAGE)
+        found = await db.fetch_all(query)
+        while found:
+            for row in found:
+                yield row._mapping
+            found = await db.fetch_all(query.where(table.c.id > found[-1].id)) if len(found) == PAGE else []
+
+    return rows
+
+
+def _json(value: Any) -> str:
+    value = dict(value) if isinstance(value, Mapping) else value
+    return json.dumps(value, ensure_ascii=False, default=_plain)
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+route_patterns = [
+    permissions.private("/account/export", page, permissions.RecentLogin),
+    permissions.private("/account/export", download, permissions.RecentLogin),
+]

@@ -1,0 +1,87 @@
+"""What the admin area reads of the audit trail. Nothing here, and no route, changes a row of it."""
+
+from datetime import UTC, datetime, time, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.admin.filters import Trail
+from app.admin.paging import PAGE, Page
+from app.audit.models import event_rows
+from app.auth.models import session_rows, user_rows
+from app.web import urls
+from app.web.email_address import email_key
+
+_e = event_rows.c
+
+
+async def listing(asked: Trail, limit: int = PAGE) -> Page:
+    """A page of events, newest first, each with the name and address of whom it is about and who did it.
+
+    `session_kept` is the id of its session, unless that was pruned or is not theirs. Two queries at most.
+    """
+    person = await _person(asked.person) if asked.person else None
+    if asked.person and person is None:
+        return Page([], None)
+    return Page.of(await db.fetch_all(_page(asked, person, limit + 1)), limit)
+
+
+async def _person(text: str) -> UUID | None:
+    """An id as it is, for the trail outlives the account; an address as the account that has it now."""
+    if found := urls.uuid_or_none(text):
+        return found
+    holder = sa.select(user_rows.c.id).where(user_rows.c.email_key == email_key(text))
+    return cast("UUID | None", await db.fetch_value(holder))
+
+
+def _page(asked: Trail, person: UUID | None, limit: int) -> Any:
+    about_them, by_them = [_e.user_id == person], [_e.actor_id == person, _e.user_id.is_distinct_from(person)]
+    queues = [
+        sa.select(event_rows).where(*whose, *_chosen(asked, person)).order_by(_e.id.desc()).limit(limit)
+        for whose in ([about_them, by_them] if person else [[]])
+    ]
+    found = sa.union_all(*(sa.select(queue.subquery()) for queue in queues)).subquery("found")
+    page = sa.select(found).order_by(found.c.id.desc()).limit(limit).subquery("page")
+    about, by, kept = user_rows.alias("about"), user_rows.alias("by"), session_rows
+    whose = (kept.c.id == page.c.session_id) & (kept.c.user_id == page.c.user_id)
+    return (
+        sa.select(
+            page,
+            about.c.name.label("about_name"), about.c.email.label("about_email"),
+            by.c.name.label("by_name"), by.c.email.label("by_email"), kept.c.id.label("session_kept"),
+        )
+        .select_from(
+            page.outerjoin(about, about.c.id == page.c.user_id)
+            .outerjoin(by, by.c.id == page.c.actor_id)
+            .outerjoin(kept, whose)
+        )
+        .order_by(page.c.id.desc())
+    )  # fmt: skip
+
+
+def _chosen(asked: Trail, person: UUID | None) -> list[Any]:
+    """The conditions. The one that few rows are likely to fit leads along its index: a person, an address, an event."""
+    chosen = []
+    if asked.ip:
+        chosen.append((db.aside(_e.ip) if person else _e.ip) == asked.ip)
+    if asked.event:
+        chosen.append((db.aside(_e.event) if person or asked.ip else _e.event) == asked.event)
+    # An id begins with the moment when it was made, so a period is a range of every one of the indexes.
+    if asked.since:
+        chosen.append(_e.id >= first_id(_midnight(asked.since)))
+    if asked.until:
+        chosen.append(_e.id < first_id(_midnight(asked.until) + timedelta(days=1)))
+    if asked.cursor:
+        chosen.append(_e.id < asked.cursor)
+    return chosen
+
+
+def first_id(moment: datetime) -> UUID:
+    """No id made at that moment or later is smaller (RFC 9562 section 5.7)."""
+    return UUID(int=int(moment.timestamp() * 1000) << 80)
+
+
+def _midnight(day: Any) -> datetime:
+    return datetime.combine(day, time(), UTC)

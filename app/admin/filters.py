@@ -1,0 +1,112 @@
+"""What the lists of the admin area may be asked for: the query of an address, made into a checked model.
+
+Words that sort or filter come out of closed sets, so nothing of an address ever becomes a part of a statement.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from ipaddress import ip_address
+from typing import Annotated, Any, Generic, TypeVar
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
+
+from app.audit import events
+from app.auth.models import ROLES
+from app.web import urls, validation_messages
+from app.web.errors import Problem
+
+YEARS = range(1970, 9999)  # an id can hold no earlier moment, and the calendar ends with the last one
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def _one_of(*known: str) -> Any:
+    def check(text: str) -> str:
+        if text and text not in known:
+            raise ValueError("Choose one of the list.")
+        return text
+
+    return AfterValidator(check)
+
+
+def _cursor(text: str) -> UUID | None:
+    found = urls.uuid_or_none(text)
+    if text and found is None:
+        raise ValueError("That is no cursor of ours.")
+    return found
+
+
+def _day(text: str) -> date | None:
+    try:
+        day = date.fromisoformat(text) if text else None
+    except ValueError:
+        raise ValueError("Give a date such as 2026-01-31.") from None
+    if day and day.year not in YEARS:
+        raise ValueError("Give a date such as 2026-01-31.")
+    return day
+
+
+def _client(text: str) -> str:
+    try:
+        return str(ip_address(text)) if text else ""
+    except ValueError:
+        raise ValueError("Give an address such as 192.0.2.7 or 2001:db8::7.") from None
+
+
+Trimmed = Annotated[str, Field(max_length=254), BeforeValidator(lambda text: text.strip())]
+Cursor = Annotated[UUID | None, BeforeValidator(_cursor)]
+Day = Annotated[date | None, BeforeValidator(_day)]
+
+
+class People(BaseModel):
+    """`q`: words that name or address begin with, or an id. `verified`: the address is confirmed. "" stands for all."""
+
+    q: Trimmed = ""
+    role: Annotated[str, _one_of(*ROLES)] = ""
+    status: Annotated[str, _one_of("active", "deactivated")] = ""
+    verified: Annotated[str, _one_of("yes", "no")] = ""
+    sort: Annotated[str, _one_of("newest", "name", "email", "last_login")] = "newest"
+    cursor: Cursor = None
+
+
+class Trail(BaseModel):
+    """`person`: the address or the id of somebody. `since` and `until`: whole days in UTC, both included."""
+
+    event: Annotated[str, _one_of(*events.WORDS)] = ""
+    person: Trimmed = ""
+    ip: Annotated[Trimmed, AfterValidator(_client)] = ""
+    since: Day = None
+    until: Day = None
+    cursor: Cursor = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked(Generic[Model]):
+    """`data`: what was understood. `errors`: field to message, for the rest. `values`: all of it as typed."""
+
+    data: Model
+    errors: dict[str, str]
+    values: dict[str, str]
+
+
+def read(query: Mapping[str, str], model: type[Model]) -> Asked[Model]:
+    """Read what the model names out of a query. Never raises: what is wrong is left out and told."""
+    values = {name: str(query.get(name, "")) for name in model.model_fields}
+    given = {name: value for name, value in values.items() if value}
+    errors: dict[str, str] = {}
+    try:
+        data = model.model_validate(given)
+    except ValidationError as error:
+        errors = {fault["field"]: fault["message"] for fault in validation_messages.of(error)}
+        data = model.model_validate({name: value for name, value in given.items() if name not in errors})
+    return Asked(data, errors, values)
+
+
+def understood(query: Mapping[str, str], model: type[Model]) -> Model:
+    """As `read`, where nothing may be left out: Problem 422 for what is wrong."""
+    asked = read(query, model)
+    if asked.errors:
+        raise Problem(422, errors=[{"field": field, "message": text} for field, text in asked.errors.items()])
+    return asked.data

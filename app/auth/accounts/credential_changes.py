@@ -1,0 +1,233 @@
+"""What people change about their own accounts: name, password, address. Each is one transaction, with its letters.
+
+An address counts once somebody has answered from it, and the account is still what it was when it was asked for; until
+then, and for a week after, its predecessor can call it off (v5.0.0-6.3.7). The links are made here, with the ids of the
+letters that will carry them: what is called off before a letter goes out is called off.
+Chapter: "The life of an account". Source: OWASP Forgot Password; v5.0.0-6.2.2, v5.0.0-6.2.3, v5.0.0-7.4.3.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.auth import email_links, passwords
+from app.auth.accounts import login_flow, user_search
+from app.auth.errors import SessionEnded
+from app.auth.models import link_rows, user_rows
+from app.auth.rate_limit import attempts, quotas
+from app.auth.sessions import rotation, session_cache
+from app.auth.tokens import TokenPair
+from app.email import outbox
+from app.web import client
+from app.web.email_address import email_key
+
+NOT_YOURS = "That is not your password."
+SAME_PASSWORD = "This is the password you have now. Choose another one."  # noqa: S105 - a sentence
+SAME_ADDRESS = "This is the address you have now."
+Faults = dict[str, str]  # field -> the sentence beside it
+
+
+async def change_name(user_id: UUID, name: str) -> bool:
+    """False where it is the name already, or there is no such account."""
+    table = user_rows
+    async with db.transaction() as tx:
+        user = await tx.fetch_one(sa.select(table).where(table.c.id == user_id).with_for_update())
+        if user is None or user.name == name:
+            return False
+        values = {"name": name, "search_text": user_search.search_text(name, user.email_key)}
+        await tx.execute(sa.update(table).where(table.c.id == user_id).values(values))
+        await user_search.index(tx, user_id, name, user.email_key)
+        await session_cache.announce(tx, user_id=user_id)
+        await events.record(events.NAME_CHANGED, tx=tx, user_id=user_id, actor_id=user_id)
+    return True
+
+
+async def change_password(
+    user_id: UUID, sid: UUID, current: str, new: str, also: Callable[[Any, datetime], Awaitable[Any]] | None = None
+) -> TokenPair | Faults:
+    """A new password for the old one. Every other session ends, and this one goes on under a new id.
+
+    Whoever knew the old password gains nothing from what it opened: not from a session, nor from a copy of this one's
+    tokens, nor from a link that waits in a mailbox. `also`: done in the same transaction, told when that is.
+    Raises TooManyAttempts, Overloaded; SessionEnded where this session ended meanwhile, and then nothing is changed.
+    """
+    async with attempts.step_up(sid, db.utcnow()) as attempt:
+        user = await user_of(user_id)
+        faults: Faults = {}
+        if not await fits(attempt, current, user, sid):
+            faults["current_password"] = NOT_YOURS
+        if complaint := _complaint(user, current, new):
+            faults["new_password"] = complaint
+        if faults:
+            return faults
+        encoded = await passwords.hash(new)
+        async with db.transaction() as tx:
+            now = await tx.fetch_value(sa.select(db.now()))
+            values = {"password": encoded, "must_change_password": False}
+            if await login_flow.claim(tx, user, values):
+                reason = events.CREDENTIALS_CHANGED
+                await rotation.revoke_all(user_id, reason, tx=tx, now=now, actor_id=user_id, but=sid)
+                pair = await login_flow.replace_session(tx, user, sid, now)
+                if pair is None:
+                    raise SessionEnded
+                await email_links.void_of(tx, now, user_id)
+                if also:
+                    await also(tx, now)
+                await session_cache.announce(tx, user_id=user_id)
+                await events.record(events.PASSWORD_CHANGED, tx=tx, user_id=user_id, actor_id=user_id)
+                await outbox.put(tx, "password_changed", user_id=user_id, **client.current().words())
+                return pair
+        return {"current_password": NOT_YOURS}  # changed by another request meanwhile
+
+
+async def ask_for_email(user_id: UUID, sid: UUID, email: str, current: str) -> Faults:
+    """Mail a link to the new address that makes it count, and one to the old address that calls it off.
+
+    An address that belongs to an account gets the same answer, and its owner another letter (v5.0.0-6.3.8).
+    Raises TooManyAttempts, Overloaded.
+    """
+    async with attempts.step_up(sid, db.utcnow()) as attempt:
+        user = await user_of(user_id)
+        if not await fits(attempt, current, user, sid):
+            return {"current_password": NOT_YOURS}
+        if email_key(email) == user.email_key:
+            return {"email": SAME_ADDRESS}
+        async with quotas.letter("change_email", email_key(email), db.utcnow()) as welcome:
+            if not welcome:
+                return {}
+            async with db.transaction() as tx:
+                now = await tx.fetch_value(sa.select(db.now()))
+                if not await login_flow.claim(tx, user, {"last_login": user.last_login}):
+                    return {"current_password": NOT_YOURS}  # changed by another request meanwhile
+                await email_links.void_changes(tx, now, user_id)
+                await _owe(tx, "email_to_confirm", email_links.CHANGE_EMAIL, user, email, now)
+                await _owe(tx, "email_change_asked", email_links.UNDO_EMAIL, user, user.email, now, new=email)
+                await events.record(events.EMAIL_CHANGE_ASKED, tx=tx, user_id=user_id, actor_id=user_id)
+    return {}
+
+
+async def pending_email(user_id: UUID, now: datetime) -> str | None:
+    """The address that waits to be confirmed, and still can be."""
+    table = link_rows
+    waiting = table.c.purpose == email_links.CHANGE_EMAIL, table.c.used_at.is_(None), table.c.ends_at > now
+    link = await db.fetch_one(sa.select(table.c.email, table.c.fingerprint).where(table.c.user_id == user_id, *waiting))
+    return link.email if link and link.fingerprint == _state(await user_of(user_id)) else None
+
+
+async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None) -> Any:
+    """The click in the new mailbox: from now on this is the address. Returns the link's row; None if it is no good.
+
+    `keep`: the session of whoever clicks, which goes on if it is of this account; every other one ends.
+    """
+    link = await email_links.find(raw, email_links.CHANGE_EMAIL, now)
+    if link is None:
+        return None
+    table = user_rows
+    async with db.transaction() as tx:
+        user = await tx.fetch_one(sa.select(table).where(table.c.id == link.user_id).with_for_update())
+        if user is None or not user.is_active or link.fingerprint != _state(user):
+            return None
+        if await email_links.use(tx, raw, email_links.CHANGE_EMAIL, now) is None:
+            return None
+        if not await _set_email(tx, user, link):
+            return None  # somebody else has an account with it by now
+        await _owe(tx, "email_changed", email_links.UNDO_EMAIL, user, user.email, now, new=link.email)
+        await email_links.void_of(tx, now, user.id)
+        registrations = link_rows.c.purpose == email_links.REGISTER, link_rows.c.email_key == link.email_key
+        await email_links.void(tx, now, *registrations)
+        await rotation.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now, actor_id=user.id, but=keep)
+        await session_cache.announce(tx, user_id=user.id)
+        await events.record(events.EMAIL_CHANGED, tx=tx, user_id=user.id, actor_id=user.id)
+    return link
+
+
+async def undo_email(raw: str, now: datetime) -> str | None:
+    """The click in the old mailbox: call off the change that waits, or put the old address back.
+
+    All sessions end, and every link, passkey and young second factor is void that whoever asked for the change may have
+    got hold of. So is the password, which they know, or have chosen by a mailed link meanwhile: only a mailed link
+    chooses the next one. Returns the address that the account has now; None for a link that is no good.
+    Raises Overloaded.
+    """
+    link = await email_links.find(raw, email_links.UNDO_EMAIL, now)
+    if link is None:
+        return None
+    unknown = await passwords.of_nobody()
+    table = user_rows
+    async with db.transaction() as tx:
+        user = await tx.fetch_one(sa.select(table).where(table.c.id == link.user_id).with_for_update())
+        if user is None or await email_links.use(tx, raw, email_links.UNDO_EMAIL, now) is None:
+            return None
+        if user.email_key != link.email_key and not await _set_email(tx, user, link):
+            return None  # somebody else has an account with it by now
+        await email_links.void_of(tx, now, user.id)
+        # Of a chain of changes the first mailbox wins: the links of the later ones went to whoever made them.
+        later = sa.or_(link_rows.c.created_at >= link.created_at, link_rows.c.email_key == link.email_key)
+        await email_links.void(
+            tx, now, link_rows.c.user_id == user.id, link_rows.c.purpose == email_links.UNDO_EMAIL, later
+        )
+        values = {"password": unknown, "passkeys_since": now, "mailbox_proved_at": now}
+        await tx.execute(sa.update(table).where(table.c.id == user.id).values(values))
+        if login_flow.factor_is_young(user, link.created_at):
+            await login_flow.undo_second_factor(tx, user.id)
+        await rotation.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now)
+        await session_cache.announce(tx, user_id=user.id)
+        await events.record(events.EMAIL_CHANGE_UNDONE, tx=tx, user_id=user.id)
+        await outbox.put(tx, "email_change_undone", user_id=user.id, **client.current().words())
+    return str(link.email)
+
+
+async def user_of(user_id: UUID) -> Any:
+    """The account's row. Raises SessionEnded where there is none any more."""
+    user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id))
+    if user is None:
+        raise SessionEnded
+    return user
+
+
+async def fits(attempt: attempts.Attempt, current: str, user: Any, sid: UUID) -> bool:
+    """Is it the password of now? Settled before anything else is said about what was typed."""
+    if await attempt.settle((await passwords.verify(current, user.password)).ok, user.id):
+        return True
+    await events.record(events.STEP_UP_FAILED, user_id=user.id, actor_id=user.id, session_id=sid)
+    return False
+
+
+def _complaint(user: Any, current: str, new: str) -> str | None:
+    if complaint := passwords.complaint(new, about=(user.email, user.name)):
+        return complaint
+    return SAME_PASSWORD if passwords.normalise(new) == passwords.normalise(current) else None
+
+
+async def _owe(tx: Any, kind: str, purpose: str, user: Any, to: str, now: datetime, **facts: str) -> None:
+    """A letter to this address, and the link in it, which also is about this address."""
+    facts = facts | client.current().words()
+    letter_id = await outbox.put(tx, kind, recipient=to, user_id=user.id, **facts)
+    about = {"user_id": user.id, "email": to, "email_key": email_key(to), "fingerprint": _state(user)}
+    await email_links.make(tx, purpose, now, link_id=letter_id, **about)
+
+
+def _state(user: Any) -> str:
+    """What a new address is bound to: whoever asks for it, and what they had proved, must be what still counts.
+
+    The way back to an old address is not bound to it.
+    """
+    seen = user.email_key, user.password, user.second_factor_at, user.must_change_password
+    return passwords.fingerprint(" ".join(str(each) for each in seen))
+
+
+async def _set_email(tx: Any, user: Any, link: Any) -> bool:
+    values = {"email": link.email, "email_key": link.email_key, "mailbox_proved_at": db.now()}
+    values["search_text"] = user_search.search_text(user.name, link.email_key)
+    try:
+        async with tx.savepoint():
+            await tx.execute(sa.update(user_rows).where(user_rows.c.id == user.id).values(values))
+            await user_search.index(tx, user.id, user.name, link.email_key)
+    except sa.exc.IntegrityError:
+        return False
+    return True

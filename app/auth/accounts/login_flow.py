@@ -1,0 +1,298 @@
+"""What people do with their accounts: sign in, prove it again, sign out. What an admin does: see `administration`.
+
+Each function is one transaction that locks the user's row before the session's, so that a login and a deactivation that
+meet cannot leave a live session behind.
+Chapter: "The first check at the desk". Patterns: login-endpoint, login-errors.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.auth import email_links, mfa_ticket, passwords
+from app.auth.accounts import user_search
+from app.auth.errors import TooManyAttempts
+from app.auth.models import session_rows, user_rows
+from app.auth.rate_limit import attempts, known_devices, quotas
+from app.auth.sessions import rotation
+from app.auth.sessions.rotation_policy import Verdict
+from app.auth.tokens import AppToken, TokenPair
+from app.email import outbox
+from app.observability import logs, metrics
+from app.web import client
+from app.web.email_address import email_key
+
+
+class Login(NamedTuple):
+    """The pair to hand out. `kept`: the owner had given the account up, and this called it off."""
+
+    pair: TokenPair
+    kept: bool
+
+
+class Pending(NamedTuple):
+    """The password was right, and a second factor is on. `ticket` says so to `app.mfa`, which asks for the rest."""
+
+    ticket: str
+
+
+log = logs.get("auth")
+
+SETTLES = timedelta(days=7)  # a second factor: as long as the way back to an old address is good
+
+_BY_KEY = sa.select(user_rows).where(user_rows.c.email_key == sa.bindparam("key"))
+_NOW = sa.select(db.now())
+_OWN = session_rows.c.user_id == sa.bindparam("owner")
+_SEEN_AGAIN = (
+    sa.select(session_rows.c.id)
+    .where(_OWN, session_rows.c.user_agent == sa.bindparam("this"), session_rows.c.last_seen_at > sa.bindparam("since"))
+    .limit(1)
+)
+_SEEN = (
+    sa.select(session_rows.c.user_agent, sa.func.max(session_rows.c.last_seen_at).label("last_seen_at"))
+    .where(_OWN)
+    .group_by(session_rows.c.user_agent)
+)
+
+_CLAIMED = sa.update(user_rows).where(
+    user_rows.c.id == sa.bindparam("of"),
+    user_rows.c.is_active.is_(True),
+    user_rows.c.password == sa.bindparam("password_seen"),
+    user_rows.c.delete_after.is_not_distinct_from(sa.bindparam("delete_after_seen")),
+    user_rows.c.second_factor_at.is_not_distinct_from(sa.bindparam("second_factor_seen")),
+)
+
+
+async def login(
+    email: str, password: str, presented: Iterable[AppToken] = (), device: str = ""
+) -> Login | Pending | None:
+    """A new session for the right password of an active account; None for everything else, in the same time.
+
+    Pending, and no session yet, where a second factor is on.
+    `presented`: tokens that the browser still holds; their sessions end as replaced. `device`: what it is known by, ""
+    for a program (see `cookies.device`).
+    Raises TooManyAttempts, Overloaded.
+    """
+    key = email_key(email)
+    async with attempts.login(key, device, db.utcnow()) as attempt:
+        for last_time in (False, True):  # twice where a login at the same moment has brought the stored hash up to date
+            user = await db.fetch_one(_BY_KEY, {"key": key})
+            verified = await passwords.verify(password, user.password if user else None)
+            async with db.transaction() as tx:
+                now = await tx.fetch_value(_NOW)
+                await attempt.count(tx, now)
+                if user is not None and user.is_active and verified.ok:
+                    if done := await _let_in(tx, user, verified.new_hash, presented, device, now):
+                        await attempt.take_back(tx, now)
+                        return done
+                    if not last_time and await _changed(tx, user):
+                        await attempt.take_back(tx, now)
+                        continue
+                user_id = user.id if user else None
+                await attempt.failed(tx, now, user_id)
+                await events.record(events.LOGIN_FAILED, tx=tx, user_id=user_id)
+                break
+    return None
+
+
+async def step_up(user_id: UUID, sid: UUID, password: str) -> TokenPair | None:
+    """Prove the password again: a new session with the old absolute end, and the old one ended.
+
+    A new one, so that whoever holds a copy of the old tokens gains nothing (v5.0.0-7.2.4). None for a wrong password,
+    or when the session ended meanwhile. Raises TooManyAttempts, Overloaded.
+    """
+    async with attempts.step_up(sid, db.utcnow()) as attempt:
+        user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id))
+        verified = await passwords.verify(password, user.password if user else None)
+        async with db.transaction() as tx:
+            now = await tx.fetch_value(_NOW)
+            await attempt.count(tx, now)
+            if user is not None and verified.ok and await claim(tx, user, {"last_login": user.last_login}):
+                await attempt.take_back(tx, now)
+                if pair := await replace_session(tx, user, sid, now):
+                    await events.record(events.STEP_UP, tx=tx, user_id=user.id, actor_id=user.id)
+                return pair
+            await attempt.failed(tx, now, user_id)
+            await events.record(events.STEP_UP_FAILED, tx=tx, user_id=user_id, actor_id=user_id, session_id=sid)
+    return None
+
+
+async def refresh(raw: str | None, *, marker: str = "", retried: bool = False) -> rotation.Rotated | rotation.Rejected:
+    """`sessions.rotate` at a bounded pace. Raises TooManyAttempts, and nothing is lost: the token stays good."""
+    if raw:
+        await quotas.token_shown(raw, db.utcnow())
+    outcome = await rotation.rotate(raw, marker=marker, retried=retried)
+    metrics.VERDICTS.labels(outcome.verdict.value).inc()
+    if isinstance(outcome, rotation.Rejected):
+        log.info("refresh_refused", verdict=outcome.verdict.value)
+    if isinstance(outcome, rotation.Rotated) and outcome.quick >= quotas.CHAIN:
+        raise TooManyAttempts(int(rotation.QUICK.total_seconds()))
+    if raw and isinstance(outcome, rotation.Rejected) and outcome.verdict is Verdict.INVALID:
+        await quotas.garbage_shown(db.utcnow())
+    return outcome
+
+
+async def logout(presented: Iterable[AppToken]) -> None:
+    """End the sessions of these tokens, whatever their age or generation. Doing it twice is no error, and one event."""
+    for token in presented:
+        user_id = UUID(token.sub)
+        async with db.transaction() as tx:
+            now = await tx.fetch_value(_NOW)
+            if await rotation.revoke(token.sid, events.LOGGED_OUT, tx=tx, now=now, actor_id=user_id):
+                await events.record(events.LOGOUT, tx=tx, user_id=user_id, actor_id=user_id, session_id=token.sid)
+
+
+async def end_own_session(user_id: UUID, sid: UUID) -> bool:
+    """False if it is over, or not one's own."""
+    own = sa.select(session_rows.c.id).where(session_rows.c.id == sid, session_rows.c.user_id == user_id)
+    async with db.transaction() as tx:
+        now = await tx.fetch_value(_NOW)
+        await tx.fetch_one(_locked(user_id))
+        if await tx.fetch_one(own) is None:
+            return False
+        await email_links.void_changes(tx, now, user_id)
+        return await rotation.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=now, actor_id=user_id)
+
+
+async def end_other_sessions(user_id: UUID, sid: UUID) -> int:
+    """End every session of one's own but this one; how many there were. What those asked for waits no longer."""
+    async with db.transaction() as tx:
+        now = await tx.fetch_value(_NOW)
+        await tx.fetch_one(_locked(user_id))
+        await email_links.void_changes(tx, now, user_id)
+        return await rotation.revoke_all(user_id, events.ENDED_BY_OWNER, tx=tx, now=now, actor_id=user_id, but=sid)
+
+
+async def create(email: str, name: str, password: str, role: str = "user") -> UUID | None:
+    """A new account; None when the address is taken. The password is hashed as it is: judge it before."""
+    encoded = await passwords.hash(password)
+    try:
+        async with db.transaction() as tx:
+            return await add(tx, email, name, encoded, role)
+    except sa.exc.IntegrityError:
+        return None
+
+
+async def add(tx: Any, email: str, name: str, encoded: str, role: str = "user") -> UUID:
+    """A new account with a password that is hashed already. Errors: IntegrityError when the address is taken."""
+    key, user_id = email_key(email), db.uuid7()
+    if not key:  # whatever is no address would be signed in to with any text that is none
+        raise ValueError("an account needs an address")
+    values = {
+        "id": user_id,
+        "email": email.strip(),
+        "email_key": key,
+        "name": name,
+        "search_text": user_search.search_text(name, key),
+        "password": encoded,
+        "role": role,
+        "is_active": True,
+        "created_at": db.utcnow(),
+    }
+    await tx.execute(sa.insert(user_rows).values(values))
+    await user_search.index(tx, user_id, name, key)
+    return user_id
+
+
+async def claim(tx: Any, user: Any, values: dict[str, Any]) -> bool:
+    """Lock and change the row if it still is what was verified: active, and the same proofs."""
+    seen = {"of": user.id, "password_seen": user.password, "delete_after_seen": user.delete_after}
+    seen["second_factor_seen"] = user.second_factor_at
+    return bool(await tx.execute(_CLAIMED, values | seen))
+
+
+def factor_is_young(user: Any, at: datetime) -> bool:
+    """Was the second factor turned on less than a week before then, or later? Until then a mailed link undoes it."""
+    return user.second_factor_at is not None and user.second_factor_at > at - SETTLES
+
+
+async def undo_second_factor(tx: Any, user_id: UUID) -> None:
+    """In the transaction of a mailed link, which also ends the sessions and tells the workers.
+
+    What an authenticator and we had in common is good for nothing from then on, and deleted by the housekeeping.
+    """
+    await tx.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(second_factor_at=None))
+    await events.record(events.SECOND_FACTOR_UNDONE, tx=tx, user_id=user_id)
+    await outbox.put(tx, "second_factor_undone", user_id=user_id, **client.current().words())
+
+
+async def replace_session(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair | None:
+    """A new session with the old absolute end, and the old one ended; None if it was over already."""
+    ends_at = await tx.fetch_value(sa.select(session_rows.c.ends_at).where(session_rows.c.id == sid))
+    if not await rotation.revoke(sid, events.REPLACED, tx=tx, now=now, actor_id=user.id):
+        return None
+    return await rotation.start(tx, user, now=now, ends_at=ends_at)
+
+
+async def _let_in(
+    tx: Any, user: Any, new_hash: str | None, presented: Iterable[AppToken], device: str, now: Any
+) -> Login | Pending | None:
+    """What the right password is worth; None where the account is not any more what was verified."""
+    half = user.second_factor_at is not None
+    values = {"last_login": user.last_login if half else now, "password": new_hash or user.password}
+    if not await claim(tx, user, values):
+        return None
+    if new_hash:
+        await events.record(events.PASSWORD_REHASHED, tx=tx, user_id=user.id, actor_id=user.id)
+    if not half:
+        return await start(tx, user, presented, now, device)
+    if await known_devices.half_way(tx, user.email_key, device, now):  # v5.0.0-6.3.5
+        await outbox.put(tx, "second_factor_requested", user_id=user.id, **client.current().words())
+    await events.record(events.SECOND_FACTOR_REQUESTED, tx=tx, user_id=user.id)
+    return Pending(mfa_ticket.issue(user.id, values["password"], now))
+
+
+async def start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, device: str) -> Login:
+    """The session of somebody who has proved all there is to prove, in the transaction that has claimed the row.
+
+    From now on the account knows the device: after a whole sign-in, and never before.
+    """
+    await known_devices.remember(tx, user.email_key, device, now)
+    for token in presented:
+        await rotation.revoke(token.sid, events.REPLACED, tx=tx, now=now, actor_id=user.id)
+    unknown = await _on_an_unknown_device(tx, user.id, now)
+    pair = await rotation.start(tx, user, now=now)
+    await events.record(events.LOGIN, tx=tx, user_id=user.id, actor_id=user.id)
+    if unknown:  # v5.0.0-6.3.5
+        await events.record(events.NEW_DEVICE, tx=tx, user_id=user.id, actor_id=user.id)
+        await outbox.put(tx, "new_device", user_id=user.id, **client.current().words())
+    return Login(pair, await _keep(tx, user))
+
+
+async def _on_an_unknown_device(tx: Any, user_id: UUID, now: Any) -> bool:
+    """Is there no session of the last 60 days on a device that is called the same, though there were sessions?"""
+    this, since = client.current().user_agent, now - known_devices.KNOWN_FOR
+    if await tx.fetch_one(_SEEN_AGAIN, {"owner": user_id, "this": this, "since": since}):
+        return False  # nearly always, and somebody may have thousands of sessions
+    seen = await tx.fetch_all(_SEEN, {"owner": user_id})
+    known = {client.device(row.user_agent) for row in seen if row.last_seen_at > since}
+    return bool(seen) and client.device(this) not in known
+
+
+async def _keep(tx: Any, user: Any) -> bool:
+    """Who gave the account up and signs in while it is still there wants it after all (see `closing`)."""
+    if user.delete_after is None:
+        return False
+    await tx.execute(sa.update(user_rows).where(user_rows.c.id == user.id).values(delete_after=None))
+    await events.record(events.ACCOUNT_KEPT, tx=tx, user_id=user.id, actor_id=user.id)
+    await outbox.put(tx, "account_kept", user_id=user.id, **client.current().words())
+    return True
+
+
+async def _changed(tx: Any, user: Any) -> bool:
+    """Is the row another one than was verified, so that the password has to be looked at once more?"""
+    stored = await tx.fetch_one(sa.select(user_rows).where(user_rows.c.id == user.id))
+    return stored is not None and _looked_at(stored) != _looked_at(user)
+
+
+def _looked_at(user: Any) -> tuple[Any, ...]:
+    return user.password, user.delete_after, user.second_factor_at
+
+
+def _locked(user_id: UUID) -> Any:
+    return sa.select(user_rows.c.id).where(user_rows.c.id == user_id).with_for_update()

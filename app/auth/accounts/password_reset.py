@@ -1,0 +1,132 @@
+"""A forgotten password: a mailed link to choose a new one, and the same page for the first one of an invited account.
+
+The request only owes a letter; whether there is anybody to write to is seen when it is written, so known and unknown
+addresses take the same time (v5.0.0-6.3.8). The link is bound to the password it replaces, logs nobody in, and what it
+does ends every session (v5.0.0-7.4.3): whoever had the old password is out. A second factor stands, unless it is young
+enough to be a thief's.
+Chapter: "Letters". Source: OWASP Forgot Password; v5.0.0-6.4.1, v5.0.0-6.4.3.
+"""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.auth import email_links, passwords
+from app.auth.accounts import login_flow
+from app.auth.models import user_rows
+from app.auth.rate_limit import known_devices, quotas
+from app.auth.sessions import rotation, session_cache
+from app.email import outbox
+from app.web import client
+from app.web.email_address import email_key
+
+
+async def ask(email: str) -> None:
+    """Owe the owner of the address a letter, if there is one. Raises TooManyAttempts."""
+    key = email_key(email)
+    async with quotas.letter("forgot", key, db.utcnow()) as welcome:
+        if welcome:
+            async with db.transaction() as tx:
+                browser = client.current()
+                facts = browser.words() | {"user_agent": browser.user_agent}
+                await outbox.put(tx, "forgot", recipient=key, **facts)
+
+
+async def make_link(email_key: str, letter_id: UUID, browser: client.Client) -> tuple[Any, Any] | None:
+    """For the letter: the account of that address and its link, the same one for the same letter; or None.
+
+    `browser`: who asked for it, for the owner's trail.
+    """
+    return await _make_link(user_rows.c.email_key == email_key, email_links.RESET, letter_id, browser)
+
+
+async def make_link_for(user_id: UUID, purpose: str, letter_id: UUID) -> tuple[Any, Any] | None:
+    """The same for a letter that an admin had sent, which stands in the trail already. `purpose`: RESET or INVITE."""
+    return await _make_link(user_rows.c.id == user_id, purpose, letter_id, None)
+
+
+async def _make_link(
+    whose: Any, purpose: str, letter_id: UUID, browser: client.Client | None
+) -> tuple[Any, Any] | None:
+    try:
+        async with db.transaction() as tx:
+            user = await tx.fetch_one(sa.select(user_rows).where(whose, user_rows.c.is_active.is_(True)))
+            if user is None:
+                return None
+            now = await tx.fetch_value(sa.select(db.now()))
+            values = {"user_id": user.id, "fingerprint": passwords.fingerprint(user.password)}
+            row = await email_links.make(tx, purpose, now, link_id=letter_id, **values)
+            if browser and row.created_at == now:  # not a letter that is tried once more
+                await events.record(events.PASSWORD_RESET_ASKED, tx=tx, user_id=user.id, browser=browser)
+    except sa.exc.IntegrityError:  # used already: the letter arrived after all
+        return None
+    return user, row
+
+
+async def find(raw: str, now: datetime) -> tuple[Any, Any] | None:
+    """The account whose password this link may replace, and the link. None when it may not, whatever the reason."""
+    row = await email_links.find(raw, email_links.RESET, now) or await email_links.find(raw, email_links.INVITE, now)
+    user = row and await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == row.user_id))
+    if not user or not user.is_active or row.fingerprint != passwords.fingerprint(user.password):
+        return None
+    return user, row
+
+
+def undoes_second_factor(user: Any, now: datetime) -> bool:
+    """Does a mailed reset turn the second factor off?
+
+    One that a thief turned on would lock the owner out for good; one of long standing must not fall with a mailbox. So:
+    where it is young, and nobody has proved since that this mailbox is the owner's.
+    """
+    proved = user.mailbox_proved_at
+    return login_flow.factor_is_young(user, now) and (proved is None or proved < user.second_factor_at)
+
+
+async def reset(raw: str, password: str, device: str = "") -> bool:
+    """Replace the password and end every session; False when the link is not good (any more).
+
+    The password is hashed as it is: judge it before. Whatever strangers try, it can be used on this `device` for a
+    while (v5.0.0-6.1.1). Raises Overloaded.
+    """
+    found = await find(raw, db.utcnow())
+    if found is None:
+        return False
+    user, link = found
+    encoded = await passwords.hash(password)
+    try:
+        async with db.transaction() as tx:
+            await _replace(tx, raw, user, link.purpose, encoded, device)
+    except _Gone:
+        return False
+    return True
+
+
+class _Gone(Exception):
+    pass
+
+
+async def _replace(tx: Any, raw: str, user: Any, purpose: str, encoded: str, device: str) -> None:
+    table = user_rows
+    # The user's row first, as everywhere; of two links used at once the second finds another password.
+    unchanged = (table.c.id == user.id, table.c.is_active.is_(True), table.c.password == user.password)
+    user = await tx.fetch_one(sa.select(table).where(*unchanged).with_for_update())
+    if user is None:
+        raise _Gone
+    now = await tx.fetch_value(sa.select(db.now()))
+    if await email_links.use(tx, raw, purpose, now) is None:
+        raise _Gone
+    # Passkeys of before are void: a thief may have added one.
+    values = {"password": encoded, "must_change_password": False, "passkeys_since": now, "mailbox_proved_at": now}
+    await tx.execute(sa.update(table).where(table.c.id == user.id).values(values))
+    if undoes_second_factor(user, now):
+        await login_flow.undo_second_factor(tx, user.id)
+    await email_links.void_of(tx, now, user.id)
+    await known_devices.remember(tx, user.email_key, device, now, known_devices.KNOWN_BY_LINK)
+    await rotation.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now, actor_id=user.id)
+    await session_cache.announce(tx, user_id=user.id)
+    await events.record(events.PASSWORD_RESET, tx=tx, user_id=user.id, actor_id=user.id)
+    await outbox.put(tx, "password_changed", user_id=user.id, **client.current().words())

@@ -1,0 +1,207 @@
+"""What an admin does to other people's accounts; the commands do the same, with nobody as the actor.
+
+Each function is one transaction that first locks the rows of all admins and of the person, in the order of their ids:
+whoever was an admin when the page was shown and is none now changes nothing, and of two admins who demote each other at
+once one stays. No function takes a password: an admin can have a link sent, nothing else (v5.0.0-6.4.6).
+Chapter: "The desk". Source: v5.0.0-2.3.5, v5.0.0-7.4.2, v5.0.0-7.4.5, v5.0.0-8.3.2.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum, auto
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.auth import email_links, passwords
+from app.auth.accounts import login_flow, user_search
+from app.auth.models import session_rows, user_rows
+from app.auth.sessions import rotation, session_cache
+from app.email import outbox
+
+
+class Outcome(Enum):
+    DONE = auto()
+    NOTHING = auto()  # it was so already
+    MISSING = auto()  # there is no such person, or no such session of theirs
+    YOURSELF = auto()  # nobody does this to oneself: the last door must not be locked from outside
+    LAST_ADMIN = auto()  # somebody has to look after the site
+    NO_ADMIN = auto()  # the actor is none, or not any more
+    INACTIVE = auto()  # a link would open nothing
+
+
+@dataclass(slots=True)
+class Case:
+    """A transaction with the rows locked. `refused` says why nothing may be done, if so."""
+
+    tx: Any
+    now: datetime
+    person: Any
+    admins: set[UUID]
+    refused: Outcome | None
+
+
+async def change(
+    user_id: UUID,
+    actor_id: UUID | None,
+    *,
+    name: str | None = None,
+    role: str | None = None,
+    is_active: bool | None = None,
+) -> Outcome:
+    """Change what is given, all of it or nothing. A new role counts at the next check; deactivation ends all sessions.
+
+    An account that is opened again keeps its password; its old sessions stay ended.
+    """
+    async with case_of(user_id, actor_id) as case:
+        if case.refused:
+            return case.refused
+        given = {"name": name, "role": role, "is_active": is_active}
+        values = {
+            key: value for key, value in given.items() if value is not None and value != getattr(case.person, key)
+        }
+        if not values:
+            return Outcome.NOTHING
+        loses_it = values.get("role", "admin") != "admin" or values.get("is_active") is False
+        if loses_it and case.admins == {user_id}:
+            return Outcome.LAST_ADMIN
+        await _write_down(case, actor_id, values)
+    return Outcome.DONE
+
+
+async def end_sessions(user_id: UUID, actor_id: UUID | None) -> Outcome:
+    """End every session of the account, which stays open, and call a waiting change of its address off.
+
+    NOTHING if there was neither.
+    """
+    async with case_of(user_id, actor_id) as case:
+        if case.refused:
+            return case.refused
+        reason = events.ENDED_BY_ADMIN
+        waited = await email_links.void_changes(case.tx, case.now, user_id)
+        ended = await rotation.revoke_all(user_id, reason, tx=case.tx, now=case.now, actor_id=actor_id)
+    return Outcome.DONE if ended or waited else Outcome.NOTHING
+
+
+async def end_session(user_id: UUID, sid: UUID, actor_id: UUID | None) -> Outcome:
+    """End one session of the account."""
+    theirs = sa.select(session_rows.c.id).where(session_rows.c.id == sid, session_rows.c.user_id == user_id)
+    async with case_of(user_id, actor_id) as case:
+        if case.refused:
+            return case.refused
+        if await case.tx.fetch_one(theirs) is None:
+            return Outcome.MISSING
+        await email_links.void_changes(case.tx, case.now, user_id)
+        ended = await rotation.revoke(sid, events.ENDED_BY_ADMIN, tx=case.tx, now=case.now, actor_id=actor_id)
+    return Outcome.DONE if ended else Outcome.NOTHING
+
+
+async def send_link(user_id: UUID, actor_id: UUID | None) -> Outcome:
+    """Owe the person a letter with a link to choose a password: the invitation once more, or a new password."""
+    async with case_of(user_id, actor_id) as case:
+        if case.refused:
+            return case.refused
+        if not case.person.is_active:
+            return Outcome.INACTIVE
+        kind, event = ("invite", events.USER_INVITED) if invited(case.person) else ("reset", events.PASSWORD_RESET_SENT)
+        await outbox.put(case.tx, kind, user_id=user_id)
+        await events.record(event, tx=case.tx, user_id=user_id, actor_id=actor_id)
+    return Outcome.DONE
+
+
+async def require_new_password(user_id: UUID, actor_id: UUID | None, *, required: bool = True) -> Outcome:
+    """From the next request on, every private page leads to the one where the password is changed; or no longer."""
+    async with case_of(user_id, actor_id) as case:
+        if case.refused:
+            return case.refused
+        if case.person.must_change_password is required:
+            return Outcome.NOTHING
+        await write(case, {"must_change_password": required})
+        await email_links.void_changes(case.tx, case.now, user_id)
+        event = events.PASSWORD_CHANGE_REQUIRED if required else events.PASSWORD_CHANGE_NOT_REQUIRED
+        await events.record(event, tx=case.tx, user_id=user_id, actor_id=actor_id)
+    return Outcome.DONE
+
+
+async def invite(email: str, name: str, role: str, actor_id: UUID) -> UUID | Outcome:
+    """Make an account whose password nobody knows, and owe its owner a letter with a link to choose one.
+
+    NOTHING when the address is taken. A hash of what nobody knows, rather than none: an address that was invited must
+    answer a guess in the same time as any other (v5.0.0-6.3.8).
+    """
+    encoded = await passwords.of_nobody()
+    try:
+        async with db.transaction() as tx:
+            if actor_id not in await _admins(tx):
+                return Outcome.NO_ADMIN
+            user_id = await login_flow.add(tx, email, name, encoded, role)
+            invited = sa.update(user_rows).where(user_rows.c.id == user_id).values(invited_at=db.now())
+            await tx.execute(invited)
+            await outbox.put(tx, "invite", user_id=user_id)
+            await events.record(events.USER_INVITED, tx=tx, user_id=user_id, actor_id=actor_id, detail=role)
+    except sa.exc.IntegrityError:
+        return Outcome.NOTHING
+    return user_id
+
+
+def invited(person: Any) -> bool:
+    """Was asked in by an admin, and has not come in yet."""
+    return person.invited_at is not None and person.last_login is None
+
+
+@asynccontextmanager
+async def case_of(user_id: UUID, actor_id: UUID | None) -> AsyncIterator[Case]:
+    async with db.transaction() as tx:
+        now = await tx.fetch_value(sa.select(db.now()))
+        rows = await tx.fetch_all(_lock(user_rows.c.id == user_id))
+        person = next((row for row in rows if row.id == user_id), None)
+        admins = {row.id for row in rows if row.role == "admin" and row.is_active and row.delete_after is None}
+        yield Case(tx, now, person, admins, _refusal(person, user_id, actor_id, admins))
+
+
+def _refusal(person: Any, user_id: UUID, actor_id: UUID | None, admins: set[UUID]) -> Outcome | None:
+    if actor_id is not None and actor_id not in admins:
+        return Outcome.NO_ADMIN
+    if actor_id == user_id:
+        return Outcome.YOURSELF
+    return Outcome.MISSING if person is None else None
+
+
+async def _admins(tx: Any) -> set[UUID]:
+    return {row.id for row in await tx.fetch_all(_lock(sa.false()))}
+
+
+def _lock(which: Any) -> Any:
+    """These rows and those of all admins. In one order, or two who lock each other would wait for ever."""
+    table = user_rows
+    admins = sa.and_(table.c.role == "admin", table.c.is_active.is_(True), table.c.delete_after.is_(None))
+    return sa.select(table).where(sa.or_(which, admins)).order_by(table.c.id).with_for_update()
+
+
+async def _write_down(case: Case, actor_id: UUID | None, values: dict[str, Any]) -> None:
+    tx, person = case.tx, case.person
+    about: dict[str, Any] = {"tx": tx, "user_id": person.id, "actor_id": actor_id}
+    if "name" in values:
+        values["search_text"] = user_search.search_text(values["name"], person.email_key)
+        await user_search.index(tx, person.id, values["name"], person.email_key)
+        await events.record(events.NAME_CHANGED, **about)
+    await write(case, values)
+    if "role" in values:
+        await events.record(events.ROLE_CHANGED, **about, detail=f"{person.role} to {values['role']}")
+    if values.get("is_active") is False:
+        await rotation.revoke_all(person.id, events.DEACTIVATED, tx=tx, now=case.now, actor_id=actor_id)
+        await email_links.void_changes(tx, case.now, person.id)
+        await events.record(events.USER_DEACTIVATED, **about)
+    elif values.get("is_active"):
+        await events.record(events.USER_REACTIVATED, **about)
+
+
+async def write(case: Case, values: dict[str, Any]) -> None:
+    """And tell every worker: what it remembers of the person no longer holds."""
+    await case.tx.execute(sa.update(user_rows).where(user_rows.c.id == case.person.id).values(values))
+    await session_cache.announce(case.tx, user_id=case.person.id)

@@ -1,0 +1,1 @@
+"""Pages of the core: `login` (with /auth/resume and step-up), `signup` (with password reset)."""

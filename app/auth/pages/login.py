@@ -1,0 +1,161 @@
+"""The pages of the kernel: /login, /logout, /auth/resume, /step-up.
+
+Chapter: "The way of a request". Patterns: login-endpoint, login-errors, refresh-endpoint.
+"""
+
+from typing import Any
+
+from lilya.responses import RedirectResponse
+from pydantic import BaseModel, Field
+from ravyn import Request, get, post, route
+
+from app import db
+from app.auth import challenges, cookies, permissions
+from app.auth.accounts import demo_accounts, login_flow
+from app.auth.challenges import see_other
+from app.auth.errors import ComeBack
+from app.auth.sessions import rotation
+from app.auth.sessions.rotation_policy import Verdict
+from app.settings import get_settings
+from app.web import client, errors, forms, templates, urls
+
+WRONG = "That address and password do not fit, or the account cannot be used. Nothing was changed."
+RESUME = "/auth/resume"
+QUICK_RESUMES = 5  # so many within seconds of each other: the cookies do not stick, or the token is dead on arrival
+
+
+class LoginForm(BaseModel):
+    email: str = Field(min_length=1, max_length=320)
+    password: str = Field(min_length=1)
+    next: str = ""
+
+
+class StepUpForm(BaseModel):
+    password: str = Field(min_length=1)
+    next: str = ""
+
+
+@get()
+async def login_page(request: Request) -> Any:
+    to = urls.local_path(request.query_params.get("next"))
+    if request.user.is_authenticated:
+        return see_other(to)
+    return _login_page(request, {"email": "", "next": to})
+
+
+@post(status_code=200)
+async def login(request: Request) -> Any:
+    form = await forms.parse(request, LoginForm, bound=False)
+    shown = {"email": form.values.get("email", ""), "next": urls.local_path(form.values.get("next"))}
+    if form.data is None:
+        return _login_page(request, shown, status=422, errors=form.errors)
+    access, refresh = cookies.read(request.scope)
+    replaced = rotation.presented((access, "access"), (refresh, "refresh"))
+    try:
+        device = cookies.this_device(request.scope, db.utcnow())
+        signed_in = await login_flow.login(form.data.email, form.data.password, replaced, device)
+    except ComeBack as error:  # the form again, so that nothing is typed twice
+        return _login_page(request, shown, **challenges.later(request, error))
+    if signed_in is None:
+        return _login_page(request, shown, status=422, error=WRONG)
+    if isinstance(signed_in, login_flow.Pending):
+        return cookies.hold(see_other("/login/code", next=shown["next"]), signed_in.ticket)
+    to = see_other("/dashboard", notice="account_kept") if signed_in.kept else see_other(shown["next"])
+    return cookies.recognise(cookies.remember(to, signed_in.pair), device, db.utcnow())
+
+
+@post(status_code=303)
+async def logout(request: Request) -> Any:
+    access, refresh = cookies.read(request.scope)
+    try:
+        await login_flow.logout(rotation.presented((access, "access"), (refresh, "refresh")))
+    except db.Unavailable:
+        detail = (
+            "This browser has forgotten you, but the session could not be ended on the server. Sign in later to end it."
+        )
+        return cookies.forget(errors.answer(request, 503, detail, headers={"Retry-After": "5", **challenges.CLEAR}))
+    return challenges.signed_out("signed_out")
+
+
+@route(methods=["GET", "POST", "PUT", "PATCH", "DELETE"], status_code=200)
+async def resume(request: Request) -> Any:
+    """Renew the session, then go on to `next`; a form that was posted goes on as the same form (307)."""
+    safe = request.method == "GET"
+    raw = request.query_params.get("next")
+    to = urls.local_path(raw) if safe else urls.posted_path(raw)
+    if request.user.is_authenticated:  # a tab that comes late must not rotate again
+        return _on(safe, to)
+    _, refresh = cookies.read(request.scope)
+    if not refresh or request.user.session_ended or _only_looking(request):
+        return see_other("/login", next=to) if safe else challenges.form_lost(request)
+    outcome = await login_flow.refresh(refresh, marker=request.query_params.get("again", ""))
+    if isinstance(outcome, rotation.Rejected):
+        if outcome.verdict is Verdict.ASK_AGAIN:
+            again = {"next": to, "again": outcome.marker}
+            return see_other(RESUME, **again) if safe else challenges.same_method(RESUME, **again)
+        return see_other("/login", next=to, **_why(outcome.verdict)) if safe else challenges.form_lost(request)
+    if outcome.quick >= QUICK_RESUMES:
+        return see_other("/login", next=to, notice="cookies") if safe else challenges.form_lost(request)
+    return cookies.remember(_on(safe, to), outcome.pair)
+
+
+@get()
+async def step_up_page(request: Request) -> Any:
+    return _step_up_page(request, urls.local_path(request.query_params.get("next")))
+
+
+@post(status_code=200)
+async def step_up(request: Request) -> Any:
+    form = await forms.parse(request, StepUpForm)
+    to = urls.local_path(form.values.get("next"))
+    if form.data is None:
+        return _step_up_page(request, to, status=422, errors=form.errors)
+    try:
+        pair = await login_flow.step_up(request.user.id, request.user.sid, form.data.password)
+    except ComeBack as error:
+        return _step_up_page(request, to, **challenges.later(request, error))
+    if pair is None:
+        return _step_up_page(request, to, status=422, error="That is not your password.")
+    return cookies.remember(see_other(to), pair)
+
+
+def _login_page(request: Request, form: dict[str, str], status: int = 200, **context: Any) -> Any:
+    # Never to a neighbour in the network: passwords on a page are for the developer's own browser.
+    offered = get_settings().is_development and client.is_this_machine(request.scope)
+    shown = [account._asdict() for account in demo_accounts.ACCOUNTS] if offered else []
+    context = {"errors": {}, "error": "", **context}
+    return templates.page(request, "auth/login.html", status, form=form, demo_accounts=shown, **context)
+
+
+def _step_up_page(request: Request, to: str, status: int = 200, **context: Any) -> Any:
+    return templates.page(
+        request, "auth/step_up.html", status, form={"next": to}, **{"errors": {}, "error": "", **context}
+    )
+
+
+def _why(verdict: Verdict) -> dict[str, str]:
+    """What the login page says about the session that is over, if there is something to say."""
+    if verdict is Verdict.INVALID and get_settings().is_development:  # a browser keeps one jar for all ports of a host
+        return {"notice": "another_copy"}
+    return {"notice": "session_ended"} if verdict is Verdict.REUSE else {}
+
+
+def _on(safe: bool, to: str) -> Any:
+    return RedirectResponse(to, status_code=303 if safe else 307)
+
+
+def _only_looking(request: Request) -> bool:
+    """HEAD never rotates, nor does anything another site embeds: only a visit, or our own page, does."""
+    header = request.headers.get
+    elsewhere = header("sec-fetch-site", "none") not in ("same-origin", "none")
+    return urls.asked_with_head(request.scope) or (elsewhere and header("sec-fetch-dest") != "document")
+
+
+route_patterns = [
+    permissions.public("/login", login_page),
+    permissions.public("/login", login),
+    permissions.public("/logout", logout),
+    permissions.public(RESUME, resume),
+    permissions.private("/step-up", step_up_page),
+    permissions.private("/step-up", step_up),
+]

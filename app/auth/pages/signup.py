@@ -1,0 +1,223 @@
+"""Pages for people without a session: register, confirm the address, forgot the password, choose a new one.
+
+Each form answers alike whatever it knows of an address, and no page logs anybody in: what a mailed link proves is the
+mailbox, not the person at the keyboard. GET changes nothing, for programs that look through mail follow links.
+Chapter: "Letters". Source: v5.0.0-6.3.8, v5.0.0-6.4.3; OWASP Forgot Password.
+"""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+from ravyn import Request, get, post
+
+from app import db
+from app.auth import challenges, cookies, email_links, passwords, permissions
+from app.auth.accounts import credential_changes, password_reset, signup
+from app.auth.accounts.signup import Outcome
+from app.auth.challenges import see_other
+from app.auth.errors import ComeBack
+from app.settings import get_settings
+from app.web import errors, forms, templates
+from app.web.email_address import Address, readable
+from app.web.errors import Problem
+
+# The token of the address must stand in no Referer. `no-referrer` would make the page's own form say `Origin: null`.
+OPENED_BY_LINK = {"Referrer-Policy": "strict-origin"}
+# What the page behind a link is for, by the purposes of links that lead there.
+PURPOSES = {
+    "confirm": (email_links.REGISTER, email_links.CHANGE_EMAIL),
+    "reset": (email_links.RESET, email_links.INVITE),
+    "undo": (email_links.UNDO_EMAIL,),
+}
+NOT_YOURS = "That is not the password of this registration. There is another one: its link is in another mail."
+
+
+class Registration(BaseModel):
+    name: Annotated[str, forms.Line(1, 80)]
+    email: Address
+    password: str = Field(min_length=1)
+
+
+class Confirmation(BaseModel):
+    token: str = ""
+    password: str = ""
+
+
+class Mailbox(BaseModel):
+    email: Address
+
+
+class NewPassword(BaseModel):
+    token: str = ""
+    password: str = Field(min_length=1)
+
+
+@get()
+async def register_page(request: Request) -> Any:
+    if request.user.is_authenticated:
+        return see_other("/dashboard")
+    return _form(request, "register", {"name": "", "email": ""})
+
+
+@post(status_code=303)
+async def register(request: Request) -> Any:
+    if request.user.is_authenticated:
+        return see_other("/dashboard")
+    form = await forms.parse(request, Registration, bound=False)
+    shown, faults = {"name": form.values["name"], "email": form.values["email"]}, form.errors
+    if form.values["password"]:
+        faults = faults | _complaint(form.values["password"], readable(form.values["email"]), form.values["name"])
+    if form.data is None or faults:
+        return _form(request, "register", shown, status=422, errors=faults)
+    try:
+        await signup.ask(form.data.email, form.data.name, form.data.password)
+    except ComeBack as error:
+        return _form(request, "register", shown, **challenges.later(request, error))
+    return see_other("/register/sent")
+
+
+@get()
+async def confirm_page(request: Request) -> Any:
+    token = request.query_params.get("token", "")
+    if link := await email_links.find(token, email_links.CHANGE_EMAIL, db.utcnow()):
+        shown = {"token": token, "email": link.email}
+        return _opened(request, "verify_email", 200, form=shown, contested=False, new_account=False)
+    return await _confirm_page(request, token)
+
+
+@post(status_code=303)
+async def confirm(request: Request) -> Any:
+    form = await forms.parse(request, Confirmation, bound=False)
+    token, password, user = form.values["token"], form.values["password"], request.user
+    signed_in = user.is_authenticated
+    if link := await credential_changes.confirm_email(token, db.utcnow(), keep=user.sid if signed_in else None):
+        to = "/account" if signed_in and user.id == link.user_id else "/login"
+        return see_other(to, notice="email_changed")
+    try:
+        outcome = await signup.confirm(token, password)
+    except ComeBack as error:
+        return await _confirm_page(request, token, **challenges.later(request, error))
+    if outcome is Outcome.NOT_YOURS:
+        fault = {"error": NOT_YOURS} if password else {"errors": {"password": "Please fill this in."}}
+        return await _confirm_page(request, token, 422, **fault)
+    if outcome is Outcome.CONFIRMED:
+        return see_other("/login", notice="confirmed")
+    return await link_gone(request, "confirm", token)
+
+
+@get()
+async def address_page(request: Request) -> Any:
+    """Where to write: for a forgotten password, or for a confirmation sent again; its path tells which."""
+    return _form(request, "address", {"email": ""})
+
+
+@post(status_code=303)
+async def resend(request: Request) -> Any:
+    return await _asks(request, signup.ask_again, "/verify-email/sent")
+
+
+@post(status_code=303)
+async def forgot(request: Request) -> Any:
+    return await _asks(request, password_reset.ask, "/forgot-password/sent")
+
+
+@get()
+async def sent_page(request: Request) -> Any:
+    """The same words whether anything was sent or not."""
+    return templates.page(request, "auth/sent.html", what=request.scope["path"].split("/")[1])
+
+
+@get()
+async def reset_page(request: Request) -> Any:
+    token = request.query_params.get("token", "")
+    found = await password_reset.find(token, db.utcnow())
+    return _reset_page(request, token, *found) if found else await link_gone(request, "reset", token)
+
+
+@post(status_code=303)
+async def reset(request: Request) -> Any:
+    form = await forms.parse(request, NewPassword, bound=False)
+    token, password = form.values["token"], form.values["password"]
+    found = await password_reset.find(token, db.utcnow())
+    if found is None:
+        return await link_gone(request, "reset", token)
+    faults = form.errors or _complaint(password, found[0].email, found[0].name)
+    if faults:
+        return _reset_page(request, token, *found, status=422, errors=faults)
+    try:
+        device = cookies.this_device(request.scope, db.utcnow())
+        done = await password_reset.reset(token, password, device)
+    except ComeBack as error:
+        return _reset_page(request, token, *found, **challenges.later(request, error))
+    if not done:
+        return await link_gone(request, "reset", token)
+    return cookies.recognise(see_other("/login", notice="password_reset"), device, db.utcnow())
+
+
+async def _asks(request: Request, ask: Any, then: str) -> Any:
+    form = await forms.parse(request, Mailbox, bound=False)
+    if form.data is None:
+        return _form(request, "address", form.values, status=422, errors=form.errors)
+    try:
+        await ask(form.data.email)
+    except ComeBack as error:
+        return _form(request, "address", form.values, **challenges.later(request, error))
+    return see_other(then)
+
+
+async def _confirm_page(request: Request, token: str, status: int = 200, **context: Any) -> Any:
+    waiting = await signup.find(token, db.utcnow())
+    if waiting is None:
+        return await link_gone(request, "confirm", token)
+    context |= {"form": {"token": token, "email": waiting.row.email}, "contested": waiting.contested}
+    return _opened(request, "verify_email", status, new_account=True, **context)
+
+
+def _reset_page(request: Request, token: str, user: Any, link: Any, status: int = 200, **context: Any) -> Any:
+    context |= {"form": {"token": token, "email": user.email}, "first": link.purpose == email_links.INVITE}
+    context |= {"undoes": password_reset.undoes_second_factor(user, db.utcnow()), "shortest": _shortest()}
+    return _opened(request, "reset_password", status, **context)
+
+
+def _opened(request: Request, name: str, status: int, **context: Any) -> Any:
+    headers = OPENED_BY_LINK | context.pop("headers", {})
+    return templates.page(request, f"auth/{name}.html", status, headers, **{"errors": {}, "error": "", **context})
+
+
+async def link_gone(request: Request, what: str, token: str) -> Any:
+    """The page for a link that did its work already, and for one that is over, was altered, or never was one."""
+    done = await email_links.has_done_its_work(token, *PURPOSES[what])
+    if not errors.wants_html(request.scope):
+        raise Problem(422, "This link was used already." if done else "This link is not good, or not any more.")
+    return _opened(request, "link_gone", 200 if done else 422, what=what, done=done)
+
+
+def _form(request: Request, name: str, form: dict[str, str], status: int = 200, **context: Any) -> Any:
+    context = {"errors": {}, "error": "", "shortest": _shortest(), **context}
+    return templates.page(request, f"auth/{name}.html", status, form=form, **context)
+
+
+def _shortest() -> int:
+    return get_settings().password_min_length
+
+
+def _complaint(password: str, *about: str) -> dict[str, str]:
+    complaint = passwords.complaint(password, about=about)
+    return {"password": complaint} if complaint else {}
+
+
+route_patterns = [
+    permissions.public("/register", register_page),
+    permissions.public("/register", register),
+    permissions.public("/register/sent", sent_page),
+    permissions.public("/verify-email", confirm_page),
+    permissions.public("/verify-email", confirm),
+    permissions.public("/verify-email/resend", address_page),
+    permissions.public("/verify-email/resend", resend),
+    permissions.public("/verify-email/sent", sent_page),
+    permissions.public("/forgot-password", address_page),
+    permissions.public("/forgot-password", forgot),
+    permissions.public("/forgot-password/sent", sent_page),
+    permissions.public("/reset-password", reset_page),
+    permissions.public("/reset-password", reset),
+]

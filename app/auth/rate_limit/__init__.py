@@ -1,0 +1,1 @@
+"""Rate limits: `attempts` (passwords, codes), `quotas` (refresh, e-mail), `limits`, `counters`."""

@@ -1,0 +1,174 @@
+"""How often a password or a code may be guessed, before the answer is "429, come back later".
+
+Only failures count: a good login costs nothing and resets nothing (v5.0.0-6.3.1). A try is counted before anybody looks
+at what was typed, behind a lock, and taken back if it was right: of guesses that arrive at once no more are answered
+than of those that come one by one (v5.0.0-2.3.2, v5.0.0-15.4.2). What is refused here is not counted, so nobody can
+prolong a wait. An account that does not exist is counted like one that does (v5.0.0-6.3.8). If the counters do not
+answer, nobody learns anything about a password: db.Unavailable, 503.
+
+No stranger can lock the owner out (v5.0.0-6.1.1). On a device that the account knows (see `known_devices`) only what is
+guessed on that very device counts. Anywhere else a network that has waited as long as the wait is now has a turn, one
+for all of it.
+Chapter: "The first check at the desk".
+Source: OWASP Authentication, "Account Lockout"; v5.0.0-2.4.1; RFC 6585 section 4; NIST SP 800-63B-4 section 3.2.2.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.auth.errors import TooManyAttempts
+from app.auth.rate_limit import counters, known_devices, limits
+from app.web import client
+
+LONGEST_WAIT = 15 * 60  # seconds, for one account
+
+
+def wait_of_strangers(account_failures: int, site_failures: int) -> int:
+    """Seconds to wait for a turn on a device that the account does not know; 0 unless it, or the site, is under attack.
+
+    Doubles with each failure beyond the account's limit up to 15 minutes; grows by 10 seconds up to a minute with each
+    full measure of failures on the whole site.
+    """
+    beyond = account_failures - limits.limit(limits.ACCOUNT)[0]
+    own = 0 if beyond < 0 else min(2 ** min(beyond, 10), LONGEST_WAIT)
+    return max(own, min(10 * (site_failures // limits.limit(limits.SITE)[0]), 60))
+
+
+@asynccontextmanager
+async def login(email_key: str, device: str, now: datetime) -> AsyncIterator["Attempt"]:
+    """Around one check of an account's password. Raises TooManyAttempts, or lets in an Attempt to tell the outcome.
+
+    `device`: what the browser is known by, if it brought that. What is asked of the counters is the same for every
+    account: whether a device is known is seen only by whoever holds its cookie.
+    """
+    here = limits.networks_of(client.current().ip)
+    pair, addresses = limits.bound(limits.PAIR, email_key, here[0]), limits.each_of(limits.ADDRESS, here)
+    # Every text that is no address has the key "": strangers who mistype must not wait for each other.
+    anywhere, site = [limits.bound(limits.STRANGERS, email_key)] if email_key else [], limits.bound(limits.SITE)
+    turn, known, own = (
+        counters.key("turn", email_key, here[-1]),
+        known_devices.key(email_key, device),
+        limits.bound(limits.DEVICE, email_key, device),
+    )
+    await counters.tidy(now)
+    with limits.a_share(here[-1]):
+        bounds = [pair, *anywhere, *addresses]
+        rows = await counters.read([site.key, turn, known, own.key, *(each.key for each in bounds)])
+        at_home = bool(device) and limits.is_live(rows.get(known), now)
+        attempt = Attempt([own], site=site) if at_home else Attempt(bounds, site=site, turn=turn)
+        try:
+            attempt.admit(rows, now)
+            # Strangers at an account have their share for themselves: they take none of its owner's.
+            party = f"{email_key}\n{at_home}" if email_key else "no address\n" + here[-1]
+            with limits.a_share(party, quarters=1):
+                yield attempt
+        except _NoTurn:
+            await counters.begin(turn, now + timedelta(seconds=LONGEST_WAIT))
+            raise
+
+
+@asynccontextmanager
+async def step_up(sid: UUID, now: datetime) -> AsyncIterator["Attempt"]:
+    """As `login`, for whoever is signed in: strangers cannot get in the way, and another address is no new chance."""
+    with limits.a_share(limits.networks_of(client.current().ip)[-1]):
+        yield await _admitted(limits.bound(limits.SESSION, str(sid)), now)
+
+
+@asynccontextmanager
+async def code(user_id: UUID, now: datetime) -> AsyncIterator["Attempt"]:
+    """Around one check of a one-time code. Only who knows the password comes here: no stranger can use the tries up.
+
+    Five in a quarter of an hour, of a million codes of which three are good: one in 700 in a day (v5.0.0-6.5.5).
+    """
+    yield await _admitted(limits.bound(limits.CODE, str(user_id)), now)
+
+
+class Attempt:
+    """One try at a password, or a code: admit, look at nothing yet, `count`, and only then say whether it was right."""
+
+    def __init__(self, bounds: list[limits.Bound], *, site: limits.Bound | None = None, turn: str = "") -> None:
+        self.bounds, self.site, self.turn = bounds, site, turn
+        self.anywhere = next((each.key for each in bounds if each.scope == limits.STRANGERS), "")
+        self.failures: dict[str, int] = {}  # of this moment, by key
+        self.site_failures = 0
+
+    def admit(self, rows: Mapping[str, Any], now: datetime) -> None:
+        """A first look, without a lock: who has to wait does not cost a hash. `rows`: of the counters."""
+        live = {key: row for key, row in rows.items() if limits.is_live(row, now)}
+        if full := [live[each.key] for each in self.bounds if each.key in live and live[each.key].count >= each.most]:
+            raise limits.later(max(row.ends_at for row in full), now)
+        self.failures = {key: row.count for key, row in live.items()}
+        self.site_failures = self.failures.get(self.site.key, 0) if self.site else 0
+        if seconds := self._wait(0):
+            if self.turn not in rows:
+                raise _NoTurn(seconds)
+            waiting_since = rows[self.turn].ends_at - timedelta(seconds=LONGEST_WAIT)
+            if waiting_since + timedelta(seconds=seconds) > now:
+                raise limits.later(waiting_since + timedelta(seconds=seconds), now)
+
+    async def count(self, tx: Any, now: datetime) -> None:
+        """Count the try, in the transaction that will answer it: from here on the others of this account wait.
+
+        Before anything is looked at, and for a right one and a wrong one alike: beyond a limit neither is told from the
+        other. Raises TooManyAttempts; the transaction is then rolled back, and nothing was counted.
+        """
+        rows = await counters.add({each.key: each.window for each in self.bounds}, 1, now, tx=tx)
+        self.failures = {key: row.count for key, row in rows.items()}
+        if full := [rows[each.key] for each in self.bounds if rows[each.key].count > each.most]:
+            raise limits.later(max(row.ends_at for row in full), now)
+        if seconds := self._wait(1):
+            until = now + timedelta(seconds=LONGEST_WAIT)
+            waited = until - timedelta(seconds=seconds)
+            if not await counters.begin_again(tx, self.turn, until, at_most=waited):
+                raise _NoTurn(seconds)
+
+    async def take_back(self, tx: Any, now: datetime) -> None:
+        """It was right: it does not count."""
+        await counters.take_back(tx, self.failures, now)
+
+    async def failed(self, tx: Any, now: datetime, user_id: UUID | None) -> list[str]:
+        """It was wrong: it stays counted. Returns the scopes whose limit this very failure has reached."""
+        reached = [each.scope for each in self.bounds if self.failures[each.key] == each.most]
+        if self.failures.get(self.anywhere) == limits.limit(limits.ACCOUNT)[0]:
+            reached.append(limits.ACCOUNT)
+        if self.site:  # last of all: everybody waits for this row
+            row = (await counters.add({self.site.key: self.site.window}, 1, now, tx=tx))[self.site.key]
+            reached += [limits.SITE] if row.count == self.site.most else []
+        for scope in reached:  # once a window, not once a request
+            whose = None if scope in (limits.ADDRESS, limits.SITE) else user_id
+            await events.record(events.LOGIN_THROTTLED, tx=tx, user_id=whose, detail=scope)
+        return reached
+
+    async def settle(self, right: bool, user_id: UUID | None = None) -> bool:
+        """`count` and the outcome in a transaction of their own, for what goes on elsewhere. Returns `right`."""
+        async with db.transaction() as tx:
+            now = await tx.fetch_value(sa.select(db.now()))
+            await self.count(tx, now)
+            if right:
+                await self.take_back(tx, now)
+            else:
+                await self.failed(tx, now, user_id)
+        return right
+
+    def _wait(self, this_one: int) -> int:
+        """Seconds that a stranger has to have waited at this moment. `this_one`: whether it is counted already."""
+        if not self.turn:
+            return 0
+        return wait_of_strangers(self.failures.get(self.anywhere, 0) - this_one, self.site_failures)
+
+
+class _NoTurn(TooManyAttempts):
+    """A stranger who has not waited yet: begins to."""
+
+
+async def _admitted(bound: limits.Bound, now: datetime) -> Attempt:
+    attempt = Attempt([bound])
+    attempt.admit(await counters.read([bound.key]), now)
+    return attempt

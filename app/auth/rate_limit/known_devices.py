@@ -1,0 +1,55 @@
+"""Devices that an account knows: browsers where somebody signed in to it, all the way, in the last 60 days.
+
+A browser is known by a signed cookie of its own (see `cookies`), never by its address: at an address that many share
+nobody can tell accounts that exist from those that do not. The cookie holds random bits and is the same for every
+account; which accounts know it stands in the counters, under a MAC. A program that brings no cookie is a stranger.
+Chapter: "The first check at the desk". Source: OWASP Authentication, "Device cookies"; v5.0.0-6.1.1, v5.0.0-6.3.8.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.auth.rate_limit import counters, limits
+
+KNOWN_FOR = timedelta(days=60)  # after a sign-in there
+KNOWN_BY_LINK = timedelta(minutes=30)  # and where a mailed link chose its password
+TOLD_OF_HALF = (3, timedelta(days=1))  # letters about a right password on a new device
+
+
+async def remember(tx: Any, email_key: str, device: str, now: datetime, lasts: timedelta = KNOWN_FOR) -> None:
+    """From now on the account knows the device, in the caller's transaction. A program without one stays a stranger."""
+    if device:
+        await counters.keep(tx, key(email_key, device), now + lasts)
+
+
+async def half_way(tx: Any, email_key: str, device: str, now: datetime) -> bool:
+    """Count a right password that a code has to follow, in the caller's transaction: a whole sign-in takes it back.
+
+    Each known device is counted for itself, all others together: who has the password does not use up the owner's
+    tries. Returns whether the owner should hear of it. Raises TooManyAttempts.
+    """
+    known = await _knows(tx, email_key, device, now)
+    bound = limits.bound(limits.HALF, email_key, device if known else "")
+    row = (await counters.add({bound.key: bound.window}, 1, now, tx=tx))[bound.key]
+    if row.count > bound.most:
+        raise limits.later(row.ends_at, now)
+    if known:
+        return False
+    told, (most, window) = counters.key("told of half", email_key), TOLD_OF_HALF
+    return bool((await counters.add({told: window}, 1, now, tx=tx))[told].count <= most)
+
+
+async def all_the_way(tx: Any, email_key: str, device: str, now: datetime) -> None:
+    """The code was right as well."""
+    known = await _knows(tx, email_key, device, now)
+    await counters.take_back(tx, [limits.bound(limits.HALF, email_key, device if known else "").key], now)
+
+
+def key(email_key: str, device: str) -> str:
+    """Of the counter that is there while the account knows the device."""
+    return counters.key("known", email_key, device)
+
+
+async def _knows(tx: Any, email_key: str, device: str, now: datetime) -> bool:
+    known = key(email_key, device)
+    return bool(device) and limits.is_live((await counters.read([known], tx=tx)).get(known), now)

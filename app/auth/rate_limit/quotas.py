@@ -1,0 +1,82 @@
+"""How often a refresh token may be shown, and how many letters an address may be sent (see `throttle` for guesses).
+
+Chapter: "The first check at the desk". Source: v5.0.0-2.4.1; RFC 6585 section 4.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha256
+
+from cachetools import LRUCache
+
+from app.audit import events
+from app.auth import tokens
+from app.auth.rate_limit import counters, limits
+from app.web import client
+
+BATCH = 20  # refreshes that a worker counts by itself before it tells the database
+CHAIN = 300  # refreshes in a row, each within 5 seconds of the one before
+
+# Letters to any address that somebody names: kind -> how many one mailbox gets, in which time.
+LETTERS = {
+    "register": (3, timedelta(hours=6)),
+    "resend": (3, timedelta(hours=6)),
+    "forgot": (5, timedelta(days=1)),
+    "change_email": (3, timedelta(hours=6)),
+}
+
+_shown: LRUCache[tuple[str, str], "_Tally"] = LRUCache(10_000)
+
+
+async def token_shown(raw: str, now: datetime) -> None:
+    """Count a refresh token that was presented, good or bad, before anything is done about it."""
+    await _tally(limits.TOKEN, sha256(raw[: tokens.LONGEST].encode("utf-8", "surrogatepass")).hexdigest(), now)
+
+
+async def garbage_shown(now: datetime) -> None:
+    """Count something that is no refresh token of ours. Good ones of the same address never come through here."""
+    await _tally(limits.GARBAGE, limits.networks_of(client.current().ip)[-1], now)
+
+
+@dataclass(slots=True)
+class _Tally:
+    untold: int = 0
+    full_until: datetime | None = None
+
+
+async def _tally(scope: str, what: str, now: datetime) -> None:
+    """Count in this worker, and every 20th time in the database: a flood must cost less than what it asks for."""
+    seen = _shown.setdefault((scope, what), _Tally())
+    if seen.full_until and now < seen.full_until:
+        raise limits.later(seen.full_until, now)
+    seen.untold += 1
+    if seen.untold < BATCH:
+        return
+    seen.untold = 0
+    key, (most, window) = counters.key(scope, what), limits.limit(scope)
+    row = (await counters.add({key: window}, BATCH, now))[key]
+    if row.count > most:
+        seen.full_until = row.ends_at
+        if row.count - BATCH <= most:
+            await events.record(events.REFRESH_THROTTLED, detail=scope)
+        raise limits.later(row.ends_at, now)
+
+
+@asynccontextmanager
+async def letter(kind: str, email_key: str, now: datetime) -> AsyncIterator[bool]:
+    """Around a request for a letter to that address. False: the mailbox has had its share, and gets nothing.
+
+    Whoever asks is not told; the answer is the same, so nobody can see how much others have asked for (v5.0.0-6.3.8).
+    Raises TooManyAttempts for a place that asks too often, for whichever addresses.
+    """
+    here = limits.networks_of(client.current().ip)
+    with limits.a_share(here[-1]):
+        asked = limits.each_of(limits.LETTER, here)
+        rows = await counters.add({each.key: each.window for each in asked}, 1, now)
+        if full := [rows[each.key] for each in asked if rows[each.key].count > each.most]:
+            raise limits.later(max(row.ends_at for row in full), now)
+        most, window = LETTERS[kind]
+        mailbox = counters.key("mailbox", kind, email_key)
+        yield (await counters.add({mailbox: window}, 1, now))[mailbox].count <= most

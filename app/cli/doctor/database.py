@@ -1,0 +1,138 @@
+"""The database: does it answer, is it up to date, may we too much, are there connections enough, what time is it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from datetime import timedelta
+
+import sqlalchemy as sa
+
+from app import db
+from app.auth.accounts import demo_accounts
+from app.auth.models import user_rows
+from app.cli.doctor import Finding
+from app.db.database import STATEMENT_SECONDS
+from app.db.postgresql import BOUNDS
+from app.mfa import re_encryption
+from app.settings import get_settings
+
+CLOCKS_APART = timedelta(seconds=5)
+SPARE = 5  # connections for the migration, a backup and whoever looks
+
+
+def examine(workers: int) -> Iterator[Finding]:
+    where = db.database.target
+    try:
+        pending = db.pending()
+    except (db.Unavailable, OSError) as error:
+        yield Finding("database", f"{where} does not answer: {error}", "start it, or correct DATABASE_URL")
+        return
+    yield Finding("database", f"{where} answers")
+    if pending:
+        yield Finding("migrations", f"not run yet: {', '.join(pending)}", "python -m app migrate")
+        return
+    yield Finding("migrations", "all have run")
+    yield from asyncio.run(_connected(workers))
+
+
+async def _connected(workers: int) -> list[Finding]:
+    await db.connect()
+    try:
+        return [finding async for finding in _questions(workers)]
+    finally:
+        await db.disconnect()
+
+
+async def _questions(workers: int) -> AsyncIterator[Finding]:
+    apart = abs(await db.fetch_value(sa.select(db.now())) - db.utcnow())
+    if apart > CLOCKS_APART:
+        says = f"this machine and the database are {apart.total_seconds():.0f} seconds apart: tokens end at odd times"
+        yield Finding("clock", says, "let both follow a time server (timedatectl set-ntp true)")
+    else:
+        yield Finding("clock", "this machine and the database agree")
+    if not get_settings().is_development and (email := await demo_accounts.still_open()):
+        says = f"the published password of {email} works here"
+        yield Finding("accounts", says, "deactivate the account, or give it another password")
+    if lost := await re_encryption.unreadable():
+        says = f"authenticators and passkeys that none of our secrets can read: {lost}"
+        yield Finding("factors", says, "give the secret that encrypted them back, in APP_VERIFYING_SECRET_KEYS")
+    if alone := await _admins_with_a_password_alone():
+        says = f"administrators who sign in with a password alone: {alone}"
+        fix = "turn on the second step at /account/second-factor, then APP_ADMINS_NEED_SECOND_FACTOR=true"
+        yield Finding("admins", says, fix, note=True)
+    if db.database.target.kind == "postgresql":
+        async for finding in _postgresql(workers):
+            yield finding
+
+
+async def _admins_with_a_password_alone() -> int:
+    table = user_rows
+    admins = table.c.role == "admin", table.c.is_active.is_(True), table.c.second_factor_at.is_(None)
+    return int(await db.fetch_value(sa.select(sa.func.count()).where(*admins)))
+
+
+async def _postgresql(workers: int) -> AsyncIterator[Finding]:
+    yield await _roles()
+    yield await _pools(workers)
+    yield await _bounds()
+    if await db.fetch_value(sa.text("SELECT current_setting('transaction_read_only') = 'on'")):
+        fix = "DATABASE_URL must lead to the primary; of several hosts the one that takes writes is found by itself"
+        yield Finding("writing", f"{db.database.target} takes no writes: nobody can sign in or out", fix)
+    if not db.database.target.is_local and db.database.target.sslmode not in ("verify-full", "verify-ca"):
+        says = "the connection to the database is not sure to be encrypted, nor who answers it (v5.0.0-12.3.2)"
+        yield Finding("tls", says, "DATABASE_URL=...?sslmode=verify-full", note=get_settings().is_development)
+
+
+async def _bounds() -> Finding:
+    """What a pooler lets through of the bounds that every connection asks for."""
+    shown = {name: await db.fetch_value(sa.text(f"SHOW {name}")) for name in BOUNDS}
+    says = ", ".join(f"{name} is {value}" for name, value in shown.items())
+    if not db.database.connector.is_pooled:
+        return Finding("bounds", says)
+    says = f"a pooler, PgBouncer or its like, stands before the database; {says}"
+    if "0" not in shown.values():
+        return Finding("bounds", says)
+    role, seconds = db.database.target.user or "the role that serves", STATEMENT_SECONDS
+    fix = "; ".join(f"ALTER ROLE {role} SET {name} = '{seconds}s'" for name in BOUNDS)
+    return Finding("bounds", f"{says}: only transactions are bounded", f"{fix}; then let the pooler reconnect")
+
+
+async def _roles() -> Finding:
+    """Who serves needs rows, no tables, and of the audit trail only its end (v5.0.0-13.2.2, v5.0.0-16.4.2)."""
+    can = await db.fetch_one(
+        sa.text(
+            "SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS anything, "
+            "has_schema_privilege(current_user, 'public', 'CREATE') AS tables, "
+            "has_table_privilege(current_user, 'audit_events', 'UPDATE') "
+            "OR has_table_privilege(current_user, 'audit_events', 'DELETE') AS history, current_user AS name"
+        )
+    )
+    too_much = {
+        "is a superuser": can.anything,
+        "can make and drop tables": can.tables,
+        "can rewrite the audit trail": can.history,
+    }
+    says = " and ".join(words for words, true in too_much.items() if true)
+    if not says:
+        return Finding("role", f"{can.name} can do what serving needs, and no more")
+    fix = "two roles, one that migrates and one that serves: deploy/roles.sql"
+    return Finding("role", f"{can.name} {says}", fix, note=get_settings().is_development)
+
+
+async def _pools(workers: int) -> Finding:
+    row = await db.fetch_one(
+        sa.text(
+            "SELECT current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int"
+            " - coalesce(current_setting('reserved_connections', true)::int, 0) AS most"
+        )
+    )
+    size = get_settings().database_pool_size
+    wanted = workers * size + SPARE
+    sum_ = f"{workers} workers x {size} connections + {SPARE} spare = {wanted}, of {row.most}"
+    if db.database.connector.is_pooled:
+        fix = f"max_client_conn of the pooler from {wanted} on, and default_pool_size too if it is in session mode"
+        return Finding("pool", f"{wanted - SPARE} connections to the pooler, which counts by itself", fix, note=True)
+    if wanted <= row.most:
+        return Finding("pool", sum_)
+    return Finding(
+        "pool", sum_, f"APP_DATABASE_POOL_SIZE={max(1, (row.most - SPARE) // workers)}, or raise max_connections"
+    )

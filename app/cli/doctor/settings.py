@@ -1,0 +1,94 @@
+"""The settings themselves, and what of them reaches this machine: files, port, addresses."""
+
+import errno
+import socket
+import stat
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from pydantic import ValidationError
+
+from app import settings as source
+from app.cli.doctor import Finding
+from app.settings import get_settings
+
+IN_A_CONTAINER = Path("/run/secrets")  # files there are open to all, where nobody else is
+
+
+def refused() -> Iterator[Finding]:
+    """Every setting that stops the start, not only the first."""
+    try:
+        source.load_settings()
+    except ValidationError as error:
+        for line in source.describe_all(error):
+            yield Finding("settings", line, f"in {source.env_file()} or the environment; .env.example explains each")
+
+
+def examine() -> Iterator[Finding]:
+    settings = get_settings()
+    yield Finding("settings", f"{settings.env}, {settings.origin}")
+    yield from _files()
+    yield _port()
+    yield from _addresses()
+
+
+def _files() -> Iterator[Finding]:
+    """Whoever reads the secret makes tokens for anybody (v5.0.0-13.3.2)."""
+    found = [source.env_file(), *_database_file()]
+    if folder := source.secrets_folder():
+        found += folder.iterdir()
+    for file in found:
+        if file.is_file() and stat.S_IMODE(file.stat().st_mode) & 0o077 and file.parent != IN_A_CONTAINER:
+            yield Finding("files", f"{file} can be read by other users of this machine", f"chmod 600 {file}")
+
+
+def _database_file() -> list[Path]:
+    kind, _, path = get_settings().database_url.partition(":///")
+    return [Path(path + end) for end in ("", "-wal", "-shm")] if kind.startswith("sqlite") else []
+
+
+def _port() -> Finding:
+    settings = get_settings()
+    where = f"{settings.host}:{settings.port}"
+    try:
+        socket.create_server((settings.host, settings.port), family=_family(settings.host)).close()
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            return Finding(
+                "port", f"{where}: {error.strerror}", "HOST must be an address of this machine, PORT above 1023"
+            )
+        if _answers_as_we_do(settings.port):
+            return Finding("port", f"{where} is served")
+        return Finding("port", f"{where} is taken by another program", f"stop it, or choose PORT={settings.port + 1}")
+    return Finding("port", f"{where} is free")
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _answers_as_we_do(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
+            return bool(answer.read(10) == b"ok" and answer.headers["X-Request-ID"])
+    except (OSError, urllib.error.HTTPError, ValueError):
+        return False
+
+
+def _addresses() -> Iterator[Finding]:
+    settings = get_settings()
+    parts = urlsplit(settings.origin)
+    if parts.hostname in ("127.0.0.1", "::1"):
+        says = "PUBLIC_ORIGIN is in digits: passkeys refuse that, and to a browser it is another site than localhost"
+        yield Finding("address", says, f"PUBLIC_ORIGIN={parts.scheme}://localhost:{parts.port or settings.port}")
+    elif parts.scheme == "http" and settings.secure_cookies:
+        says = "Safari drops Secure cookies on http://localhost; Chrome, Edge and Firefox keep them"
+        yield Finding("address", says, "to try it in Safari: COOKIE_INSECURE=true, in development alone", note=True)
+    if settings.cookie_insecure and parts.scheme == "https":
+        says = "COOKIE_INSECURE=true on an https site: cookies lose Secure and their __Host- prefix for nothing"
+        yield Finding("cookies", says, "remove COOKIE_INSECURE")
+    elif settings.cookie_insecure and parts.hostname != "localhost":
+        yield Finding("cookies", "cookies travel in the clear: whoever listens takes sessions over", "use https")

@@ -1,0 +1,182 @@
+"""The site as a visitor's browser gets it, from PUBLIC_ORIGIN through every proxy on the way."""
+
+import asyncio
+import http.client
+import ipaddress
+import json
+import socket
+import ssl
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http.cookies import SimpleCookie
+from typing import Any
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+
+from app import db
+from app.audit.models import event_rows
+from app.auth import cookies
+from app.cli.doctor import Finding
+from app.settings import get_settings
+
+FORGED = "203.0.113.7"  # an address for documentation (RFC 5737): no visitor has it
+NOBODY = "doctor@invalid.invalid"
+ENDS_SOON = timedelta(days=14)
+CLOCKS_APART = timedelta(seconds=30)
+
+
+def examine(proxies: str) -> Iterator[Finding]:
+    origin = get_settings().origin
+    try:
+        alive = _ask("GET", "/healthz")
+    except ssl.SSLCertVerificationError as error:
+        yield Finding("tls", f"{origin}: {error.verify_message}", "a certificate for this name that browsers trust")
+        return
+    except (OSError, http.client.HTTPException) as error:
+        fix = "start the server and the proxy, and ask again; PUBLIC_ORIGIN must lead there from this machine too"
+        yield Finding("site", f"{origin} is not reached ({error})", fix, note=get_settings().is_development)
+        return
+    if alive.status != 200 or not alive.header("x-request-id"):
+        fix = "the proxy must pass everything to this application, with its Host header unchanged"
+        yield Finding("site", f"{origin}/healthz answers {alive.status}, and not as this application does", fix)
+        return
+    yield Finding("site", f"{origin} answers")
+    yield from _tls(alive)
+    yield _clock(alive)
+    if _ask("GET", "/login").status == 400:  # /healthz answers whatever the name
+        fix = f"the proxy must pass Host on: {urlsplit(origin).netloc} (nginx: proxy_set_header Host $http_host)"
+        yield Finding("host", "every page is refused (400): the proxy asks for it under a name of its own", fix)
+        return
+    yield from _cookies()
+    yield from _inside()
+    yield _proxy(proxies)
+
+
+class Answer:
+    def __init__(self, response: http.client.HTTPResponse, certificate: dict[str, Any], source: str) -> None:
+        self.status, self.body = response.status, response.read()
+        self.headers = response.getheaders()
+        self.certificate, self.source = certificate, source
+
+    def header(self, name: str) -> str:
+        return ", ".join(value for key, value in self.headers if key.lower() == name)
+
+
+def _ask(method: str, path: str, body: str = "", **headers: str) -> Answer:
+    """Ask the public address. Errors: OSError, http.client.HTTPException."""
+    parts = urlsplit(get_settings().origin)
+    host, sent = parts.hostname or "", {"User-Agent": "lanyard doctor", **headers}
+    connection: http.client.HTTPConnection
+    if parts.scheme == "https":
+        connection = http.client.HTTPSConnection(
+            host, parts.port, timeout=10, context=ssl.create_default_context(), source_address=_source(host, parts.port)
+        )
+    else:
+        connection = http.client.HTTPConnection(host, parts.port, timeout=10)
+    try:
+        connection.connect()
+        certificate: Any = connection.sock.getpeercert() if isinstance(connection.sock, ssl.SSLSocket) else {}
+        source = connection.sock.getsockname()[0]
+        connection.request(method, path, body or None, sent)
+        return Answer(connection.getresponse(), certificate, source)
+    finally:
+        connection.close()
+
+
+def _source(host: str, port: int | None) -> tuple[str, int] | None:
+    """To a proxy on this machine from an address that is not its own, so that the two can be told apart."""
+    first = socket.getaddrinfo(host, port or 443, type=socket.SOCK_STREAM)[0][4][0]
+    try:
+        with socket.create_server(("127.0.0.2", 0)):
+            return ("127.0.0.2", 0) if str(first).startswith("127.") else None
+    except OSError:
+        return None  # not every system has more than one of them
+
+
+def _tls(answer: Answer) -> Iterator[Finding]:
+    if not get_settings().origin.startswith("https:"):
+        return
+    ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(answer.certificate["notAfter"]), UTC)
+    if ends - datetime.now(UTC) < ENDS_SOON:
+        yield Finding("tls", f"the certificate ends on {ends:%d %B %Y}", "renew it; Caddy does so by itself")
+    else:
+        yield Finding("tls", f"trusted, until {ends:%d %B %Y}")
+    if not answer.header("strict-transport-security"):
+        fix = "the proxy must not take away the header Strict-Transport-Security"
+        yield Finding("headers", "browsers are not told to keep to https", fix)
+
+
+def _clock(answer: Answer) -> Finding:
+    apart = abs(parsedate_to_datetime(answer.header("date")) - datetime.now(UTC))
+    if apart > CLOCKS_APART:
+        says = f"this machine and the one that serves are {apart.total_seconds():.0f} seconds apart"
+        return Finding("clock", says, "let both follow a time server (timedatectl set-ntp true)")
+    return Finding("clock", "this machine and the one that serves agree")
+
+
+def _cookies() -> Iterator[Finding]:
+    """Signing out sets both cookies, expired: with the attributes that a visitor's have."""
+    answer = _ask("POST", "/logout", Origin=get_settings().origin)
+    sent: Any = SimpleCookie()
+    for name, value in answer.headers:
+        if name.lower() == "set-cookie":
+            sent.load(value)
+    wanted = {"httponly": True, "samesite": "Strict", "path": "/"}
+    if get_settings().secure_cookies:
+        wanted["secure"] = True
+    for name in (cookies.access_name(), cookies.refresh_name()):
+        if name not in sent:
+            fix = "the proxy must pass on Set-Cookie as it is; POST /logout must reach the application"
+            yield Finding("cookies", f"{name} does not reach the visitor ({answer.status})", fix)
+            continue
+        lost = [attribute for attribute, value in wanted.items() if sent[name][attribute] != value]
+        if lost or sent[name]["domain"]:
+            says = f"{name} reaches the visitor without {', '.join(lost) or 'its own host: with Domain'}"
+            yield Finding("cookies", says, "the proxy must pass on Set-Cookie as it is")
+        else:
+            yield Finding("cookies", f"{name} reaches the visitor whole")
+
+
+def _inside() -> Iterator[Finding]:
+    shown = [path for path in ("/metrics", "/openapi.json") if _ask("GET", path).status == 200]
+    for path in shown:
+        yield Finding("inside", f"{path} is shown to everybody", "keep it inside, at the proxy", note=True)
+
+
+def _proxy(proxies: str) -> Finding:
+    """A sign-in that fails, with a forged address: what does the audit trail say where it came from?"""
+    body = json.dumps({"email": NOBODY, "password": "wrong on purpose"})
+    headers = {"Content-Type": "application/json", "X-Forwarded-For": FORGED, "Forwarded": f"for={FORGED}"}
+    answer = _ask("POST", "/api/auth/login", body, **headers)
+    if answer.status == 429:
+        return Finding("proxy", "not known: too many attempts from here", "wait, and ask again", note=True)
+    noted = asyncio.run(_noted(answer.header("x-request-id")))
+    if noted is None:
+        fix = "DATABASE_URL here must name the database of the site that PUBLIC_ORIGIN leads to"
+        return Finding("proxy", "the site writes into another database than this one", fix)
+    if noted == FORGED:
+        fix = "--forwarded-allow-ips must name the proxies alone, and the proxy must replace X-Forwarded-For"
+        return Finding("proxy", "a visitor can choose the address that is logged and limited", fix)
+    if noted != answer.source and _is_inside(noted):
+        now = proxies or "nobody's"
+        fix = f"serve --forwarded-allow-ips {noted} (now: {now}), and the proxy must set X-Forwarded-For"
+        return Finding("proxy", f"every visitor seems to come from {noted}: one of them locks out all", fix)
+    return Finding("proxy", f"a visitor's own address counts ({noted})")
+
+
+async def _noted(request_id: str) -> str | None:
+    await db.connect()
+    try:
+        row = await db.fetch_one(sa.select(event_rows.c.ip).where(event_rows.c.request_id == request_id))
+    finally:
+        await db.disconnect()
+    return None if row is None else str(row.ip)
+
+
+def _is_inside(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_private
+    except ValueError:
+        return True

@@ -1,0 +1,139 @@
+"""The commands about people: create-admin, promote, deactivate, end-sessions, remove-second-factor.
+
+They ask the same rules as the pages; only that nobody in particular is the actor. A password is typed where nobody
+sees it, and never stands on a command line, which every user of the machine can read.
+"""
+
+import asyncio
+import getpass
+import sys
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.auth import passwords
+from app.auth.accounts import login_flow, user_admin
+from app.auth.accounts.user_admin import Outcome
+from app.auth.models import user_rows
+from app.auth.sessions import rotation
+from app.mfa import second_factor
+from app.web.email_address import address, email_key
+from app.web.forms import Line
+
+Act = Callable[[UUID], Awaitable[Outcome]]
+
+
+class Refused(Exception):
+    """What was asked for cannot be done; the text says why, in one line."""
+
+
+def create_admin(email: str, name: str) -> int:
+    """Make an administrator; asks for what is not given, and always for the password."""
+    return _do(lambda: _create_admin(email, name))
+
+
+def promote(email: str) -> int:
+    return _change(email, lambda user_id: user_admin.change(user_id, None, role="admin"), "an administrator")
+
+
+def deactivate(email: str) -> int:
+    return _change(email, lambda user_id: user_admin.change(user_id, None, is_active=False), "deactivated")
+
+
+def end_sessions(email: str) -> int:
+    return _change(email, lambda user_id: user_admin.end_sessions(user_id, None), "signed out everywhere")
+
+
+def end_every_session() -> int:
+    """Everybody's: after the promotion of a replica that had not heard of the latest sign-outs."""
+
+    async def end() -> str:
+        return f"{await rotation.revoke_every(events.ENDED_BY_ADMIN)} sessions ended: everybody signs in again."
+
+    return _do(end)
+
+
+def remove_second_factor(email: str) -> int:
+    return _change(email, lambda user_id: second_factor.remove(user_id, None), "signed in by the password alone")
+
+
+def _change(email: str, act: Act, becomes: str) -> int:
+    async def change() -> str:
+        outcome = await act(await _holder(email))
+        if outcome is Outcome.LAST_ADMIN:
+            raise Refused(f"{email} is the only administrator: create or promote another one first")
+        return f"{email} is {becomes} now." if outcome is Outcome.DONE else f"{email} was {becomes} already."
+
+    return _do(change)
+
+
+async def _create_admin(email: str, name: str) -> str:
+    email = _checked(address, email or _ask("E-mail: "))
+    name = _checked(Line(1, 80).check, name or _ask("Name: "))
+    password = _new_password((email, name))
+    encoded = await passwords.hash(password)
+    try:
+        async with db.transaction() as tx:
+            user_id = await login_flow.add(tx, email, name, encoded, "admin")
+            await events.record(events.REGISTERED, tx=tx, user_id=user_id, detail="create-admin")
+    except sa.exc.IntegrityError:
+        raise Refused(f"there is an account with this address already: python -m app promote {email}") from None
+    return f"{email} is an administrator now."
+
+
+def _new_password(about: tuple[str, str]) -> str:
+    password = getpass.getpass("Password: ")
+    if why_not := passwords.complaint(password, about=about):
+        raise Refused(why_not)
+    if getpass.getpass("Once more: ") != password:
+        raise Refused("these were two different passwords")
+    return password
+
+
+async def _holder(email: str) -> UUID:
+    key = email_key(email)
+    found = await db.fetch_value(sa.select(user_rows.c.id).where(user_rows.c.email_key == key)) if key else None
+    if found is None:
+        raise Refused("there is no account with this address")
+    return UUID(str(found))
+
+
+def _ask(question: str) -> str:
+    try:
+        return input(question)
+    except EOFError:
+        raise Refused("nobody is there to answer: give --email and --name") from None
+
+
+def _checked(check: Callable[[str], str], text: str) -> str:
+    try:
+        return check(text)
+    except ValueError as error:
+        raise Refused(str(error)) from None
+
+
+def _do(work: Callable[[], Awaitable[str]]) -> int:
+    async def connected() -> str:
+        await db.connect()
+        try:
+            return await work()
+        finally:
+            await db.disconnect()
+
+    try:
+        if pending := db.pending():
+            raise Refused(f"migrations are pending ({', '.join(pending)}): run `python -m app migrate` first")
+        print(asyncio.run(connected()))
+    except Refused as error:
+        print(f"lanyard: {error}", file=sys.stderr)
+        return 1
+    except EOFError:
+        print("lanyard: nobody is there to type a password", file=sys.stderr)
+        return 1
+    except (db.Unavailable, OSError) as error:
+        print(f"lanyard: the database that DATABASE_URL names does not answer: {error}", file=sys.stderr)
+        return 1
+    return 0

@@ -1,0 +1,1 @@
+"""E-mail: `outbox` queues, `sender` delivers, `transport` speaks SMTP, `messages` makes the text."""

@@ -1,0 +1,151 @@
+"""The sender: the background task of each worker that turns owed letters into mail.
+
+A letter is claimed, written out, sent and settled. Whatever goes wrong in between is tried again, with growing waits:
+at least once, and twice only if a worker dies between the mail server's "250" and the row that says so.
+Nothing that goes wrong with one letter stops the others, or the task.
+Chapter: "Letters". Source: v5.0.0-2.3.3 (all or nothing), v5.0.0-16.2.5 (nothing secret in the log).
+"""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from typing import Any
+
+from app import db
+from app.email import outbox, transport
+from app.email.messages import Composer, Message
+from app.email.outbox import Owed
+from app.observability import logs
+from app.settings import get_settings
+from app.web import client
+
+log = logs.get("mail")
+
+# After each try that failed; ten in a day and a half, then it is a dead letter.
+WAITS = tuple(timedelta(seconds=each) for each in (10, 60, 300, 1800, 3600, 7200, 4 * 3600, 8 * 3600, 16 * 3600))
+TOO_OLD = timedelta(days=7)  # nobody waits for it any more, and a flood of old news helps nobody
+AT_ONCE = 5  # letters under way in one worker
+TRY_SECONDS = 40  # below the lease, so that nobody else tries the same letter meanwhile
+POLL_EVERY = 1.0  # seconds: for what other workers left undone, and for what is due again
+# After a commit of our own: the answer to the request goes out before anything here depends on who has an account.
+PAUSE = 0.1
+STOP_SECONDS = 5  # at shutdown, for letters under way; then their lease runs out
+
+
+class UnknownKindError(Exception):
+    pass
+
+
+async def follow(composers: Mapping[str, Composer]) -> None:
+    """Send what is owed, for ever. Without a mail server in production: nothing, letters wait."""
+    if not transport.is_set_up():
+        return
+    with outbox.bell() as rung:
+        while True:
+            rung.clear()
+            while await _finished(_round(composers)):
+                pass
+            with suppress(TimeoutError):
+                async with asyncio.timeout(POLL_EVERY):
+                    await rung.wait()
+                    await asyncio.sleep(PAUSE)
+
+
+async def send_due(composers: Mapping[str, Composer]) -> int:
+    """One round: claim some letters that are due, and try each once. How many. Errors: db.Unavailable."""
+    now = await outbox.due()
+    if now is None:
+        return 0
+    letters = await outbox.claim(now, AT_ONCE)
+    await asyncio.gather(*(_try(letter, composers, now) for letter in letters))
+    return len(letters)
+
+
+async def _round(composers: Mapping[str, Composer]) -> int:
+    try:
+        return await send_due(composers)
+    except db.Unavailable:
+        log.warning("letters_wait", reason="the database cannot be asked")
+    except Exception:
+        log.exception("letters_wait")
+    return 0
+
+
+async def _finished(work: Coroutine[Any, Any, int]) -> int:
+    """Told to stop, let what is under way arrive: the mail server may have taken it already."""
+    task = asyncio.create_task(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await asyncio.wait({task}, timeout=STOP_SECONDS)
+        task.cancel()
+        await asyncio.wait({task}, timeout=1)
+        raise
+
+
+async def _try(letter: Owed, composers: Mapping[str, Composer], now: datetime) -> None:
+    message, kept = None, {}
+    try:
+        async with asyncio.timeout(TRY_SECONDS):
+            if now - letter.created_at > TOO_OLD:
+                raise transport.Undeliverable(f"older than {TOO_OLD.days} days")
+            if letter.kind not in composers:  # a newer version may have one: tried again
+                raise UnknownKindError(f"nobody knows how to write {letter.kind!r}")
+            message = await composers[letter.kind](letter)
+            if message is not None:
+                kept = _kept(message)
+                await _send(message, letter, now)
+        how = {"sent_at": now, "failed_at": None} if message else {"dropped_at": now}
+        outcome = {**how, "next_try_at": now + outbox.KEPT, "error": ""}
+    except db.Unavailable:
+        log.warning("letter_waits", letter=str(letter.id), reason="the database cannot be asked")
+        return  # nor could it be told; the lease runs out
+    except Exception as error:
+        outcome = _after(error, letter, message, now)
+    try:
+        await outbox.settle(letter, **outcome, **kept)
+    except db.Unavailable:
+        log.warning("letter_tried_again", letter=str(letter.id), reason="the database could not be told how it went")
+
+
+async def _send(message: Message, letter: Owed, now: datetime) -> None:
+    mail, settings = transport.written(message, letter.id, now), get_settings()
+    if settings.smtp_url:
+        await transport.send(mail)
+        log.info("letter_sent", letter=str(letter.id), kind=letter.kind)
+    else:
+        log.info("letter_for_the_mailbox", kind=letter.kind, read_it_at=f"{settings.origin}/dev/mailbox")
+
+
+def _after(error: Exception, letter: Owed, message: Message | None, now: datetime) -> dict[str, Any]:
+    """What becomes of a letter that did not go out, and a line in the log: without its address, or what it says."""
+    reason = client.clean(f"{type(error).__name__}: {error}".strip(": "), 255)
+    shown = reason.replace(message.recipient, "(the recipient)") if message and message.recipient else reason
+    # A defect of ours wants its place; a mail server that is down does not.
+    trace = None if isinstance(error, (*transport.Failed, transport.Undeliverable, UnknownKindError)) else error
+    if isinstance(error, transport.Undeliverable) or letter.attempts > len(WAITS):
+        log.error("letter_dead", letter=str(letter.id), kind=letter.kind, reason=shown, exc_info=trace)
+        return {"failed_at": now, "next_try_at": now + outbox.DEAD_KEPT, "error": reason}
+    wait = WAITS[letter.attempts - 1]
+    seconds = int(wait.total_seconds())
+    log.warning(
+        "letter_tried_again", letter=str(letter.id), kind=letter.kind, seconds=seconds, reason=shown, exc_info=trace
+    )
+    return {"next_try_at": now + wait, "error": reason}
+
+
+def _kept(message: Message) -> dict[str, Any]:
+    """For the mailbox of a developer. In production nothing that a letter says is kept: it may open an account."""
+    if not get_settings().is_development:
+        return {}
+    return {
+        "recipient": client.clean(message.recipient, 254),
+        "subject": client.clean(message.subject, 255),
+        "text": _storable(message.text),
+        "html": _storable(message.html),
+    }
+
+
+def _storable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")

@@ -1,0 +1,123 @@
+"""How a message leaves: MIME that nobody can add a header or a recipient to, and SMTP that nobody can listen to.
+
+Chapter: "Letters". Source: RFC 5322 section 3.6.4, RFC 3834 section 5, RFC 8314 section 3; v5.0.0-1.3.11,
+v5.0.0-12.3.1.
+"""
+
+import ipaddress
+import ssl
+from datetime import datetime
+from email import policy
+from email.headerregistry import Address
+from email.message import EmailMessage
+from functools import cache
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from uuid import UUID
+
+import aiosmtplib
+from email_validator import validate_email
+
+from app.email.messages import NOT_IN_A_LINE, Message
+from app.settings import LOOPBACK, MAILBOX, get_settings
+from app.web import templates
+
+STEP_SECONDS = 10  # for each answer of the mail server
+PORTS = {"smtp": 587, "smtps": 465}
+
+Failed = (aiosmtplib.SMTPException, OSError, TimeoutError)  # what another try may mend
+
+
+class Undeliverable(Exception):
+    """No later try can help: no such mailbox, text refused, no address or subject at all. `str()` says which."""
+
+
+def is_set_up() -> bool:
+    """Letters can go out; in development they are shown instead if there is no mail server."""
+    return bool(get_settings().smtp_url) or get_settings().is_development
+
+
+def written(message: Message, letter_id: UUID, at: datetime) -> EmailMessage:
+    """The message as it goes over the wire, to one recipient. Errors: Undeliverable.
+
+    The Message-ID is the letter's: one that was sent twice, because a worker died before it could write down that it
+    had sent it, is the same letter, and most mailboxes show it once.
+    """
+    try:
+        checked = validate_email(
+            message.recipient, allow_smtputf8=False, check_deliverability=False, globally_deliverable=False
+        )
+        if NOT_IN_A_LINE.search(message.subject):
+            raise ValueError("the subject is not one line")
+        mail = EmailMessage(policy=policy.SMTP)
+        mail["From"] = _sender()
+        mail["To"] = Address(addr_spec=checked.ascii_email or "")
+        mail["Subject"] = message.subject
+        mail["Date"] = at
+        mail["Message-ID"] = f"<{letter_id}@{_host()}>"
+        mail["Auto-Submitted"] = "auto-generated"  # no answer from a holiday
+        mail.set_content(message.text, cte="quoted-printable")
+        mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
+        mail.as_bytes()  # what cannot be written is found here, not half-way into SMTP
+    except ValueError as error:
+        raise Undeliverable(f"the letter cannot be written: {error}") from error
+    return mail
+
+
+async def send(mail: EmailMessage) -> None:
+    """Hand it to the mail server of SMTP_URL. Errors: Undeliverable; `Failed` for what may go better later."""
+    try:
+        await aiosmtplib.send(mail, **_server())
+    except aiosmtplib.SMTPRecipientsRefused as error:
+        refusal = error.recipients[0]
+        if refusal.code >= 500:
+            raise Undeliverable(f"{refusal.code} {refusal.message}") from error
+        raise
+    except aiosmtplib.SMTPDataError as error:  # after the text: the mailbox or a filter will not have it
+        if error.code >= 500:  # final, RFC 5321 section 4.2.1
+            raise Undeliverable(f"{error.code} {error.message}") from error
+        raise
+
+
+async def greet() -> str:
+    """Connect as `send` does, say who we are, and leave. Returns host and port. Errors: as `send`."""
+    server = _server()
+    async with aiosmtplib.SMTP(**server) as smtp:
+        await smtp.noop()
+    return f"{server['hostname']}:{server['port']}"
+
+
+def _server() -> dict[str, Any]:
+    url = urlsplit(get_settings().smtp_url)
+    host, implicit = url.hostname or "", url.scheme == "smtps"
+    return {
+        "hostname": host,
+        "port": url.port or PORTS[url.scheme],
+        "username": unquote(url.username) if url.username else None,
+        "password": unquote(url.password) if url.password else None,
+        "local_hostname": _host(),  # else a look-up of this machine's name, which then stands in every letter
+        "use_tls": implicit,
+        "start_tls": not implicit and host not in LOOPBACK,  # True: or not at all
+        "tls_context": _tls(),
+        "timeout": STEP_SECONDS,
+    }
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    return ssl.create_default_context()
+
+
+def _sender() -> Address:
+    if found := MAILBOX.fullmatch(get_settings().mail_from):
+        return Address(found[1] or "", addr_spec=found[2])
+    return Address(templates.APP_NAME, addr_spec=f"no-reply@{_host()}")
+
+
+def _host() -> str:
+    host = urlsplit(get_settings().origin).hostname or ""
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    return "localhost"  # digits would need a syntax of their own in each place

@@ -1,0 +1,94 @@
+"""Code in the chapters. It stands in the Markdown, to be read anywhere; `make docs` writes it there, never a hand.
+
+The first line of a fence says where its text comes from:
+    ```python source=app/auth/sessions/rotation_policy.py symbol=judge,LEEWAY     the source itself
+    ```python printed=token-create                            the documentation page's form, from transcripts.json
+    ```text happened=token-create                             what came of it
+    ```http output=login                                      recorded by tests/learn/outputs.py
+    ```diff break=tests/auth/sessions/test_rotation_policy.py::test_verdict file=app/auth/sessions/rotation_policy.py
+                                                              a change after which that test fails
+What says nothing of the kind is for the reader to type.
+"""
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from app.learn import sources
+
+TRANSCRIPTS = Path(__file__).with_name("transcripts.json")
+ORIGINS = ("source", "printed", "happened", "output", "break")
+FENCE = re.compile(r"^```(?P<info>[a-z]+[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    language: str
+    says: Mapping[str, str]
+    body: str
+
+    @property
+    def origin(self) -> tuple[str, str]:
+        """("source", "app/auth/sessions/rotation_policy.py") and the like; ("", "") for what a reader types."""
+        return next(((kind, self.says[kind]) for kind in ORIGINS if kind in self.says), ("", ""))
+
+
+def parse(info: str, body: str = "") -> Fence:
+    language, *words = shlex.split(info)
+    return Fence(language, dict(word.split("=", 1) for word in words), body)
+
+
+def all_in(markdown: str) -> list[Fence]:
+    return [parse(found["info"], found["body"]) for found in FENCE.finditer(markdown)]
+
+
+def filled(markdown: str, outputs: Mapping[str, str] | None = None, *, headed: bool = False) -> str:
+    """The chapter with each fence's text as it is now; outputs stay as they are unless given.
+
+    `headed`: code begins with a comment that says whose it is, for readers who see no captions.
+    Errors: LookupError for a file, symbol, form or output that does not exist.
+    """
+
+    def fresh(found: re.Match[str]) -> str:
+        fence = parse(found["info"], found["body"])
+        head = _head(fence) if headed else ""
+        return f"```{found['info']}\n{head}{text_of(fence, outputs).rstrip()}\n```"
+
+    return FENCE.sub(fresh, markdown)
+
+
+def text_of(fence: Fence, outputs: Mapping[str, str] | None = None) -> str:
+    kind, name = fence.origin
+    writers: dict[str, Callable[[], str]] = {
+        "source": lambda: "\n\n".join(sources.symbol(name, wanted)[0] for wanted in fence.says["symbol"].split(",")),
+        "printed": lambda: str(transcript(name)["code"]),
+        "happened": lambda: str(transcript(name)["output"]),
+        "output": lambda: fence.body if outputs is None else str(_known(outputs, name)),
+        "break": lambda: "\n".join(line for line in fence.body.splitlines() if not line.startswith("#")),
+    }
+    return writers[kind]() if kind else fence.body
+
+
+def _head(fence: Fence) -> str:
+    kind, name = fence.origin
+    heads = {
+        "source": f"# {name}\n",
+        "printed": "# the documentation page's form\n",
+        "break": f"# {fence.says.get('file')}: then {name} fails\n",
+    }
+    return heads.get(kind, "")
+
+
+def transcript(name: str) -> dict[str, Any]:
+    """`code`, whether it `holds`, and its `output`. Errors: LookupError."""
+    return dict(_known(json.loads(TRANSCRIPTS.read_text("utf-8")), name))
+
+
+def _known(found: Mapping[str, Any], name: str) -> Any:
+    if name not in found:
+        raise LookupError(f"nothing recorded under {name}")
+    return found[name]

@@ -1,0 +1,116 @@
+"""A throw-away person with a session, for one attack: made before it, gone after it. Never the reader's.
+
+What the lab may do to the database stands here: accounts of its own domain, which nobody can register, and their trail.
+"""
+
+import asyncio
+import json
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.audit.models import event_rows
+from app.auth import cookies
+from app.auth.accounts import login_flow
+from app.auth.models import user_rows
+from app.auth.sessions import rotation
+from app.auth.tokens import TokenPair
+from app.email.models import letter_rows
+from app.learn.lab import http_exchange
+from app.learn.lab.http_exchange import Answer, Exchange, Send
+
+DOMAIN = "@token-lab.invalid"  # RFC 2606: no mailbox can be there
+AT_ONCE = 2  # attacks that may run at the same time in a worker
+FORGOTTEN_AFTER = timedelta(minutes=1)  # a worker that was stopped in the middle leaves its person behind
+
+_turns = asyncio.Semaphore(AT_ONCE)
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    id: UUID
+    password: str
+    role: str = "user"
+
+
+@dataclass
+class Bench:
+    """What an attack works with. Everything it asks is written down in `exchanges`."""
+
+    person: Person
+    pair: TokenPair
+    send: Send
+    exchanges: list[Exchange] = field(default_factory=list)
+
+    async def ask(
+        self,
+        note: str,
+        method: str,
+        path: str,
+        *,
+        token: str = "",
+        jar: TokenPair | None = None,
+        body: Any = None,
+        form: Mapping[str, str] | None = None,
+        **headers: str,
+    ) -> Answer:
+        """One request: with `token` as bearer, or from a browser with the cookies of `jar`; JSON `body` or a `form`.
+
+        Further headers by keyword: `sec_fetch_site="cross-site"`.
+        """
+        sent = {name.replace("_", "-").title(): value for name, value in headers.items()}
+        if token:
+            sent["Authorization"] = f"Bearer {token}"
+        if jar:
+            held = {cookies.access_name(): jar.access_token, cookies.refresh_name(): jar.refresh_token}
+            sent["Cookie"] = "; ".join(f"{name}={value}" for name, value in held.items() if value)
+            sent.setdefault("Sec-Fetch-Site", "same-origin")
+        text = ""
+        if form is not None:
+            sent["Content-Type"], text = "application/x-www-form-urlencoded", urlencode(form)
+        elif body is not None:
+            sent["Content-Type"], text = "application/json", json.dumps(body)
+        answer = await self.send(method, path, sent, text)
+        shown = text.replace(self.person.password, "●●●").replace(urlencode({"": self.person.password})[1:], "●●●")
+        self.exchanges.append(http_exchange.exchange(note, method, path, sent, shown, answer))
+        return answer
+
+
+@asynccontextmanager
+async def throw_away(send: Send) -> AsyncIterator[Bench]:
+    """A bench for one attack; afterwards nothing of its person is left."""
+    async with _turns:
+        forgotten = user_rows.c.created_at < db.utcnow() - FORGOTTEN_AFTER
+        await _remove(sa.and_(user_rows.c.email_key.endswith(DOMAIN), forgotten))
+        person = await _made()
+        try:
+            async with db.transaction() as tx:
+                pair = await rotation.start(tx, person, now=await tx.fetch_value(sa.select(db.now())))
+            yield Bench(person, pair, send)
+        finally:
+            await _remove(user_rows.c.id == person.id)
+
+
+async def _made() -> Person:
+    password = secrets.token_urlsafe(24)
+    user_id = await login_flow.create(f"{secrets.token_hex(8)}{DOMAIN}", "Throw-away", password)
+    if user_id is None:
+        raise RuntimeError("two throw-away accounts of one name")
+    return Person(user_id, password)
+
+
+async def _remove(which: Any) -> None:
+    """The account, by cascade its sessions, its letters and its trail: a run is no part of anybody's history."""
+    async with db.transaction() as tx:
+        doomed = [row.id for row in await tx.fetch_all(sa.select(user_rows.c.id).where(which).limit(100))]
+        for table in (event_rows, letter_rows):
+            await tx.execute(sa.delete(table).where(table.c.user_id.in_(doomed)))
+        await tx.execute(sa.delete(user_rows).where(user_rows.c.id.in_(doomed)))

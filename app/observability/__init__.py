@@ -1,0 +1,1 @@
+"""What an operator sees: `logs` (lines without secrets) and `metrics` (the instruments that /metrics exports)."""

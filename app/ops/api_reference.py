@@ -1,0 +1,39 @@
+"""/openapi.json and /docs/swagger: the JSON API described, for programs and for people who try it out.
+
+In development; in production where APP_DOCS says so. The page is Swagger UI out of `static/swagger`, under the same
+policy as every other page: nothing inline, nothing from elsewhere.
+Chapter: "The same doors for programs".
+"""
+
+from functools import cache
+from typing import Any
+
+from ravyn import Request, get
+
+from app.auth import permissions
+from app.web import openapi, templates
+from app.web.json_response import JSONResponse
+
+VERSION = "1"  # of the API's contract
+
+
+@get()
+async def document(request: Request) -> Any:
+    return JSONResponse(_document(request.scope["app"]))
+
+
+@get()
+async def swagger(request: Request) -> Any:
+    return templates.page(request, "ops/swagger.html")
+
+
+@cache
+def _document(app: Any) -> dict[str, Any]:
+    routes = [route for route in app.routes if hasattr(route, "guard")]
+    return openapi.document(routes, title=templates.APP_NAME, version=VERSION)
+
+
+route_patterns = [
+    permissions.impersonal("/openapi.json", document),
+    permissions.public("/docs/swagger", swagger),
+]

@@ -1,0 +1,27 @@
+"""What is not counted but looked at: each worker looks at its state once a second."""
+
+import asyncio
+import time
+
+from app import db
+from app.auth import passwords
+from app.auth.sessions import session_cache
+from app.observability import metrics
+
+EVERY = 1.0  # seconds
+
+
+async def follow() -> None:
+    """Look for ever: a background task of each worker."""
+    while True:
+        sample()
+        await asyncio.sleep(EVERY)
+
+
+def sample() -> None:
+    in_use, waiting = db.pool_use()
+    metrics.POOL_IN_USE.set(in_use)
+    metrics.POOL_WAITING.set(waiting)
+    metrics.PASSWORDS.set(passwords.in_hand())
+    metrics.FEED_READ.set(max(0.0, time.time() - session_cache.lag()))
+    metrics.WORKERS.set(1)

@@ -1,0 +1,66 @@
+"""The text of /metrics: the instruments of this worker, or of all of them, and what stands in the database."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from app import db
+from app.email.models import letter_rows
+from app.ops import metrics_collection
+
+
+async def text() -> bytes:
+    """Everything at this moment, in Prometheus' text format. Without a database its figures are missing."""
+    metrics_collection.sample()
+    registry = CollectorRegistry()
+    if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
+        _forget_the_dead(Path(folder))
+        MultiProcessCollector(registry, folder)
+        return generate_latest(registry) + await _of_the_database()
+    return generate_latest(REGISTRY) + await _of_the_database()
+
+
+async def _of_the_database() -> bytes:
+    registry = CollectorRegistry()
+    try:
+        registry.register(_Given(await _letters()))
+    except db.Unavailable:
+        return b""
+    return generate_latest(registry)
+
+
+async def _letters() -> list[Any]:
+    letters = letter_rows.c
+    waiting = sa.and_(letters.sent_at.is_(None), letters.dropped_at.is_(None), letters.failed_at.is_(None))
+    row = await db.fetch_one(
+        sa.select(
+            sa.func.count().filter(waiting).label("waiting"),
+            sa.func.count(letters.failed_at).label("dead"),
+        )
+    )
+    return [
+        GaugeMetricFamily("lanyard_outbox_letters", "Letters that wait to be sent", row.waiting),
+        GaugeMetricFamily("lanyard_dead_letters", "Letters given up", row.dead),
+    ]
+
+
+class _Given:
+    """A collector of what was found before: collecting itself cannot wait for a database."""
+
+    def __init__(self, families: Iterable[Any]) -> None:
+        self.collect = lambda: families
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """A worker that was killed could not take its gauges away; their counts stay, for counters never fall."""
+    for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*.db")}:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            mark_process_dead(pid, str(folder))

@@ -1,0 +1,222 @@
+"""HTTP/1.1 on the wire: bounds on what surrounds a request, which uvicorn's fast parser does not have.
+
+Without them one connection can fill the memory with a header that never ends, or be held open for ever, and many can
+with requests that never end. Bodies that are read are bounded by `headers.BodyLimit`, answers that nobody reads by
+`serve.UNREAD_SECONDS`. What is refused here never becomes a request, so the answer is written here too, with the
+headers that every answer carries.
+Source: v5.0.0-15.2.2; RFC 9110 section 15.5, RFC 6585 section 5; RFC 9112 section 9.5 (idle connections).
+"""
+
+import asyncio
+import secrets
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from app.observability import logs
+from app.settings import get_settings
+from app.web import security_headers
+
+HEAD_BYTES = 768 * 1024  # room for every cookie a browser keeps for one site; `headers.WellFormed` bounds the rest
+HEAD_LINES = 256  # each becomes three objects
+HEAD_SECONDS = 20
+
+log = logs.get("serve")
+
+_idle: dict["BoundedProtocol", None] = {}  # connections of this worker between two requests, the longest idle first
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """A head of at most HEAD_BYTES, complete HEAD_SECONDS after it began; silence is closed too.
+
+    Stock: one byte after the answer, and a connection is never closed again. And an idle one is closed after 5 seconds,
+    while a proxy that keeps its connections for longer sends the next form on it: a 502.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._in_head = True
+        self._head_bytes = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._answering: Any = None
+        self._drained = False
+        self._fault = HTTPStatus.BAD_REQUEST
+        self.timeout_keep_alive = get_settings().keep_alive_seconds
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._timer = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_timer()
+        _idle.pop(self, None)
+        _in_flight.forget(self)
+        if self._answering:  # stock: only the last one of pipelined requests learns that nobody is there any more
+            self._answering.disconnected |= not self._answering.response_complete
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)  # stops the server's timer for idle connections, whatever it is that came
+        if self.transport.is_closing() or self not in self.connections:
+            return  # hung up, or handed over to a WebSocket
+        if self._in_head:
+            self._bound_head(len(data))
+        elif self.cycle.response_complete:
+            self._bound_what_nobody_waits_for()
+            return
+        elif len(self.headers) > HEAD_LINES:  # trailers
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
+        if not self.transport.is_closing():
+            _in_flight.add(self, len(data))
+
+    def is_unfinished(self) -> bool:
+        """More of the request is to come, and nothing of an answer has gone out."""
+        return self._in_head or (self.cycle.more_body and not self.cycle.response_started)
+
+    def let_go(self) -> None:
+        """Refuse the request under way, for want of room."""
+        self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
+
+    def on_message_begin(self) -> None:
+        if not self._in_head:
+            self._stop_timer()
+        _idle.pop(self, None)
+        self._in_head, self._head_bytes = True, 0
+        super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        if fault := self._too_much():
+            self._fault = fault
+            raise ValueError("too much")  # the parser hands it on, and the server asks for `send_400_response`
+        self._in_head = False
+        self._stop_timer()
+        super().on_headers_complete()
+        if not self.parser.should_upgrade():
+            # Stock: what follows a chunked body as trailers would be among the headers, behind a proxy's back too.
+            self.headers: list[tuple[bytes, bytes]] = []
+
+    def handle_websocket_upgrade(self) -> None:
+        """Stock: of a handshake that the library cannot read nobody hears, and the connection stays open for ever."""
+        super().handle_websocket_upgrade()
+        _in_flight.forget(self)
+        if not self.transport.get_protocol().handshake_initiated:  # type: ignore[attr-defined]
+            self._refuse(HTTPStatus.BAD_REQUEST)
+
+    def on_message_complete(self) -> None:
+        self._drained = self.cycle is not None and self.cycle.response_complete  # none yet: a WebSocket's handshake
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        _in_flight.forget(self)
+        if self.timeout_keep_alive_task:  # the server's timer: nothing is being read or answered
+            _idle[self] = None
+            if len(_idle) > get_settings().keep_alive_connections:
+                longest = next(iter(_idle))
+                del _idle[longest]
+                longest.timeout_keep_alive_handler()
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(self._fault)
+
+    def _start_asgi_task(self, cycle: Any, app: Any) -> None:
+        self._answering = cycle
+        super()._start_asgi_task(cycle, app)
+
+    def _bound_head(self, size: int) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(HEAD_SECONDS, self._too_slow)
+        self._head_bytes += size
+        if fault := self._too_much():
+            self._refuse(fault)
+
+    def _too_much(self) -> HTTPStatus | None:
+        if self.headers is not None and len(self.url) > security_headers.URL_LIMIT:
+            return HTTPStatus.REQUEST_URI_TOO_LONG
+        if self._head_bytes > HEAD_BYTES or len(self.headers or ()) > HEAD_LINES:
+            return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
+        return None
+
+    def _bound_what_nobody_waits_for(self) -> None:
+        """After the answer: the rest of a body that was refused or not read, empty lines. Another request ends it."""
+        if self._drained:  # the rest of the body is there, and the connection is idle from now on
+            self._drained = False
+            self._stop_timer()
+            self._timer = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+        elif self._timer is None:
+            self._timer = self.loop.call_later(security_headers.BODY_SECONDS, self.timeout_keep_alive_handler)
+
+    def _too_slow(self) -> None:
+        self._timer = None
+        if not self.transport.is_closing():
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT)
+
+    def _refuse(self, status: HTTPStatus) -> None:
+        """Answer and hang up: what follows on the connection cannot be told from the rest of this request."""
+        _in_flight.forget(self)
+        if (cycle := self._answering) and not cycle.response_complete:
+            cycle.disconnected = True  # it gets no answer, or no more of it
+            cycle.message_event.set()
+            if cycle.response_started:
+                self.transport.close()
+                return
+        text = f"{status.value} {status.phrase}\n".encode()
+        policy = security_headers.POLICY.format(nonce=secrets.token_urlsafe(security_headers.NONCE_BYTES))
+        answer = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"content-length", str(len(text)).encode()),
+            (b"connection", b"close"),
+            *([(b"retry-after", b"5")] if status == HTTPStatus.SERVICE_UNAVAILABLE else []),
+            (b"content-security-policy", policy.encode()),
+            (b"x-request-id", str(uuid4()).encode()),
+            *security_headers.DEFAULTS,
+            *security_headers.ALWAYS,
+            *([security_headers.STRICT_TRANSPORT] if get_settings().public_origin.startswith("https:") else []),
+        ]
+        lines = b"".join(name + b": " + value + b"\r\n" for name, value in answer)
+        self.transport.write(STATUS_LINE[status] + lines + b"\r\n" + text)
+        self.transport.close()
+
+    def _stop_timer(self) -> None:
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+
+
+class InFlight:
+    """The bytes of requests that this worker holds, by connection: from when they arrive until they are answered.
+
+    Where there are too many, those who hold most and have not sent all go first: who fills the memory with requests
+    that never end fills it against nobody else.
+    """
+
+    def __init__(self) -> None:
+        self.total = 0
+        self._held: dict[BoundedProtocol, int] = {}
+
+    def add(self, connection: BoundedProtocol, size: int) -> None:
+        self._held[connection] = self._held.get(connection, 0) + size
+        self.total += size
+        most = get_settings().request_memory_bytes
+        if self.total > most:
+            self._make_room(most * 3 // 4)
+            if self.total > most:
+                connection.let_go()  # all the others are being answered
+
+    def forget(self, connection: BoundedProtocol) -> None:
+        self.total -= self._held.pop(connection, 0)
+
+    def _make_room(self, enough: int) -> None:
+        unfinished = [connection for connection in self._held if connection.is_unfinished()]
+        unfinished.sort(key=lambda connection: self._held[connection])
+        let_go = 0
+        while unfinished and self.total > enough:
+            unfinished.pop().let_go()
+            let_go += 1
+        if let_go:
+            log.warning("no_room_for_requests", let_go=let_go)
+
+
+_in_flight = InFlight()

@@ -1,0 +1,176 @@
+"""The server process: what must hold before it starts, and how uvicorn is run.
+
+Owns the listening socket and the banner of a development start. Never decides what a request gets.
+Chapter: "Going live".
+"""
+
+import asyncio
+import errno
+import os
+import signal
+import socket
+import sys
+import tempfile
+import threading
+import urllib.request
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import uvicorn
+
+from app import db
+from app.auth.accounts import demo_accounts
+from app.observability import logs
+from app.server.workers import Supervisor
+from app.settings import Settings, get_settings
+
+log = logs.get("serve")
+
+GRACE_SECONDS = 5  # for answers under way when the server is told to stop
+UNREAD_SECONDS = 60  # how long an answer waits for a client that reads nothing, or is not there any more
+
+
+def serve(workers: int, forwarded_allow_ips: str) -> int:
+    """Run until told to stop. Returns the exit code."""
+    settings = get_settings()
+    try:
+        listeners = _listen(settings.host, settings.port)
+    except OSError as error:
+        return _say(_why_not(settings, error))
+    with ExitStack() as stack:
+        for listener in listeners:
+            stack.enter_context(listener)
+        stack.enter_context(_shared_metrics(workers))
+        if refusal := _prepare(settings):
+            return _say(refusal)
+        if settings.cookie_insecure:
+            log.warning("COOKIE_INSECURE=true: whoever listens on the network can take over sessions; use https")
+        if not (settings.smtp_url or settings.is_development):
+            log.warning("SMTP_URL is not set: letters are not sent, they wait in the database until it is")
+        if settings.is_development:
+            threading.Thread(target=_greet, args=[settings], daemon=True).start()
+        return _run(listeners, workers, forwarded_allow_ips)
+
+
+@contextmanager
+def _shared_metrics(workers: int) -> Iterator[None]:
+    """Several workers count into files of one folder; the library looks for it when a worker imports it."""
+    if workers == 1:
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="lanyard-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
+
+
+def _listen(host: str, port: int) -> list[socket.socket]:
+    """Listening from the first moment on: a second server on the port fails at once, and an early visitor waits.
+
+    HOST=:: is every address, those of IPv4 by a socket of their own: on one for both they would be spelled
+    ::ffff:127.0.0.1, which no --forwarded-allow-ips names.
+    """
+    with ExitStack() as stack:
+        hosts = ("::", "0.0.0.0") if host == "::" else (host,)  # noqa: S104 - the operator said so
+        made = [stack.enter_context(_listener(each, port)) for each in hosts]
+        stack.pop_all()  # none failed: they stay open
+    return made
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    made = socket.create_server((host, port), family=family, backlog=2048)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):  # Linux; connections inherit it
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+    return made
+
+
+def _why_not(settings: Settings, error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return f"port {settings.port} is taken; choose another one, such as PORT={settings.port % 65535 + 1}"
+    if error.errno == errno.EACCES:
+        return f"port {settings.port} is for the system's own services; choose one above 1023: PORT=8000"
+    reason = str(error.strerror).partition(" (")[0]  # what follows repeats the address
+    return f"cannot listen on HOST={settings.host} PORT={settings.port}: {reason}"
+
+
+def _prepare(settings: Settings) -> str | None:
+    """Make the database ready in development; say why production must not start, if so.
+
+    Production never migrates by itself: that is a step of the deployment.
+    """
+    try:
+        if settings.is_development:
+            db.upgrade()
+            asyncio.run(_connected(demo_accounts.ensure()))
+        elif pending := db.pending():
+            return f"migrations are pending ({', '.join(pending)}): run `python -m app migrate` first"
+        elif email := asyncio.run(_connected(demo_accounts.still_open())):
+            return f"the published password of {email} works here: run `python -m app deactivate {email}` first"
+    except db.Stopped as error:
+        return str(error)
+    except (db.Unavailable, OSError) as error:
+        return f"the database that DATABASE_URL names does not answer: {error}"
+    return None
+
+
+def _run(listeners: list[socket.socket], workers: int, forwarded_allow_ips: str) -> int:
+    config = uvicorn.Config(
+        "app.main:create_app",
+        factory=True,
+        workers=workers,
+        http="app.server.protocol:BoundedProtocol",
+        log_config=logs.config(),
+        access_log=False,  # the application writes its own, without query strings
+        server_header=False,
+        proxy_headers=bool(forwarded_allow_ips),
+        forwarded_allow_ips=forwarded_allow_ips,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_worker_healthcheck=30,  # a busy machine takes its time to import everything
+    )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that stopping is no failure: exit code 0
+    try:
+        if workers > 1:
+            supervisor = Supervisor(config, listeners)
+            supervisor.run()
+            return int(supervisor.cannot_start)
+        uvicorn.Server(config).run(listeners)
+    except KeyboardInterrupt:
+        pass  # uvicorn has shut down in order and then repeats the signal
+    return 0
+
+
+async def _connected(work: Any) -> Any:
+    await db.connect()
+    try:
+        return await work
+    finally:
+        await db.disconnect()
+
+
+def _greet(settings: Settings) -> None:
+    """Wait for the first answer, then say where to go."""
+    address, everywhere = settings.origin, {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}  # noqa: S104 - compared
+    host = everywhere.get(settings.host, f"[{settings.host}]" if ":" in settings.host else settings.host)
+    try:
+        with urllib.request.urlopen(f"http://{host}:{settings.port}/healthz", timeout=60):
+            pass
+    except OSError:
+        return  # it did not start, and has said why
+    accounts = "".join(f"    {one.email:<20}{one.password:<26}{one.role}\n" for one in demo_accounts.ACCOUNTS)
+    others = (
+        "  Other devices are answered once PUBLIC_ORIGIN is the address that they ask for, such as\n"
+        f"  http://192.168.1.7:{settings.port}; without https, COOKIE_INSECURE=true has to be set as well.\n\n"
+    )
+    print(
+        f"\n  Lanyard is ready: {address}\n\n"
+        f"  Sign in at {address}/login as\n{accounts}\n"
+        f"{others if settings.host in everywhere and not settings.public_origin else ''}"
+        "  Then open /dashboard and, as admin, /admin/users. Ctrl-C stops the server.\n",
+        flush=True,
+    )
+
+
+def _say(text: str) -> int:
+    print(f"lanyard: {text}", file=sys.stderr)
+    return 1

@@ -1,0 +1,118 @@
+"""The only way to a template: everything escaped, an unknown name is an error, the same names known to every page."""
+
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from lilya.responses import Response
+from markupsafe import Markup
+
+from app import db
+from app.settings import ROOT, get_settings
+from app.web import notices, static_files
+
+TEMPLATES = ROOT / "templates"
+APP_NAME = "Lanyard"
+APP_SLUG = "lanyard"  # in the names of files that are taken away
+KEY_FIELD = "idempotency_key"
+POSTED = re.compile(r'<form\b[^>]*\bmethod="post"[^>]*>')  # values are escaped: no ">" in them
+UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
+
+
+@dataclass(frozen=True, slots=True)
+class Nobody:
+    """What templates see as `user` where nobody is signed in, or where authentication has not run.
+
+    `unavailable`: nobody can say who it is, so a page shows neither a name nor "Sign in".
+    """
+
+    unavailable: bool = False
+    is_authenticated: bool = False
+    id: str = ""
+    email: str = ""
+    name: str = ""
+    role: str = ""
+
+
+def page(
+    request: Any, name: str, status_code: int = 200, headers: Mapping[str, str] | None = None, **context: Any
+) -> Any:
+    """The response that shows the template `name`, a path inside `templates/`."""
+    scope = request.scope
+    user, notice = visitor(scope), notices.code_of(scope)
+    shown = {
+        "user": user,
+        "nonce": scope.get("csp_nonce", ""),
+        "notice": notices.NOTICES.get(notice),
+        "path": scope["path"],
+        "hidden_as": lambda: Markup('<input type="hidden" name="as" value="{}">').format(user.id),
+        **context,
+    }
+    text = with_keys(environment(TEMPLATES).get_template(name).render(shown))
+    # A fresh dict each time: the framework writes content-length into the one it is given.
+    response = Response(text, status_code=status_code, headers=dict(headers or {}), media_type="text/html")
+    return notices.shown(response) if notice else response
+
+
+def with_keys(html: str) -> str:
+    """Give every form of the page that is posted the key that tells sending it twice from sending two (`idempotency`).
+
+    Here and not in the templates, so that a form of one's own has it. Random, so that no other page has it.
+    """
+    hidden = f'<input type="hidden" name="{KEY_FIELD}" value="{secrets.token_urlsafe(16)}">'
+    return POSTED.sub(lambda tag: tag[0] + hidden, html)
+
+
+def visitor(scope: Mapping[str, Any]) -> Any:
+    """`user` of a template: whoever authentication found, else Nobody."""
+    user = scope.get("user")
+    if user is None:  # an error before authentication: somebody may well be signed in
+        return Nobody(unavailable=True)
+    return user if user.is_authenticated else Nobody(getattr(user, "unavailable", False))
+
+
+@cache
+def environment(folder: Path) -> Environment:
+    development = get_settings().is_development
+    made = Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, auto_reload=development
+    )
+    made.globals |= {"app_name": APP_NAME, "static": static_files.url, "development": development}
+    made.globals["shows_learn"] = get_settings().shows_learn  # learn
+    made.filters |= {"when": when, "ago": ago}
+    return made
+
+
+def when(moment: datetime) -> Markup:
+    """`<time>` with the date and the time in UTC."""
+    moment = moment.astimezone(UTC)
+    return _time(moment, f"{_day(moment)}, {moment:%H:%M} UTC")
+
+
+def ago(moment: datetime) -> Markup:
+    """`<time>` with the distance from now; past thirty days the date."""
+    moment = moment.astimezone(UTC)
+    seconds = int((db.utcnow() - moment).total_seconds())
+    if seconds < 60:  # the future too: this worker's clock may be behind
+        return _time(moment, "just now")
+    if seconds >= 31 * 86400:
+        return _time(moment, _day(moment))
+    unit, length = next((unit, length) for unit, length in UNITS if seconds >= length)
+    count = seconds // length
+    return _time(moment, f"{count} {unit}{'s' if count > 1 else ''} ago")
+
+
+def _day(moment: datetime) -> str:
+    return f"{moment.day} {moment:%B %Y}"
+
+
+def _time(moment: datetime, text: str) -> Markup:
+    written = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
+    full = f"{_day(moment)}, {moment:%H:%M:%S} UTC"
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(written, full, text)

@@ -1,0 +1,653 @@
+"""Name, password, address: what is changed, what ends with it, who is told, and what does not happen."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.audit.models import event_rows
+from app.auth import email_links, passwords
+from app.auth.accounts import credential_changes, login_flow, password_reset, user_admin
+from app.auth.accounts.user_admin import Outcome
+from app.auth.errors import SessionEnded, TooManyAttempts
+from app.auth.models import change_rows, link_rows, session_rows, user_rows
+from app.auth.sessions import rotation
+from app.auth.tokens import TokenPair
+from app.email.models import letter_rows
+from app.mfa import enrolment, proofs, second_factor
+from app.web import client
+from tests.support import forge
+from tests.support.clock import Clock
+from tests.support.mailbox import delivered, letters_to, link_in
+from tests.support.people import PASSWORD, Person, make_user, start_session
+from tests.support.phone import with_a_phone
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+
+NEW = "wrong zebra paperclip sonata"
+
+
+def sid_of(pair: TokenPair) -> UUID:
+    return UUID(forge.claims(pair.access_token)["sid"])
+
+
+async def row_of(person: Person) -> Any:
+    return await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == person.id))
+
+
+async def ends(person: Person) -> list[str | None]:
+    """Why each session of the person ended, oldest first; None for one that goes on."""
+    mine = sa.select(session_rows).where(session_rows.c.user_id == person.id).order_by(session_rows.c.id)
+    return [row.revoked_for for row in await db.fetch_all(mine)]
+
+
+async def happened(person: Person) -> list[str]:
+    mine = sa.select(event_rows.c.event).where(event_rows.c.user_id == person.id).order_by(event_rows.c.id)
+    return [row.event for row in await db.fetch_all(mine)]
+
+
+async def announced(person: Person) -> bool:
+    return await db.fetch_one(sa.select(change_rows).where(change_rows.c.user_id == person.id)) is not None
+
+
+async def owed() -> list[str]:
+    return [row.kind for row in await db.fetch_all(sa.select(letter_rows).order_by(letter_rows.c.id))]
+
+
+async def open_link(purpose: str, person: Person, **values: Any) -> str:
+    async with db.transaction() as tx:
+        return email_links.token(await email_links.make(tx, purpose, db.utcnow(), user_id=person.id, **values))
+
+
+async def asked(person: Person, email: str = "new@example.com") -> UUID:
+    """Somebody signed in as the person has asked for that address. Returns the session."""
+    sid = sid_of(await start_session(person))
+    assert await credential_changes.ask_for_email(person.id, sid, email, PASSWORD) == {}
+    return sid
+
+
+async def link_to(address: str, subject: str) -> str:
+    """The token in the newest letter to the address with that subject."""
+    found = [message for message in await letters_to(address) if subject in message.subject]
+    return link_in(found[-1]).partition("?token=")[2]
+
+
+async def test_name_is_changed_everywhere_it_stands() -> None:
+    person = await make_user(name="Robin Before")
+
+    assert await credential_changes.change_name(person.id, "Zoë After")
+
+    row = await row_of(person)
+    assert row.name == "Zoë After"
+    assert "zoë after" in row.search_text
+    assert "before" not in row.search_text
+    assert await announced(person)
+    assert await happened(person) == [events.NAME_CHANGED]
+
+
+async def test_same_name_is_no_change() -> None:
+    person = await make_user(name="Robin")
+
+    assert not await credential_changes.change_name(person.id, "Robin")
+
+    assert await happened(person) == []
+
+
+# v5.0.0-6.2.2, v5.0.0-7.2.4
+async def test_new_password_ends_every_other_session_and_renews_this_one(clock: Clock) -> None:
+    """v5.0.0-7.2.4, v5.0.0-7.4.3"""
+    person = await make_user()
+    mine, theirs = await start_session(person), await start_session(person)
+    clock.forward(days=3)
+
+    pair = await credential_changes.change_password(person.id, sid_of(mine), PASSWORD, NEW)
+
+    assert isinstance(pair, TokenPair)
+    assert await ends(person) == [events.REPLACED, events.CREDENTIALS_CHANGED, None]
+    rows = await db.fetch_all(sa.select(session_rows).order_by(session_rows.c.id))
+    assert rows[2].id == sid_of(pair)
+    assert rows[2].ends_at == rows[0].ends_at
+    assert rows[2].authenticated_at == clock.now
+    assert (await passwords.verify(NEW, (await row_of(person)).password)).ok
+    for old in (mine, theirs):
+        assert isinstance(await rotation.rotate(old.refresh_token), rotation.Rejected)
+    assert await announced(person)
+    assert events.PASSWORD_CHANGED in await happened(person)
+
+
+# v5.0.0-6.3.7
+async def test_owner_is_told_of_the_new_password() -> None:
+    """v5.0.0-6.3.7"""
+    person = await make_user()
+
+    await credential_changes.change_password(person.id, sid_of(await start_session(person)), PASSWORD, NEW)
+
+    (message,) = await delivered()
+    assert (message.recipient, message.subject) == (person.email, "Your password was changed")
+    assert NEW not in message.text
+
+
+async def test_new_password_voids_what_waits_in_mailboxes_but_the_way_back() -> None:
+    person = await make_user()
+    waiting = {purpose: await open_link(purpose, person, email="x@example.com") for purpose in email_links.LASTS}
+
+    await credential_changes.change_password(person.id, sid_of(await start_session(person)), PASSWORD, NEW)
+
+    still = {purpose for purpose, raw in waiting.items() if await email_links.find(raw, purpose, db.utcnow())}
+    assert still == {email_links.UNDO_EMAIL}
+
+
+# v5.0.0-6.2.3
+@pytest.mark.parametrize(
+    ("current", "new", "fields"),
+    [
+        ("not the right passphrase", NEW, {"current_password"}),
+        (PASSWORD, "short", {"new_password"}),
+        (PASSWORD, PASSWORD, {"new_password"}),
+        (PASSWORD, passwords.APP_WORDS[0] * 5, {"new_password"}),
+        ("not the right passphrase", "short", {"current_password", "new_password"}),
+    ],
+)
+async def test_refused_password_changes_nothing_and_says_at_which_field(
+    current: str, new: str, fields: set[str]
+) -> None:
+    """v5.0.0-6.2.3"""
+    person = await make_user()
+    mine = await start_session(person)
+    before = await row_of(person)
+
+    faults = await credential_changes.change_password(person.id, sid_of(mine), current, new)
+
+    assert isinstance(faults, dict)
+    assert set(faults) == fields
+    assert await row_of(person) == before
+    assert await ends(person) == [None]
+    assert await owed() == []
+    wrong = [event for event in await happened(person) if event == events.STEP_UP_FAILED]
+    assert bool(wrong) is ("current_password" in fields)
+
+
+async def test_guessing_at_the_current_password_has_to_wait() -> None:
+    person = await make_user()
+    sid = sid_of(await start_session(person))
+    for _ in range(10):
+        await credential_changes.change_password(person.id, sid, "not the right passphrase", NEW)
+
+    with pytest.raises(TooManyAttempts):
+        await credential_changes.change_password(person.id, sid, PASSWORD, NEW)
+    with pytest.raises(TooManyAttempts):
+        await credential_changes.ask_for_email(person.id, sid, "new@example.com", PASSWORD)
+
+    assert (await passwords.verify(PASSWORD, (await row_of(person)).password)).ok
+
+
+async def test_session_that_ended_meanwhile_changes_nothing() -> None:
+    """The owner signs a thief's session out while it changes the password."""
+    person = await make_user()
+    sid = sid_of(await start_session(person))
+    async with db.transaction() as tx:
+        await rotation.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=db.utcnow())
+
+    with pytest.raises(SessionEnded):
+        await credential_changes.change_password(person.id, sid, PASSWORD, NEW)
+
+    assert (await passwords.verify(PASSWORD, (await row_of(person)).password)).ok
+    assert await owed() == []
+
+
+@pytest.mark.race
+async def test_of_two_new_passwords_at_once_one_counts() -> None:
+    person = await make_user()
+    pairs = [await start_session(person) for _ in range(2)]
+    tries = [(sid_of(pair), f"{NEW} {number}") for number, pair in enumerate(pairs)]
+
+    async def change(sid: UUID, new: str) -> Any:
+        try:
+            return await credential_changes.change_password(person.id, sid, PASSWORD, new)
+        except SessionEnded:
+            return None
+
+    outcomes = await asyncio.gather(*(change(*each) for each in tries))
+
+    won = [isinstance(outcome, TokenPair) for outcome in outcomes]
+    assert sum(won) == 1
+    stored = (await row_of(person)).password
+    assert [(await passwords.verify(new, stored)).ok for _, new in tries] == won
+    assert (await ends(person)).count(None) == 1
+
+
+async def test_new_address_counts_when_its_mailbox_answers() -> None:
+    person = await make_user(name="Robin")
+    await start_session(person)
+    sid = await asked(person, "New@Example.com")
+
+    assert (await row_of(person)).email == person.email
+    assert await credential_changes.pending_email(person.id, db.utcnow()) == "New@Example.com"
+    token = await link_to("New@Example.com", "Confirm")
+    assert (await credential_changes.confirm_email(token, db.utcnow(), keep=sid)).email == "New@Example.com"
+
+    row = await row_of(person)
+    assert (row.email, row.email_key) == ("New@Example.com", "new@example.com")
+    assert "new@example.com" in row.search_text
+    assert person.email not in row.search_text
+    assert await ends(person) == [events.CREDENTIALS_CHANGED, None]
+    assert await announced(person)
+    assert await credential_changes.pending_email(person.id, db.utcnow()) is None
+    assert [event for event in await happened(person) if event.startswith("email")] == [
+        events.EMAIL_CHANGE_ASKED,
+        events.EMAIL_CHANGED,
+    ]
+
+
+async def test_confirmed_in_a_browser_that_is_not_signed_in_every_session_ends() -> None:
+    person = await make_user()
+    await asked(person)
+
+    await credential_changes.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
+
+    assert await ends(person) == [events.CREDENTIALS_CHANGED]
+
+
+async def test_session_of_somebody_else_is_not_kept_by_name_of_it() -> None:
+    person = await make_user()
+    await asked(person)
+    stranger = sid_of(await start_session(await make_user()))
+
+    await credential_changes.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow(), keep=stranger)
+
+    assert await ends(person) == [events.CREDENTIALS_CHANGED]
+
+
+# v5.0.0-6.3.7
+async def test_old_address_is_told_at_once_and_again_with_a_way_back() -> None:
+    """v5.0.0-6.3.7, AC-040"""
+    person = await make_user()
+    await asked(person)
+
+    (told,) = await letters_to(person.email)
+    assert told.subject == "Somebody asked to change your address"
+    assert "new@example.com" in told.text
+    await credential_changes.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
+
+    subjects = [message.subject for message in await letters_to(person.email)]
+    assert subjects == ["Somebody asked to change your address", "The address of your account was changed"]
+    assert await email_links.find(await link_to(person.email, "was changed"), email_links.UNDO_EMAIL, db.utcnow())
+
+
+async def test_letter_to_an_address_nobody_confirmed_holds_nothing_of_the_visitors() -> None:
+    person = await make_user(name="Buy cheap watches")
+    await asked(person)
+
+    (message,) = await letters_to("new@example.com")
+
+    assert "watches" not in message.text + message.html
+    assert person.email not in message.text + message.html
+
+
+async def test_taken_address_gets_the_same_answer_and_its_owner_a_letter_without_a_link() -> None:
+    """v5.0.0-6.3.8"""
+    person, owner = await make_user(), await make_user(email="taken@example.com")
+
+    await asked(person, "Taken@example.com")
+
+    assert await credential_changes.pending_email(person.id, db.utcnow()) == "Taken@example.com"
+    (message,) = await letters_to(owner.email)
+    assert message.subject == "Your address was given for another account"
+    assert "token=" not in message.text
+
+
+async def test_address_that_was_taken_meanwhile_is_not_taken_twice() -> None:
+    person = await make_user()
+    await asked(person)
+    token = await link_to("new@example.com", "Confirm")
+    await make_user(email="new@example.com")
+
+    assert await credential_changes.confirm_email(token, db.utcnow()) is None
+
+    assert (await row_of(person)).email == person.email
+    assert await ends(person) == [None]
+
+
+async def test_address_that_one_has_is_no_change() -> None:
+    person = await make_user(email="robin@example.com")
+    sid = sid_of(await start_session(person))
+
+    faults = await credential_changes.ask_for_email(person.id, sid, "ROBIN@example.com", PASSWORD)
+
+    assert faults == {"email": credential_changes.SAME_ADDRESS}
+    assert await owed() == []
+
+
+async def test_wrong_password_asks_for_no_address() -> None:
+    """v5.0.0-7.5.1"""
+    person = await make_user()
+    sid = sid_of(await start_session(person))
+
+    faults = await credential_changes.ask_for_email(person.id, sid, "new@example.com", "not the right passphrase")
+
+    assert faults == {"current_password": credential_changes.NOT_YOURS}
+    assert await owed() == []
+    assert await happened(person) == [events.STEP_UP_FAILED]
+
+
+async def test_only_the_newest_link_to_a_new_address_is_good() -> None:
+    person = await make_user()
+    await asked(person, "first@example.com")
+    first = await link_to("first@example.com", "Confirm")
+    await asked(person, "second@example.com")
+
+    assert await credential_changes.confirm_email(first, db.utcnow()) is None
+    assert await credential_changes.confirm_email(await link_to("second@example.com", "Confirm"), db.utcnow())
+
+
+async def test_mailbox_that_had_its_share_gets_no_more_and_the_answer_is_the_same(clock: Clock) -> None:
+    """v5.0.0-2.4.1: a signed-in person cannot have us flood somebody's mailbox."""
+    for _ in range(4):
+        await asked(await make_user(), "target@example.com")
+
+    assert len(await letters_to("target@example.com")) == 3
+    clock.forward(hours=6)
+    await asked(await make_user(), "target@example.com")
+    assert len(await letters_to("target@example.com")) == 4
+
+
+async def test_change_called_off_before_its_letter_went_out_is_never_mailed() -> None:
+    person = await make_user()
+    sid = await asked(person)
+
+    await credential_changes.change_password(person.id, sid, PASSWORD, NEW)
+
+    assert await letters_to("new@example.com") == []
+
+
+@pytest.mark.parametrize("account", ["deactivated", "link over", "used", "altered"])
+async def test_link_that_is_no_good_confirms_nothing(account: str, clock: Clock) -> None:
+    person = await make_user()
+    await asked(person)
+    token = await link_to("new@example.com", "Confirm")
+    if account == "deactivated":
+        await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(is_active=False))
+    elif account == "link over":
+        clock.forward(hours=24)
+    elif account == "used":
+        await db.execute(sa.update(link_rows).values(used_at=db.utcnow()))
+    else:
+        token = token[:-1] + ("A" if token[-1] != "A" else "B")
+
+    assert await credential_changes.confirm_email(token, db.utcnow()) is None
+
+    assert (await row_of(person)).email == person.email
+
+
+async def second_step_on(person: Person) -> None:
+    await with_a_phone(person)
+
+
+async def second_step_off(person: Person) -> None:
+    phone = await with_a_phone(person)
+    await asked(person)
+    proof = proofs.Proof(PASSWORD, phone.recovery_codes[0])
+    assert await enrolment.turn_off(person.id, sid_of(await start_session(person)), proof) == {}
+
+
+async def second_step_removed(person: Person) -> None:
+    await with_a_phone(person)
+    await asked(person)
+    assert await second_factor.remove(person.id, None) is Outcome.DONE
+
+
+async def others_signed_out(person: Person) -> None:
+    await login_flow.end_other_sessions(person.id, sid_of(await start_session(person)))
+
+
+async def one_signed_out(person: Person) -> None:
+    await login_flow.end_own_session(person.id, sid_of(await start_session(person)))
+
+
+async def ended_by_an_admin(person: Person) -> None:
+    assert await user_admin.end_sessions(person.id, None) is Outcome.DONE
+    assert await user_admin.end_sessions(person.id, None) is Outcome.NOTHING
+
+
+async def one_ended_by_an_admin(person: Person) -> None:
+    assert await user_admin.end_session(person.id, sid_of(await start_session(person)), None) is Outcome.DONE
+
+
+async def new_password_wanted(person: Person) -> None:
+    await user_admin.require_new_password(person.id, None)
+    await user_admin.require_new_password(person.id, None, required=False)
+
+
+async def deactivated_and_back(person: Person) -> None:
+    for active in (False, True):
+        assert await user_admin.change(person.id, None, is_active=active) is Outcome.DONE
+
+
+async def old_token_came_back(person: Person) -> None:
+    pair = await start_session(person)
+    for _ in range(2):
+        newer = await rotation.rotate(pair.refresh_token)
+    assert isinstance(newer, rotation.Rotated)
+    await rotation.rotate(newer.pair.refresh_token)
+    await db.execute(sa.update(session_rows).values(handed_at=db.utcnow() - timedelta(hours=1)))
+    assert isinstance(await rotation.rotate(pair.refresh_token), rotation.Rejected)
+
+
+DEFENCES = (
+    second_step_on, second_step_off, second_step_removed, others_signed_out, one_signed_out, ended_by_an_admin,
+    one_ended_by_an_admin, new_password_wanted, deactivated_and_back, old_token_came_back,
+)  # fmt: skip
+
+
+# v5.0.0-7.4.3
+@pytest.mark.parametrize("defence", DEFENCES, ids=lambda defence: defence.__name__)
+async def test_change_that_waits_does_not_outlive_a_defence(defence: Any) -> None:
+    """Somebody else asked for it; whoever puts them out must not find the account gone the next day."""
+    person, other = await make_user(), await make_user()
+    await asked(person)
+    await asked(other, "other@example.com")
+    waiting = [await link_to("new@example.com", "Confirm")]
+
+    await defence(person)
+
+    waiting.append(await link_to("new@example.com", "Confirm"))  # of the defences that need two steps
+    for token in waiting:
+        assert await credential_changes.confirm_email(token, db.utcnow()) is None
+    assert (await row_of(person)).email == person.email
+    assert await credential_changes.pending_email(person.id, db.utcnow()) is None
+    assert await credential_changes.confirm_email(await link_to("other@example.com", "Confirm"), db.utcnow())
+    assert await email_links.find(await link_to(person.email, "asked to change"), email_links.UNDO_EMAIL, db.utcnow())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"password": "x"}, {"second_factor_at": datetime(2026, 1, 1, tzinfo=UTC)}, {"must_change_password": True},
+        {"email": "third@example.com", "email_key": "third@example.com"},
+    ],
+    ids=lambda values: next(iter(values)),
+)  # fmt: skip
+async def test_change_that_waits_is_bound_to_the_account_as_it_was(values: dict[str, Any]) -> None:
+    person = await make_user()
+    await asked(person)
+    token = await link_to("new@example.com", "Confirm")
+
+    await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(values))
+
+    assert await credential_changes.confirm_email(token, db.utcnow()) is None
+    assert await credential_changes.pending_email(person.id, db.utcnow()) is None
+    assert (await row_of(person)).email_key != "new@example.com"
+
+
+@pytest.mark.race
+async def test_twenty_clicks_at_once_change_the_address_once() -> None:
+    """AC-036"""
+    person = await make_user()
+    await asked(person)
+    token = await link_to("new@example.com", "Confirm")
+
+    outcomes = await asyncio.gather(*(credential_changes.confirm_email(token, db.utcnow()) for _ in range(20)))
+
+    assert [outcome.email for outcome in outcomes if outcome] == ["new@example.com"]
+    assert (await happened(person)).count(events.EMAIL_CHANGED) == 1
+
+
+async def test_new_address_voids_registrations_that_wait_for_it() -> None:
+    """Pre-hijacking: what a stranger began with the address is worth nothing once it has an owner."""
+    person = await make_user()
+    async with db.transaction() as tx:
+        values = {"email": "new@example.com", "email_key": "new@example.com"}
+        raw = email_links.token(await email_links.make(tx, email_links.REGISTER, db.utcnow(), **values))
+    await asked(person)
+
+    await credential_changes.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
+
+    assert await email_links.find(raw, email_links.REGISTER, db.utcnow()) is None
+
+
+@pytest.mark.parametrize("confirmed", [False, True])
+async def test_undo_brings_the_account_back_to_the_old_address_and_everybody_out(confirmed: bool) -> None:
+    person = await make_user()
+    reset = await open_link(email_links.RESET, person)
+    await asked(person)
+    change, undo = await link_to("new@example.com", "Confirm"), await link_to(person.email, "asked to change")
+    if confirmed:
+        await credential_changes.confirm_email(change, db.utcnow())
+        reset = await open_link(email_links.RESET, person)  # mailed to the new address
+        await start_session(person)
+
+    assert await credential_changes.undo_email(undo, db.utcnow()) == person.email
+
+    row = await row_of(person)
+    assert (row.email, row.email_key) == (person.email, person.email)
+    assert person.email in row.search_text
+    assert set(await ends(person)) == {events.CREDENTIALS_CHANGED}
+    assert await email_links.find(reset, email_links.RESET, db.utcnow()) is None
+    assert await credential_changes.confirm_email(change, db.utcnow()) is None
+    assert events.EMAIL_CHANGE_UNDONE in await happened(person)
+    assert await announced(person)
+    told = (await letters_to(person.email))[-1]
+    assert told.subject == "The change of your address is called off"
+    assert link_in(told) == "/forgot-password"
+
+
+async def test_undo_is_good_once_and_for_a_week(clock: Clock) -> None:
+    person = await make_user()
+    await asked(person)
+    undo = await link_to(person.email, "asked to change")
+
+    assert await credential_changes.undo_email(undo, clock.now + timedelta(days=7)) is None
+    assert await credential_changes.undo_email(undo, clock.now + timedelta(days=6)) == person.email
+    assert await credential_changes.undo_email(undo, clock.now + timedelta(days=6)) is None
+
+
+async def test_of_a_chain_of_changes_the_first_mailbox_wins(clock: Clock) -> None:
+    """A thief moves the account twice: the way back to the thief's first mailbox is void once the owner used theirs."""
+    person = await make_user()
+    undo = []
+    for old, new in ((person.email, "thief1@example.com"), ("thief1@example.com", "thief2@example.com")):
+        await asked(person, new)
+        await credential_changes.confirm_email(await link_to(new, "Confirm"), db.utcnow())
+        undo.append(await link_to(old, "was changed"))
+        clock.forward(minutes=1)
+
+    assert await credential_changes.undo_email(undo[0], db.utcnow()) == person.email
+    assert await credential_changes.undo_email(undo[1], db.utcnow()) is None
+
+    assert (await row_of(person)).email == person.email
+
+
+async def moved_by_a_thief(person: Person) -> str:
+    """To a mailbox of the thief's; what the owner can call it off with."""
+    await asked(person, "thief@example.com")
+    await credential_changes.confirm_email(await link_to("thief@example.com", "Confirm"), db.utcnow())
+    return await link_to(person.email, "was changed")
+
+
+async def reset_link(person: Person, email: str) -> str:
+    made = await password_reset.make_link(email, db.uuid7(), client.Client())
+    assert made
+    return email_links.token(made[1])
+
+
+async def test_way_back_wins_over_a_password_that_a_thief_chose_by_mail() -> None:
+    """The letter went to the mailbox of the moment, which was the thief's; the way back to the one before."""
+    person = await make_user()
+    undo = await moved_by_a_thief(person)
+    waiting = await reset_link(person, "thief@example.com")
+    assert await password_reset.reset(await reset_link(person, "thief@example.com"), NEW)
+
+    assert await credential_changes.undo_email(undo, db.utcnow()) == person.email
+
+    for email in (person.email, "thief@example.com"):
+        for password in (PASSWORD, NEW):
+            assert await login_flow.login(email, password) is None
+    assert not await password_reset.reset(waiting, NEW)
+    assert await password_reset.make_link("thief@example.com", db.uuid7(), client.Client()) is None
+    assert await password_reset.reset(await reset_link(person, person.email), "the owner is the one who chooses")
+    assert await login_flow.login(person.email, "the owner is the one who chooses")
+
+
+async def test_way_back_wins_over_a_reset_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    person = await make_user()
+    undo = await moved_by_a_thief(person)
+    raw = await reset_link(person, "thief@example.com")
+
+    async def and_then_undone(password: str, hashed: Any = passwords.hash) -> str:
+        monkeypatch.undo()
+        assert await credential_changes.undo_email(undo, db.utcnow())
+        return str(await hashed(password))
+
+    monkeypatch.setattr(passwords, "hash", and_then_undone)
+
+    assert not await password_reset.reset(raw, NEW)
+    assert await login_flow.login(person.email, NEW) is None
+
+
+async def test_way_back_turns_off_what_a_thief_turned_on(clock: Clock) -> None:
+    """Before the change or after it; the thief's own mailbox proves nothing."""
+    for turned_on_first in (True, False):
+        person = await make_user()
+        if turned_on_first:
+            await with_a_phone(person)
+            clock.forward(days=1)
+        undo = await moved_by_a_thief(person)
+        if not turned_on_first:
+            await with_a_phone(person)
+        clock.forward(days=6)
+
+        assert await credential_changes.undo_email(undo, db.utcnow())
+        assert await password_reset.reset(await reset_link(person, person.email), NEW)
+
+        assert isinstance(await login_flow.login(person.email, NEW), login_flow.Login)
+
+
+async def test_way_back_leaves_a_second_factor_of_long_standing(clock: Clock) -> None:
+    """Or whoever gets hold of a mailbox that its owner has given up would need nothing else."""
+    person = await make_user()
+    await with_a_phone(person)
+    clock.forward(days=7)
+    undo = await moved_by_a_thief(person)
+    clock.forward(days=6)
+
+    assert await credential_changes.undo_email(undo, db.utcnow())
+    assert await password_reset.reset(await reset_link(person, person.email), NEW)
+
+    assert isinstance(await login_flow.login(person.email, NEW), login_flow.Pending)
+
+
+async def test_undo_to_an_address_that_somebody_else_has_by_now_changes_nothing() -> None:
+    person = await make_user()
+    await asked(person)
+    await credential_changes.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
+    undo = await link_to(person.email, "was changed")
+    await make_user(email=person.email)
+
+    assert await credential_changes.undo_email(undo, db.utcnow()) is None
+
+    assert (await row_of(person)).email == "new@example.com"

@@ -1,0 +1,373 @@
+"""The kernel's letters: who gets one, what it says, and what never stands in it."""
+
+import re
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.audit.models import event_rows
+from app.auth import email_links
+from app.auth.accounts import emails, login_flow, password_reset, signup
+from app.auth.models import link_rows, user_rows
+from app.auth.sessions import rotation
+from app.email import outbox
+from app.email.messages import Message
+from app.email.models import letter_rows
+from app.web import client
+from tests.support.clock import Clock
+from tests.support.environment import ORIGIN
+from tests.support.mailbox import delivered, letters_to, link_in
+from tests.support.people import PASSWORD, make_user, start_session
+from tests.support.statements import sent
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+
+EMAIL = "joan@example.com"
+NAME = "Win money at evil.example"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+FIREFOX_129 = FIREFOX.replace("128.0", "129.0")
+SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Version/17.5 Safari/604.1"
+
+
+def browser(user_agent: str = FIREFOX, ip: str = "203.0.113.7") -> Any:
+    """As a request from there: `with browser(SAFARI): ...`."""
+    return client.of({"client": (ip, 50000), "headers": [(b"user-agent", user_agent.encode())]})
+
+
+async def registers(email: str = EMAIL, password: str = PASSWORD) -> None:
+    with browser():
+        await signup.ask(email, NAME, password)
+
+
+async def logs_in(email: str, user_agent: str) -> None:
+    with browser(user_agent):
+        assert await login_flow.login(email, PASSWORD)
+
+
+async def only(address: str) -> Message:
+    (message,) = await letters_to(address)
+    return message
+
+
+def token_in(message: Message) -> str:
+    return link_in(message).partition("?token=")[2]
+
+
+async def dropped() -> list[str]:
+    return [row.kind for row in await db.fetch_all(sa.select(letter_rows).where(letter_rows.c.dropped_at.is_not(None)))]
+
+
+async def test_registration_is_answered_with_a_link_that_confirms_it() -> None:
+    await registers()
+
+    message = await only(EMAIL)
+
+    assert message.subject == "Confirm your address"
+    assert link_in(message).startswith("/verify-email?token=")
+    assert await signup.confirm(token_in(message)) is signup.Outcome.CONFIRMED
+
+
+async def test_taken_address_gets_word_of_its_account_and_the_registration_is_void() -> None:
+    person = await make_user(email="Joan@Example.com")
+    await registers()
+    row = await signup.newest(EMAIL, db.utcnow())
+
+    message = await only(person.email)
+
+    assert message.subject == "You already have an account"
+    assert "token" not in message.text
+    assert {f"{ORIGIN}/login", f"{ORIGIN}/forgot-password"} < set(message.text.split("\n"))
+    assert await signup.find(email_links.token(row), db.utcnow()) is None
+
+
+@pytest.mark.parametrize("taken", [False, True])
+async def test_letter_to_an_address_nobody_confirmed_holds_no_word_of_a_visitors(taken: bool) -> None:
+    """Or the site would mail everybody's advertisements (AC-185)."""
+    if taken:
+        await make_user(email=EMAIL)
+    with browser("Win money at evil.example Firefox/1"):
+        await signup.ask(EMAIL, NAME, PASSWORD)
+
+    message = await only(EMAIL)
+
+    for part in (message.subject, message.text, message.html):
+        assert "money" not in part
+        assert "evil" not in part
+        assert PASSWORD not in part
+
+
+async def test_letter_says_when_and_from_where_it_was_asked_for(clock: Clock) -> None:
+    clock.now = clock.now.replace(year=2031, month=3, day=5, hour=7, minute=9)
+    await registers()
+
+    message = await only(EMAIL)
+
+    assert "Asked for on 5 March 2031, 07:09 UTC from Firefox on Linux, address 203.0.113.7." in message.text
+
+
+async def test_registration_that_is_over_or_confirmed_already_needs_no_letter(clock: Clock) -> None:
+    await registers()
+    clock.forward(hours=24)
+
+    assert await letters_to(EMAIL) == []
+    assert await dropped() == ["register"]
+
+
+async def test_letter_is_written_the_same_when_the_first_try_did_not_go_out() -> None:
+    await registers()
+    (row,) = await outbox.claim(db.utcnow(), 1)
+
+    first, second = await emails.COMPOSERS["register"](row), await emails.COMPOSERS["register"](row)
+
+    assert first == second
+    assert first
+
+
+async def test_word_of_an_account_is_written_again_too_when_it_did_not_go_out() -> None:
+    await make_user(email=EMAIL)
+    await registers()
+    (row,) = await outbox.claim(db.utcnow(), 1)
+
+    first, second = await emails.COMPOSERS["register"](row), await emails.COMPOSERS["register"](row)
+
+    assert first == second
+    assert first
+    assert first.subject == "You already have an account"
+
+
+async def test_confirmation_sent_again_holds_the_link_of_the_newest_registration() -> None:
+    await registers(password="the passphrase of yesterday")
+    await registers()
+    await signup.ask_again(EMAIL.upper())
+
+    first, second, again = await delivered()
+
+    assert again.recipient == EMAIL
+    assert link_in(again) == link_in(second) != link_in(first)
+
+
+async def test_confirmation_is_sent_again_only_to_who_waits_for_it(clock: Clock) -> None:
+    await make_user(email="member@example.com")
+    await registers()
+    await letters_to(EMAIL)
+    clock.forward(hours=24)
+    for email in ("member@example.com", "nobody@example.com", EMAIL):
+        await signup.ask_again(email)
+
+    assert len(await delivered()) == 1
+    assert await dropped() == ["resend"] * 3
+
+
+async def test_forgotten_password_is_answered_with_a_link_that_replaces_it() -> None:
+    person = await make_user()
+    with browser(SAFARI):
+        await password_reset.ask(person.email)
+
+    message = await only(person.email)
+
+    assert message.subject == "Choose a new password"
+    assert "Safari on iPhone, address 203.0.113.7" in message.text
+    assert await password_reset.reset(token_in(message), "a brand new passphrase")
+
+
+async def test_trail_says_who_asked_for_the_link_though_the_letter_was_written_later() -> None:
+    person = await make_user()
+    with browser(SAFARI):
+        await password_reset.ask(person.email)
+    await delivered()
+
+    asked = sa.select(event_rows).where(event_rows.c.event == events.PASSWORD_RESET_ASKED)
+    row = await db.fetch_one(asked)
+
+    assert (row.user_id, row.actor_id, row.ip, row.user_agent) == (person.id, None, "203.0.113.7", SAFARI)
+
+
+async def test_forgotten_password_of_nobody_or_of_a_closed_account_is_no_letter() -> None:
+    """Nor of a registration that waits: it is no account."""
+    closed = await make_user(active=False)
+    await registers()
+    await letters_to(EMAIL)
+    for email in (closed.email, "nobody@example.com", EMAIL):
+        await password_reset.ask(email)
+
+    assert len(await delivered()) == 1
+    assert await dropped() == ["forgot"] * 3
+    assert [row.purpose for row in await db.fetch_all(sa.select(link_rows))] == [email_links.REGISTER]
+
+
+async def test_link_goes_to_the_address_of_the_account_and_to_no_other() -> None:
+    """CVE-2019-19844: an address that only looks the same may be the mailbox of a stranger."""
+    person = await make_user(email="Mike@Example.org")
+    await password_reset.ask("mi\u212ae@example.org")
+    assert await delivered() == []
+    await password_reset.ask("mike@example.org")
+
+    assert [message.recipient for message in await delivered()] == [person.email]
+
+
+async def test_letter_tried_twice_carries_one_link_and_is_one_event() -> None:
+    person = await make_user()
+    await password_reset.ask(person.email)
+    (row,) = await outbox.claim(db.utcnow(), 1)
+
+    first, second = await emails.COMPOSERS["forgot"](row), await emails.COMPOSERS["forgot"](row)
+
+    assert first == second
+    assert len(await db.fetch_all(sa.select(event_rows))) == 1
+
+
+async def test_letter_whose_link_was_used_is_not_written_again() -> None:
+    person = await make_user()
+    await password_reset.ask(person.email)
+    (row,) = await outbox.claim(db.utcnow(), 1)
+    message = await emails.COMPOSERS["forgot"](row)
+    assert message
+    await password_reset.reset(token_in(message), "a brand new passphrase")
+
+    assert await emails.COMPOSERS["forgot"](row) is None
+
+
+async def test_owner_hears_of_a_new_password() -> None:
+    """v5.0.0-6.3.7"""
+    person = await make_user()
+    made = await password_reset.make_link(person.email, db.uuid7(), client.Client())
+    assert made
+    with browser(SAFARI):
+        await password_reset.reset(email_links.token(made[1]), "a brand new passphrase")
+
+    message = await only(person.email)
+
+    assert message.subject == "Your password was changed"
+    assert "from Safari on iPhone, address 203.0.113.7" in message.text
+    assert "passphrase" not in message.text
+
+
+async def test_owner_hears_of_a_sign_in_on_an_unknown_device() -> None:
+    """v5.0.0-6.3.5"""
+    person = await make_user()
+    await logs_in(person.email, FIREFOX)
+    await logs_in(person.email, SAFARI)
+
+    message = await only(person.email)
+
+    assert message.subject == "A sign-in on a new device"
+    assert "from Safari on iPhone, address 203.0.113.7" in message.text
+    seen = await db.fetch_all(sa.select(event_rows).where(event_rows.c.event == events.NEW_DEVICE))
+    assert [row.user_id for row in seen] == [person.id]
+
+
+async def test_first_sign_in_and_a_new_version_of_the_browser_are_no_news() -> None:
+    person = await make_user()
+    for user_agent in (FIREFOX, FIREFOX_129, FIREFOX):
+        await logs_in(person.email, user_agent)
+
+    assert await delivered() == []
+
+
+async def test_known_device_is_known_without_reading_all_sessions_of_the_account() -> None:
+    person = await make_user()
+    await logs_in(person.email, FIREFOX)
+
+    with sent() as seen:
+        await logs_in(person.email, FIREFOX)
+
+    (asked,) = [sql for sql, _ in seen if sql.startswith("SELECT sessions")]
+    assert "LIMIT" in asked
+
+
+async def test_device_that_was_not_seen_for_sixty_days_is_new_again(clock: Clock) -> None:
+    person = await make_user()
+    await logs_in(person.email, FIREFOX)
+    clock.forward(days=59)
+    await logs_in(person.email, FIREFOX)
+    assert await delivered() == []
+
+    clock.forward(days=60)
+    await logs_in(person.email, FIREFOX)
+
+    assert [message.subject for message in await delivered()] == ["A sign-in on a new device"]
+
+
+async def test_wrong_password_on_an_unknown_device_is_no_letter() -> None:
+    person = await make_user()
+    await logs_in(person.email, FIREFOX)
+    with browser(SAFARI):
+        await login_flow.login(person.email, "wrong horse battery staple")
+
+    assert await delivered() == []
+
+
+async def test_devices_of_others_are_not_known() -> None:
+    person, other = await make_user(), await make_user()
+    await logs_in(person.email, FIREFOX)
+    await logs_in(other.email, SAFARI)
+
+    await logs_in(person.email, SAFARI)
+
+    assert [message.recipient for message in await delivered()] == [person.email]
+
+
+async def test_owner_hears_that_an_old_token_came_back_and_of_the_innocent_cause(clock: Clock) -> None:
+    """AC-059"""
+    person = await make_user()
+    old = (await start_session(person)).refresh_token
+    rotated = await rotation.rotate(old)
+    assert isinstance(rotated, rotation.Rotated)
+    await rotation.rotate(rotated.pair.refresh_token)
+    clock.forward(minutes=10)
+    with browser(SAFARI):
+        for _ in range(2):
+            assert isinstance(await rotation.rotate(old), rotation.Rejected)
+
+    message = await only(person.email)
+
+    assert message.subject == "We ended one of your sign-ins"
+    assert "from Safari on iPhone, address 203.0.113.7" in message.text
+    assert "innocent cause" in message.text
+
+
+async def test_letter_goes_to_the_address_that_the_account_has_by_then() -> None:
+    person = await make_user()
+    await logs_in(person.email, FIREFOX)
+    await logs_in(person.email, SAFARI)
+    now = {"email": "new@example.com", "email_key": "new@example.com"}
+    await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(now))
+
+    assert [message.recipient for message in await delivered()] == ["new@example.com"]
+
+
+async def test_account_that_is_gone_gets_no_letter() -> None:
+    async with db.transaction() as tx:
+        await outbox.put(tx, "new_device", user_id=db.uuid7())
+
+    assert await delivered() == []
+
+
+@pytest.mark.parametrize("kind", ["password_changed", "new_device", "session_reused"])
+async def test_letter_knows_what_to_say_where_nobody_asked_for_it(kind: str) -> None:
+    """From a command, say: no browser, no address."""
+    person = await make_user()
+    async with db.transaction() as tx:
+        await outbox.put(tx, kind, user_id=person.id)
+
+    assert "from an unknown device, address unknown" in (await only(person.email)).text
+
+
+async def test_links_of_letters_lead_to_this_site_and_nowhere_else() -> None:
+    """AC-163: the settings say where it is, never a request."""
+    person = await make_user()
+    await registers()
+    await registers(person.email)
+    await password_reset.ask(person.email)
+    async with db.transaction() as tx:
+        for kind in ("password_changed", "new_device", "session_reused"):
+            await outbox.put(tx, kind, user_id=person.id)
+
+    messages = await delivered()
+
+    assert len(messages) == 6
+    for message in messages:
+        assert set(re.findall(r"https?://[^/\s]+", message.text)) == {ORIGIN}

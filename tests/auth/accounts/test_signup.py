@@ -1,0 +1,251 @@
+"""Registrations: no account until the click, one account however many clicks, and nothing for a stranger to gain."""
+
+import asyncio
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.audit.models import event_rows
+from app.auth import email_links, passwords
+from app.auth.accounts import login_flow, signup
+from app.auth.accounts.signup import Outcome
+from app.auth.models import link_rows, throttle_rows, user_rows
+from app.auth.rate_limit import attempts
+from app.email.models import letter_rows
+from tests.support.clock import Clock
+from tests.support.people import PASSWORD, make_user
+from tests.support.statements import sent, spoken
+
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+
+EMAIL = "joan@example.com"
+STRANGER = "a stranger's own passphrase"
+
+
+async def registered(email: str = EMAIL, password: str = PASSWORD, name: str = "Joan Example") -> str:
+    """The token that the letter of a new registration will carry."""
+    await signup.ask(email, name, password)
+    return email_links.token(await signup.newest(email, db.utcnow()))
+
+
+async def users() -> list[Any]:
+    return await db.fetch_all(sa.select(user_rows))
+
+
+# v5.0.0-2.3.1
+async def test_registration_alone_is_no_account() -> None:
+    await registered()
+
+    assert await users() == []
+    assert await login_flow.login(EMAIL, PASSWORD) is None
+
+
+async def test_click_makes_the_account_with_the_password_that_was_chosen() -> None:
+    assert await signup.confirm(await registered("Joan@Example.COM")) is Outcome.CONFIRMED
+
+    (user,) = await users()
+    assert (user.email, user.email_key, user.name, user.role, user.is_active) == (
+        "Joan@Example.COM", EMAIL, "Joan Example", "user", True,
+    )  # fmt: skip
+    assert (await passwords.verify(PASSWORD, user.password)).ok
+    assert await login_flow.login(EMAIL, PASSWORD)
+    trail = await db.fetch_all(sa.select(event_rows).where(event_rows.c.event == events.REGISTERED))
+    assert [(row.user_id, row.actor_id) for row in trail] == [(user.id, user.id)]
+
+
+async def test_looking_at_the_link_changes_nothing() -> None:
+    """Programs that look through mail follow links."""
+    raw = await registered()
+
+    for _ in range(3):
+        found = await signup.find(raw, db.utcnow())
+        assert found
+        assert (found.row.email, found.contested) == (EMAIL, False)
+
+    assert await users() == []
+    assert await signup.confirm(raw) is Outcome.CONFIRMED
+
+
+async def test_link_is_good_once() -> None:
+    raw = await registered()
+    await signup.confirm(raw)
+
+    assert await signup.confirm(raw) is Outcome.GONE
+    assert await signup.find(raw, db.utcnow()) is None
+
+
+@pytest.mark.race
+async def test_twenty_clicks_at_once_make_one_account() -> None:
+    """AC-036"""
+    raw = await registered()
+
+    outcomes = await asyncio.gather(*(signup.confirm(raw) for _ in range(20)))
+
+    assert outcomes.count(Outcome.CONFIRMED) == 1
+    assert outcomes.count(Outcome.GONE) == 19
+    assert len(await users()) == 1
+    assert len(await db.fetch_all(sa.select(event_rows).where(event_rows.c.event == events.REGISTERED))) == 1
+
+
+@pytest.mark.race
+async def test_three_registrations_of_one_address_confirmed_at_once_make_one_account() -> None:
+    """And nobody waits for somebody who waits for them."""
+    chosen = {f"{PASSWORD} {number}": "" for number in range(3)}
+    for password in chosen:
+        chosen[password] = await registered(password=password)
+
+    outcomes = await asyncio.gather(*(signup.confirm(raw, own) for own, raw in chosen.items() for _ in range(4)))
+
+    assert outcomes.count(Outcome.CONFIRMED) == 1
+    assert len(await users()) == 1
+
+
+async def test_link_is_over_after_a_day(clock: Clock) -> None:
+    raw = await registered()
+    clock.forward(hours=24)
+
+    assert await signup.confirm(raw) is Outcome.GONE
+    assert await users() == []
+
+
+async def test_first_registration_confirmed_wins_and_the_others_are_void() -> None:
+    theirs, ours = await registered(password=STRANGER), await registered()
+
+    assert await signup.confirm(ours, PASSWORD) is Outcome.CONFIRMED
+
+    assert await signup.find(theirs, db.utcnow()) is None
+    assert await signup.confirm(theirs, STRANGER) is Outcome.GONE
+    assert await login_flow.login(EMAIL, STRANGER) is None
+    assert await login_flow.login(EMAIL, PASSWORD)
+
+
+@pytest.mark.parametrize("typed", ["", PASSWORD])
+async def test_owner_of_the_mailbox_cannot_confirm_a_strangers_registration_by_mistake(typed: str) -> None:
+    """Pre-hijacking: their address, a stranger's password. Both letters are in one mailbox."""
+    theirs, ours = await registered(password=STRANGER), await registered()
+
+    assert await signup.confirm(theirs, typed) is Outcome.NOT_YOURS
+
+    assert await users() == []
+    assert await signup.confirm(ours, PASSWORD) is Outcome.CONFIRMED
+
+
+async def test_registration_that_came_later_is_contested_too() -> None:
+    ours, theirs = await registered(), await registered(password=STRANGER)
+
+    for raw in (ours, theirs):
+        found = await signup.find(raw, db.utcnow())
+        assert found
+        assert found.contested
+
+
+async def test_registration_of_another_address_or_one_that_is_over_is_no_rival(clock: Clock) -> None:
+    await registered(password=STRANGER)
+    clock.forward(hours=24)
+    raw = await registered()
+    await registered("joan+notes@example.com", STRANGER)
+
+    assert await signup.confirm(raw) is Outcome.CONFIRMED
+
+
+async def test_password_of_a_contested_registration_is_not_guessed_for_ever(clock: Clock) -> None:
+    theirs = await registered(password=STRANGER)
+    await registered()
+    for number in range(10):
+        assert await signup.confirm(theirs, f"wrong horse {number}") is Outcome.NOT_YOURS
+
+    with pytest.raises(attempts.TooManyAttempts):
+        await signup.confirm(theirs, STRANGER)
+
+
+# v5.0.0-2.3.3
+async def test_address_that_got_an_account_meanwhile_is_left_alone() -> None:
+    raw = await registered()
+    person = await make_user(email=EMAIL)
+
+    assert await signup.confirm(raw) is Outcome.GONE
+
+    assert [user.id for user in await users()] == [person.id]
+    assert await login_flow.login(EMAIL, PASSWORD)
+
+
+# v5.0.0-6.3.8
+async def test_free_and_taken_address_run_the_same_statements() -> None:
+    """v5.0.0-6.3.8: nothing in the request asks whether there is an account."""
+    await make_user(email="taken@example.com")
+    await registered("warm-up@example.com")
+    seen = []
+    for email in ("taken@example.com", "free@example.com"):
+        with sent() as run:
+            await signup.ask(email, "Joan", PASSWORD)
+            await signup.ask_again(email)
+        seen.append(spoken(run))
+
+    assert seen[0] == seen[1]
+    assert not any("FROM users" in one for one in seen[0])
+
+
+async def test_mailbox_gets_three_of_each_letter_in_six_hours(clock: Clock) -> None:
+    """AC-042, and what is over the limit is not even kept."""
+    for _ in range(10):
+        await signup.ask(EMAIL, "Joan", PASSWORD)
+        await signup.ask_again(EMAIL.upper())
+        clock.forward(minutes=30)
+    assert len(await db.fetch_all(sa.select(letter_rows))) == 6
+    assert len(await db.fetch_all(sa.select(link_rows))) == 3
+
+    clock.forward(hours=1)
+    await signup.ask_again(EMAIL)
+
+    assert len(await db.fetch_all(sa.select(letter_rows))) == 7
+
+
+async def test_one_place_makes_us_write_twenty_letters_an_hour(clock: Clock) -> None:
+    for number in range(20):
+        await signup.ask(f"person{number}@example.com", "Joan", PASSWORD)
+
+    with pytest.raises(attempts.TooManyAttempts) as refused:
+        await signup.ask_again("another@example.com")
+
+    assert refused.value.seconds == 3600
+    clock.forward(hours=1)
+    await signup.ask_again("another@example.com")
+    assert len(await db.fetch_all(sa.select(letter_rows))) == 21
+
+
+async def test_refused_request_does_not_use_up_the_share_of_a_mailbox(clock: Clock) -> None:
+    for number in range(30):
+        try:
+            await signup.ask_again(f"person{number // 20}@example.com")
+        except attempts.TooManyAttempts:
+            assert number >= 20
+    clock.forward(hours=1)
+
+    await signup.ask_again("person1@example.com")
+
+    assert len(await db.fetch_all(sa.select(letter_rows))) == 4
+
+
+async def test_what_nobody_confirmed_is_forgotten(clock: Clock) -> None:
+    """v5.0.0-14.2.7: names, addresses and passwords of people who never became ours."""
+    await registered()
+    await signup.confirm(await registered("other@example.com"))
+    async with db.transaction() as tx:
+        await signup.void(tx, login_flow.email_key("joan@example.com"), clock.now)
+    assert await email_links.prune(clock.now) == 1
+
+    clock.forward(hours=24)
+    assert (
+        await email_links.prune(clock.now) == 1
+    )  # of the one that was confirmed a name and a password were left no longer
+
+    assert await db.fetch_all(sa.select(link_rows)) == []
+
+
+async def test_counters_of_letters_name_nobody() -> None:
+    await registered()
+
+    assert "joan" not in str(await db.fetch_all(sa.select(throttle_rows)))

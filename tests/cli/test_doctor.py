@@ -1,0 +1,337 @@
+"""The doctor finds each mistake that is planted, says how to mend it, and finds nothing where nothing is wrong."""
+
+import asyncio
+import contextlib
+import os
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import aiosmtpd.controller
+import pytest
+
+from app import db
+from app.auth.accounts import demo_accounts
+from app.db.database import STATEMENT_SECONDS
+from deploy.published_keys import KNOWN
+from tests.support import database as databases
+from tests.support import postgres
+from tests.support.environment import ROOT
+from tests.support.people import make_user
+from tests.support.phone import with_a_phone
+from tests.support.programs import pooling
+from tests.support.proxy import CADDYFILE, proxying
+from tests.support.server import Server, free_port, running
+
+pytestmark = pytest.mark.race
+
+STRONG = "k3J9x!aB7qLmZ2wR8tYvE4uI6oP0sDfGh1jKcNbV5"
+
+AN_HOUR_AHEAD = """\
+import sys
+from datetime import timedelta
+from app import db
+from app.__main__ import main
+db.utcnow = lambda utcnow=db.utcnow: utcnow() + timedelta(hours=1)
+sys.exit(main(sys.argv[1:]))
+"""
+
+FASTAPI = KNOWN["FastAPI's tutorial"]
+
+
+class Report:
+    def __init__(self, done: "subprocess.CompletedProcess[str]") -> None:
+        self.code, self.text = done.returncode, done.stdout
+        assert not done.stderr, done.stderr
+        lines = re.findall(r"^(ok|note|WRONG) +(\w+) +(.+)(?:\n +fix: (.+))?$", self.text, re.MULTILINE)
+        self.wrong = {what: (says, fix) for mark, what, says, fix in lines if mark == "WRONG"}
+        self.seen = {what for _, what, _, _ in lines}
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, str]:
+    """Of a site in production on this machine, as it should be; SQLite, and no server running."""
+    port = str(free_port())
+    (tmp_path / "env").touch(mode=0o600)
+    address = databases.copy_to(tmp_path / "lanyard.db")
+    (tmp_path / "lanyard.db").chmod(0o600)
+    return {
+        "PATH": os.environ["PATH"],
+        "APP_ENV_FILE": str(tmp_path / "env"),
+        "APP_ENV": "production",
+        "APP_SECRET_KEY": STRONG,
+        "APP_ARGON2_MEMORY_KIB": "19456",
+        "APP_ISSUER": "",
+        "APP_AUDIENCE": "",
+        "PUBLIC_ORIGIN": f"http://localhost:{port}",
+        "PORT": port,
+        "DATABASE_URL": address,
+    }
+
+
+def examine(settings: dict[str, str], *arguments: str, program: Sequence[str] = ("-m", "app")) -> Report:
+    command = [sys.executable, *program, "doctor", *arguments]
+    return Report(subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=120))
+
+
+def test_every_setting_that_is_refused_is_named_at_once(settings: dict[str, str]) -> None:
+    weak = {"APP_SECRET_KEY": "too short", "APP_METRICS_TOKEN": "0123456789" * 4, "APP_VERIFYING_SECRET_KEYS": FASTAPI}
+    report = examine(settings | weak | {"APP_JWT_ALGORITHM": "none", "PORT": "99999"})
+
+    assert report.code == 1
+    for name in (
+        "APP_SECRET_KEY is too short", "APP_METRICS_TOKEN is easy", "APP_VERIFYING_SECRET_KEYS stands in public",
+        "APP_JWT_ALGORITHM must be one of", "PORT",
+    ):  # fmt: skip
+        assert name in report.text
+    assert FASTAPI not in report.text
+    assert "Traceback" not in report.text
+    assert "too short: 32 bytes" in report.text
+
+
+def test_mistakes_on_this_machine_are_found(settings: dict[str, str]) -> None:
+    Path(settings["APP_ENV_FILE"]).chmod(0o644)
+    fill(settings["DATABASE_URL"], demo_accounts.ensure)
+    beside = Path(settings["APP_ENV_FILE"]).with_name("lanyard.db-shm")
+    beside.touch()
+    beside.chmod(0o644)
+
+    with socket.create_server(("127.0.0.1", int(settings["PORT"]))):
+        report = examine(
+            settings | {"PUBLIC_ORIGIN": "http://127.0.0.1:1", "SMTP_URL": f"smtp://127.0.0.1:{free_port()}"}
+        )
+
+    assert report.code == 1
+    assert f"fix: chmod 600 {settings['APP_ENV_FILE']}" in report.text
+    assert f"fix: chmod 600 {beside}" in report.text
+    assert "another program" in report.wrong["port"][0]
+    assert report.wrong["port"][1] == f"stop it, or choose PORT={int(settings['PORT']) + 1}"
+    assert report.wrong["address"][1] == "PUBLIC_ORIGIN=http://localhost:1"
+    assert "admin@example.com" in report.wrong["accounts"][0]
+    assert "does not take our letters" in report.wrong["mail"][0]
+    assert "is not reached" in report.wrong["site"][0]
+
+
+def test_secret_that_encrypted_the_second_factors_is_missed(settings: dict[str, str]) -> None:
+    """They were turned on under the secret of the tests, which this site has never heard of."""
+
+    async def two_admins() -> None:
+        await with_a_phone(await make_user(role="admin"))
+        await make_user(role="admin")
+
+    fill(settings["DATABASE_URL"], two_admins)
+
+    report = examine(settings)
+
+    assert report.wrong["factors"] == (
+        "authenticators and passkeys that none of our secrets can read: 1",
+        "give the secret that encrypted them back, in APP_VERIFYING_SECRET_KEYS",
+    )
+    assert re.search("^note +admins +administrators who sign in with a password alone: 1$", report.text, re.MULTILINE)
+    known = examine(settings | {"APP_VERIFYING_SECRET_KEYS": os.environ["APP_SECRET_KEY"]})
+    assert "factors" not in known.wrong
+
+
+def test_migrations_that_have_not_run_and_letters_that_cannot_go_out_are_found(
+    settings: dict[str, str], tmp_path: Path
+) -> None:
+    empty = f"sqlite:///{tmp_path / 'empty.db'}"
+
+    report = examine(
+        settings | {"DATABASE_URL": empty, "PUBLIC_ORIGIN": "https://localhost:1", "COOKIE_INSECURE": "true"}
+    )
+
+    assert report.wrong["migrations"][1] == "python -m app migrate"
+    assert "SMTP_URL=" in report.wrong["mail"][1]
+    assert report.wrong["cookies"][1] == "remove COOKIE_INSECURE"
+
+
+def test_database_that_does_not_answer_is_found(settings: dict[str, str]) -> None:
+    nowhere = f"postgresql://somebody:hunter2@127.0.0.1:{free_port()}/lanyard"
+
+    report = examine(settings | {"DATABASE_URL": nowhere})
+
+    assert "does not answer" in report.wrong["database"][0]
+    assert "hunter2" not in report.text
+
+
+@pytest.mark.parametrize(
+    ("damage", "what", "says"),
+    [
+        ("DROP TABLE authenticators", "database", "no such table"),
+        ("DROP TABLE alembic_version", "migrations", "not run yet"),
+        ("no database", "database", "not a database"),
+        ("a folder", "database", "does not answer"),
+    ],
+)
+def test_damaged_database_is_a_finding_and_the_rest_is_looked_at(
+    settings: dict[str, str], damage: str, what: str, says: str
+) -> None:
+    file = Path(settings["APP_ENV_FILE"]).with_name("lanyard.db")
+    if damage == "no database":
+        file.write_bytes(b"not a database " * 100)
+    elif damage == "a folder":
+        file.unlink()
+        file.mkdir()
+    else:
+        with contextlib.closing(sqlite3.connect(file)) as connection:
+            connection.execute(damage)
+
+    report = examine(settings)
+
+    assert says in report.wrong[what][0]
+    assert {"mail", "site"} <= report.seen
+
+
+# v5.0.0-13.2.2
+def test_superuser_too_many_connections_and_a_wrong_clock_are_found(settings: dict[str, str]) -> None:
+    """The tests' PostgreSQL has 200 connections, its `postgres` may do everything, and its clock is right."""
+    wanted = {"DATABASE_URL": postgres.fresh(), "APP_DATABASE_POOL_SIZE": "20"}
+
+    report = examine(settings | wanted, "--workers", "12", program=("-c", AN_HOUR_AHEAD))
+
+    assert "3600 seconds apart" in report.wrong["clock"][0]
+    assert "is a superuser" in report.wrong["role"][0]
+    assert report.wrong["role"][1].endswith("deploy/roles.sql")
+    assert report.wrong["pool"][0].startswith("12 workers x 20 connections + 5 spare = 245, of 19")
+    assert report.wrong["pool"][1].startswith("APP_DATABASE_POOL_SIZE=16")
+
+
+@pytest.fixture
+def sink() -> Iterator[str]:
+    """A mail server on this machine, which needs no TLS."""
+
+    class Takes:
+        async def handle_DATA(self, *_: Any) -> str:  # noqa: N802 - the name aiosmtpd calls
+            return "250 taken"
+
+    controller = aiosmtpd.controller.Controller(Takes(), hostname="127.0.0.1", port=free_port())
+    controller.start()
+    yield f"smtp://127.0.0.1:{controller.port}"
+    controller.stop()
+
+
+@contextmanager
+def site(settings: dict[str, str], caddyfile: Path = CADDYFILE, proxies: str = "127.0.0.1") -> Iterator[dict[str, str]]:
+    """A server behind Caddy with TLS; yields the settings of whoever asks the doctor about it."""
+    with ExitStack() as stack:
+        port, inside, plain = free_port(), free_port(), free_port()
+        origin = f"https://localhost:{port}"
+        ours = settings | {"PUBLIC_ORIGIN": origin, "PORT": str(inside), "MAIL_FROM": "site@example.com"}
+        started: Server = stack.enter_context(running(arguments=["--forwarded-allow-ips", proxies], **ours))
+        proxy = stack.enter_context(
+            proxying(origin, f"127.0.0.1:{started.port}", plain_port=plain, caddyfile=caddyfile)
+        )
+        yield ours | {"SSL_CERT_FILE": str(proxy.authority)}
+
+
+def test_site_that_is_set_up_well_has_nothing_to_mend(settings: dict[str, str], sink: str) -> None:
+    with site(settings | {"SMTP_URL": sink}) as ours:
+        report = examine(ours, "--forwarded-allow-ips", "127.0.0.1")
+
+        assert report.code == 0, report.text
+        assert not report.wrong
+        assert "a visitor's own address counts (127.0.0.2)" in report.text
+        assert {"tls", "cookies", "proxy", "mail", "clock", "migrations", "database", "port"} <= report.seen
+
+        without = examine({name: value for name, value in ours.items() if name != "SSL_CERT_FILE"})
+        assert "a certificate for this name that browsers trust" in without.wrong["tls"][1]
+
+
+def test_role_that_serves_in_production_can_do_no_more_than_that(settings: dict[str, str]) -> None:
+    report = examine(settings | {"DATABASE_URL": postgres.fresh_for_the_site()}, "--workers", "3")
+
+    assert not {"role", "pool", "clock", "migrations", "database"} & set(report.wrong), report.text
+    assert "lanyard_app can do what serving needs" in report.text
+
+
+def test_database_that_takes_no_writes_is_found(settings: dict[str, str]) -> None:
+    url = postgres.fresh()
+    name = url.rpartition("/")[2]
+    postgres.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+
+    report = examine(settings | {"DATABASE_URL": url})
+
+    assert report.wrong["writing"][0] == f"127.0.0.1/{name} takes no writes: nobody can sign in or out"
+
+
+@pytest.mark.ops
+def test_pooler_is_named_and_what_it_keeps_from_the_server_is_found(settings: dict[str, str]) -> None:
+    with pooling(postgres.fresh(), "transaction") as url:
+        report = examine(settings | {"DATABASE_URL": url}, "--workers", "40")
+
+    assert "pool" not in report.wrong, "a server of 200 connections is enough for 400 in transaction mode"
+    assert "note   pool       400 connections to the pooler" in report.text
+    says, fix = report.wrong["bounds"]
+    assert "a pooler, PgBouncer or its like, stands before the database; statement_timeout is 0" in says
+    assert "ALTER ROLE postgres SET statement_timeout = '9s'; ALTER ROLE postgres SET idle_in_transaction" in fix
+
+
+@pytest.mark.ops
+def test_bounds_of_the_role_that_serves_reach_the_server_through_a_pooler(settings: dict[str, str]) -> None:
+    with pooling(postgres.fresh_for_the_site(), "transaction") as url:
+        report = examine(settings | {"DATABASE_URL": url})
+
+    assert "bounds" not in report.wrong, report.text
+    assert f"statement_timeout is {STATEMENT_SECONDS}s, idle_in_transaction_session_timeout is 9s" in report.text
+
+
+def test_proxy_that_is_not_believed_is_found(settings: dict[str, str]) -> None:
+    with site(settings, proxies="127.0.0.9") as ours:
+        report = examine(ours)
+
+    assert "every visitor seems to come from 127.0.0.1" in report.wrong["proxy"][0]
+    assert "--forwarded-allow-ips 127.0.0.1" in report.wrong["proxy"][1]
+
+
+def test_proxy_that_asks_under_a_name_of_its_own_is_found(settings: dict[str, str], tmp_path: Path) -> None:
+    """As nginx does with a bare `proxy_pass`."""
+    own = tmp_path / "Caddyfile"
+    said = "\t\tlb_policy least_conn\n"
+    own.write_text(CADDYFILE.read_text().replace(said, f"{said}\t\theader_up Host backend\n"))
+
+    with site(settings, own) as ours:
+        report = examine(ours)
+
+    assert "under a name of its own" in report.wrong["host"][0]
+    assert f"pass Host on: {ours['PUBLIC_ORIGIN'].removeprefix('https://')} " in report.wrong["host"][1]
+    assert "cookies" not in report.wrong
+
+
+def test_proxy_that_lets_visitors_choose_and_cuts_cookies_is_found(settings: dict[str, str], tmp_path: Path) -> None:
+    careless = tmp_path / "Caddyfile"
+    said = "\t\tlb_policy least_conn\n"
+    careless.write_text(
+        CADDYFILE.read_text().replace(
+            said,
+            f"{said}\t\theader_up X-Forwarded-For {{http.request.header.X-Forwarded-For}}\n"
+            '\t\theader_down Set-Cookie "; HttpOnly" ""\n\t\theader_down -Strict-Transport-Security\n',
+        )
+    )
+
+    with site(settings, careless) as ours:
+        report = examine(ours)
+
+    assert "a visitor can choose the address" in report.wrong["proxy"][0]
+    assert "without httponly" in report.wrong["cookies"][0]
+    assert "Strict-Transport-Security" in report.wrong["headers"][1]
+
+
+def fill(url: str, work: Callable[[], Awaitable[Any]]) -> None:
+    async def connected() -> None:
+        await db.connect()
+        try:
+            await work()
+        finally:
+            await db.disconnect()
+
+    before = db.url()
+    db.point_at(url)
+    asyncio.run(connected())
+    db.point_at(before)

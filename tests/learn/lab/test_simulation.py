@@ -1,0 +1,183 @@
+"""The time machine: the server's part is the server's own, the stories tell what they say, and a link is bounded."""
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app import db
+from app.audit import events
+from app.auth import tokens
+from app.auth.models import session_rows
+from app.auth.sessions import rotation, rotation_policy
+from app.auth.sessions.rotation_policy import Verdict
+from app.learn.lab import simulation, stories
+from app.learn.lab.simulation import Row, replay
+from tests.support import forge
+from tests.support.clock import Clock
+from tests.support.people import make_user, start_session
+from tests.support.visitor import Visitor
+
+moves = st.lists(st.sampled_from([*simulation.MOVES, "w20", "w120", "w960", "w86400"]), max_size=simulation.MOST_MOVES)
+
+
+def story(title: str) -> simulation.World:
+    found = next(one for one in stories.ALL if one.title == title)
+    return replay(simulation.read(found.moves), found.loss)
+
+
+def verdicts(world: simulation.World) -> list[Verdict]:
+    return [line.verdict for line in world.log if line.verdict]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("told", stories.ALL, ids=lambda told: told.title)
+async def test_server_of_a_story_decides_as_the_real_one(
+    database: str, clock: Clock, monkeypatch: pytest.MonkeyPatch, told: stories.Story
+) -> None:
+    """Every token that the story presents is presented to `sessions.rotate` too, at the same distance in time."""
+    asked: list[tuple[Any, int, bool, Any, Verdict]] = []
+
+    def listening(row: Row, active: bool, g: int, again: bool, now: Any, idle: Any) -> Verdict:
+        before = Row(**vars(row))
+        asked.append((before, g, again, now, rotation_policy.judge(row, active, g, again, now, idle)))
+        return asked[-1][-1]
+
+    monkeypatch.setattr(simulation, "judge", listening)
+    world = replay(simulation.read(told.moves), told.loss)
+    pair = await start_session(await make_user())
+    started, first = clock.now, await the_row(pair)
+
+    for before, g, again, at, verdict in asked:
+        clock.now = started + (at - simulation.START)
+        await db.execute(sa.update(session_rows).values(confirmed=before.confirmed))  # who uses a pair has received it
+        row = await the_row(pair)
+        assert (row.generation, row.handed_at - started) == (before.generation, before.handed_at - simulation.START)
+        outcome = await rotation.rotate(refresh_token(first, g, clock), retried=again)
+        assert outcome.verdict is verdict
+
+    assert (await the_row(pair)).generation == world.row.generation
+    assert ((await the_row(pair)).revoked_at is None) is (world.row.revoked_at is None)
+
+
+async def the_row(pair: tokens.TokenPair) -> Any:
+    sid = UUID(forge.claims(pair.refresh_token)["sid"])
+    return await db.fetch_one(sa.select(session_rows).where(session_rows.c.id == sid))
+
+
+def refresh_token(row: Any, g: int, clock: Clock) -> str:
+    session: Any = type("Session", (), dict(row._mapping) | {"generation": g})
+    return tokens.issue_pair(session, role="user", now=clock.now).refresh_token
+
+
+@pytest.mark.parametrize(
+    ("title", "seen", "alive"),
+    [
+        ("Two tabs", [Verdict.ROTATE, Verdict.REPLAY, Verdict.ROTATE], True),
+        ("A lost answer", [Verdict.ROTATE, Verdict.REPLAY, Verdict.ROTATE], True),
+        ("The thief comes first", [Verdict.ROTATE, Verdict.REUSE], False),
+        (
+            "A thief in step",
+            [Verdict.ROTATE, Verdict.REPLAY, Verdict.ROTATE, Verdict.REPLAY, Verdict.ROTATE, Verdict.REUSE],
+            False,
+        ),
+        ("A request that hangs", [Verdict.ROTATE, Verdict.ASK_AGAIN, Verdict.ROTATE], True),
+    ],
+)
+def test_story_goes_as_it_is_told(title: str, seen: list[Verdict], alive: bool) -> None:
+    world = story(title)
+
+    assert verdicts(world) == seen
+    assert world.alive is alive
+
+
+def test_bad_network_loses_answers_and_signs_nobody_out() -> None:
+    world = story("A bad network")
+
+    assert verdicts(world).count(Verdict.REPLAY) >= 3
+    assert set(verdicts(world)) == {Verdict.ROTATE, Verdict.REPLAY}
+    assert world.alive
+
+
+def test_thief_with_a_copy_notices_that_the_session_is_over() -> None:
+    world = replay(["c", "w960", "1", "w960", "t", "1"])
+
+    assert [line.text for line in world.log][-2:] == [
+        "Brings 1, long replaced: the session ends for everybody.",
+        "Brings 2; the session is over.",
+    ]
+    assert world.happened[-1].kind == events.SESSION_REVOKED
+
+
+@given(moves, st.integers(0, 90))
+def test_without_a_thief_nobody_is_signed_out_but_by_time(plan: list[str], loss: int) -> None:
+    """P, in the simulator: a request that hangs arrives within minutes there too, as in a browser."""
+    honest = [move for move in plan if move not in ("c", "t", "h", "d")]
+
+    world = replay(honest, loss)
+
+    assert world.row.revoked_at is None
+    assert Verdict.REUSE not in verdicts(world)
+
+
+@given(moves, st.integers(0, 90))
+def test_any_moves_can_be_played_and_drawn_and_come_out_the_same(plan: list[str], loss: int) -> None:
+    world = replay(plan, loss)
+
+    assert simulation.picture(world).marks
+    assert replay(plan, loss).log == world.log
+    assert simulation.read("-".join(plan)) == plan
+
+
+@pytest.mark.parametrize(
+    ("raw", "read"),
+    [
+        ("", []),
+        ("1-2-b", ["1", "2", "b"]),
+        ("1--2-?-w-w0-w9999999-wx-w-5-w٣-<script>", ["1", "2"]),
+        ("w60-W60-11", ["w60"]),
+        ("1-" * 400, ["1"] * simulation.MOST_MOVES),
+    ],
+)
+def test_link_is_read_within_its_bounds(raw: str, read: list[str]) -> None:
+    assert simulation.read(raw) == read
+
+
+def test_moves_are_added_taken_back_and_begun_anew() -> None:
+    assert simulation.after(["1"], "w60") == ["1", "w60"]
+    assert simulation.after(["1", "2"], "undo") == ["1"]
+    assert simulation.after([], "undo") == []
+    assert simulation.after(["1"], "restart") == []
+    assert simulation.after(["1"], "nonsense") == ["1"]
+    assert simulation.after(["1"] * simulation.MOST_MOVES, "2") == ["1"] * simulation.MOST_MOVES
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(1, "1 second"), (90, "90 seconds"), (960, "16 minutes"), (3600, "1 hour"), (86400, "1 day")]
+)
+def test_wait_in_words(seconds: int, text: str) -> None:
+    assert simulation.words(seconds) == text
+
+
+@pytest.mark.anyio
+async def test_move_leads_to_the_address_of_the_world_after_it(client: Visitor, database: str) -> None:
+    answer = await client.visit("/learn/lab/time-machine?moves=1-c&loss=20&wait=90&move=w")
+
+    assert answer.status_code == 303
+    assert answer.headers["location"] == "/learn/lab/time-machine?moves=1-c-w90&loss=20&wait=90#world"
+    page = await client.visit(answer.headers["location"])
+    assert "90 seconds go by." in page.text
+
+
+@pytest.mark.anyio
+async def test_nonsense_in_a_link_is_passed_over(client: Visitor, database: str) -> None:
+    link = "/learn/lab/time-machine?moves=%3Cscript%3E-1&loss=9999&wait=-1&move=%27"
+
+    page = await client.visit(link, follow_redirects=True)
+
+    assert page.status_code == 200
+    assert str(page.url).endswith("?moves=1&loss=90&wait=60#world")
+    assert "<script>-" not in page.text

@@ -1,0 +1,33 @@
+"""The ledger has no hole, and the tables that are written from it are fresh."""
+
+import pytest
+
+from app.learn import pattern_index
+from tests.learn.refresh import LEDGERS
+
+
+@pytest.mark.parametrize(
+    "collect", [pattern_index.places, pattern_index.tests, pattern_index.explained], ids=["code", "test", "chapter"]
+)
+def test_every_pattern_has_code_test_and_chapter_and_nothing_else_is_claimed(collect: object) -> None:
+    assert callable(collect)
+
+    assert set(collect()) == set(pattern_index.PATTERNS)
+
+
+def test_each_pattern_is_explained_in_one_chapter() -> None:
+    assert {name: len(found) for name, found in pattern_index.explained().items()} == dict.fromkeys(
+        pattern_index.PATTERNS, 1
+    )
+
+
+def test_every_verdict_says_why_and_what_instead() -> None:
+    assert all(bool(pattern.fails) == bool(pattern.here) for pattern in pattern_index.PATTERNS.values())
+
+
+@pytest.mark.parametrize("path", LEDGERS, ids=lambda path: path.name)
+def test_table_is_fresh(path: object) -> None:
+    text = path.read_text()  # type: ignore[attr-defined]
+
+    assert pattern_index.written_into(text, LEDGERS[path]) == text, "make docs"  # type: ignore[index]
+    assert all(f"| `{name}` |" in text for name in pattern_index.PATTERNS)
