@@ -42,10 +42,10 @@ def migrate(_: argparse.Namespace) -> int:
 def routes(_: argparse.Namespace) -> int:
     from app.main import route_table
 
-    rows = [{"method": "METHOD", "path": "PATH", "guard": "GUARD"}, *route_table()]
+    rows = [{"method": "METHOD", "path": "PATH", "permission": "PERMISSION"}, *route_table()]
     wide = max(len(row["path"]) for row in rows)
     for row in rows:
-        print(f"{row['method']:<8}{row['path']:<{wide + 2}}{row['guard']}")
+        print(f"{row['method']:<8}{row['path']:<{wide + 2}}{row['permission']}")
     return 0
 
 

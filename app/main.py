@@ -20,17 +20,17 @@ from app.account import pages as account_pages
 from app.admin import actions as admin_actions
 from app.admin import api as admin_api
 from app.admin import downloads as admin_downloads
-from app.admin import email_queue_pages as admin_letters
+from app.admin import email_queue_pages as admin_emails
 from app.admin import pages as admin_pages
 from app.auth import api as auth_api
 from app.auth import authentication, challenges, cookies
 from app.auth.accounts import demo_accounts, emails
-from app.auth.authentication import TokenBackend
+from app.auth.authentication import JWTBackend
 from app.auth.errors import AuthError
 from app.auth.idempotency import OneEffect
 from app.auth.pages import login as auth_pages
 from app.auth.pages import signup
-from app.auth.permissions import Developer, Guard, Impersonal
+from app.auth.permissions import Developer, NoAuthentication, Permission
 from app.auth.sessions import session_cache
 from app.dev import pages as dev_pages
 from app.email import sender
@@ -39,7 +39,7 @@ from app.home import pages as home_pages
 from app.learn import pages as learn_pages  # learn
 from app.learn.lab import pages as lab_pages  # learn
 from app.mfa import api as mfa_api
-from app.mfa import emails as mfa_letters
+from app.mfa import emails as mfa_emails
 from app.mfa import pages as mfa_pages
 from app.mfa import passkey_pages
 from app.notes import api as notes_api
@@ -57,7 +57,7 @@ from app.web.security_headers import BodyLimit, Methods, SecurityHeaders, WellFo
 FEATURES: tuple[Any, ...] = (
     ops_pages, home_pages, auth_api, auth_pages, signup, mfa_pages, passkey_pages, mfa_api, account_pages,
     account_email, sessions, data_export, well_known,
-    admin_downloads, admin_letters, admin_actions, admin_pages, admin_api,
+    admin_downloads, admin_emails, admin_actions, admin_pages, admin_api,
     notes_pages, notes_api,  # notes
     learn_pages,  # learn
 )  # fmt: skip
@@ -70,7 +70,7 @@ EXPORTS: dict[str, data_export.Source] = {
     "notes": notes_store.exported,  # notes
 }
 OTHER_HOST = "Set PUBLIC_ORIGIN to the address that you asked for, and for plain http COOKIE_INSECURE=true as well."
-COMPOSERS: dict[str, Composer] = {**emails.COMPOSERS, **mfa_letters.COMPOSERS}  # kind of letter -> who writes it
+COMPOSERS: dict[str, Composer] = {**emails.COMPOSERS, **mfa_emails.COMPOSERS}  # kind of letter -> who writes it
 
 
 def create_app() -> Ravyn:
@@ -78,13 +78,13 @@ def create_app() -> Ravyn:
     framework_patches.install()
     settings = get_settings()
     data_export.FEATURES.update(EXPORTS)
-    guarded = [route for feature in features() for route in feature.route_patterns]
-    for route in guarded:
-        if guard_of(route) is Developer and not settings.is_development:
+    gateways = [route for feature in features() for route in feature.route_patterns]
+    for route in gateways:
+        if permission_of(route) is Developer and not settings.is_development:
             raise RuntimeError(f"{route.path} is for development alone: it must not be served here")
     app = Ravyn(
-        routes=[*guarded, static_files.mount()],
-        middleware=middleware(settings, [route.path for route in guarded if guard_of(route) is Impersonal]),
+        routes=[*gateways, static_files.mount()],
+        middleware=middleware(settings, [route.path for route in gateways if permission_of(route) is NoAuthentication]),
         lifespan=lifespan,
         settings_module=settings,  # type: ignore[arg-type]  # the instance: a class would be made anew, without .env
         debug=False,
@@ -95,11 +95,11 @@ def create_app() -> Ravyn:
     return app
 
 
-def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddleware]:
-    """Outermost first. `impersonal`: the paths where nobody is identified."""
+def middleware(settings: Settings, no_authentication: list[str]) -> list[DefineMiddleware]:
+    """Outermost first. `no_authentication`: the paths where nobody is identified."""
     return [
         DefineMiddleware(
-            SecurityHeaders, https=settings.public_origin.startswith("https:"), who=authentication.in_the_log
+            SecurityHeaders, https=settings.public_origin.startswith("https:"), who=authentication.log_fields
         ),
         DefineMiddleware(ErrorBoundary, handlers={AuthError: challenges.answer}),
         DefineMiddleware(WellFormed),
@@ -113,7 +113,7 @@ def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddlewa
             BodyLimit,
             limit=settings.body_limit_bytes,
             strangers=settings.anonymous_body_limit_bytes,
-            known=authentication.shows_a_token,
+            known=authentication.has_signed_token,
         ),
         DefineMiddleware(
             SameOrigin,
@@ -122,7 +122,9 @@ def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddlewa
         ),
         DefineMiddleware(OneEffect, except_at=(auth_pages.RESUME,)),
         DefineMiddleware(bodies.Whole),
-        DefineMiddleware(AuthenticationMiddleware, backend=[TokenBackend([*impersonal, f"{static_files.PREFIX}/"])]),
+        DefineMiddleware(
+            AuthenticationMiddleware, backend=[JWTBackend([*no_authentication, f"{static_files.PREFIX}/"])]
+        ),
         DefineMiddleware(Methods),
     ]
 
@@ -130,7 +132,12 @@ def middleware(settings: Settings, impersonal: list[str]) -> list[DefineMiddlewa
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[None]:
     await db.connect()
-    work = (session_cache.follow(), sender.follow(COMPOSERS), maintenance.follow(), metrics_collection.follow())
+    work = (
+        session_cache.follow_invalidations(),
+        sender.follow(COMPOSERS),
+        maintenance.run_hourly(),
+        metrics_collection.follow(),
+    )
     tasks = [asyncio.create_task(each) for each in work]
     try:
         if not get_settings().is_development and (email := await demo_accounts.still_open()):
@@ -156,16 +163,16 @@ def features() -> tuple[Any, ...]:
 def route_table() -> list[dict[str, str]]:
     """Every route with its guard, for `python -m app routes` and the matrix in the tests."""
     return [
-        {"method": method, "path": route.path, "guard": guard_of(route).__name__}
+        {"method": method, "path": route.path, "permission": permission_of(route).__name__}
         for feature in features()
         for route in feature.route_patterns
         for method in sorted(route.handler.http_methods)
     ]
 
 
-def guard_of(route: Any) -> type[Guard]:
+def permission_of(route: Any) -> type[Permission]:
     """The route's one guard. A route without one stops the start: nothing is public because somebody forgot."""
-    guard = getattr(route, "guard", None)
-    if guard is None:
+    permission = getattr(route, "permission", None)
+    if permission is None:
         raise RuntimeError(f"{route.path} names no guard: use guards.private(...) or guards.public(...)")
-    return guard
+    return permission

@@ -36,7 +36,7 @@ TASKS: Mapping[str, Callable[[datetime], Awaitable[int]]] = {
 }
 
 
-async def follow() -> None:
+async def run_hourly() -> None:
     """Do it again and again: a background task of each worker. What fails is tried an hour later."""
     await asyncio.sleep(FIRST_SECONDS)
     while True:
@@ -56,6 +56,6 @@ async def run() -> dict[str, int]:
     mailed link made void is not worth it.
     """
     await re_encryption.clear()
-    await re_encryption.encrypt_anew()
+    await re_encryption.re_encrypt()
     now = await db.fetch_value(sa.select(db.now()))
     return {name: await task(now) for name, task in TASKS.items()}

@@ -60,7 +60,7 @@ class Settings(RavynSettings):
     password_checks_waiting: int = Field(default=100, ge=1)
     address_failures_per_5_minutes: int = Field(default=50, ge=1)
     login_failures_per_minute: int = Field(default=600, ge=1)
-    address_letters_per_hour: int = Field(default=20, ge=1)
+    address_emails_per_hour: int = Field(default=20, ge=1)
     docs: bool | None = None
     metrics_token: str = Field(default="", repr=False)
     body_limit_bytes: int = Field(default=1024 * 1024, gt=0)

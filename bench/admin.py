@@ -102,14 +102,14 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--keep", type=Path)
     options = parser.parse_args()
-    people, happenings = (count * options.times for count in MANY)
+    people, entries = (count * options.times for count in MANY)
     with ExitStack() as stack:
         folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(dir=environment.SCRATCH)))
-        few, many = Side(stack, folder, FEW), Side(stack, folder, (people, happenings))
+        few, many = Side(stack, folder, FEW), Side(stack, folder, (people, entries))
         rows = asyncio.run(measure(few, many))
     record(
         "admin" if options.times == 1 else f"admin, {options.times} times",
-        f"{MACHINE}, SQLite, one worker; {people:,} people and {happenings:,} events against {FEW[0]} and {FEW[1]:,}.",
+        f"{MACHINE}, SQLite, one worker; {people:,} people and {entries:,} events against {FEW[0]} and {FEW[1]:,}.",
         ("page", "ms of CPU", "ratio", "goal"),
         [(name, f"{spent:.1f}", f"{ratio:.2f}", f"<= {GOAL:.0f}") for name, spent, ratio in rows],
     )

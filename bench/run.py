@@ -231,8 +231,8 @@ def of_a_refresh() -> dict[str, str]:
     """What a rotation says to SQLite, as text with named parameters."""
     rotated = ["generation", "confirmed", "handed_at", "last_seen_at", "ip", "user_agent"]
     said = {
-        "presented": (rotation._PRESENTED, None),
-        "handed_out": (rotation._HANDED_OUT, rotated),
+        "presented": (rotation._SESSION_AND_USER, None),
+        "handed_out": (rotation._ISSUE_SUCCESSOR, rotated),
         "recorded": (events.RECORDED, [column.name for column in event_rows.c]),
     }
     dialect = sqlite.dialect(paramstyle="named")

@@ -3,7 +3,7 @@
     python -m bench.scale_sim                # the table, from the constants below
     python -m bench.scale_sim --measure      # bytes of a row and CPU time of a read, on a PostgreSQL of its own
 
-A model, not a measurement: every assumption is a field of `People` or `Costs` with its unit. What it is good for is the
+A model, not a measurement: every assumption is a field of `PeopleFilters` or `Costs` with its unit. What it is good for is the
 order of magnitude, and which part reaches its end first.
 """
 
@@ -131,7 +131,7 @@ async def measured() -> dict[str, str]:
     import sqlalchemy as sa
 
     from app import db
-    from app.auth.models import change_rows
+    from app.auth.models import invalidation_rows
     from app.auth.sessions import session_cache
     from app.cli import seed
 
@@ -147,10 +147,10 @@ async def measured() -> dict[str, str]:
         ids = [db.uuid7() for _ in range(rows)]
         if ids:
             named = [{"id": each, "at": db.utcnow(), "session_id": each} for each in ids]
-            await db.execute(sa.insert(change_rows).values(named))
+            await db.execute(sa.insert(invalidation_rows).values(named))
         began = time.process_time()
         for _ in range(20):
-            await session_cache.read_feed()
+            await session_cache.read_invalidations()
         spent.append((time.process_time() - began) / 20)
     found["a row of the feed, ms of CPU"] = f"{(spent[1] - spent[0]) / 900 * 1000:.4f}"
     await db.disconnect()

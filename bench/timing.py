@@ -28,7 +28,7 @@ from tests.support.server import Server, running
 SAMPLES, WARM_UP = 200, 20
 WRONG = "wrong horse battery staple"
 UNBOUND = {
-    "APP_ADDRESS_LETTERS_PER_HOUR": "1000000",
+    "APP_ADDRESS_EMAILS_PER_HOUR": "1000000",
     "APP_ADDRESS_FAILURES_PER_5_MINUTES": "1000000",
     "APP_LOGIN_FAILURES_PER_MINUTE": "1000000",
 }

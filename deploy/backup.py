@@ -130,9 +130,9 @@ def _copy(source: Path, target: Path, script: str = "") -> None:
         old.backup(new)  # waits for nobody, and holds nobody up
         new.execute("PRAGMA journal_mode=DELETE").close()  # one file
         new.executescript(f"BEGIN; {script} COMMIT;")
-        (verdict,) = new.execute("PRAGMA integrity_check").fetchone()
-        if verdict != "ok":
-            raise Refused(f"{source}: {verdict}")
+        (decision,) = new.execute("PRAGMA integrity_check").fetchone()
+        if decision != "ok":
+            raise Refused(f"{source}: {decision}")
     part.replace(target)
 
 

@@ -20,7 +20,7 @@ PATIENCE = 10_000  # milliseconds
 @pytest.fixture(scope="session")
 def server() -> Iterator[Server]:
     # Everybody in these tests sits at one address.
-    with servers.running(APP_ADDRESS_LETTERS_PER_HOUR="10000") as server:
+    with servers.running(APP_ADDRESS_EMAILS_PER_HOUR="10000") as server:
         yield server
 
 

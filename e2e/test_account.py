@@ -212,8 +212,8 @@ def test_account_that_was_given_up_is_kept_by_signing_in(
     assert mine.context.cookies() == []
     other.get_by_role("link", name="signed in as").click()
     expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
-    letter = arrived(server, person.email, "Your account will be deleted")
-    assert link_in(letter, server.url) == "/login"
+    email_message = arrived(server, person.email, "Your account will be deleted")
+    assert link_in(email_message, server.url) == "/login"
     enter(mine, person)
     expect(mine.get_by_role("heading", level=1)).to_have_text(f"Hello, {person.name}")
     expect(mine.get_by_role("status")).to_have_text("Welcome back. Your account will not be deleted.")

@@ -22,49 +22,49 @@ def admin(server: Server) -> Person:
 
 
 @pytest.fixture
-def desk(page: Page, server: Server, admin: Person) -> Page:
+def admin_area(page: Page, server: Server, admin: Person) -> Page:
     sign_in(page.context, server, admin)
     return page
 
 
-def test_person_is_searched_found_and_opened(desk: Page, server: Server) -> None:
+def test_person_is_searched_found_and_opened(admin_area: Page, server: Server) -> None:
     person = server.run(lambda: make_user(name="Zoë Searched", email="zs@search.example"))
-    desk.goto("/admin")
-    desk.get_by_role("link", name="People").first.click()
-    desk.get_by_label("Search people").fill("searched ZO")
-    desk.get_by_label("State").select_option("Active")
-    desk.get_by_role("button", name="Search").click()
+    admin_area.goto("/admin")
+    admin_area.get_by_role("link", name="PeopleFilters").first.click()
+    admin_area.get_by_label("Search people").fill("searched ZO")
+    admin_area.get_by_label("State").select_option("Active")
+    admin_area.get_by_role("button", name="Search").click()
 
-    expect(desk.get_by_label("State")).to_have_value("active")
-    desk.get_by_role("row", name=person.email).get_by_role("link", name="Zoë Searched", exact=True).click()
+    expect(admin_area.get_by_label("State")).to_have_value("active")
+    admin_area.get_by_role("row", name=person.email).get_by_role("link", name="Zoë Searched", exact=True).click()
 
-    expect(desk.get_by_role("heading", level=1)).to_have_text("Zoë Searched")
-    expect(desk).to_have_url(re.compile(f"/admin/users/{person.id}$"))
+    expect(admin_area.get_by_role("heading", level=1)).to_have_text("Zoë Searched")
+    expect(admin_area).to_have_url(re.compile(f"/admin/users/{person.id}$"))
 
 
-def test_charts_have_names_for_a_screen_reader_and_a_table_for_everybody(desk: Page, server: Server) -> None:
+def test_charts_have_names_for_a_screen_reader_and_a_table_for_everybody(admin_area: Page, server: Server) -> None:
     server.run(lambda: events.record(events.LOGIN_FAILED))
-    desk.goto("/admin")
+    admin_area.goto("/admin")
 
-    chart = desk.get_by_role("img", name="Wrong passwords a day")
+    chart = admin_area.get_by_role("img", name="Wrong passwords a day")
     expect(chart).to_be_visible()
     expect(chart).to_have_accessible_description(re.compile(r"^\d+ in 30 days, at most \d+ on \d{4}-\d\d-\d\d\.$"))
-    desk.get_by_text("Wrong passwords a day as a table").click()
+    admin_area.get_by_text("Wrong passwords a day as a table").click()
 
-    table = desk.get_by_role("table", name="Wrong passwords a day")
+    table = admin_area.get_by_role("table", name="Wrong passwords a day")
     expect(table.get_by_role("row")).to_have_count(31)
     expect(table.get_by_role("rowheader").first).to_have_text(f"{db.utcnow():%Y-%m-%d}")
 
 
-def test_list_is_taken_away_as_a_file_that_opens(desk: Page, server: Server, tmp_path: Path) -> None:
+def test_list_is_taken_away_as_a_file_that_opens(admin_area: Page, server: Server, tmp_path: Path) -> None:
     server.run(lambda: make_user(name="=1+1", email="formula@csv.example"))
     server.run(lambda: make_user(name="Zoë", email="zoe@csv.example"))
-    desk.goto("/admin/users?q=csv")
-    desk.get_by_role("link", name="Download as CSV").click()
-    expect(desk.get_by_role("heading", level=1)).to_have_text("Download people as CSV?")
+    admin_area.goto("/admin/users?q=csv")
+    admin_area.get_by_role("link", name="Download as CSV").click()
+    expect(admin_area.get_by_role("heading", level=1)).to_have_text("Download people as CSV?")
 
-    with desk.expect_download() as download:
-        desk.get_by_role("button", name="Download CSV").click()
+    with admin_area.expect_download() as download:
+        admin_area.get_by_role("button", name="Download CSV").click()
 
     assert re.fullmatch(r"lanyard-people-\d{4}-\d\d-\d\d\.csv", download.value.suggested_filename)
     file = tmp_path / "people.csv"
@@ -73,60 +73,60 @@ def test_list_is_taken_away_as_a_file_that_opens(desk: Page, server: Server, tmp
     assert {row["name"] for row in rows} == {"'=1+1", "Zoë"}
 
 
-def test_event_shows_its_fields_when_asked(desk: Page, server: Server, admin: Person) -> None:
+def test_event_shows_its_fields_when_asked(admin_area: Page, server: Server, admin: Person) -> None:
     person = server.run(make_user)
     server.run(lambda: events.record(events.STEP_UP_FAILED, user_id=person.id))
-    desk.goto("/admin/audit")
-    desk.get_by_label("Person").fill(person.email)
-    desk.get_by_label("Event").select_option(events.WORDS[events.STEP_UP_FAILED])
-    desk.get_by_role("button", name="Show").click()
-    fields = desk.get_by_role("table").locator("code")
+    admin_area.goto("/admin/audit")
+    admin_area.get_by_label("Person").fill(person.email)
+    admin_area.get_by_label("Event").select_option(events.EVENT_TEXT[events.STEP_UP_FAILED])
+    admin_area.get_by_role("button", name="Show").click()
+    fields = admin_area.get_by_role("table").locator("code")
     expect(fields.filter(has_text=str(person.id))).to_be_hidden()
 
-    desk.get_by_text("Fields").click()
+    admin_area.get_by_text("Fields").click()
 
     expect(fields.filter(has_text=str(person.id))).to_be_visible()
 
 
-def test_nonsense_in_a_filter_is_told_and_kept(desk: Page) -> None:
-    desk.goto("/admin/audit")
-    desk.get_by_label("Address", exact=True).fill("not an address")
-    desk.get_by_role("button", name="Show").click()
+def test_nonsense_in_a_filter_is_told_and_kept(admin_area: Page) -> None:
+    admin_area.goto("/admin/audit")
+    admin_area.get_by_label("Address", exact=True).fill("not an address")
+    admin_area.get_by_role("button", name="Show").click()
 
-    expect(desk.get_by_role("alert")).to_be_focused()
-    expect(desk.get_by_label("Address", exact=True)).to_have_value("not an address")
-    expect(desk.get_by_label("Address", exact=True)).to_have_accessible_description(
+    expect(admin_area.get_by_role("alert")).to_be_focused()
+    expect(admin_area.get_by_label("Address", exact=True)).to_have_value("not an address")
+    expect(admin_area.get_by_label("Address", exact=True)).to_have_accessible_description(
         re.compile("Give an address such as")
     )
 
 
-def test_invited_person_is_told_apart(desk: Page) -> None:
-    desk.goto("/admin/users/new")
-    desk.get_by_label("E-mail").fill("nia.invited@example.com")
-    desk.get_by_label("Name").fill("Nia Invited")
-    desk.get_by_label("Your password").fill(PASSWORD)
-    desk.get_by_role("button", name="Send the invitation").click()
+def test_invited_person_is_told_apart(admin_area: Page) -> None:
+    admin_area.goto("/admin/users/new")
+    admin_area.get_by_label("E-mail").fill("nia.invited@example.com")
+    admin_area.get_by_label("Name").fill("Nia Invited")
+    admin_area.get_by_label("Your password").fill(PASSWORD)
+    admin_area.get_by_role("button", name="Send the invitation").click()
 
-    expect(desk.get_by_role("status")).to_have_text("The account is made, and an invitation is on its way.")
-    expect(desk.get_by_role("main")).to_contain_text("invited")
-    expect(desk.get_by_role("link", name="Send the invitation once more")).to_be_visible()
+    expect(admin_area.get_by_role("status")).to_have_text("The account is made, and an invitation is on its way.")
+    expect(admin_area.get_by_role("main")).to_contain_text("invited")
+    expect(admin_area.get_by_role("link", name="Send the invitation once more")).to_be_visible()
 
 
 def test_one_session_of_two_is_ended(
-    desk: Page, new_context: Callable[..., BrowserContext], server: Server, person: Person
+    admin_area: Page, new_context: Callable[..., BrowserContext], server: Server, person: Person
 ) -> None:
     phone, laptop = new_context(), new_context()
     sign_in(phone, server, person)
     sign_in(laptop, server, person)
-    desk.goto(f"/admin/users/{person.id}")
-    sessions = desk.get_by_role("table", name="Live sessions")
+    admin_area.goto(f"/admin/users/{person.id}")
+    sessions = admin_area.get_by_role("table", name="Live sessions")
     expect(sessions.get_by_role("row")).to_have_count(3)
 
     sessions.get_by_role("link", name="End the session").first.click()
-    desk.get_by_role("button", name="End session").click()
+    admin_area.get_by_role("button", name="End session").click()
 
-    expect(desk.get_by_role("status")).to_have_text("The session is ended.")
-    expect(desk.get_by_role("table", name="Live sessions").get_by_role("row")).to_have_count(2)
+    expect(admin_area.get_by_role("status")).to_have_text("The session is ended.")
+    expect(admin_area.get_by_role("table", name="Live sessions").get_by_role("row")).to_have_count(2)
     headings = []
     for context in (phone, laptop):
         theirs = context.new_page()
@@ -135,40 +135,40 @@ def test_one_session_of_two_is_ended(
     assert sorted(headings) == [f"Hello, {person.name}", "Sign in"]
 
 
-def test_role_change_is_undone(desk: Page, person: Person) -> None:
-    desk.goto(f"/admin/users/{person.id}/edit")
-    desk.get_by_label("Role").select_option("Admin")
-    desk.get_by_label("Your password").fill(PASSWORD)
-    desk.get_by_role("button", name="Save").click()
-    expect(desk.get_by_role("status")).to_contain_text("The role is changed.")
+def test_role_change_is_undone(admin_area: Page, person: Person) -> None:
+    admin_area.goto(f"/admin/users/{person.id}/edit")
+    admin_area.get_by_label("Role").select_option("Admin")
+    admin_area.get_by_label("Your password").fill(PASSWORD)
+    admin_area.get_by_role("button", name="Save").click()
+    expect(admin_area.get_by_role("status")).to_contain_text("The role is changed.")
 
-    desk.get_by_role("button", name="Undo: user again").click()
+    admin_area.get_by_role("button", name="Undo: user again").click()
 
-    expect(desk.get_by_role("main").get_by_text("admin", exact=True)).to_have_count(0)
+    expect(admin_area.get_by_role("main").get_by_text("admin", exact=True)).to_have_count(0)
 
 
-def test_everything_by_keyboard(desk: Page, person: Person) -> None:
-    desk.goto("/admin/users")
-    tab_to(desk, desk.get_by_label("Search people"))
-    desk.keyboard.type(person.email)
-    desk.keyboard.press("Enter")
-    row = desk.get_by_role("row", name=person.email)
+def test_everything_by_keyboard(admin_area: Page, person: Person) -> None:
+    admin_area.goto("/admin/users")
+    tab_to(admin_area, admin_area.get_by_label("Search people"))
+    admin_area.keyboard.type(person.email)
+    admin_area.keyboard.press("Enter")
+    row = admin_area.get_by_role("row", name=person.email)
     expect(row).to_be_visible()
-    tab_to(desk, row.get_by_role("link", name=f"Deactivate {person.name}"))
-    desk.keyboard.press("Enter")
-    expect(desk.get_by_role("heading", level=1)).to_have_text("Deactivate this person?")
-    tab_to(desk, desk.get_by_role("button", name="Deactivate"))
-    desk.keyboard.press("Enter")
-    expect(desk.get_by_role("status")).to_be_visible()
-    tab_to(desk, desk.get_by_role("link", name="Undo: reactivate"))
-    desk.keyboard.press("Enter")
-    expect(desk.get_by_role("heading", level=1)).to_have_text("Reactivate this person?")
-    tab_to(desk, desk.get_by_label("Your password"))
-    desk.keyboard.type(PASSWORD)
-    tab_to(desk, desk.get_by_role("button", name="Reactivate"))
-    desk.keyboard.press("Enter")
+    tab_to(admin_area, row.get_by_role("link", name=f"Deactivate {person.name}"))
+    admin_area.keyboard.press("Enter")
+    expect(admin_area.get_by_role("heading", level=1)).to_have_text("Deactivate this person?")
+    tab_to(admin_area, admin_area.get_by_role("button", name="Deactivate"))
+    admin_area.keyboard.press("Enter")
+    expect(admin_area.get_by_role("status")).to_be_visible()
+    tab_to(admin_area, admin_area.get_by_role("link", name="Undo: reactivate"))
+    admin_area.keyboard.press("Enter")
+    expect(admin_area.get_by_role("heading", level=1)).to_have_text("Reactivate this person?")
+    tab_to(admin_area, admin_area.get_by_label("Your password"))
+    admin_area.keyboard.type(PASSWORD)
+    tab_to(admin_area, admin_area.get_by_role("button", name="Reactivate"))
+    admin_area.keyboard.press("Enter")
 
-    expect(desk.get_by_role("status")).to_have_text("The account is active again.")
+    expect(admin_area.get_by_role("status")).to_have_text("The account is active again.")
 
 
 def test_everything_without_javascript(
@@ -193,28 +193,28 @@ def test_everything_without_javascript(
 
 
 def test_forced_change_leads_the_person_to_the_password_page(
-    desk: Page, new_context: Callable[..., BrowserContext], server: Server, person: Person
+    admin_area: Page, new_context: Callable[..., BrowserContext], server: Server, person: Person
 ) -> None:
     context = new_context()
     sign_in(context, server, person)
     theirs = context.new_page()
     theirs.goto("/dashboard")
-    desk.goto(f"/admin/users/{person.id}/require-new-password")
-    desk.get_by_role("button", name="Require it").click()
-    expect(desk.get_by_role("status")).to_be_visible()
+    admin_area.goto(f"/admin/users/{person.id}/require-new-password")
+    admin_area.get_by_role("button", name="Require it").click()
+    expect(admin_area.get_by_role("status")).to_be_visible()
 
     theirs.get_by_role("link", name="signed in as").click()
 
     expect(theirs).to_have_url(re.compile("/account/password"))
 
 
-def test_printed_list_has_the_list_and_nothing_to_press(desk: Page, server: Server, person: Person) -> None:
+def test_printed_list_has_the_list_and_nothing_to_press(admin_area: Page, server: Server, person: Person) -> None:
     server.run(lambda: start_session(person))
-    desk.goto(f"/admin/users?q={person.email}")
-    desk.emulate_media(media="print")
+    admin_area.goto(f"/admin/users?q={person.email}")
+    admin_area.emulate_media(media="print")
 
-    expect(desk.get_by_role("rowheader")).to_contain_text(person.email)
-    expect(desk.get_by_role("columnheader", name="Last sign-in")).to_be_visible()
+    expect(admin_area.get_by_role("rowheader")).to_contain_text(person.email)
+    expect(admin_area.get_by_role("columnheader", name="Last sign-in")).to_be_visible()
     for name in ("Search", "Sign out"):
-        expect(desk.get_by_role("button", name=name)).to_be_hidden()
-    expect(desk.get_by_role("link", name=f"Deactivate {person.name}")).to_be_hidden()
+        expect(admin_area.get_by_role("button", name=name)).to_be_hidden()
+    expect(admin_area.get_by_role("link", name=f"Deactivate {person.name}")).to_be_hidden()

@@ -17,7 +17,7 @@ def admin(server: Server) -> Person:
 
 
 @pytest.fixture
-def desk(new_context: Callable[..., BrowserContext], server: Server, admin: Person) -> Page:
+def admin_area(new_context: Callable[..., BrowserContext], server: Server, admin: Person) -> Page:
     """The administrator's browser; the password was typed just now."""
     context = new_context()
     sign_in(context, server, admin)
@@ -25,10 +25,10 @@ def desk(new_context: Callable[..., BrowserContext], server: Server, admin: Pers
 
 
 @pytest.fixture
-def stale_desk(desk: Page) -> Page:
+def stale_admin_area(admin_area: Page) -> Page:
     """The same, but the password was typed an hour ago."""
-    let_an_hour_pass(desk.context)
-    return desk
+    let_an_hour_pass(admin_area.context)
+    return admin_area
 
 
 def ask_to(page: Page, action: str, person: Person) -> None:
@@ -39,61 +39,61 @@ def ask_to(page: Page, action: str, person: Person) -> None:
     page.get_by_role("row", name=person.email).get_by_role("link", name=f"{action} {person.name}").click()
 
 
-def test_old_password_is_asked_for_before_the_confirmation(stale_desk: Page, person: Person) -> None:
-    ask_to(stale_desk, "Deactivate", person)
+def test_old_password_is_asked_for_before_the_confirmation(stale_admin_area: Page, person: Person) -> None:
+    ask_to(stale_admin_area, "Deactivate", person)
 
-    expect(stale_desk.get_by_role("heading", level=1)).to_have_text("Confirm that it is you")
-    expect(stale_desk.get_by_label("Password", exact=True)).to_be_focused()
+    expect(stale_admin_area.get_by_role("heading", level=1)).to_have_text("Confirm that it is you")
+    expect(stale_admin_area.get_by_label("Password", exact=True)).to_be_focused()
 
 
 def test_proven_password_comes_back_to_the_confirmation(
-    stale_desk: Page, server: Server, admin: Person, person: Person
+    stale_admin_area: Page, server: Server, admin: Person, person: Person
 ) -> None:
     """Under a new session: a copy of the old tokens gains nothing."""
-    ask_to(stale_desk, "Deactivate", person)
+    ask_to(stale_admin_area, "Deactivate", person)
 
-    stale_desk.get_by_label("Password", exact=True).fill(admin.password)
-    stale_desk.get_by_role("button", name="Continue").click()
+    stale_admin_area.get_by_label("Password", exact=True).fill(admin.password)
+    stale_admin_area.get_by_role("button", name="Continue").click()
 
-    expect(stale_desk.get_by_role("heading", level=1)).to_have_text("Deactivate this person?")
-    expect(stale_desk).to_have_url(re.compile(f"/admin/users/{person.id}/deactivate$"))
-    expect(stale_desk.get_by_role("main")).to_contain_text(person.email)
+    expect(stale_admin_area.get_by_role("heading", level=1)).to_have_text("Deactivate this person?")
+    expect(stale_admin_area).to_have_url(re.compile(f"/admin/users/{person.id}/deactivate$"))
+    expect(stale_admin_area.get_by_role("main")).to_contain_text(person.email)
     assert [row.revoked_for for row in sessions_of(server, admin)] == ["replaced", None]
 
 
-def test_wrong_password_opens_no_confirmation(stale_desk: Page, person: Person) -> None:
-    ask_to(stale_desk, "Deactivate", person)
+def test_wrong_password_opens_no_confirmation(stale_admin_area: Page, person: Person) -> None:
+    ask_to(stale_admin_area, "Deactivate", person)
 
-    stale_desk.get_by_label("Password", exact=True).fill("not the right passphrase")
-    stale_desk.get_by_role("button", name="Continue").click()
+    stale_admin_area.get_by_label("Password", exact=True).fill("not the right passphrase")
+    stale_admin_area.get_by_role("button", name="Continue").click()
 
-    expect(stale_desk.get_by_role("alert")).to_have_text("That is not your password.")
-    expect(stale_desk.get_by_role("alert")).to_be_focused()
+    expect(stale_admin_area.get_by_role("alert")).to_have_text("That is not your password.")
+    expect(stale_admin_area.get_by_role("alert")).to_be_focused()
 
 
 def test_confirmation_left_open_too_long_does_nothing_and_asks(
-    desk: Page, context: BrowserContext, server: Server, person: Person
+    admin_area: Page, context: BrowserContext, server: Server, person: Person
 ) -> None:
     sign_in(context, server, person)
-    ask_to(desk, "Deactivate", person)
-    let_an_hour_pass(desk.context)
+    ask_to(admin_area, "Deactivate", person)
+    let_an_hour_pass(admin_area.context)
 
-    desk.get_by_role("button", name="Deactivate").click()
+    admin_area.get_by_role("button", name="Deactivate").click()
 
-    expect(desk.get_by_role("heading", level=1)).to_have_text("Confirm that it is you")
+    expect(admin_area.get_by_role("heading", level=1)).to_have_text("Confirm that it is you")
     assert [row.revoked_at for row in sessions_of(server, person)] == [None]
 
 
 def test_deactivated_person_is_out_at_the_next_click(
-    desk: Page, context: BrowserContext, server: Server, person: Person
+    admin_area: Page, context: BrowserContext, server: Server, person: Person
 ) -> None:
     sign_in(context, server, person)
     theirs = context.new_page()
     theirs.goto("/dashboard")
     expect(theirs.get_by_role("button", name="Sign out")).to_be_visible()
-    ask_to(desk, "Deactivate", person)
-    desk.get_by_role("button", name="Deactivate").click()
-    expect(desk.get_by_role("status")).to_have_text("The account is deactivated and its sessions are ended.")
+    ask_to(admin_area, "Deactivate", person)
+    admin_area.get_by_role("button", name="Deactivate").click()
+    expect(admin_area.get_by_role("status")).to_have_text("The account is deactivated and its sessions are ended.")
 
     theirs.get_by_role("link", name="signed in as").click()
 
@@ -101,53 +101,53 @@ def test_deactivated_person_is_out_at_the_next_click(
 
 
 def test_deactivation_is_undone_with_the_password(
-    desk: Page, context: BrowserContext, server: Server, person: Person
+    admin_area: Page, context: BrowserContext, server: Server, person: Person
 ) -> None:
-    ask_to(desk, "Deactivate", person)
-    desk.get_by_role("button", name="Deactivate").click()
-    expect(desk.get_by_role("heading", level=1)).to_have_text(person.name)
+    ask_to(admin_area, "Deactivate", person)
+    admin_area.get_by_role("button", name="Deactivate").click()
+    expect(admin_area.get_by_role("heading", level=1)).to_have_text(person.name)
 
-    desk.get_by_role("link", name="Undo: reactivate").click()
-    desk.get_by_role("button", name="Reactivate").click()
-    expect(desk.get_by_label("Your password")).to_have_accessible_description(re.compile("Please fill this in."))
-    desk.get_by_label("Your password").fill(PASSWORD)
-    desk.get_by_role("button", name="Reactivate").click()
+    admin_area.get_by_role("link", name="Undo: reactivate").click()
+    admin_area.get_by_role("button", name="Reactivate").click()
+    expect(admin_area.get_by_label("Your password")).to_have_accessible_description(re.compile("Please fill this in."))
+    admin_area.get_by_label("Your password").fill(PASSWORD)
+    admin_area.get_by_role("button", name="Reactivate").click()
 
-    expect(desk.get_by_role("status")).to_have_text("The account is active again.")
-    expect(desk.get_by_role("link", name="Undo")).to_have_count(0)
+    expect(admin_area.get_by_role("status")).to_have_text("The account is active again.")
+    expect(admin_area.get_by_role("link", name="Undo")).to_have_count(0)
     theirs = context.new_page()
     enter(theirs, person)
     expect(theirs.get_by_role("button", name="Sign out")).to_be_visible()
 
 
 def test_deactivated_person_cannot_sign_in_until_reactivated(
-    desk: Page, context: BrowserContext, person: Person
+    admin_area: Page, context: BrowserContext, person: Person
 ) -> None:
     theirs = context.new_page()
-    ask_to(desk, "Deactivate", person)
-    desk.get_by_role("button", name="Deactivate").click()
-    expect(desk.get_by_role("status")).to_be_visible()
+    ask_to(admin_area, "Deactivate", person)
+    admin_area.get_by_role("button", name="Deactivate").click()
+    expect(admin_area.get_by_role("status")).to_be_visible()
     enter(theirs, person)
     expect(theirs.get_by_role("alert")).to_contain_text("the account cannot be used")
 
-    ask_to(desk, "Reactivate", person)
-    desk.get_by_label("Your password").fill(PASSWORD)
-    desk.get_by_role("button", name="Reactivate").click()
-    expect(desk.get_by_role("status")).to_have_text("The account is active again.")
+    ask_to(admin_area, "Reactivate", person)
+    admin_area.get_by_label("Your password").fill(PASSWORD)
+    admin_area.get_by_role("button", name="Reactivate").click()
+    expect(admin_area.get_by_role("status")).to_have_text("The account is active again.")
     enter(theirs, person)
 
     expect(theirs.get_by_role("heading", level=1)).to_have_text(f"Hello, {person.name}")
 
 
 def test_ended_sessions_put_the_person_out_and_leave_the_account_open(
-    desk: Page, context: BrowserContext, server: Server, person: Person
+    admin_area: Page, context: BrowserContext, server: Server, person: Person
 ) -> None:
     sign_in(context, server, person)
     theirs = context.new_page()
     theirs.goto("/dashboard")
-    ask_to(desk, "End sessions of", person)
-    desk.get_by_role("button", name="End sessions").click()
-    expect(desk.get_by_role("status")).to_have_text("The sessions are ended.")
+    ask_to(admin_area, "End sessions of", person)
+    admin_area.get_by_role("button", name="End sessions").click()
+    expect(admin_area.get_by_role("status")).to_have_text("The sessions are ended.")
 
     theirs.get_by_role("link", name="signed in as").click()
     expect(theirs.get_by_role("heading", level=1)).to_have_text("Sign in")
@@ -167,16 +167,16 @@ def test_ordinary_person_is_shown_no_way_in_and_refused(page: Page, server: Serv
     expect(page.get_by_role("button", name="Sign out")).to_be_visible()
 
 
-def test_administrator_is_offered_nothing_against_oneself(desk: Page, admin: Person) -> None:
-    desk.goto(f"/admin/users?q={admin.email}")
+def test_administrator_is_offered_nothing_against_oneself(admin_area: Page, admin: Person) -> None:
+    admin_area.goto(f"/admin/users?q={admin.email}")
 
-    row = desk.get_by_role("row", name=admin.email)
+    row = admin_area.get_by_role("row", name=admin.email)
 
     expect(row).to_contain_text("This is you")
     expect(row.get_by_role("link")).to_have_text([admin.name])
     row.get_by_role("link").click()
-    expect(desk.get_by_role("main")).to_contain_text("This is you")
-    expect(desk.get_by_role("link", name="Deactivate")).to_have_count(0)
+    expect(admin_area.get_by_role("main")).to_contain_text("This is you")
+    expect(admin_area.get_by_role("link", name="Deactivate")).to_have_count(0)
 
 
 def enter(page: Page, person: Person) -> None:

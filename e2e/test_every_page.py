@@ -19,7 +19,7 @@ from app.auth.accounts import password_reset, signup
 from app.auth.accounts.user_admin import change
 from app.auth.sessions import rotation
 from app.email.messages import Line
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.notes import store
 from app.web import client, templates
 from app.web.notices import cookie_name
@@ -94,7 +94,7 @@ def confirmation(*passwords: str) -> Callable[[Scene], None]:
     async def registered() -> str:
         email = f"{db.uuid7()}@example.com"
         for password in passwords:
-            await signup.ask(email, "Joan Example", password)
+            await signup.request(email, "Joan Example", password)
         return email_links.token(await signup.newest(email, db.utcnow()))
 
     return lambda at: at.go(f"/verify-email?token={at.server.run(registered)}")
@@ -151,30 +151,30 @@ def step_up_refused(at: Scene) -> None:
     at.press("Continue")
 
 
-def owed(at: Scene, **values: Any) -> str:
+def queued(at: Scene, **values: Any) -> str:
     """A letter that is not the sender's business any more; the path of its page."""
-    now, letter_id = db.utcnow(), db.uuid7()
-    row = {"id": letter_id, "kind": "reset", "recipient": "robin@example.com", "created_at": now}
+    now, email_id = db.utcnow(), db.uuid7()
+    row = {"id": email_id, "kind": "reset", "recipient": "robin@example.com", "created_at": now}
     later = {"next_try_at": now + timedelta(days=7)}
-    at.server.run(lambda: db.execute(sa.insert(letter_rows).values(row | later | values)))
-    return f"/dev/mailbox/{letter_id}"
+    at.server.run(lambda: db.execute(sa.insert(email_rows).values(row | later | values)))
+    return f"/dev/mailbox/{email_id}"
 
 
-def letter(at: Scene) -> None:
+def email_message(at: Scene) -> None:
     html = templates.environment(templates.TEMPLATES).get_template("email/frame.html")
     lines = [[Line("Hello,")], [Line("Choose a new password", f"{at.server.url}/reset-password?token=x")]]
     shown = html.render(subject="Choose a new password", paragraphs=lines, foot="Lanyard")
     text = f"Hello,\n\nChoose a new password:\n{at.server.url}/reset-password?token={'x' * 80}\n"
-    at.go(owed(at, sent_at=db.utcnow(), subject="Choose a new password", text=text, html=shown))
+    at.go(queued(at, sent_at=db.utcnow(), subject="Choose a new password", text=text, html=shown))
 
 
-def dead_letter(at: Scene) -> None:
-    at.go(owed(at, failed_at=db.utcnow(), error="Undeliverable: 550 5.1.1 nobody here" + "x" * 200))
+def dead_email(at: Scene) -> None:
+    at.go(queued(at, failed_at=db.utcnow(), error="Undeliverable: 550 5.1.1 nobody here" + "x" * 200))
 
 
 def mailbox(at: Scene) -> None:
     for state in ("sent_at", "dropped_at", "failed_at"):
-        owed(at, **{state: db.utcnow()}, subject=f"A letter {state}")
+        queued(at, **{state: db.utcnow()}, subject=f"A letter {state}")
     at.go("/dev/mailbox")
 
 
@@ -214,8 +214,8 @@ def email_refused(at: Scene) -> None:
 def undo(at: Scene) -> None:
     assert at.person
     account_with_a_new_address(at)
-    letter = arrived(at.server, at.person.email, "asked to change your address")
-    at.go(link_in(letter, at.server.url))
+    email_message = arrived(at.server, at.person.email, "asked to change your address")
+    at.go(link_in(email_message, at.server.url))
 
 
 def undone(at: Scene) -> None:
@@ -254,7 +254,7 @@ def administration(at: Scene) -> None:
     at.page.get_by_text("Sign-ins a day as a table").click()
 
 
-def person_with_a_trail(at: Scene) -> None:
+def person_with_audit_log(at: Scene) -> None:
     assert at.person
     path, admin_id = at.somebody_else(), at.person.id
     user_id = UUID(path.rpartition("/")[2])
@@ -324,11 +324,11 @@ def people_who_wait(at: Scene) -> None:
 
 
 def mail(at: Scene) -> None:
-    owed(at, failed_at=db.utcnow(), error="Undeliverable: 550 5.1.1 nobody here" + "x" * 200, attempts=9)
+    queued(at, failed_at=db.utcnow(), error="Undeliverable: 550 5.1.1 nobody here" + "x" * 200, attempts=9)
     at.go("/admin/mail")
 
 
-def letter_to_try_again(at: Scene) -> None:
+def email_to_retry(at: Scene) -> None:
     mail(at)
     at.page.get_by_role("link", name="Try again").first.click()
 
@@ -481,12 +481,12 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "copy of the data": ("user", "A copy of your data", lambda at: at.go("/account/export")),
     "account, to delete": ("user", "Delete your account?", lambda at: at.go("/account/delete")),
     "admin": ("admin", "Administration", administration),
-    "people": ("admin", "People", lambda at: at.go("/admin/users")),
-    "people, nobody found": ("admin", "People", lambda at: at.go("/admin/users?q=nobody-at-all")),
+    "people": ("admin", "PeopleFilters", lambda at: at.go("/admin/users")),
+    "people, nobody found": ("admin", "PeopleFilters", lambda at: at.go("/admin/users?q=nobody-at-all")),
     "person, to deactivate": (
         "admin", "Deactivate this person?", lambda at: at.go(at.somebody_else() + "/deactivate")
     ),
-    "person": ("admin", "Robin Example", person_with_a_trail),
+    "person": ("admin", "Robin Example", person_with_audit_log),
     "person, to edit, refused": ("admin", "Edit name and role", person_refused),
     "session of somebody": ("admin", "Unknown device", session_of_somebody),
     "person, to sign out": ("admin", "End this session?", session_to_end),
@@ -497,13 +497,13 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "audit, refused": ("admin", "Audit trail", lambda at: at.go("/admin/audit?ip=x&since=x")),
     "audit, nothing found": ("admin", "Audit trail", lambda at: at.go("/admin/audit?ip=192.0.2.99")),
     "mail": ("admin", "Mail", mail),
-    "letter, to try again": ("admin", "Try this letter again?", letter_to_try_again),
+    "letter, to try again": ("admin", "Try this letter again?", email_to_retry),
     "step-up": ("admin", "Confirm that it is you", step_up),
     "step-up, refused": ("admin", "Confirm that it is you", step_up_refused),
     "mailbox": ("", "Mailbox", mailbox),
     "mailbox, nothing found": ("", "Mailbox", lambda at: at.go("/dev/mailbox?q=nobody-at-all")),
-    "letter": ("", "Choose a new password", letter),
-    "letter, dead": ("", "(reset)", dead_letter),
+    "letter": ("", "Choose a new password", email_message),
+    "letter, dead": ("", "(reset)", dead_email),
     "403": ("user", "Forbidden", lambda at: at.go("/admin/users")),
     "404": ("", "Not Found", lambda at: at.go("/nothing/here")),
     "bounce": ("user", "One moment…", bounce),

@@ -11,7 +11,7 @@ from app.audit import events
 from app.auth import email_links
 from app.auth.models import session_rows
 from app.email import outbox
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.notes import store
 from app.web.client import Client
 from e2e.support.people import sessions_of, sign_in
@@ -258,6 +258,6 @@ async def hostile_traces(person: Person, admin: Person) -> None:
         theirs = sa.update(session_rows).where(session_rows.c.user_id == person.id)
         await tx.execute(theirs.values(user_agent=MARKUP, ip="<b>"))
         await events.record(events.LOGIN, tx=tx, **who, browser=Client("<i>", QUOTES, "<u>"))
-        letter_id = await outbox.put(tx, "new_device", user_id=person.id)
-        await tx.execute(sa.update(letter_rows).where(letter_rows.c.id == letter_id).values(dead))
+        email_id = await outbox.enqueue(tx, "new_device", user_id=person.id)
+        await tx.execute(sa.update(email_rows).where(email_rows.c.id == email_id).values(dead))
         await email_links.make(tx, email_links.REGISTER, db.utcnow(), email=key, email_key=key, name=person.name)

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from app import db
 from app.email.messages import Line
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.web import templates
 from tests.support.server import Server
 
@@ -25,13 +25,13 @@ STYLED = """\
 
 def post(server: Server, to: str, html: str, text: str = "") -> str:
     """A letter that was sent; the path of its page."""
-    now, letter_id = db.utcnow(), db.uuid7()
+    now, email_id = db.utcnow(), db.uuid7()
     values = {
-        "id": letter_id, "kind": "hello", "recipient": to, "created_at": now, "next_try_at": now + timedelta(days=7),
+        "id": email_id, "kind": "hello", "recipient": to, "created_at": now, "next_try_at": now + timedelta(days=7),
         "sent_at": now, "subject": f"Hello to {to}", "text": text or "Hello.\n", "html": html,
     }  # fmt: skip
-    server.run(lambda: db.execute(sa.insert(letter_rows).values(values)))
-    return f"/dev/mailbox/{letter_id}"
+    server.run(lambda: db.execute(sa.insert(email_rows).values(values)))
+    return f"/dev/mailbox/{email_id}"
 
 
 def test_letter_is_found_by_its_recipient_and_its_link_leads_on(page: Page, server: Server) -> None:
@@ -53,17 +53,17 @@ def test_html_part_has_its_styles_and_may_only_be_followed(
     page: Page, server: Server, complaints: list[str], refused: list[str]
 ) -> None:
     page.goto(post(server, "robin@example.com", STYLED.format(url=server.url)))
-    letter = page.frame_locator("iframe[title='The letter in HTML']")
+    email_message = page.frame_locator("iframe[title='The letter in HTML']")
 
-    heading = letter.get_by_role("heading", name="Hello")
+    heading = email_message.get_by_role("heading", name="Hello")
     expect(heading).to_have_css("color", "rgb(1, 2, 3)")
     expect(heading).to_have_css("font-size", "40px")
-    letter.get_by_role("button", name="Press").click()
+    email_message.get_by_role("button", name="Press").click()
     with page.context.expect_page() as opened:
-        letter.get_by_role("link", name="Go on").click()
+        email_message.get_by_role("link", name="Go on").click()
 
     expect(opened.value.get_by_role("heading", level=1)).to_have_text("Sign in")
-    expect(letter.get_by_text("a script ran")).to_have_count(0)
+    expect(email_message.get_by_text("a script ran")).to_have_count(0)
     assert refused == []  # neither the picture nor the form was asked for
     complaints.clear()  # the browser says of each that the policy forbids it
 

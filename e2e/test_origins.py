@@ -67,8 +67,8 @@ def test_site_at_such_an_origin_signs_in_and_links_to_itself(
         page.goto(f"{origin}/forgot-password")
         page.get_by_label("E-mail").fill(person.email)
         page.get_by_role("button", name="Send the link").click()
-        letter = mailbox.arrived(server, person.email, "Choose a new password")
-        page.goto(origin + mailbox.link_in(letter, origin))
+        email_message = mailbox.arrived(server, person.email, "Choose a new password")
+        page.goto(origin + mailbox.link_in(email_message, origin))
         expect(page.get_by_label("New password")).to_be_visible()
 
 

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, Response
 from app import db, main
 from app.audit.models import event_rows
 from app.email import sender
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from e2e.conftest import PATIENCE
 from e2e.support import forms
 from e2e.support.people import let_an_hour_pass, sign_in
@@ -54,7 +54,7 @@ class Outcome(NamedTuple):
 def site() -> Iterator[tuple[Server, SlowLine]]:
     port, upstream = free_port(), free_port()
     variables = {"PORT": str(upstream), "PUBLIC_ORIGIN": f"http://localhost:{port}"}
-    running = servers.running(APP_ADDRESS_LETTERS_PER_HOUR="10000", **variables)
+    running = servers.running(APP_ADDRESS_EMAILS_PER_HOUR="10000", **variables)
     with running as server, slow_line(port, upstream) as line:
         yield server, line
 
@@ -183,7 +183,7 @@ def rows(server: Server) -> Counter[str]:
             pass
         tables = [model.table for model in db.registry.models.values() if model.table.name not in UNCOUNTED]
         found = Counter({table.name: await db.fetch_value(sa.select(count).select_from(table)) for table in tables})
-        for column in (event_rows.c.event, letter_rows.c.kind):
+        for column in (event_rows.c.event, email_rows.c.kind):
             kinds = await db.fetch_all(sa.select(column, count).group_by(column))
             found |= Counter({f"{column.table.name}: {kind}": number for kind, number in kinds})
         return found

@@ -108,9 +108,9 @@ def test_taken_address_looks_the_same_and_its_owner_gets_word(page: Page, server
     page.goto("/register")
     fill_in(page, person.email, "a passphrase of somebody else")
 
-    letter = mailbox.arrived(server, person.email, "You already have an account")
+    email_message = mailbox.arrived(server, person.email, "You already have an account")
 
-    assert "token" not in letter.text
+    assert "token" not in email_message.text
     page.goto("/login")
     log_in(page, person.email)
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Hello, {person.name}")

@@ -66,7 +66,7 @@ def test_routes_prints_a_guard_for_each_route(capsys: pytest.CaptureFixture[str]
 
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert code == 0
-    assert lines[0] == ["METHOD", "PATH", "GUARD"]
+    assert lines[0] == ["METHOD", "PATH", "PERMISSION"]
     assert ["GET", "/dashboard", "SignedIn"] in lines
     assert all(len(line) == 3 for line in lines)
 

@@ -10,11 +10,11 @@ import sqlalchemy as sa
 from app import db, maintenance
 from app.auth import email_links, form_submissions
 from app.auth.accounts import account_deletion, login_flow
-from app.auth.models import change_rows, link_rows, session_rows, submission_rows, throttle_rows, user_rows
+from app.auth.models import counter_rows, invalidation_rows, link_rows, session_rows, submission_rows, user_rows
 from app.auth.rate_limit import counters
 from app.auth.sessions import rotation, session_cache
 from app.email import outbox
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
 from tests.support.clock import Clock
 from tests.support.device import with_a_device
@@ -24,11 +24,11 @@ from tests.support.phone import with_a_phone
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
 TABLES = {
-    "letters": letter_rows,
+    "letters": email_rows,
     "mailed links": link_rows,
     "sessions": session_rows,
-    "changes": change_rows,
-    "throttle counters": throttle_rows,
+    "changes": invalidation_rows,
+    "throttle counters": counter_rows,
     "forms": submission_rows,
 }
 A_LOOK = timedelta(seconds=1)
@@ -46,19 +46,19 @@ async def one_of_each(clock: Clock) -> Any:
     await start_session(person)
     async with db.transaction() as tx:
         link = await email_links.make(tx, email_links.RESET, clock.now, user_id=person.id)
-        await session_cache.announce(tx, user_id=person.id)
+        await session_cache.invalidate(tx, user_id=person.id)
     await counters.add({"key": timedelta(minutes=5)}, 1, clock.now)
     await form_submissions.claim(form_submissions.of("key", "/address", {}, {}, clock.now), clock.now)
-    await outbox.put(db, "hello", recipient=person.email)
-    (letter,) = await outbox.claim(clock.now, 1)
-    await outbox.settle(letter, sent_at=clock.now, next_try_at=clock.now + outbox.KEPT)
+    await outbox.enqueue(db, "hello", recipient=person.email)
+    (email_message,) = await outbox.claim(clock.now, 1)
+    await outbox.finish(email_message, sent_at=clock.now, next_try_at=clock.now + outbox.RETENTION)
     session = await db.fetch_one(sa.select(session_rows))
     return {
-        "letters": clock.now + outbox.KEPT - A_LOOK,
-        "mailed links": link.ends_at + email_links.KEPT,
-        "sessions": session.ends_at + rotation.KEPT,
-        "changes": clock.now + session_cache.KEPT,
-        "throttle counters": clock.now + timedelta(minutes=5) + counters.KEPT,
+        "letters": clock.now + outbox.RETENTION - A_LOOK,
+        "mailed links": link.ends_at + email_links.RETENTION,
+        "sessions": session.ends_at + rotation.RETENTION,
+        "changes": clock.now + session_cache.RETENTION,
+        "throttle counters": clock.now + timedelta(minutes=5) + counters.RETENTION,
         "forms": clock.now + form_submissions.LASTS - A_LOOK,
     }
 
@@ -78,7 +78,7 @@ async def test_each_row_stays_to_its_last_moment_and_no_longer(clock: Clock, one
 
 async def test_account_that_was_given_up_goes_when_its_time_is_over(clock: Clock) -> None:
     person = await make_user()
-    await account_deletion.give_up(person.id)
+    await account_deletion.schedule(person.id)
 
     clock.forward(days=14, seconds=-1)
     assert (await maintenance.run())["accounts"] == 0
@@ -117,7 +117,7 @@ async def test_database_that_is_away_does_not_end_the_task(monkeypatch: pytest.M
     monkeypatch.setattr(maintenance, "run", run)
     monkeypatch.setattr(maintenance, "FIRST_SECONDS", 0)
     monkeypatch.setattr(maintenance, "EVERY_SECONDS", 0)
-    task = asyncio.create_task(maintenance.follow())
+    task = asyncio.create_task(maintenance.run_hourly())
     try:
         async with asyncio.timeout(10):
             await done.wait()

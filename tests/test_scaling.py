@@ -11,7 +11,7 @@ def test_table_of_the_page_is_what_the_simulation_computes() -> None:
 def test_feed_of_the_simulation_is_the_feed_of_the_code() -> None:
     costs = scale_sim.Costs()
 
-    assert costs.feed_longest_rows == session_cache.LONGEST_FEED
+    assert costs.feed_longest_rows == session_cache.MAX_FEED_ROWS
     assert costs.feed_window_seconds == session_cache.WINDOW.total_seconds()
     assert costs.feed_reads_per_second == 1 / session_cache.READ_EVERY
 

@@ -75,7 +75,7 @@ async def test_nothing_is_normalised_before_its_length_is_looked_at(normalised: 
     assert email_address.email_key(LONG) == ""
     assert email_address.email_key(f"a@{LONG}") == ""
     with pytest.raises(ValueError, match="at most"):
-        db.folded(LONG)
+        db.case_folded(LONG)
     with pytest.raises(ValueError, match="at most"):
         user_search.words(LONG)
     assert unicode.normalised("NFC", "é" * 11, 10) is None

@@ -18,7 +18,7 @@ from app.audit import events
 from app.audit.models import event_rows
 from app.auth import permissions
 from app.auth.models import link_rows, session_rows, user_rows
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
 from app.web import forms, templates
 
@@ -34,8 +34,8 @@ TABLES: dict[str, tuple[Any, Any, set[str]]] = {
     "recovery_codes": (recovery_rows, recovery_rows.c.user_id, {"user_id", "digest"}),
     "passkeys": (passkey_rows, passkey_rows.c.user_id, {"user_id", "credential", "public_key", "uses"}),
     "letters": (
-        letter_rows,
-        letter_rows.c.user_id,
+        email_rows,
+        email_rows.c.user_id,
         {"user_id", "facts", "text", "html", "error", "attempts", "next_try_at"},
     ),
     "activity": (event_rows, event_rows.c.user_id, {"user_id", "actor_id", "request_id"}),

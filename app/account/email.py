@@ -13,8 +13,8 @@ from app import db
 from app.auth import challenges, email_links, permissions
 from app.auth.accounts import credential_changes
 from app.auth.challenges import see_other
-from app.auth.errors import ComeBack
-from app.auth.pages.signup import OPENED_BY_LINK, link_gone
+from app.auth.errors import RetryLater
+from app.auth.pages.signup import OPENED_BY_LINK, link_expired
 from app.web import forms, templates
 from app.web.email_address import Address
 
@@ -40,12 +40,14 @@ async def ask_for_email(request: Request) -> Any:
         return await _email_page(request, form.values["email"], status=422, errors=form.errors)
     user, typed = request.user, form.data
     try:
-        faults = await credential_changes.ask_for_email(user.id, user.sid, typed.email, typed.current_password)
-    except ComeBack as error:
-        return await _email_page(request, typed.email, **challenges.later(request, error))
-    if faults:
-        return await _email_page(request, typed.email, status=422, errors=faults)
-    return see_other("/account", notice="email_change_asked")
+        field_errors = await credential_changes.request_email_change(
+            user.id, user.sid, typed.email, typed.current_password
+        )
+    except RetryLater as error:
+        return await _email_page(request, typed.email, **challenges.form_again(request, error))
+    if field_errors:
+        return await _email_page(request, typed.email, status=422, errors=field_errors)
+    return see_other("/account", notice="email_change_requested")
 
 
 @get()
@@ -60,17 +62,17 @@ async def undo(request: Request) -> Any:
     token = form.values["token"]
     try:
         email = await credential_changes.undo_email(token, db.utcnow())
-    except ComeBack as error:
-        return await _undo_page(request, token, **challenges.later(request, error))
+    except RetryLater as error:
+        return await _undo_page(request, token, **challenges.form_again(request, error))
     if not email:
-        return await link_gone(request, "undo", token)
+        return await link_expired(request, "undo", token)
     return templates.page(request, "account/email_undone.html", email=email)
 
 
 async def _undo_page(request: Request, token: str, status: int = 200, **context: Any) -> Any:
     link = await email_links.find(token, email_links.UNDO_EMAIL, db.utcnow())
     if link is None:
-        return await link_gone(request, "undo", token)
+        return await link_expired(request, "undo", token)
     headers = OPENED_BY_LINK | context.pop("headers", {})
     context = {"error": "", "token": token, "email": link.email, **context}
     return templates.page(request, "account/undo_email.html", status, headers, **context)

@@ -16,7 +16,7 @@ from app.audit import events
 from app.auth import challenges, cookies, permissions
 from app.auth.accounts import account_deletion, credential_changes
 from app.auth.challenges import see_other
-from app.auth.errors import ComeBack
+from app.auth.errors import RetryLater
 from app.mfa import enrolment, passkeys
 from app.settings import get_settings
 from app.web import errors, forms, templates, urls
@@ -70,11 +70,11 @@ async def change_password(request: Request) -> Any:
         changed = await credential_changes.change_password(
             user.id, user.sid, typed.current_password, typed.new_password, away
         )
-    except ComeBack as error:
-        return await _password_page(request, typed.passkeys, **challenges.later(request, error))
+    except RetryLater as error:
+        return await _password_page(request, typed.passkeys, **challenges.form_again(request, error))
     if isinstance(changed, dict):
         return await _password_page(request, typed.passkeys, 422, errors=changed)
-    return cookies.remember(see_other("/account", notice="password_changed"), changed)
+    return cookies.set_tokens(see_other("/account", notice="password_changed"), changed)
 
 
 async def _remove_passkeys(user_id: UUID, which: str, tx: Any, now: datetime) -> None:
@@ -87,7 +87,7 @@ async def activity(request: Request) -> Any:
     after = urls.uuid_or_none(request.query_params.get("cursor"))
     rows = await events.of_user(request.user.id, PAGE + 1, after=after)
     next_cursor = str(rows[PAGE - 1].id) if len(rows) > PAGE else None
-    shown = [events.told(row) for row in rows[:PAGE]]
+    shown = [events.described(row) for row in rows[:PAGE]]
     return templates.page(request, "account/activity.html", activity=shown, next_cursor=next_cursor)
 
 
@@ -99,11 +99,11 @@ async def confirm_delete(request: Request) -> Any:
 @post(status_code=303)
 async def delete(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
-    if await account_deletion.give_up(request.user.id) is None:
+    if await account_deletion.schedule(request.user.id) is None:
         if not errors.wants_html(request.scope):
             raise Problem(409, LAST_ADMIN)
         return _delete_page(request, status=409, error=LAST_ADMIN)
-    return challenges.signed_out("deletion_asked")
+    return challenges.signed_out("deletion_requested")
 
 
 async def _overview(request: Request, form: dict[str, str], status: int = 200, **context: Any) -> Any:

@@ -106,7 +106,7 @@ def _shown(row: Any, current: UUID | None = None) -> dict[str, Any]:
         "last_seen": row.last_seen_at,
         "end": rotation.end_of(row),
         "current": row.id == current,
-        "because": events.because(row.revoked_for),
+        "because": events.reason_text(row.revoked_for),
     }
 
 

@@ -37,6 +37,6 @@ async def security_txt() -> Any:
 
 
 route_patterns = [
-    permissions.impersonal("/.well-known/change-password", change_password),
-    permissions.impersonal("/.well-known/security.txt", security_txt),
+    permissions.no_authentication("/.well-known/change-password", change_password),
+    permissions.no_authentication("/.well-known/security.txt", security_txt),
 ]

@@ -1,6 +1,6 @@
 """What an admin changes: each action has a page that says what it will do, and a POST to the same address.
 
-Both are for whoever typed the password lately, and is an admin by the row of this moment (`guards.RecentAdmin`): a POST
+Both are for whoever typed the password lately, and is an admin by the row of this moment (`permissions.RecentAdmin`): a POST
 that comes late changes nothing and leads back to its page. What gives somebody something asks for a proof in the form
 as well (`mfa.proofs`): an account made with a copied cookie would outlive the session that the cookie is of.
 Source: v5.0.0-7.5.1, v5.0.0-7.5.3, v5.0.0-8.3.2; v5.0.0-2.3.5.
@@ -19,7 +19,7 @@ from app.auth import challenges, permissions
 from app.auth.accounts import user_admin
 from app.auth.accounts.user_admin import Outcome
 from app.auth.challenges import see_other
-from app.auth.errors import ComeBack, Forbidden
+from app.auth.errors import Forbidden, RetryLater
 from app.auth.models import ROLES
 from app.mfa import proofs, second_factor
 from app.mfa.proof_form import ProofForm, asking
@@ -66,14 +66,14 @@ class InviteForm(EditForm):
 
 @get()
 async def confirm(request: Request) -> Any:
-    person, action = await asked(request)
+    person, action = await requested_action(request)
     return await _confirm_page(request, person, action)
 
 
 @post(status_code=303)
 async def act(request: Request) -> Any:
     form = await forms.parse(request, ProofForm)
-    person, action = await asked(request)
+    person, action = await requested_action(request)
     if action in GIVES and form.data is None:
         return await _confirm_page(request, person, action, form.values, status=422, errors=form.errors)
     if wrong := await unproved(request, form.data) if action in GIVES and form.data else {}:
@@ -151,10 +151,10 @@ def new_role(person: Any, role: str | None) -> str | None:
 async def unproved(request: Request, form: ProofForm) -> dict[str, Any]:
     """What the page says where the proof in the form is not good; nothing where it is."""
     try:
-        faults = await proofs.given(request.user, form.proof())
-    except ComeBack as error:
-        return challenges.later(request, error)
-    return {"status": 422, "errors": faults} if faults else {}
+        field_errors = await proofs.given(request.user, form.proof())
+    except RetryLater as error:
+        return challenges.form_again(request, error)
+    return {"status": 422, "errors": field_errors} if field_errors else {}
 
 
 def checked(outcome: Outcome) -> Outcome:
@@ -168,7 +168,7 @@ def checked(outcome: Outcome) -> Outcome:
     return outcome
 
 
-async def asked(request: Request) -> tuple[Any, str]:
+async def requested_action(request: Request) -> tuple[Any, str]:
     """The person and the action that the path names."""
     action = request.path_params["action"]
     if action not in ACTIONS:

@@ -9,7 +9,7 @@ from ravyn import Request, get, patch, post
 
 from app.admin import actions, audit_log, pages, users
 from app.admin.actions import checked, known_role
-from app.admin.filters import People, Trail, understood
+from app.admin.filters import AuditFilters, PeopleFilters, parsed
 from app.auth import permissions
 from app.auth.accounts import user_admin
 from app.auth.accounts.user_admin import Outcome
@@ -136,13 +136,13 @@ PEOPLE_QUERY = _query(
     verified={"enum": ["", "yes", "no"]},
     sort={"enum": ["newest", "name", "email", "last_login"]}, cursor=CURSOR,
 )  # fmt: skip
-TRAIL_QUERY = _query(event=TEXT, person=TEXT, ip=TEXT, since=DAY, until=DAY, cursor=CURSOR)
+AUDIT_QUERY = _query(event=TEXT, person=TEXT, ip=TEXT, since=DAY, until=DAY, cursor=CURSOR)
 
 
 @get()
 async def index(request: Request) -> Any:
     """People. Query: q, role, status (active, deactivated), verified (yes, no), sort (newest, name, ...), cursor."""
-    page = await users.listing(understood(request.query_params, People))
+    page = await users.listing(parsed(request.query_params, PeopleFilters))
     return JSONResponse({"items": [_person(row) for row in page.items], "next_cursor": page.next_cursor})
 
 
@@ -180,7 +180,7 @@ async def act(request: Request, data: Confirmed | None = None) -> Any:
 
     And remove-second-factor.
     """
-    person, action = await actions.asked(request)
+    person, action = await actions.requested_action(request)
     if action in actions.GIVES:
         await _confirm(request, data or Confirmed())
     do, _ = actions.ACTIONS[action]
@@ -203,9 +203,9 @@ async def end_session(request: Request, data: Nothing | None = None) -> Any:
 
 
 @get()
-async def trail(request: Request) -> Any:
+async def audit_index(request: Request) -> Any:
     """The audit trail. Query: event, person (address or id), ip, since and until (days in UTC, included), cursor."""
-    page = await audit_log.listing(understood(request.query_params, Trail))
+    page = await audit_log.listing(parsed(request.query_params, AuditFilters))
     items = [_fields(row, Event) for row in page.items]
     return JSONResponse({"items": items, "next_cursor": page.next_cursor})
 
@@ -214,8 +214,8 @@ async def _confirm(request: Request, data: Confirmed) -> None:
     """Raises Problem 422 for a proof that is missing or wrong."""
     if request.user.program:
         return
-    if faults := await proofs.given(request.user, data.proof()):
-        raise Problem(422, errors=[{"field": field, "message": text} for field, text in faults.items()])
+    if field_errors := await proofs.given(request.user, data.proof()):
+        raise Problem(422, errors=[{"field": field, "message": text} for field, text in field_errors.items()])
 
 
 def _person(row: Any) -> dict[str, Any]:
@@ -247,5 +247,7 @@ route_patterns = [
         answers={200: Person},
     ),
     permissions.private("/api/admin/users/{user_id}/{action}", act, permissions.RecentAdmin, answers={200: Person}),
-    permissions.private("/api/admin/audit", trail, permissions.Admin, answers={200: EventList}, query=TRAIL_QUERY),
+    permissions.private(
+        "/api/admin/audit", audit_index, permissions.Admin, answers={200: EventList}, query=AUDIT_QUERY
+    ),
 ]

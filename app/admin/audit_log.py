@@ -7,7 +7,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app import db
-from app.admin.filters import Trail
+from app.admin.filters import AuditFilters
 from app.admin.paging import PAGE, Page
 from app.audit.models import event_rows
 from app.auth.models import session_rows, user_rows
@@ -17,15 +17,15 @@ from app.web.email_address import email_key
 _e = event_rows.c
 
 
-async def listing(asked: Trail, limit: int = PAGE) -> Page:
+async def listing(filters: AuditFilters, limit: int = PAGE) -> Page:
     """A page of events, newest first, each with the name and address of whom it is about and who did it.
 
     `session_kept` is the id of its session, unless that was pruned or is not theirs. Two queries at most.
     """
-    person = await _person(asked.person) if asked.person else None
-    if asked.person and person is None:
+    person = await _person(filters.person) if filters.person else None
+    if filters.person and person is None:
         return Page([], None)
-    return Page.of(await db.fetch_all(_page(asked, person, limit + 1)), limit)
+    return Page.of(await db.fetch_all(_page(filters, person, limit + 1)), limit)
 
 
 async def _person(text: str) -> UUID | None:
@@ -36,10 +36,10 @@ async def _person(text: str) -> UUID | None:
     return cast("UUID | None", await db.fetch_value(holder))
 
 
-def _page(asked: Trail, person: UUID | None, limit: int) -> Any:
+def _page(filters: AuditFilters, person: UUID | None, limit: int) -> Any:
     about_them, by_them = [_e.user_id == person], [_e.actor_id == person, _e.user_id.is_distinct_from(person)]
     queues = [
-        sa.select(event_rows).where(*whose, *_chosen(asked, person)).order_by(_e.id.desc()).limit(limit)
+        sa.select(event_rows).where(*whose, *_chosen(filters, person)).order_by(_e.id.desc()).limit(limit)
         for whose in ([about_them, by_them] if person else [[]])
     ]
     found = sa.union_all(*(sa.select(queue.subquery()) for queue in queues)).subquery("found")
@@ -61,26 +61,26 @@ def _page(asked: Trail, person: UUID | None, limit: int) -> Any:
     )  # fmt: skip
 
 
-def _chosen(asked: Trail, person: UUID | None) -> list[Any]:
+def _chosen(filters: AuditFilters, person: UUID | None) -> list[Any]:
     """The conditions. The one that few rows are likely to fit leads along its index: a person, an address, an event."""
     chosen = []
-    if asked.ip:
-        chosen.append((db.aside(_e.ip) if person else _e.ip) == asked.ip)
-    if asked.event:
-        chosen.append((db.aside(_e.event) if person or asked.ip else _e.event) == asked.event)
+    if filters.ip:
+        chosen.append((db.aside(_e.ip) if person else _e.ip) == filters.ip)
+    if filters.event:
+        chosen.append((db.aside(_e.event) if person or filters.ip else _e.event) == filters.event)
     # An id begins with the moment when it was made, so a period is a range of every one of the indexes.
-    if asked.since:
-        chosen.append(_e.id >= first_id(_midnight(asked.since)))
-    if asked.until:
-        chosen.append(_e.id < first_id(_midnight(asked.until) + timedelta(days=1)))
-    if asked.cursor:
-        chosen.append(_e.id < asked.cursor)
+    if filters.since:
+        chosen.append(_e.id >= first_id(_midnight(filters.since)))
+    if filters.until:
+        chosen.append(_e.id < first_id(_midnight(filters.until) + timedelta(days=1)))
+    if filters.cursor:
+        chosen.append(_e.id < filters.cursor)
     return chosen
 
 
-def first_id(moment: datetime) -> UUID:
+def first_id(timestamp: datetime) -> UUID:
     """No id made at that moment or later is smaller (RFC 9562 section 5.7)."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80)
+    return UUID(int=int(timestamp.timestamp() * 1000) << 80)
 
 
 def _midnight(day: Any) -> datetime:

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from ravyn import Request, get, post
 
 from app.admin import export
-from app.admin.filters import People, Trail, understood
-from app.admin.pages import kept
+from app.admin.filters import AuditFilters, PeopleFilters, parsed
+from app.admin.pages import active
 from app.audit import events
 from app.auth import permissions
 from app.web import forms, templates
@@ -18,39 +18,39 @@ from app.web import forms, templates
 
 @get()
 async def confirm_users_export(request: Request) -> Any:
-    return _export_page(request, "users", understood(request.query_params, People))
+    return _export_page(request, "users", parsed(request.query_params, PeopleFilters))
 
 
 @post(status_code=200)
 async def export_users(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
-    asked = understood(request.query_params, People)
-    await _record(request, events.USERS_EXPORTED, asked)
-    return export.people(asked)
+    filters = parsed(request.query_params, PeopleFilters)
+    await _record(request, events.USERS_EXPORTED, filters)
+    return export.people(filters)
 
 
 @get()
 async def confirm_audit_export(request: Request) -> Any:
-    return _export_page(request, "audit", understood(request.query_params, Trail))
+    return _export_page(request, "audit", parsed(request.query_params, AuditFilters))
 
 
 @post(status_code=200)
 async def export_audit(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
-    asked = understood(request.query_params, Trail)
-    await _record(request, events.AUDIT_EXPORTED, asked)
-    return export.trail(asked)
+    filters = parsed(request.query_params, AuditFilters)
+    await _record(request, events.AUDIT_EXPORTED, filters)
+    return export.audit_file(filters)
 
 
-async def _record(request: Request, event: str, asked: BaseModel) -> None:
+async def _record(request: Request, event: str, filters: BaseModel) -> None:
     """Before the first row goes out. Says by what it was chosen, never what a visitor typed."""
-    chosen = ", ".join(name for name, value in asked if value and name not in ("cursor", "sort"))
+    chosen = ", ".join(name for name, value in filters if value and name not in ("cursor", "sort"))
     user = request.user
     await events.record(event, actor_id=user.id, session_id=user.sid, detail=chosen and f"chosen by {chosen}")
 
 
-def _export_page(request: Request, what: str, asked: BaseModel) -> Any:
-    return templates.page(request, "admin/export.html", what=what, asked=kept(asked))
+def _export_page(request: Request, what: str, filters: BaseModel) -> Any:
+    return templates.page(request, "admin/export.html", what=what, filters=active(filters))
 
 
 route_patterns = [

@@ -8,23 +8,23 @@ import sqlalchemy as sa
 from app import db
 from app.admin.paging import PAGE, Page
 from app.auth.models import user_rows
-from app.email.models import letter_rows
+from app.email.models import email_rows
 
 
 async def dead(limit: int = PAGE) -> Page:
     """Letters that were given up, the newest first, with the address that they were for. One query."""
-    table = letter_rows
-    given_up = _letters().where(table.c.failed_at.is_not(None)).order_by(table.c.failed_at.desc(), table.c.id.desc())
+    table = email_rows
+    given_up = _emails().where(table.c.failed_at.is_not(None)).order_by(table.c.failed_at.desc(), table.c.id.desc())
     return Page.of(await db.fetch_all(given_up.limit(limit + 1)), limit)
 
 
-async def get(letter_id: UUID) -> Any:
+async def get(email_id: UUID) -> Any:
     """One letter that was given up, or None."""
-    return await db.fetch_one(_letters().where(letter_rows.c.id == letter_id, letter_rows.c.failed_at.is_not(None)))
+    return await db.fetch_one(_emails().where(email_rows.c.id == email_id, email_rows.c.failed_at.is_not(None)))
 
 
-def _letters() -> Any:
-    table = letter_rows
+def _emails() -> Any:
+    table = email_rows
     columns = [table.c[name] for name in ("id", "kind", "user_id", "created_at", "failed_at", "attempts", "error")]
     to = sa.func.coalesce(sa.func.nullif(table.c.recipient, ""), user_rows.c.email, "").label("recipient")
     return sa.select(*columns, to).select_from(table.outerjoin(user_rows, user_rows.c.id == table.c.user_id))

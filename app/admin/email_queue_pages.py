@@ -19,37 +19,37 @@ async def index(request: Request) -> Any:
     page = await email_queue.dead()
     numbers = await overview.numbers(db.utcnow())
     return templates.page(
-        request, "admin/email_queue.html", letters=page.items, owed=numbers.owed, more=page.next_cursor
+        request, "admin/email_queue.html", emails=page.items, queued=numbers.queued, more=page.next_cursor
     )
 
 
 @get()
 async def confirm_try_again(request: Request) -> Any:
-    return templates.page(request, "admin/try_again.html", letter=await _letter(request))
+    return templates.page(request, "admin/try_again.html", email=await _email(request))
 
 
 @post(status_code=303)
 async def try_again(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
-    letter, user = await _letter(request), request.user
+    email, user = await _email(request), request.user
     async with db.transaction() as tx:
-        again = await outbox.try_again(tx, letter.id)
+        again = await outbox.try_again(tx, email.id)
         if again:
-            about = {"user_id": letter.user_id, "actor_id": user.id, "session_id": user.sid, "detail": letter.kind}
-            await events.record(events.LETTER_TRIED_AGAIN, tx=tx, **about)
-    return see_other("/admin/mail", notice="letter_tried_again" if again else "nothing_to_do")
+            about = {"user_id": email.user_id, "actor_id": user.id, "session_id": user.sid, "detail": email.kind}
+            await events.record(events.EMAIL_RETRIED, tx=tx, **about)
+    return see_other("/admin/mail", notice="email_retried" if again else "nothing_to_do")
 
 
-async def _letter(request: Request) -> Any:
-    letter_id = urls.uuid_or_none(request.path_params["letter_id"])
-    letter = await email_queue.get(letter_id) if letter_id else None
-    if letter is None:
+async def _email(request: Request) -> Any:
+    email_id = urls.uuid_or_none(request.path_params["email_id"])
+    email = await email_queue.get(email_id) if email_id else None
+    if email is None:
         raise Problem(404)
-    return letter
+    return email
 
 
 route_patterns = [
     permissions.private("/admin/mail", index, permissions.Admin),
-    permissions.private("/admin/mail/{letter_id}/try-again", confirm_try_again, permissions.RecentAdmin),
-    permissions.private("/admin/mail/{letter_id}/try-again", try_again, permissions.RecentAdmin),
+    permissions.private("/admin/mail/{email_id}/try-again", confirm_try_again, permissions.RecentAdmin),
+    permissions.private("/admin/mail/{email_id}/try-again", try_again, permissions.RecentAdmin),
 ]

@@ -15,7 +15,7 @@ from lilya.responses import StreamingResponse
 
 from app import db
 from app.admin import audit_log, users
-from app.admin.filters import People, Trail
+from app.admin.filters import AuditFilters, PeopleFilters
 from app.admin.paging import Page
 from app.web import templates
 
@@ -30,13 +30,13 @@ EVENTS = (
 )  # fmt: skip
 
 
-def people(asked: People) -> Any:
-    return _file("people", PEOPLE, lambda last: users.listing(asked, CHUNK, last=last))
+def people(filters: PeopleFilters) -> Any:
+    return _file("people", PEOPLE, lambda last: users.listing(filters, CHUNK, last=last))
 
 
-def trail(asked: Trail) -> Any:
+def audit_file(filters: AuditFilters) -> Any:
     return _file(
-        "audit", EVENTS, lambda last: audit_log.listing(asked.model_copy(update={"cursor": last and last.id}), CHUNK)
+        "audit", EVENTS, lambda last: audit_log.listing(filters.model_copy(update={"cursor": last and last.id}), CHUNK)
     )
 
 

@@ -60,7 +60,7 @@ Cursor = Annotated[UUID | None, BeforeValidator(_cursor)]
 Day = Annotated[date | None, BeforeValidator(_day)]
 
 
-class People(BaseModel):
+class PeopleFilters(BaseModel):
     """`q`: words that name or address begin with, or an id. `verified`: the address is confirmed. "" stands for all."""
 
     q: Trimmed = ""
@@ -71,10 +71,10 @@ class People(BaseModel):
     cursor: Cursor = None
 
 
-class Trail(BaseModel):
+class AuditFilters(BaseModel):
     """`person`: the address or the id of somebody. `since` and `until`: whole days in UTC, both included."""
 
-    event: Annotated[str, _one_of(*events.WORDS)] = ""
+    event: Annotated[str, _one_of(*events.EVENT_TEXT)] = ""
     person: Trimmed = ""
     ip: Annotated[Trimmed, AfterValidator(_client)] = ""
     since: Day = None
@@ -83,7 +83,7 @@ class Trail(BaseModel):
 
 
 @dataclass(frozen=True, slots=True)
-class Asked(Generic[Model]):
+class Filters(Generic[Model]):
     """`data`: what was understood. `errors`: field to message, for the rest. `values`: all of it as typed."""
 
     data: Model
@@ -91,7 +91,7 @@ class Asked(Generic[Model]):
     values: dict[str, str]
 
 
-def read(query: Mapping[str, str], model: type[Model]) -> Asked[Model]:
+def read(query: Mapping[str, str], model: type[Model]) -> Filters[Model]:
     """Read what the model names out of a query. Never raises: what is wrong is left out and told."""
     values = {name: str(query.get(name, "")) for name in model.model_fields}
     given = {name: value for name, value in values.items() if value}
@@ -101,12 +101,12 @@ def read(query: Mapping[str, str], model: type[Model]) -> Asked[Model]:
     except ValidationError as error:
         errors = {fault["field"]: fault["message"] for fault in validation_messages.of(error)}
         data = model.model_validate({name: value for name, value in given.items() if name not in errors})
-    return Asked(data, errors, values)
+    return Filters(data, errors, values)
 
 
-def understood(query: Mapping[str, str], model: type[Model]) -> Model:
+def parsed(query: Mapping[str, str], model: type[Model]) -> Model:
     """As `read`, where nothing may be left out: Problem 422 for what is wrong."""
-    asked = read(query, model)
-    if asked.errors:
-        raise Problem(422, errors=[{"field": field, "message": text} for field, text in asked.errors.items()])
-    return asked.data
+    filters = read(query, model)
+    if filters.errors:
+        raise Problem(422, errors=[{"field": field, "message": text} for field, text in filters.errors.items()])
+    return filters.data

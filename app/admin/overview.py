@@ -14,7 +14,7 @@ from app.audit import events
 from app.audit.models import event_rows
 from app.auth.models import ROLES, user_rows
 from app.auth.sessions import rotation
-from app.email.models import letter_rows
+from app.email.models import email_rows
 
 MOST = 100_000  # counted exactly so far; what is more is "more than that"
 DAYS = 30
@@ -34,13 +34,13 @@ class Numbers:
     deactivated: int
     sessions: int
     alarms: int  # sessions ended because an old token came back, in DAYS
-    owed: int
+    queued: int
     dead: int
 
 
 async def numbers(now: datetime) -> Numbers:
     """One query."""
-    user, letter = user_rows.c, letter_rows.c
+    user, emails = user_rows.c, email_rows.c
     return Numbers(
         *await db.fetch_one(
             sa.select(
@@ -49,8 +49,12 @@ async def numbers(now: datetime) -> Numbers:
                 _bounded(user.role.in_(ROLES), user.is_active.is_(False)),
                 _bounded(rotation.is_live(now)),
                 _bounded(event_rows.c.event == events.SESSION_REUSED, event_rows.c.id >= first_id(_days(now)[0])),
-                _bounded(letter.sent_at.is_(None), letter.dropped_at.is_(None), letter.failed_at.is_(None)),
-                _bounded(letter.failed_at.is_not(None)),
+                _bounded(
+                    emails.sent_at.is_(None),
+                    emails.dropped_at.is_(None),
+                    emails.failed_at.is_(None),
+                ),
+                _bounded(emails.failed_at.is_not(None)),
             )
         )
     )

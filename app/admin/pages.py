@@ -10,7 +10,7 @@ from ravyn import Request, get
 
 from app import db
 from app.admin import audit_log, charts, overview, users
-from app.admin.filters import People, Trail, read
+from app.admin.filters import AuditFilters, PeopleFilters, read
 from app.audit import events, session_history
 from app.auth import permissions
 from app.auth.accounts import user_admin
@@ -39,10 +39,10 @@ async def index(request: Request) -> Any:
 
 @get()
 async def people(request: Request) -> Any:
-    asked = read(request.query_params, People)
-    page = await users.listing(asked.data)
+    filters = read(request.query_params, PeopleFilters)
+    page = await users.listing(filters.data)
     return templates.page(
-        request, "admin/users.html", users=page.items, next_cursor=page.next_cursor, asked=kept(asked.data),
+        request, "admin/users.html", users=page.items, next_cursor=page.next_cursor, filters=active(filters.data),
         roles=ROLE_WORDS, states=STATES, verified=VERIFIED, sorts=SORTS, invited=user_admin.invited,
     )  # fmt: skip
 
@@ -56,12 +56,12 @@ async def pending(request: Request) -> Any:
 async def person(request: Request) -> Any:
     """`undo`: the one thing done to them just now, as the notice says, that a button can take back."""
     found = await known(request)
-    trail = await audit_log.listing(Trail(person=str(found.id)), limit=10)
+    recent = await audit_log.listing(AuditFilters(person=str(found.id)), limit=10)
     devices = await users.sessions_of(found.id)
     return templates.page(
         request, "admin/user.html", person=found, me=request.user.id, invited=user_admin.invited(found),
-        sessions=[(row, client.device(row.user_agent)) for row in devices], trail=_told(trail.items),
-        undo=_undo(notices.code_of(request.scope), found, trail.items),
+        sessions=[(row, client.device(row.user_agent)) for row in devices], trail=_described(recent.items),
+        undo=_undo(notices.code_of(request.scope), found, recent.items),
     )  # fmt: skip
 
 
@@ -74,18 +74,18 @@ async def session(request: Request) -> Any:
     live = end > db.utcnow()
     return templates.page(
         request, "admin/session.html", person=found, me=request.user.id, session=row, end=end, live=live,
-        device=client.device(row.user_agent), because=events.because(row.revoked_for),
+        device=client.device(row.user_agent), because=events.reason_text(row.revoked_for),
         picture=session_history.picture(happened, alive=live),
     )  # fmt: skip
 
 
 @get()
-async def trail(request: Request) -> Any:
-    asked = read(request.query_params, Trail)
-    page = await audit_log.listing(asked.data)
+async def audit_page(request: Request) -> Any:
+    filters = read(request.query_params, AuditFilters)
+    page = await audit_log.listing(filters.data)
     return templates.page(
-        request, "admin/audit_log.html", 422 if asked.errors else 200, words=events.WORDS, events=_told(page.items),
-        next_cursor=page.next_cursor, asked=kept(asked.data), form=asked.values, errors=asked.errors,
+        request, "admin/audit_log.html", 422 if filters.errors else 200, words=events.EVENT_TEXT,
+        events=_described(page.items), next_cursor=page.next_cursor, filters=active(filters.data), form=filters.values, errors=filters.errors,
     )  # fmt: skip
 
 
@@ -107,31 +107,31 @@ async def known_session(request: Request) -> tuple[Any, Any]:
     return found, row
 
 
-def kept(data: Any) -> dict[str, str]:
+def active(data: Any) -> dict[str, str]:
     """What was asked for and understood, for the links that go on from here: everything but the place in the list."""
     return {name: str(value) for name, value in data if value and name != "cursor"}
 
 
-def _told(rows: list[Any]) -> list[dict[str, Any]]:
+def _described(rows: list[Any]) -> list[dict[str, Any]]:
     """Events in words, with the fields as they are."""
     return [
         {
             **row._mapping,
-            "text": events.WORDS.get(row.event, row.event),
-            "more": row.detail if row.event == events.ROLE_CHANGED else events.BECAUSE.get(row.detail, ""),
+            "text": events.EVENT_TEXT.get(row.event, row.event),
+            "more": row.detail if row.event == events.ROLE_CHANGED else events.REASON_TEXT.get(row.detail, ""),
             "device": client.device(row.user_agent) if row.user_agent else "",
         }
         for row in rows
     ]
 
 
-def _undo(notice: str, found: Any, trail: list[Any]) -> dict[str, Any] | None:
+def _undo(notice: str, found: Any, rows: list[Any]) -> dict[str, Any] | None:
     """`asks`: what is done there gives something, so its page asks for a proof first."""
     if notice == "user_deactivated" and not found.is_active:
         return {"action": "reactivate", "text": "Undo: reactivate", "asks": True}
     if notice == "new_password_wanted" and found.must_change_password:
         return {"action": "allow-old-password", "text": "Undo: keep the password", "asks": True}
-    if notice == "role_changed" and (before := _role_before(found.id, trail)):
+    if notice == "role_changed" and (before := _role_before(found.id, rows)):
         text, fields = f"Undo: {before} again", {"name": found.name, "role": before}
         if before == "admin":
             return {"action": f"edit?role={before}", "text": text, "asks": True}
@@ -139,8 +139,8 @@ def _undo(notice: str, found: Any, trail: list[Any]) -> dict[str, Any] | None:
     return None
 
 
-def _role_before(user_id: UUID, trail: list[Any]) -> str | None:
-    changed = next((row for row in trail if row.event == events.ROLE_CHANGED and row.user_id == user_id), None)
+def _role_before(user_id: UUID, rows: list[Any]) -> str | None:
+    changed = next((row for row in rows if row.event == events.ROLE_CHANGED and row.user_id == user_id), None)
     before = changed.detail.partition(" to ")[0] if changed else None
     return before if before in ROLES else None
 
@@ -149,7 +149,7 @@ route_patterns = [
     permissions.private("/admin", index, permissions.Admin),
     permissions.private("/admin/users", people, permissions.Admin),
     permissions.private("/admin/users/pending", pending, permissions.Admin),
-    permissions.private("/admin/audit", trail, permissions.Admin),
+    permissions.private("/admin/audit", audit_page, permissions.Admin),
     permissions.private("/admin/users/{user_id}", person, permissions.Admin),
     permissions.private("/admin/users/{user_id}/sessions/{session_id}", session, permissions.Admin),
 ]

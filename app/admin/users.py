@@ -13,7 +13,7 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app import db
-from app.admin.filters import People
+from app.admin.filters import PeopleFilters
 from app.admin.paging import PAGE, Page
 from app.auth import email_links
 from app.auth.accounts import user_search
@@ -38,16 +38,16 @@ SESSIONS_SHOWN = 50
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-async def listing(asked: People, limit: int = PAGE, *, last: Any = None) -> Page:
+async def listing(filters: PeopleFilters, limit: int = PAGE, *, last: Any = None) -> Page:
     """A page of people with the number of their live sessions. Three queries at most.
 
-    It begins behind `asked.cursor`, or behind the row `last` even if that person is gone meanwhile.
+    It begins behind `filters.cursor`, or behind the row `last` even if that person is gone meanwhile.
     """
-    found = _verified(await _searched(asked), asked.verified)
-    if asked.cursor and not last:  # looked up, so that no name stands in an address
-        last = await db.fetch_one(sa.select(*COLUMNS).where(_u.id == asked.cursor))
-    queues = [queue.limit(limit + 1) for queue in _queues(asked, found, last)]
-    return Page.of(await db.fetch_all(_merged(queues, asked.sort, limit + 1)), limit)
+    found = _verified(await _searched(filters), filters.verified)
+    if filters.cursor and not last:  # looked up, so that no name stands in an address
+        last = await db.fetch_one(sa.select(*COLUMNS).where(_u.id == filters.cursor))
+    queues = [queue.limit(limit + 1) for queue in _queues(filters, found, last)]
+    return Page.of(await db.fetch_all(_merged(queues, filters.sort, limit + 1)), limit)
 
 
 async def get(user_id: UUID) -> Any:
@@ -86,16 +86,16 @@ async def pending() -> list[Any]:
     return await db.fetch_all(invited.order_by(link.c.created_at.desc(), link.c.id.desc()).limit(PAGE))
 
 
-async def _searched(asked: "People") -> user_search.Matching:
-    if not asked.q:
+async def _searched(filters: "PeopleFilters") -> user_search.Matching:
+    if not filters.q:
         return user_search.Matching([], few=False)
-    if user_id := urls.uuid_or_none(asked.q):
+    if user_id := urls.uuid_or_none(filters.q):
         return user_search.Matching([_u.id == user_id], few=True)
-    return await user_search.matching(asked.q, sorted_by_words=asked.sort in ("name", "email"))
+    return await user_search.matching(filters.q, sorted_by_words=filters.sort in ("name", "email"))
 
 
 def _verified(found: user_search.Matching, verified: str) -> user_search.Matching:
-    """Few have not confirmed their address: who was invited and did not come in yet (`administration.invited`)."""
+    """Few have not confirmed their address: who was invited and did not come in yet (`user_admin.invited`)."""
     came_in, invited = _u.last_login.is_not(None), _u.invited_at > EVER  # a range of the index; "not null" is none
     if verified == "no":
         return user_search.Matching([*found.which, _u.last_login.is_(None), invited], few=True)
@@ -104,19 +104,19 @@ def _verified(found: user_search.Matching, verified: str) -> user_search.Matchin
     return found
 
 
-def _queues(asked: People, found: user_search.Matching, last: Any) -> Iterator[Any]:
+def _queues(filters: PeopleFilters, found: user_search.Matching, last: Any) -> Iterator[Any]:
     """One query for each queue, in its order, from behind `last` on."""
-    keys, backwards = SORTS[asked.sort]
-    for chosen in _chosen(asked, found.few):
+    keys, backwards = SORTS[filters.sort]
+    for chosen in _chosen(filters, found.few):
         for part, order in _parts(keys, backwards, last):
             queue = sa.select(*COLUMNS).where(*chosen, *part, *found.which)
             yield queue.order_by(*_along(order, backwards))
 
 
-def _chosen(asked: People, few: bool) -> Iterator[list[Any]]:
+def _chosen(filters: PeopleFilters, few: bool) -> Iterator[list[Any]]:
     """The conditions of each queue; of few people all at once, and no index of the queues may lead."""
-    roles = [asked.role] if asked.role else ROLES
-    states = [asked.status == "active"] if asked.status else [True, False]
+    roles = [filters.role] if filters.role else ROLES
+    states = [filters.status == "active"] if filters.status else [True, False]
     if few:
         yield [db.aside(_u.role).in_(roles), db.aside(_u.is_active).in_(states)]
         return

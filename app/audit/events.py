@@ -24,7 +24,7 @@ STEP_UP = "step_up"
 STEP_UP_FAILED = "step_up_failed"
 SESSION_ROTATED = "session_rotated"
 SESSION_REPLAYED = "session_replayed"
-SESSION_ASKED_AGAIN = "session_asked_again"
+SESSION_RETRY_REQUESTED = "session_retry_requested"
 SESSION_REUSED = "session_reused"
 SESSION_REVOKED = "session_revoked"
 REFRESH_FROM_THE_FUTURE = "refresh_from_the_future"
@@ -35,16 +35,16 @@ USER_REACTIVATED = "user_reactivated"
 ROLE_CHANGED = "role_changed"
 PASSWORD_REHASHED = "password_rehashed"  # noqa: S105 - the name of an event
 PASSWORD_CHANGED = "password_changed"  # noqa: S105
-PASSWORD_RESET_ASKED = "password_reset_asked"  # noqa: S105
+PASSWORD_RESET_REQUESTED = "password_reset_requested"  # noqa: S105
 PASSWORD_RESET = "password_reset"  # noqa: S105
 REGISTERED = "registered"
-EMAIL_CHANGE_ASKED = "email_change_asked"
+EMAIL_CHANGE_REQUESTED = "email_change_requested"
 EMAIL_CHANGED = "email_changed"
 EMAIL_CHANGE_UNDONE = "email_change_undone"
 NAME_CHANGED = "name_changed"
 NEW_DEVICE = "new_device"
-DELETION_ASKED = "deletion_asked"
-ACCOUNT_KEPT = "account_kept"
+DELETION_REQUESTED = "deletion_requested"
+DELETION_CANCELLED = "deletion_cancelled"
 ACCOUNT_DELETED = "account_deleted"
 DATA_EXPORTED = "data_exported"
 SECOND_FACTOR_ON = "second_factor_on"
@@ -64,10 +64,10 @@ PASSWORD_CHANGE_REQUIRED = "password_change_required"  # noqa: S105
 PASSWORD_CHANGE_NOT_REQUIRED = "password_change_not_required"  # noqa: S105
 USERS_EXPORTED = "users_exported"
 AUDIT_EXPORTED = "audit_exported"
-LETTER_TRIED_AGAIN = "letter_tried_again"
+EMAIL_RETRIED = "email_retried"
 
 # Event -> what the person whom it happened to reads.
-WORDS = {
+EVENT_TEXT = {
     LOGIN: "Signed in",
     LOGIN_FAILED: "Somebody tried to sign in with a wrong password",
     LOGIN_THROTTLED: "Too many wrong passwords or codes: whoever tries has to wait now",
@@ -76,7 +76,7 @@ WORDS = {
     STEP_UP_FAILED: "A wrong password was given to confirm an action",
     SESSION_ROTATED: "Session renewed",
     SESSION_REPLAYED: "Session renewed once more, because an answer was lost or two tabs asked at once",
-    SESSION_ASKED_AGAIN: "A late request brought a token that was just renewed, and was told to ask again",
+    SESSION_RETRY_REQUESTED: "A late request brought a token that was just renewed, and was told to ask again",
     SESSION_REUSED: "An old token came back: it may have been stolen, so the session was ended",
     SESSION_REVOKED: "Session ended",
     REFRESH_FROM_THE_FUTURE: "A token was shown that was never handed out",
@@ -87,16 +87,16 @@ WORDS = {
     ROLE_CHANGED: "Role changed",
     PASSWORD_REHASHED: "Password storage brought up to date",
     PASSWORD_CHANGED: "Password changed",
-    PASSWORD_RESET_ASKED: "A link to choose a new password was mailed",
+    PASSWORD_RESET_REQUESTED: "A link to choose a new password was mailed",
     PASSWORD_RESET: "A new password was chosen through a mailed link",
     REGISTERED: "Account made",
-    EMAIL_CHANGE_ASKED: "A change of the e-mail address was asked for",
+    EMAIL_CHANGE_REQUESTED: "A change of the e-mail address was asked for",
     EMAIL_CHANGED: "E-mail address changed",
     EMAIL_CHANGE_UNDONE: "The change of the e-mail address was undone",
     NAME_CHANGED: "Name changed",
     NEW_DEVICE: "Signed in on a device that was not known",
-    DELETION_ASKED: "Deletion of the account asked for",
-    ACCOUNT_KEPT: "Deletion called off",
+    DELETION_REQUESTED: "Deletion of the account asked for",
+    DELETION_CANCELLED: "Deletion called off",
     ACCOUNT_DELETED: "Account deleted",
     DATA_EXPORTED: "A copy of the account's data was made",
     SECOND_FACTOR_ON: "Second step of signing in turned on",
@@ -116,7 +116,7 @@ WORDS = {
     PASSWORD_CHANGE_NOT_REQUIRED: "The password need not be changed any more",
     USERS_EXPORTED: "A list of people was taken out",
     AUDIT_EXPORTED: "A part of the audit trail was taken out",
-    LETTER_TRIED_AGAIN: "A letter that could not be delivered is sent once more",
+    EMAIL_RETRIED: "A letter that could not be delivered is sent once more",
 }
 
 # Why a session ended (sessions.revoked_for, and the detail of session_revoked).
@@ -129,10 +129,10 @@ ENDED_BY_OWNER = "ended_by_owner"
 CREDENTIALS_CHANGED = (
     "credentials_changed"  # a new password, address or second factor: every other session, or all of them
 )
-CLOSED = "closed"  # the owner gave the account up
+ACCOUNT_DELETION = "closed"  # the owner gave the account up
 
 # Reason -> what the person whose session it was reads.
-BECAUSE = {
+REASON_TEXT = {
     LOGGED_OUT: "Signed out there",
     REPLACED: "Replaced: signed in again there, or confirmed the password",
     REUSED: "An old copy of it was used: it may have been stolen",
@@ -140,9 +140,9 @@ BECAUSE = {
     ENDED_BY_ADMIN: "Ended by an administrator",
     ENDED_BY_OWNER: "Signed out from another device",
     CREDENTIALS_CHANGED: "The password, the e-mail address or the second step was changed",
-    CLOSED: "The account was given up",
+    ACCOUNT_DELETION: "The account was given up",
 }
-REASONS = tuple(BECAUSE)
+REASONS = tuple(REASON_TEXT)
 
 RECORDED = sa.insert(event_rows)  # takes a `row`
 
@@ -181,7 +181,7 @@ def row(
     request being answered.
     Errors: KeyError for an event outside the vocabulary.
     """
-    WORDS[event]
+    EVENT_TEXT[event]
     browser = browser or client.current()
     return {
         "id": db.uuid7(),
@@ -203,7 +203,7 @@ async def of_user(user_id: UUID, limit: int = 10, *, after: UUID | None = None) 
     `after`: the last event of the page before.
     """
     table = event_rows
-    noise = (SESSION_ROTATED, SESSION_REPLAYED, SESSION_ASKED_AGAIN)
+    noise = (SESSION_ROTATED, SESSION_REPLAYED, SESSION_RETRY_REQUESTED)
     query = (
         sa.select(table)
         .where(table.c.user_id == user_id, table.c.event.not_in(noise))
@@ -225,19 +225,19 @@ async def of_session(user_id: UUID, session_id: UUID, limit: int = 500) -> list[
     return (await db.fetch_all(query))[::-1]
 
 
-def because(reason: str | None) -> str:
+def reason_text(reason: str | None) -> str:
     """Why a session is over, as its person reads it. `reason`: the row's `revoked_for`, None if nobody ended it."""
-    return BECAUSE.get(reason or "", "Not used for too long, or the longest time was over")
+    return REASON_TEXT.get(reason or "", "Not used for too long, or the longest time was over")
 
 
-def told(event: Any) -> dict[str, Any]:
+def described(event: Any) -> dict[str, Any]:
     """An event's row in words for the person whose account it is: what `timeline` of the macros shows."""
-    reason = BECAUSE.get(event.detail, "") if event.event == SESSION_REVOKED else ""
+    reason = REASON_TEXT.get(event.detail, "") if event.event == SESSION_REVOKED else ""
     somebody_else = event.actor_id is not None and event.actor_id != event.user_id
     return {
         "at": event.at,
         "kind": event.event,
-        "text": WORDS[event.event],
+        "text": EVENT_TEXT[event.event],
         "because": reason,
         "by_admin": somebody_else,
         "ip": event.ip,

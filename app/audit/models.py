@@ -5,7 +5,7 @@ from typing import Any
 import edgy
 
 from app import db
-from app.db import moment
+from app.db import timestamp
 
 f: Any = edgy.fields
 
@@ -18,7 +18,7 @@ class AuditEvent(edgy.StrictModel):
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
-    at = moment()
+    at = timestamp()
     event = f.CharField(max_length=32)
     user_id = f.UUIDField(null=True)
     actor_id = f.UUIDField(null=True)

@@ -22,7 +22,7 @@ WORDS = {
     LOST: "lost on its way",
     events.SESSION_ROTATED: "renewed",
     events.SESSION_REPLAYED: "same pair again",
-    events.SESSION_ASKED_AGAIN: "asked to return",
+    events.SESSION_RETRY_REQUESTED: "asked to return",
     events.SESSION_REUSED: "an old copy",
     events.REFRESH_FROM_THE_FUTURE: "never handed out",
     events.SESSION_REVOKED: "session ended",
@@ -35,18 +35,18 @@ ENDED = {
     events.ENDED_BY_ADMIN: "ended by admin",
     events.ENDED_BY_OWNER: "ended by owner",
     events.CREDENTIALS_CHANGED: "new credentials",
-    events.CLOSED: "account given up",
+    events.ACCOUNT_DELETION: "account given up",
 }
-HANDED_OUT = (STARTED, RUN, LOST, events.SESSION_ROTATED, events.SESSION_REPLAYED)
+ISSUED = (STARTED, RUN, LOST, events.SESSION_ROTATED, events.SESSION_REPLAYED)
 
 LANES, NAME = 3, 19  # how many columns, and letters of a heading
-KEPT = 3  # plain renewals that stay at both ends of a run
+SHOWN_OF_A_RUN = 3  # plain renewals that stay at both ends of a run
 LEFT, TOP, LANE, ONE_LANE = 74, 52, 162, 216  # one lane fits a phone of 360 pixels
 ROW, DAY, NODE, CHANNEL = 54, 30, 32, 27
 
 
 @dataclass(frozen=True, slots=True)
-class Happening:
+class HistoryEntry:
     """One line of a session's life. `generation`: the pair handed out, or the token that came back."""
 
     kind: str
@@ -62,7 +62,7 @@ class Happening:
 class Mark:
     """A happening on paper: the middle of its mark."""
 
-    happening: Happening
+    entry: HistoryEntry
     x: int
     y: int
     lane: int
@@ -70,18 +70,18 @@ class Mark:
 
     @property
     def kind(self) -> str:
-        return self.happening.kind
+        return self.entry.kind
 
     @property
     def label(self) -> str:
-        happening = self.happening
-        if happening.kind == RUN:
-            return f"{happening.count} {WORDS[RUN] if happening.count > 1 else 'renewal'}"
-        return happening.words or WORDS[happening.kind]
+        entry = self.entry
+        if entry.kind == RUN:
+            return f"{entry.count} {WORDS[RUN] if entry.count > 1 else 'renewal'}"
+        return entry.words or WORDS[entry.kind]
 
     @property
     def clock(self) -> str:
-        return f"{self.happening.at.astimezone(UTC):%H:%M:%S}"
+        return f"{self.entry.at.astimezone(UTC):%H:%M:%S}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ class Picture:
     story: str  # one sentence for who does not see it
 
 
-def of_session(session: Any, rows: Iterable[Any]) -> list[Happening]:
+def of_session(session: Any, rows: Iterable[Any]) -> list[HistoryEntry]:
     """The happenings of a session: its row, and the rows of the audit trail about it, oldest first.
 
     The row remembers only where the session was last seen, so the sign-in stands where the first renewal came from.
@@ -121,17 +121,17 @@ def of_session(session: Any, rows: Iterable[Any]) -> list[Happening]:
     first = next((one for one in found if one.kind == events.SESSION_ROTATED), None)
     where, ip = (first.where, first.ip) if first else (client.device(session.user_agent), session.ip)
     unseen = first.generation - 2 if first else 0
-    earlier = [Happening(RUN, first.at, unseen + 1, where, ip, count=unseen)] if first and unseen > 0 else []
-    return [Happening(STARTED, session.created_at, 1, where, ip), *earlier, *found]
+    earlier = [HistoryEntry(RUN, first.at, unseen + 1, where, ip, count=unseen)] if first and unseen > 0 else []
+    return [HistoryEntry(STARTED, session.created_at, 1, where, ip), *earlier, *found]
 
 
-def picture(happenings: Sequence[Happening], lanes: Sequence[str] = (), *, alive: bool = True) -> Picture:
+def picture(entries: Sequence[HistoryEntry], lanes: Sequence[str] = (), *, alive: bool = True) -> Picture:
     """Where everything goes. `lanes`: names of columns in a fixed order; others follow as they come, up to three."""
-    shown = _shortened(happenings)
+    shown = _shortened(entries)
     names = _lane_names(shown, lanes)
     wide = ONE_LANE if len(names) == 1 else LANE
     columns = [Lane(_cut(name), name, LEFT + wide * number + NODE) for number, name in enumerate(names)]
-    newest = max((one.generation for one in shown if one.kind in HANDED_OUT), default=0)
+    newest = max((one.generation for one in shown if one.kind in ISSUED), default=0)
     marks: list[Mark] = []
     days: list[tuple[int, str]] = []
     y, day = TOP, ""
@@ -141,47 +141,47 @@ def picture(happenings: Sequence[Happening], lanes: Sequence[str] = (), *, alive
             days.append((y + DAY // 2 + 4, written))
             y, day = y + DAY, written
         lane = min(names.index(one.where) if one.where in names else len(names) - 1, len(names) - 1)
-        current = alive and one.kind in HANDED_OUT and one.generation == newest
+        current = alive and one.kind in ISSUED and one.generation == newest
         marks.append(Mark(one, columns[lane].x, y + ROW // 2, lane, current))
         y += ROW
     edges = [edge for number, mark in enumerate(marks) if (edge := _edge(marks[:number], mark))]
-    return Picture(LEFT + wide * len(names), y + 8, columns, days, marks, edges, _story(happenings, alive))
+    return Picture(LEFT + wide * len(names), y + 8, columns, days, marks, edges, _story(entries, alive))
 
 
-def _of_row(row: Any) -> Happening:
+def _of_row(row: Any) -> HistoryEntry:
     numbers = re.findall(r"\d+", row.detail) if row.event != events.SESSION_REVOKED else []
     generation = int(numbers[0]) if numbers else 0
-    return Happening(row.event, row.at, generation, client.device(row.user_agent), row.ip, ENDED.get(row.detail, ""))
+    return HistoryEntry(row.event, row.at, generation, client.device(row.user_agent), row.ip, ENDED.get(row.detail, ""))
 
 
-def _shortened(happenings: Sequence[Happening]) -> list[Happening]:
+def _shortened(entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
     """Plain renewals of one device in a row become one mark; those next to something else stay."""
-    shown: list[Happening] = []
-    for (kind, _), group in groupby(happenings, key=lambda one: (one.kind, one.where)):
+    shown: list[HistoryEntry] = []
+    for (kind, _), group in groupby(entries, key=lambda one: (one.kind, one.where)):
         run = list(group)
-        if kind != events.SESSION_ROTATED or len(run) <= 2 * KEPT + 1:
+        if kind != events.SESSION_ROTATED or len(run) <= 2 * SHOWN_OF_A_RUN + 1:
             shown += run
         else:
-            middle = run[KEPT:-KEPT]
-            shown += [*run[:KEPT], replace(middle[-1], kind=RUN, count=len(middle)), *run[-KEPT:]]
+            middle = run[SHOWN_OF_A_RUN:-SHOWN_OF_A_RUN]
+            shown += [*run[:SHOWN_OF_A_RUN], replace(middle[-1], kind=RUN, count=len(middle)), *run[-SHOWN_OF_A_RUN:]]
     return shown
 
 
-def _lane_names(shown: Sequence[Happening], fixed: Sequence[str]) -> list[str]:
+def _lane_names(shown: Sequence[HistoryEntry], fixed: Sequence[str]) -> list[str]:
     names = [*fixed, *(one.where for one in shown if one.kind != events.SESSION_REVOKED)]
     return list(dict.fromkeys(names))[:LANES] or [""]
 
 
 def _edge(before: Sequence[Mark], mark: Mark) -> Edge | None:
     """From the pair that was presented: the one before what was handed out, or the copy's own."""
-    one = mark.happening
+    one = mark.entry
     if one.kind in (STARTED, events.SESSION_REVOKED, events.REFRESH_FROM_THE_FUTURE):
         return None
-    presented = one.generation - one.count if one.kind in HANDED_OUT else one.generation
-    pairs = [other for other in before if other.kind in HANDED_OUT and other.happening.generation <= presented]
+    presented = one.generation - one.count if one.kind in ISSUED else one.generation
+    pairs = [other for other in before if other.kind in ISSUED and other.entry.generation <= presented]
     if not pairs:
         return None
-    start = max(pairs, key=lambda other: (other.happening.generation, other.lane == mark.lane, other.y))
+    start = max(pairs, key=lambda other: (other.entry.generation, other.lane == mark.lane, other.y))
     between = [other for other in before if start.y < other.y and other.lane == mark.lane]
     half = NODE // 2
     if start.lane == mark.lane and not between:
@@ -194,16 +194,16 @@ def _edge(before: Sequence[Mark], mark: Mark) -> Edge | None:
     return Edge(one.kind, f"{out}{down}Q{rail} {mark.y} {rail + 8} {mark.y}H{mark.x - half}")
 
 
-def _story(happenings: Sequence[Happening], alive: bool) -> str:
+def _story(entries: Sequence[HistoryEntry], alive: bool) -> str:
     def many(kinds: tuple[str, ...], what: str) -> str:
-        number = sum(one.count for one in happenings if one.kind in kinds)
+        number = sum(one.count for one in entries if one.kind in kinds)
         return f", {what} {'once' if number == 1 else f'{number} times'}" if number else ""
 
     told = (
         many((events.SESSION_ROTATED, RUN), "renewed")
         + many((LOST,), "renewed in vain, the answer lost,")
         + many((events.SESSION_REPLAYED,), "handed out again")
-        + many((events.SESSION_ASKED_AGAIN,), "told to ask again")
+        + many((events.SESSION_RETRY_REQUESTED,), "told to ask again")
         + many((events.SESSION_REUSED,), "shown an old copy")
     )
     return f"Signed in{told or ', not renewed yet'}; the session {'is alive' if alive else 'has ended'}."

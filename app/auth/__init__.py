@@ -7,7 +7,7 @@ The way of a request, in one screen:
     GET /dashboard, access expired     guards.SignedIn raises LoginRequired -> challenges -> 303 /auth/resume
                                        pages.resume -> sessions.rotate -> cookies.remember -> 303 /dashboard
     POST /account, access expired      the same with 307 and 307: method and body survive
-    the same form twice                idempotency -> the second is given the first one's answer (`submissions`)
+    the same form twice                idempotency -> the second is given the first one's answer (`form_submissions`)
     link from another site             no cookies came along (SameSite=Strict) -> challenges bounces it
     POST /register, /forgot-password   registration.ask, recovery.ask -> a letter is owed; `letters` finds out to whom
     a mailed link                      GET shows a button; POST -> links.use, once -> an account, a new password

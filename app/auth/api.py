@@ -15,7 +15,7 @@ from app import db
 from app.auth import authentication, challenges, cookies, keys, permissions
 from app.auth.accounts import login_flow
 from app.auth.sessions import rotation
-from app.auth.sessions.rotation_policy import Verdict
+from app.auth.sessions.rotation_policy import Decision
 from app.auth.tokens import TokenPair
 from app.web import errors
 from app.web.json_response import JSONResponse
@@ -72,7 +72,7 @@ async def login(request: Request, data: LoginRequest) -> Any:
     signed_in = await login_flow.login(data.email, data.password, device=device)
     if signed_in is None:
         return challenges.unauthorized(request, token_sent=False, detail="Invalid credentials.")
-    if isinstance(signed_in, login_flow.Pending):
+    if isinstance(signed_in, login_flow.PendingLogin):
         detail = "Now the second factor: bring this ticket and a code to /api/auth/login/code."
         return challenges.unauthorized(
             request, token_sent=False, detail=detail, error="second_factor_required", ticket=signed_in.ticket
@@ -90,14 +90,14 @@ async def refresh(request: Request, data: RefreshRequest | None = None) -> Any:
     raw = data.refresh_token if data else from_cookie
     outcome = await login_flow.refresh(raw, retried=request.headers.get("x-refresh-retry") == "1")
     if isinstance(outcome, rotation.Rejected):
-        if outcome.verdict is Verdict.ASK_AGAIN:
+        if outcome.decision is Decision.RETRY:
             detail = "A newer token was handed out. Read yours again and repeat with X-Refresh-Retry: 1."
             return errors.answer(request, 409, detail, error="refresh_stale")
         return challenges.unauthorized(request, token_sent=bool(raw), detail="Sign in again.", error="invalid_grant")
     if data:
         return JSONResponse(in_the_body(outcome.pair))
     body = {"token_type": "bearer", "expires_in": outcome.pair.expires_in}
-    return cookies.remember(JSONResponse(body), outcome.pair)
+    return cookies.set_tokens(JSONResponse(body), outcome.pair)
 
 
 @post(status_code=200)
@@ -118,7 +118,7 @@ async def logout(request: Request, data: RefreshRequest | None = None) -> Any:
     if data or bearer or not (access or from_cookie):
         return response
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
-    return cookies.forget(response)
+    return cookies.delete_tokens(response)
 
 
 @get()
@@ -158,5 +158,5 @@ route_patterns = [
     permissions.public("/api/auth/logout", logout, answers={204: None}),
     permissions.private("/api/auth/me", me, answers={200: Me}),
     permissions.private("/api/protected", protected, answers={200: Me}),
-    permissions.impersonal("/.well-known/jwks.json", jwks),
+    permissions.no_authentication("/.well-known/jwks.json", jwks),
 ]

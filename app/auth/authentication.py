@@ -65,7 +65,7 @@ def current() -> Any:
     return _current.get()
 
 
-def in_the_log(scope: Any) -> dict[str, str | None]:
+def log_fields(scope: Any) -> dict[str, str | None]:
     """Who asked, by pseudonym, for the line of a request."""
     user = scope.get("user")
     if user is None or not user.is_authenticated:
@@ -73,23 +73,23 @@ def in_the_log(scope: Any) -> dict[str, str | None]:
     return {"user": logs.pseudonym(user.id), "session": logs.pseudonym(user.sid)}
 
 
-class TokenBackend(AuthenticationBackend):
+class JWTBackend(AuthenticationBackend):
     """For the framework's AuthenticationMiddleware: `request.user` is a Principal or Anonymous.
 
     The framework's own backend reads headers only, takes a refresh token for an access token and does not look at
     is_active. Here a bearer header decides, and cookies are then ignored: a header is no ambient authority.
-    `impersonal`: paths, those ending in "/" with all below, where nobody is identified, whatever was sent: they are
+    `no_authentication`: paths, those ending in "/" with all below, where nobody is identified, whatever was sent: they are
     answered while the database is not.
     """
 
-    def __init__(self, impersonal: Collection[str] = ()) -> None:
-        self._paths = frozenset(impersonal)
-        self._folders = tuple(path for path in impersonal if path.endswith("/"))
+    def __init__(self, no_authentication: Collection[str] = ()) -> None:
+        self._paths = frozenset(no_authentication)
+        self._folders = tuple(path for path in no_authentication if path.endswith("/"))
 
     async def authenticate(self, conn: Any, /, **_: Any) -> Any:
         path = conn.scope["path"]
-        impersonal = path in self._paths or path.startswith(self._folders)
-        user = Anonymous(unavailable=True) if impersonal else await identify(conn.scope)
+        no_authentication = path in self._paths or path.startswith(self._folders)
+        user = Anonymous(unavailable=True) if no_authentication else await identify(conn.scope)
         _current.set(user)
         return AuthCredentials(["authenticated"] if user.is_authenticated else []), user
 
@@ -100,10 +100,10 @@ async def identify(scope: Any) -> Principal | Anonymous:
     access, refresh = (bearer, None) if bearer is not None else cookies.read(scope)
     nobody = Anonymous(token_sent=bool(access), refresh_cookie=bool(refresh), bearer=bearer is not None)
     token = tokens.read(access, "access", db.utcnow())
-    return await _holder(token, nobody) if token else nobody
+    return await _load(token, nobody) if token else nobody
 
 
-def shows_a_token(scope: Any) -> bool:
+def has_signed_token(scope: Any) -> bool:
     """A token that we signed, whatever its age: not who asks, but whether a long body may be theirs. No database."""
     bearer = _bearer(scope)
     access, refresh = (bearer, None) if bearer is not None else cookies.read(scope)
@@ -111,57 +111,62 @@ def shows_a_token(scope: Any) -> bool:
     return any(tokens.read_whatever_its_age(raw, kind) for raw, kind in shown)
 
 
-async def again(principal: Principal) -> Principal | Anonymous:
+async def reload(principal: Principal) -> Principal | Anonymous:
     """The same holder as the rows say at this moment, whatever is remembered: before anything dangerous."""
-    return await _holder(principal.token, _ended(principal), remembered=False)
+    return await _load(principal.token, _session_ended(principal), remembered=False)
 
 
-def condition(principal: Principal, judge: Callable[[Principal | Anonymous], None]) -> db.conditions.Condition:
-    """For the transactions of a request: `judge` gets the same holder as the rows say then, and raises or does not."""
-    token, nobody = principal.token, _ended(principal)
+def condition(principal: Principal, decide: Callable[[Principal | Anonymous], None]) -> db.conditions.Condition:
+    """For the transactions of a request: `rotation_policy` gets the same holder as the rows say then, and raises or does not."""
+    token, nobody = principal.token, _session_ended(principal)
 
     def of_now(row: Any) -> None:
-        judge(_principal(session_cache.of_row(row, token, db.utcnow()), token, nobody))
+        decide(_principal(session_cache.of_row(row, token, db.utcnow()), token, nobody))
 
     values = {"sid": principal.sid, "holder": principal.id}
     return db.conditions.Condition(
-        principal.sid, session_cache.HELD, session_cache.HOLDER_KEPT, session_cache.HELD_KEPT, values, judge=of_now
+        principal.sid,
+        session_cache.SESSION_AND_USER,
+        session_cache.LOCK_USER,
+        session_cache.LOCK_SESSION_AND_USER,
+        values,
+        decide=of_now,
     )
 
 
-def asked(request: Any, error: AuthError) -> Any:
+def requester(request: Any, error: AuthError) -> Any:
     """Who asked, for the answer to an error: whom a guard looked at last, or, from a handler, whose session it was."""
     user = error.who or request.scope["user"]
-    return _ended(user) if isinstance(error, LoginRequired) and user.is_authenticated else user
+    return _session_ended(user) if isinstance(error, LoginRequired) and user.is_authenticated else user
 
 
-def _ended(principal: Principal) -> Anonymous:
+def _session_ended(principal: Principal) -> Anonymous:
     return Anonymous(token_sent=True, session_ended=True, bearer=principal.bearer)
 
 
-async def _holder(token: AppToken, nobody: Anonymous, *, remembered: bool = True) -> Principal | Anonymous:
+async def _load(token: AppToken, nobody: Anonymous, *, remembered: bool = True) -> Principal | Anonymous:
     try:
-        badge = await session_cache.check_in(token, db.utcnow(), remembered=remembered)
+        cached = await session_cache.load(token, db.utcnow(), remembered=remembered)
     except db.Unavailable:
         return replace(nobody, session_ended=False, unavailable=True)
-    return _principal(badge, token, nobody)
+    return _principal(cached, token, nobody)
 
 
-def _principal(badge: session_cache.Badge | None, token: AppToken, nobody: Anonymous) -> Principal | Anonymous:
-    if badge is None:
+def _principal(cached: session_cache.CachedSession | None, token: AppToken, nobody: Anonymous) -> Principal | Anonymous:
+    if cached is None:
         return replace(nobody, session_ended=True)
     return Principal(
-        id=badge.user_id,
-        email=badge.email,
-        name=badge.name,
-        role=badge.role,
-        sid=badge.sid,
+        id=cached.user_id,
+        email=cached.email,
+        name=cached.name,
+        role=cached.role,
+        sid=cached.sid,
         auth_time=datetime.fromtimestamp(token.auth_time or 0, UTC),
         token=token,
         bearer=nobody.bearer,
-        must_change_password=badge.must_change_password,
-        second_factor=badge.second_factor,
-        program=badge.program,
+        must_change_password=cached.must_change_password,
+        second_factor=cached.second_factor,
+        program=cached.program,
     )
 
 

@@ -16,9 +16,9 @@ from app.audit import events
 from app.auth import authentication, cookies
 from app.auth.errors import (
     AuthError,
-    ComeBack,
     Forbidden,
     PasswordChangeRequired,
+    RetryLater,
     SecondFactorRequired,
     SessionEnded,
     StepUpRequired,
@@ -37,20 +37,20 @@ CLEAR = {"Clear-Site-Data": '"cache", "storage"'}
 A_MINUTE = timedelta(minutes=1)
 LONGEST_REFERER = 2048
 
-_noted: LRUCache[UUID, str] = LRUCache(10_000)  # person -> the minute in which this worker last told of a refusal
+_recorded: LRUCache[UUID, str] = LRUCache(10_000)  # person -> the minute in which this worker last told of a refusal
 
 
 async def answer(request: Any, error: AuthError) -> Any:
     """The response to an error of `auth.errors`, for the error boundary."""
-    if isinstance(error, ComeBack):
-        detail, headers = come_back(error)
+    if isinstance(error, RetryLater):
+        detail, headers = retry_later(error)
         return errors.answer(request, error.status, detail, headers=headers)
-    user, page = authentication.asked(request, error), errors.wants_html(request.scope)
+    user, page = authentication.requester(request, error), errors.wants_html(request.scope)
     if isinstance(error, Unavailable):
         detail = "We cannot check right now whether you are signed in. You still are: please try again in a moment."
         return errors.answer(request, 503, detail, headers={"Retry-After": "5"})
     if isinstance(error, Forbidden):
-        await _note_denial(user)
+        await _record_denial(user)
         return errors.answer(request, 403, "You are signed in, but this is not open to you.")
     if isinstance(error, StepUpRequired):
         return _step_up(request) if page else _insufficient(request)
@@ -63,16 +63,16 @@ async def answer(request: Any, error: AuthError) -> Any:
     return await _to_login(request, user, ended=isinstance(error, SessionEnded))
 
 
-async def _note_denial(user: Any) -> None:
+async def _record_denial(user: Any) -> None:
     """Once a person and minute, all workers together: who asks all day long must not fill the audit trail.
 
     Refusing does not depend on writing it down: to come back later would not help, so it is no 503.
     """
     now = db.utcnow()
     minute = f"{now:%Y-%m-%d %H:%M}"
-    if _noted.get(user.id) == minute:
+    if _recorded.get(user.id) == minute:
         return
-    _noted[user.id] = minute
+    _recorded[user.id] = minute
     try:
         key = counters.key("access denied", str(user.id), minute)
         if (await counters.add({key: A_MINUTE}, 1, now))[key].count == 1:
@@ -87,22 +87,22 @@ def unauthorized(request: Any, *, token_sent: bool, detail: str = "Sign in first
     return errors.answer(request, 401, detail, headers={"WWW-Authenticate": challenge}, **members)
 
 
-def come_back(error: ComeBack) -> tuple[str, dict[str, str]]:
+def retry_later(error: RetryLater) -> tuple[str, dict[str, str]]:
     """The sentence for a person and the header for a program: the same for every account, and for none."""
     if error.seconds < 120:
         wait = "a second" if error.seconds == 1 else f"{error.seconds} seconds"
     else:
         wait = f"{-(-error.seconds // 60)} minutes"
     why = "Too many attempts" if isinstance(error, TooManyAttempts) else "Too many people sign in at this moment"
-    metrics.TOLD_TO_WAIT.labels(type(error).__name__).inc()
+    metrics.RATE_LIMITED.labels(type(error).__name__).inc()
     return f"{why}. Please try again in {wait}.", {"Retry-After": str(error.seconds)}
 
 
-def later(request: Any, error: ComeBack) -> dict[str, Any]:
+def form_again(request: Any, error: RetryLater) -> dict[str, Any]:
     """What a page needs to show its form again, so that nothing is typed twice; a program gets a problem document."""
     if not errors.wants_html(request.scope):
         raise error
-    sentence, headers = come_back(error)
+    sentence, headers = retry_later(error)
     return {"status": error.status, "headers": headers, "error": sentence}
 
 
@@ -110,7 +110,7 @@ def signed_out(notice: str) -> Any:
     """To the login page, and the browser forgets: both cookies, and the pages it kept."""
     response = see_other("/login", notice=notice)
     response.headers.update(CLEAR)
-    return cookies.forget(response)
+    return cookies.delete_tokens(response)
 
 
 def see_other(path: str, **query: str) -> Any:
@@ -124,7 +124,7 @@ def same_method(path: str, **query: str) -> Any:
     return RedirectResponse(f"{path}?{urlencode(query)}", status_code=307)
 
 
-def form_lost(request: Any) -> Any:
+def form_not_saved(request: Any) -> Any:
     """To the login page, with the way back to the page of the form. Never 307: a password page must not get it."""
     return see_other("/login", next=referring_page(request), notice="form_not_saved")
 
@@ -140,11 +140,11 @@ def referring_page(request: Any) -> str:
 
 
 async def _to_login(request: Any, user: Any, ended: bool) -> Any:
-    target = _asked_for(request)
+    target = _requested_path(request)
     if request.method not in SAFE:
         if user.refresh_cookie and not ended:
             return same_method("/auth/resume", next=target)
-        return form_lost(request)
+        return form_not_saved(request)
     if _followed_from_elsewhere(request, user):
         return templates.page(request, "auth/bounce.html", url=urls.local_path(target, default="/"))
     if await _cookies_refused(request):
@@ -175,14 +175,14 @@ async def _cookies_refused(request: Any) -> bool:
     if not without_cookies(request):
         return False
     try:
-        return await rotation.never_came_back(db.utcnow())
+        return await rotation.was_never_confirmed(db.utcnow())
     except db.Unavailable:
         return False  # a worse answer, and no wrong one
 
 
 def _step_up(request: Any) -> Any:
     """The confirmation page has the address of its POST: a late POST does nothing and returns there."""
-    return see_other("/step-up", next=_asked_for(request))
+    return see_other("/step-up", next=_requested_path(request))
 
 
 def _insufficient(request: Any) -> Any:
@@ -213,6 +213,6 @@ def _one_factor(request: Any) -> Any:
     return errors.answer(request, 403, detail, error="second_factor_required")
 
 
-def _asked_for(request: Any) -> str:
+def _requested_path(request: Any) -> str:
     query = request.scope["query_string"].decode("ascii", "replace")
     return f"{request.scope['path']}?{query}" if query else str(request.scope["path"])

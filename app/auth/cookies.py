@@ -54,25 +54,25 @@ def brings_none(scope: MutableMapping[str, Any]) -> bool:
     return not any(name in jar for name in (access_name(), refresh_name(), ticket_name(), device_name()))
 
 
-def remember(response: Any, pair: TokenPair) -> Any:
+def set_tokens(response: Any, pair: TokenPair) -> Any:
     """Put both tokens into the browser: HttpOnly, Secure, SameSite=Strict, each for as long as its token lives."""
     _set(response, access_name(), pair.access_token, pair.expires_in)
     _set(response, refresh_name(), pair.refresh_token, pair.refresh_expires_in)
     return response
 
 
-def hold(response: Any, ticket: str) -> Any:
+def set_ticket(response: Any, ticket: str) -> Any:
     """Keep the ticket of a sign-in that still needs its second half."""
     _set(response, ticket_name(), ticket, mfa_ticket.SECONDS)
     return response
 
 
-def held(scope: MutableMapping[str, Any]) -> str:
+def read_ticket(scope: MutableMapping[str, Any]) -> str:
     """The ticket that the browser brings, "" for none."""
     return cookies.read(scope).get(ticket_name()) or ""
 
 
-def let_go(response: Any) -> Any:
+def delete_ticket(response: Any) -> Any:
     """The ticket has been used, or is of no use."""
     _set(response, ticket_name(), "", 0)
     return response
@@ -81,18 +81,18 @@ def let_go(response: Any) -> Any:
 def device(scope: MutableMapping[str, Any], now: datetime) -> str:
     """The random id that this browser was given when somebody signed in there, "" for none of ours.
 
-    It opens nothing, and names nobody: who has signed in there is known to the counters alone (see `throttle`).
+    It opens nothing, and names nobody: who has signed in there is known to the counters alone (see `attempts`).
     """
     name, _, stamp = (cookies.read(scope).get(device_name()) or "").partition(".")
     return name if keys.stamped(DEVICE, name, stamp, now) else ""
 
 
-def this_device(scope: MutableMapping[str, Any], now: datetime) -> str:
+def device_or_new(scope: MutableMapping[str, Any], now: datetime) -> str:
     """As `device`, and a new one where the browser brings none: for what sets the cookie at a sign-in."""
     return device(scope, now) or secrets.token_urlsafe(16)
 
 
-def recognise(response: Any, device: str, now: datetime) -> Any:
+def set_device(response: Any, device: str, now: datetime) -> Any:
     """Know this browser again for as long as the account will know it. A sign-out leaves it: see `forget`."""
     until = now + known_devices.KNOWN_FOR
     value = f"{device}.{keys.stamp(DEVICE, device, until)}"
@@ -100,7 +100,7 @@ def recognise(response: Any, device: str, now: datetime) -> Any:
     return response
 
 
-def forget(response: Any) -> Any:
+def delete_tokens(response: Any) -> Any:
     """Expire both cookies: the answer to a logout, and to nothing else."""
     for name in (access_name(), refresh_name()):
         _set(response, name, "", 0)

@@ -18,7 +18,7 @@ from app.auth.models import link_rows
 from app.web import urls
 
 LABEL = "mail link"
-KEPT = timedelta(days=30)  # after its end
+RETENTION = timedelta(days=30)  # after its end
 
 REGISTER = "register"  # make the account: `email`, `email_key`, `name`, `password`
 RESET = "reset"  # choose a new password: `user_id`, `fingerprint`
@@ -106,7 +106,7 @@ async def prune(now: datetime) -> int:
     table = link_rows
     voided = sa.and_(table.c.used_at.is_not(None), table.c.done_at.is_(None))
     registration = sa.and_(table.c.purpose == REGISTER, sa.or_(table.c.ends_at <= now, voided))
-    return await db.prune(table, sa.or_(table.c.ends_at < now - KEPT, registration))
+    return await db.prune(table, sa.or_(table.c.ends_at < now - RETENTION, registration))
 
 
 def _open(raw: str, purpose: str, now: datetime) -> Any:

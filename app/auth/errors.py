@@ -33,7 +33,7 @@ class SecondFactorRequired(AuthError):
     """Signed in and allowed, but the site wants a second factor for this."""
 
 
-class ComeBack(AuthError):
+class RetryLater(AuthError):
     """Not now, whoever it is: try again after `seconds`. Says nothing about any account."""
 
     status = 503
@@ -43,13 +43,13 @@ class ComeBack(AuthError):
         self.seconds = seconds
 
 
-class TooManyAttempts(ComeBack):
-    """A limit was reached (RFC 6585 section 4; the figures are in `throttle`)."""
+class TooManyAttempts(RetryLater):
+    """A limit was reached (RFC 6585 section 4; the figures are in `attempts`)."""
 
     status = 429
 
 
-class Overloaded(ComeBack):
+class Overloaded(RetryLater):
     """More passwords to check than this worker can hold (v5.0.0-15.2.2)."""
 
 

@@ -1,6 +1,6 @@
 """Forms that arrived, each with its answer, for a minute: the only reader and writer of `form_submissions`.
 
-A form names itself by a random key that came with its page (`render.KEY_FIELD`). The first to bring it claims a row;
+A form names itself by a random key that came with its page (`templates.KEY_FIELD`). The first to bring it claims a row;
 whoever brings the same key, address and fields is given the answer of the first. An answer may hold session cookies
 and recovery codes, so it is kept encrypted, and handed out only to the browser that sent the form, or that has got the
 answer already. A key is no secret that proves anything: without it nothing is refused that was allowed before.
@@ -92,7 +92,7 @@ async def claim(form: Submission, now: datetime) -> bool:
 async def find(form: Submission, now: datetime) -> Answer | Missing:
     """The answer that the same form got, for this holder. Errors: db.Unavailable.
 
-    With cookies of a session, as a lost answer to a refresh is handed out again (see `judge`): to the browser that sent
+    With cookies of a session, as a lost answer to a refresh is handed out again (see `rotation_policy`): to the browser that sent
     the form, until the session has been used; without them to the browser that holds the session. Never of a session
     that has ended.
     """

@@ -2,8 +2,8 @@
 
 Of two requests the browser drops the answer to the first, with its cookies, and shows the second's. So the second gets
 the answer of the first: it waits while the form is worked on, and never reaches the application. What counts as the
-same form, and who may have its answer, is said in `submissions`. Every form of a page carries its key (see
-`render.with_keys`); a form without one is worked on each time it comes.
+same form, and who may have its answer, is said in `form_submissions`. Every form of a page carries its key (see
+`templates.with_keys`); a form without one is worked on each time it comes.
 Chapter: "The way of a request". Source: v5.0.0-2.3.4; IETF draft-ietf-httpapi-idempotency-key-header, section 2.6.
 """
 

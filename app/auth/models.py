@@ -12,7 +12,7 @@ import edgy
 import sqlalchemy as sa
 
 from app import db
-from app.db import moment, plain_text
+from app.db import plain_text, timestamp
 
 f: Any = edgy.fields  # edgy builds its fields by metaclass; their signatures mean nothing to a type checker
 
@@ -26,8 +26,8 @@ class User(edgy.StrictModel):
     carries the password hash. The fields that the framework's pages use have the same names here: id, email, password,
     is_active, last_login.
     `email` is what the person typed, `email_key` is what makes it unique (see `web.addresses`), `search_text` is
-    what people are sorted by and found by: see `directory`. `delete_after` is set while an account that its owner gave
-    up can still be kept. Whoever has a row here has confirmed the address: see `MailLink` for the others; who was
+    what people are sorted by and found by: see `user_search`. `delete_after` is set while an account that its owner gave
+    up can still be kept. Whoever has a row here has confirmed the address: see `EmailLink` for the others; who was
     invited confirms it by choosing the first password. `second_factor_at`: since when a password alone signs nobody in;
     what is asked for beside it is the business of `app.mfa`, and so are passkeys: those from before `passkeys_since`
     are void, for that is when the owner got the account back by a mailed link. `mailbox_proved_at`: when somebody used
@@ -44,14 +44,14 @@ class User(edgy.StrictModel):
     password = f.CharField(max_length=255, secret=True, exclude=True)
     role = f.CharField(max_length=16, default="user")
     is_active = f.BooleanField(default=True)
-    created_at = moment(default=db.utcnow)
-    last_login = moment(null=True)
-    delete_after = moment(null=True)
+    created_at = timestamp(default=db.utcnow)
+    last_login = timestamp(null=True)
+    delete_after = timestamp(null=True)
     must_change_password = f.BooleanField(default=False)
-    second_factor_at = moment(null=True)
-    passkeys_since = moment(null=True)
-    mailbox_proved_at = moment(null=True)
-    invited_at = moment(null=True)
+    second_factor_at = timestamp(null=True)
+    passkeys_since = timestamp(null=True)
+    mailbox_proved_at = timestamp(null=True)
+    invited_at = timestamp(null=True)
 
     class Meta:
         registry = db.registry
@@ -70,7 +70,7 @@ class User(edgy.StrictModel):
 
 
 class UserWord(edgy.StrictModel):
-    """A word that a person is found by, folded; see `directory`, its only writer."""
+    """A word that a person is found by, folded; see `user_search`, its only writer."""
 
     word = plain_text(max_length=64, primary_key=True)
     user_id = f.UUIDField(primary_key=True)
@@ -98,12 +98,12 @@ class Session(edgy.StrictModel):
     secret = f.CharField(max_length=64, secret=True, exclude=True)
     generation = f.IntegerField(default=1)
     confirmed = f.IntegerField(default=0)
-    handed_at = moment()
-    created_at = moment()
-    last_seen_at = moment()
-    authenticated_at = moment()
-    ends_at = moment()
-    revoked_at = moment(null=True)
+    handed_at = timestamp()
+    created_at = timestamp()
+    last_seen_at = timestamp()
+    authenticated_at = timestamp()
+    ends_at = timestamp()
+    revoked_at = timestamp(null=True)
     revoked_for = f.CharField(max_length=32, null=True)
     user_agent = f.CharField(max_length=255, default="")
     ip = f.CharField(max_length=45, default="")
@@ -121,13 +121,13 @@ class Session(edgy.StrictModel):
         ]
 
 
-class MailLink(edgy.StrictModel):
-    """Something that waits for a click in a mailbox: a registration, a new password, a new address; see `links`.
+class EmailLink(edgy.StrictModel):
+    """Something that waits for a click in a mailbox: a registration, a new password, a new address; see `email_links`.
 
     A registration is no account yet: its name and password wait here, and only the click makes the row in `users`.
     `fingerprint` is what the account's password hash was, hashed: a link to choose a new one dies with the old one.
     `used_at` is set when it is of no use any more, `done_at` where that is because it was followed.
-    More of the account goes into that of a new address: see `credentials`.
+    More of the account goes into that of a new address: see `credential_changes`.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
@@ -139,10 +139,10 @@ class MailLink(edgy.StrictModel):
     name = f.CharField(max_length=80, default="")
     password = f.CharField(max_length=255, default="", secret=True, exclude=True)
     fingerprint = f.CharField(max_length=64, default="")
-    created_at = moment()
-    ends_at = moment()
-    used_at = moment(null=True)
-    done_at = moment(null=True)
+    created_at = timestamp()
+    ends_at = timestamp()
+    used_at = timestamp(null=True)
+    done_at = timestamp(null=True)
 
     class Meta:
         registry = db.registry
@@ -158,15 +158,15 @@ class MailLink(edgy.StrictModel):
         ]
 
 
-class Change(edgy.StrictModel):
-    """The change feed: whose badge is no longer what the rows say. Stamped by the database's clock; see `badges`.
+class CacheInvalidation(edgy.StrictModel):
+    """The change feed: whose badge is no longer what the rows say. Stamped by the database's clock; see `session_cache`.
 
     Exactly one of `user_id` and `session_id` is set, and is the row's own id, too: there is one row for each. Rows are
     of use for five minutes and pruned after a day.
     """
 
     id = f.UUIDField(primary_key=True)
-    at = moment()
+    at = timestamp()
     user_id = f.UUIDField(null=True)
     session_id = f.UUIDField(null=True)
 
@@ -176,15 +176,15 @@ class Change(edgy.StrictModel):
         indexes = [edgy.Index(fields=["at"], name="ix_changes_at")]
 
 
-class ThrottleCounter(edgy.StrictModel):
-    """How often something happened since a window began; see `throttle`, which also says what a key stands for.
+class RateLimitCounter(edgy.StrictModel):
+    """How often something happened since a window began; see `attempts`, which also says what a key stands for.
 
     `key` is a MAC, base64url of 32 bytes: no address and no e-mail stands here.
     """
 
     key = f.CharField(max_length=43, primary_key=True)
     count = f.IntegerField()
-    ends_at = moment()
+    ends_at = timestamp()
 
     class Meta:
         registry = db.registry
@@ -193,7 +193,7 @@ class ThrottleCounter(edgy.StrictModel):
 
 
 class FormSubmission(edgy.StrictModel):
-    """A form that was sent, and its answer, so that sending it twice has one effect; see `submissions`.
+    """A form that was sent, and its answer, so that sending it twice has one effect; see `form_submissions`.
 
     `key`, `fields` and both holders are MACs. `holder_after`: who has got the answer. `session_id`: the session whose
     cookies are in the answer. `answer` is encrypted, and "" while the form is being worked on.
@@ -205,7 +205,7 @@ class FormSubmission(edgy.StrictModel):
     holder_after = f.CharField(max_length=43, default="")
     session_id = f.UUIDField(null=True)
     answer = f.TextField(default="", secret=True, exclude=True)
-    ends_at = moment()
+    ends_at = timestamp()
 
     class Meta:
         registry = db.registry
@@ -217,7 +217,7 @@ class FormSubmission(edgy.StrictModel):
 user_rows: Any = User.table
 word_rows: Any = UserWord.table
 session_rows: Any = Session.table
-link_rows: Any = MailLink.table
-change_rows: Any = Change.table
-throttle_rows: Any = ThrottleCounter.table
+link_rows: Any = EmailLink.table
+invalidation_rows: Any = CacheInvalidation.table
+counter_rows: Any = RateLimitCounter.table
 submission_rows: Any = FormSubmission.table

@@ -1,7 +1,7 @@
 """Guards: the permissions that stand on every private route.
 
 A guard lets pass or raises an error of `errors`; `challenges` turns that into a redirect or a status. Each route names
-its guard: `private(...)`, `public(...)` or `impersonal(...)`. One that names none stops the application from starting
+its guard: `private(...)`, `public(...)` or `no_authentication(...)`. One that names none stops the application from starting
 (see `main`).
 Chapter: "Doors". Source: v5.0.0-7.4.1, v5.0.0-8.2.1, v5.0.0-8.3.*. Pattern: protected.
 """
@@ -30,10 +30,10 @@ from app.web.errors import Problem
 from app.web.same_origin import SAFE
 
 # What is open while the password has to be replaced: the page where it is, and what that page may ask for first.
-MEANWHILE = frozenset({"/account/password", "/step-up"})
+OPEN_DURING_PASSWORD_CHANGE = frozenset({"/account/password", "/step-up"})
 
 
-class Guard(BasePermission):
+class Permission(BasePermission):
     """Lets pass or raises; never answers False, which the framework turns into a 403 of its own.
 
     Async on purpose: the framework runs a plain function in a worker thread, which costs more than the whole request.
@@ -47,7 +47,7 @@ class Guard(BasePermission):
         raise NotImplementedError
 
 
-class SignedIn(Guard):
+class SignedIn(Permission):
     """Anybody signed in, unless an admin wants the password replaced: then only the page that does it is open.
 
     `check` is the whole rule. A request that may change something is judged by the rows, not the badge, when all of it
@@ -60,16 +60,16 @@ class SignedIn(Guard):
         scope = request.scope
         user, writes = scope["user"], scope.get("method", "GET") not in SAFE
         if user.is_authenticated and (writes or self.pages_too):
-            user = scope["user"] = await authentication.again(user)
-        self._judge(user, scope["path"])
+            user = scope["user"] = await authentication.reload(user)
+        self._decide(user, scope["path"])
         if writes:
-            db.conditions.require(authentication.condition(user, lambda of_now: self._judge(of_now, scope["path"])))
+            db.conditions.require(authentication.condition(user, lambda of_now: self._decide(of_now, scope["path"])))
         return True
 
-    def _judge(self, user: Any, path: str) -> None:
+    def _decide(self, user: Any, path: str) -> None:
         try:
             self.check(user)
-            if user.must_change_password and path not in MEANWHILE:
+            if user.must_change_password and path not in OPEN_DURING_PASSWORD_CHANGE:
                 raise PasswordChangeRequired
         except AuthError as error:
             error.who = user
@@ -119,14 +119,14 @@ class RecentAdmin(Admin):
         _recently(user)
 
 
-class Public(Guard):
+class Public(Permission):
     """Everybody; written down, so that no route is public because somebody forgot."""
 
     def check(self, user: Any) -> None:
         return
 
 
-class Developer(Guard):
+class Developer(Permission):
     """Whoever sits at this machine, in development. To everybody else nothing is there (404)."""
 
     async def has_permission(self, request: Any, controller: Any) -> bool:  # type: ignore[override]
@@ -135,30 +135,30 @@ class Developer(Guard):
         return True
 
 
-class Impersonal(Public):
-    """Everybody alike: nobody looks who asks, so the database may be down or stuck (see `identity.TokenBackend`)."""
+class NoAuthentication(Public):
+    """Everybody alike: nobody looks who asks, so the database may be down or stuck (see `authentication.JWTBackend`)."""
 
 
-def private(path: str, handler: Any, guard: type[Guard] = SignedIn, **about: Any) -> Gateway:
+def private(path: str, handler: Any, permission: type[Permission] = SignedIn, **about: Any) -> Gateway:
     """`about`, for routes of the JSON API: `answers` and `query` (see `web.openapi`)."""
-    return _guarded(path, handler, guard, **about)
+    return _gateway(path, handler, permission, **about)
 
 
 def public(path: str, handler: Any, **about: Any) -> Gateway:
-    return _guarded(path, handler, Public, **about)
+    return _gateway(path, handler, Public, **about)
 
 
 def developer(path: str, handler: Any) -> Gateway:
-    return _guarded(path, handler, Developer)
+    return _gateway(path, handler, Developer)
 
 
-def impersonal(path: str, handler: Any) -> Gateway:
-    return _guarded(path, handler, Impersonal)
+def no_authentication(path: str, handler: Any) -> Gateway:
+    return _gateway(path, handler, NoAuthentication)
 
 
-def _guarded(path: str, handler: Any, guard: type[Guard], **about: Any) -> Gateway:
-    gateway: Any = Gateway(path, handler=handler, permissions=[guard])
-    gateway.guard = guard  # for the table of routes
+def _gateway(path: str, handler: Any, permission: type[Permission], **about: Any) -> Gateway:
+    gateway: Any = Gateway(path, handler=handler, permissions=[permission])
+    gateway.permission = permission  # for the table of routes
     gateway.__dict__ |= about
     return gateway
 

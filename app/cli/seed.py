@@ -49,7 +49,7 @@ Progress = Callable[[int], None]
 _chance = random.Random()  # noqa: S311 - no secret comes out of it
 
 
-def seed(users: int, trail: int, yes_really: bool) -> int:
+def seed(users: int, audit_rows: int, yes_really: bool) -> int:
     """Add so many people, and events of the last 30 days. Returns the exit code."""
     if not get_settings().is_development and not yes_really:
         print("lanyard: this is no development set-up; add --yes-really if you mean it", file=sys.stderr)
@@ -58,16 +58,16 @@ def seed(users: int, trail: int, yes_really: bool) -> int:
         if pending := db.pending():
             print(f"lanyard: migrations are pending ({', '.join(pending)}): run `migrate` first", file=sys.stderr)
             return 1
-        asyncio.run(fill(users, trail, _bar("people", users), _bar("events", trail)))
+        asyncio.run(fill(users, audit_rows, _bar("people", users), _bar("events", audit_rows)))
     except (db.Unavailable, OSError) as error:
         print(f"lanyard: the database that DATABASE_URL names does not answer: {error}", file=sys.stderr)
         return 1
-    print(f"Added {users} people and {trail} events.")
+    print(f"Added {users} people and {audit_rows} events.")
     return 0
 
 
 async def fill(
-    users: int, trail: int, people_done: Progress = lambda _: None, trail_done: Progress = lambda _: None
+    users: int, audit_rows: int, people_done: Progress = lambda _: None, events_done: Progress = lambda _: None
 ) -> None:
     """Do it on the database that `app.db` points at, on a connection of its own."""
     encoded = await passwords.hash(secrets.token_urlsafe(32))
@@ -80,9 +80,9 @@ async def fill(
             _write(connection, _people(bundle, users, encoded, now))
             people_done(number)
         ids = list(connection.execute(sa.select(user_rows.c.id).limit(100_000)).scalars()) or [None]
-        for number, bundle in _bundles(trail):
-            _write(connection, {event_rows: [_event(each, trail, ids, now) for each in bundle]})
-            trail_done(number)
+        for number, bundle in _bundles(audit_rows):
+            _write(connection, {event_rows: [_event(each, audit_rows, ids, now) for each in bundle]})
+            events_done(number)
 
     await schema.on_own_connection(work)
 
@@ -117,7 +117,7 @@ def _people(numbers: range, count: int, encoded: str, now: datetime) -> dict[Any
 def _person(number: int, encoded: str, made: datetime, now: datetime) -> dict[str, Any]:
     user_id, name = _id_of(made), f"{_chance.choice(FIRST)} {_chance.choice(LAST)}"
     # As random as the id: of a million with 32 bits some have the same address.
-    email = f"{db.folded(name).replace(' ', '.').replace('ë', 'e')}.{user_id.hex[-12:]}@example.org"
+    email = f"{db.case_folded(name).replace(' ', '.').replace('ë', 'e')}.{user_id.hex[-12:]}@example.org"
     return {
         "id": user_id,
         "email": email,
@@ -168,9 +168,9 @@ def _address() -> str:
     return f"198.51.{_chance.randrange(256)}.{_chance.randrange(256)}"
 
 
-def _id_of(moment: datetime) -> UUID:
+def _id_of(timestamp: datetime) -> UUID:
     """A UUIDv7 made at that moment."""
-    return UUID(int=int(moment.timestamp() * 1000) << 80 | 7 << 76 | 0b10 << 62 | secrets.randbits(62))
+    return UUID(int=int(timestamp.timestamp() * 1000) << 80 | 7 << 76 | 0b10 << 62 | secrets.randbits(62))
 
 
 def _bar(what: str, count: int) -> Progress:

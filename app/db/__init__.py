@@ -22,7 +22,7 @@ from sqlalchemy.dialects.sqlite import insert as _insert_on_sqlite
 from sqlalchemy.engine import Connection
 
 from app.db import conditions
-from app.db.columns import aside, folded, moment, now, plain_text, uuid7
+from app.db.columns import aside, case_folded, now, plain_text, timestamp, uuid7
 from app.db.database import TRANSACTION_SECONDS, Database, begin, undo
 from app.db.errors import Stopped, Unavailable, available
 from app.db.pool import Pool
@@ -39,6 +39,7 @@ __all__ = [
     "at_once",
     "available",
     "behind",
+    "case_folded",
     "conditions",
     "connect",
     "database",
@@ -48,9 +49,7 @@ __all__ = [
     "fetch_all",
     "fetch_one",
     "fetch_value",
-    "folded",
     "insert",
-    "moment",
     "now",
     "pending",
     "plain_text",
@@ -59,6 +58,7 @@ __all__ = [
     "prune",
     "registry",
     "takes_writes",
+    "timestamp",
     "transaction",
     "upgrade",
     "url",

@@ -15,7 +15,7 @@ from app import unicode
 _DateTimeField: Any = edgy.fields.DateTimeField
 _CharField: Any = edgy.fields.CharField
 
-LONGEST_FOLDED = 65_536  # code points; what may be searched is bounded before, by the field that it was typed in
+MAX_CASE_FOLDED = 65_536  # code points; what may be searched is bounded before, by the field that it was typed in
 
 
 class AwareUTC(sa.types.TypeDecorator[datetime]):
@@ -56,15 +56,15 @@ def _now(element: Any, compiler: Any, **_: Any) -> str:
     return "clock_timestamp()"
 
 
-class _MomentField(_DateTimeField):
+class _TimestampField(_DateTimeField):
     @classmethod
     def get_column_type(cls, kwargs: dict[str, Any]) -> Any:
         return AwareUTC()
 
 
-def moment(**options: Any) -> Any:
+def timestamp(**options: Any) -> Any:
     """A model's field for an instant. Takes aware datetimes alone."""
-    return _MomentField(**options)
+    return _TimestampField(**options)
 
 
 class _PlainTextField(_CharField):
@@ -87,14 +87,14 @@ def aside(column: Any) -> Any:
     return sa.func.coalesce(column, sa.null())
 
 
-def folded(text: str) -> str:
+def case_folded(text: str) -> str:
     """How text is compared when searching; kept in a column of its own, because SQLite's LIKE folds ASCII alone.
 
     Errors: ValueError for more than LONGEST_FOLDED code points.
     """
-    normal = unicode.normalised("NFKC", text, LONGEST_FOLDED)
+    normal = unicode.normalised("NFKC", text, MAX_CASE_FOLDED)
     if normal is None:
-        raise ValueError(f"text to search has at most {LONGEST_FOLDED} characters: bound its field")
+        raise ValueError(f"text to search has at most {MAX_CASE_FOLDED} characters: bound its field")
     return normal.casefold()
 
 

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 @dataclass(slots=True)
 class Condition:
-    """`judge` gets the row of `asked` (or None) and raises unless the request may go on.
+    """`rotation_policy` gets the row of `filters` (or None) and raises unless the request may go on.
 
     `of`: the session that it is about. `locked` is the same query with a lock on its row; `first` locks what has to be
     locked before that. `values` are the parameters of all three.
@@ -28,13 +28,13 @@ class Condition:
     first: Any
     locked: Any
     values: dict[str, Any]
-    judge: Callable[[Any], None]
+    decide: Callable[[Any], None]
     settled: bool = field(default=False, init=False)  # the request itself ended the session: the rest is its own doing
 
     def ask(self, connection: sa.Connection) -> None:
-        """Does it hold? Raises what `judge` raises."""
+        """Does it hold? Raises what `rotation_policy` raises."""
         if not self.settled:
-            self.judge(connection.execute(self.asked, self.values).first())
+            self.decide(connection.execute(self.asked, self.values).first())
 
     def keep(self, connection: sa.Connection) -> None:
         """As `ask`, and from here until the transaction is over nobody can change it."""
@@ -42,7 +42,7 @@ class Condition:
             self.ask(connection)  # nobody else has written since BEGIN IMMEDIATE, or will
         elif not self.settled:
             connection.execute(self.first, self.values)
-            self.judge(connection.execute(self.locked, self.values).first())
+            self.decide(connection.execute(self.locked, self.values).first())
 
     def settle(self) -> None:
         self.settled = True

@@ -1,6 +1,6 @@
 """The mailbox of a developer: letters as they went out, or wait, or could not be written.
 
-In development and for this machine alone (`guards.Developer`): a letter may open an account. In production there is
+In development and for this machine alone (`permissions.Developer`): a letter may open an account. In production there is
 nothing to show either, for no letter's text is kept. See `main.create_app`, which refuses to serve these routes there.
 Chapter: "Letters".
 """
@@ -14,7 +14,7 @@ from ravyn import Request, get
 from app import db
 from app.auth import permissions
 from app.email import messages
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.settings import get_settings
 from app.web import security_headers, templates, urls
 from app.web.errors import Problem
@@ -27,36 +27,36 @@ KINDS = {"sent": "success", "waiting": "warning", "dropped": "plain", "dead": "e
 async def mailbox(request: Request) -> Any:
     search = request.query_params.get("q", "").strip()[:254]
     after = urls.uuid_or_none(request.query_params.get("cursor"))
-    table = letter_rows
+    table = email_rows
     query = sa.select(table).order_by(table.c.id.desc()).limit(PAGE + 1)
     if search:
         query = query.where(sa.func.lower(table.c.recipient).contains(search.lower(), autoescape=True))
     if after:
         query = query.where(table.c.id < after)
     rows = await db.fetch_all(query)
-    letters = [_shown(row) for row in rows[:PAGE]]
-    next_cursor = str(letters[-1]["id"]) if len(rows) > PAGE else None
-    return templates.page(request, "dev/mailbox.html", letters=letters, query=search, next_cursor=next_cursor)
+    emails = [_shown(row) for row in rows[:PAGE]]
+    next_cursor = str(emails[-1]["id"]) if len(rows) > PAGE else None
+    return templates.page(request, "dev/mailbox.html", emails=emails, query=search, next_cursor=next_cursor)
 
 
 @get()
-async def letter(request: Request) -> Any:
+async def email(request: Request) -> Any:
     row = await _found(request)
     lines = messages.lines(row.text, get_settings().origin)
-    return templates.page(request, "dev/email.html", letter=_shown(row), lines=lines)
+    return templates.page(request, "dev/email.html", email=_shown(row), lines=lines)
 
 
 @get()
-async def letter_html(request: Request) -> Any:
+async def email_html(request: Request) -> Any:
     """The HTML part alone, for the frame on the page above: with its own styles, without scripts, cookies or ours."""
     row = await _found(request)
-    policy = {"content-security-policy": security_headers.LETTER_POLICY}
+    policy = {"content-security-policy": security_headers.EMAIL_POLICY}
     return Response(row.html, headers=policy, media_type="text/html")
 
 
 async def _found(request: Request) -> Any:
-    letter_id = urls.uuid_or_none(request.path_params["letter_id"])
-    row = await db.fetch_one(sa.select(letter_rows).where(letter_rows.c.id == letter_id)) if letter_id else None
+    email_id = urls.uuid_or_none(request.path_params["email_id"])
+    row = await db.fetch_one(sa.select(email_rows).where(email_rows.c.id == email_id)) if email_id else None
     if row is None:
         raise Problem(404)
     return row
@@ -69,6 +69,6 @@ def _shown(row: Any) -> dict[str, Any]:
 
 route_patterns = [
     permissions.developer("/dev/mailbox", mailbox),
-    permissions.developer("/dev/mailbox/{letter_id}", letter),
-    permissions.developer("/dev/mailbox/{letter_id}/html", letter_html),
+    permissions.developer("/dev/mailbox/{email_id}", email),
+    permissions.developer("/dev/mailbox/{email_id}/html", email_html),
 ]

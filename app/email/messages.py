@@ -46,7 +46,7 @@ class Line:
 Composer = Callable[[Any], Awaitable[Message | None]]
 
 
-def letter(template: str, recipient: str, **context: Any) -> Message:
+def from_template(template: str, recipient: str, **context: Any) -> Message:
     """The message that `templates/email/{template}.txt` makes of the context, `app_name` and `origin`.
 
     First line: the subject; then a blank line, then paragraphs with a blank line between, each as long as it likes (the
@@ -96,9 +96,9 @@ def _in_one_line(value: Any) -> Any:
     return NOT_IN_A_LINE.sub(" ", value) if isinstance(value, str) else value
 
 
-def _when(moment: datetime) -> str:
-    moment = moment.astimezone(UTC)
-    return f"{moment.day} {moment:%B %Y, %H:%M} UTC"
+def _when(timestamp: datetime) -> str:
+    timestamp = timestamp.astimezone(UTC)
+    return f"{timestamp.day} {timestamp:%B %Y, %H:%M} UTC"
 
 
 def _buttons(paragraph: str, origin: str) -> list[Line]:

@@ -1,16 +1,16 @@
-"""The outbox's table: letters that are to go out, and those that did. Written by `outbox.put` and the sender alone."""
+"""The outbox's table: letters that are to go out, and those that did. Written by `outbox.enqueue` and the sender alone."""
 
 from typing import Any
 
 import edgy
 
 from app import db
-from app.db import moment
+from app.db import timestamp
 
 f: Any = edgy.fields
 
 
-class Letter(edgy.StrictModel):
+class Email(edgy.StrictModel):
     """A letter somebody is owed; what it says is worked out when it is sent, so no link that opens anything is kept.
 
     `kind` names it (see `auth.letters`), `facts` are small texts that it needs (JSON). `recipient` is an address, or ""
@@ -24,12 +24,12 @@ class Letter(edgy.StrictModel):
     recipient = f.CharField(max_length=254, default="")
     user_id = f.UUIDField(null=True)
     facts = f.TextField(default="{}")
-    created_at = moment()
-    next_try_at = moment()
+    created_at = timestamp()
+    next_try_at = timestamp()
     attempts = f.IntegerField(default=0)
-    sent_at = moment(null=True)
-    dropped_at = moment(null=True)
-    failed_at = moment(null=True)
+    sent_at = timestamp(null=True)
+    dropped_at = timestamp(null=True)
+    failed_at = timestamp(null=True)
     error = f.CharField(max_length=255, default="")
     subject = f.CharField(max_length=255, default="")
     text = f.TextField(default="")
@@ -45,4 +45,4 @@ class Letter(edgy.StrictModel):
         ]
 
 
-letter_rows: Any = Letter.table  # for SQLAlchemy Core
+email_rows: Any = Email.table  # for SQLAlchemy Core

@@ -18,17 +18,17 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app import db
-from app.email.models import letter_rows
+from app.email.models import email_rows
 
 LEASE = timedelta(seconds=60)  # a claimed letter is nobody else's for so long; a killed worker's is tried again then
-KEPT = timedelta(days=7)  # what was sent, or dropped
-DEAD_KEPT = timedelta(days=30)  # for somebody to look at; also what nobody ever tried to send
+RETENTION = timedelta(days=7)  # what was sent, or dropped
+DEAD_RETENTION = timedelta(days=30)  # for somebody to look at; also what nobody ever tried to send
 
-_bells: set[asyncio.Event] = set()
+_wakeups: set[asyncio.Event] = set()
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class QueuedEmail:
     """A letter that this worker has claimed, for the `attempts`th time."""
 
     id: UUID
@@ -40,15 +40,15 @@ class Owed:
     attempts: int
 
 
-async def put(tx: Any, kind: str, *, recipient: str = "", user_id: UUID | None = None, **facts: str) -> UUID:
+async def enqueue(tx: Any, kind: str, *, recipient: str = "", user_id: UUID | None = None, **facts: str) -> UUID:
     """Owe somebody a letter, in the caller's transaction. Returns its id.
 
     `recipient`: where to; "" means the address that the account of `user_id` has when the letter goes out. `facts` are
     short texts out of our own vocabulary, ids, addresses: never a token, a password or anything to be kept secret.
     """
-    letter_id = db.uuid7()
+    email_id = db.uuid7()
     values = {
-        "id": letter_id,
+        "id": email_id,
         "kind": kind,
         "recipient": recipient,
         "user_id": user_id,
@@ -56,23 +56,23 @@ async def put(tx: Any, kind: str, *, recipient: str = "", user_id: UUID | None =
         "created_at": db.now(),
         "next_try_at": db.now(),
     }
-    await tx.execute(sa.insert(letter_rows).values(values))
+    await tx.execute(sa.insert(email_rows).values(values))
     if isinstance(tx, db.Transaction):
-        tx.after_commit.append(_ring)
+        tx.after_commit.append(_wake)
     else:
-        _ring()
-    return letter_id
+        _wake()
+    return email_id
 
 
 @contextmanager
-def bell() -> Iterator[asyncio.Event]:
+def wakeup() -> Iterator[asyncio.Event]:
     """Set whenever this worker has committed a letter. For the sender."""
     event = asyncio.Event()
-    _bells.add(event)
+    _wakeups.add(event)
     try:
         yield event
     finally:
-        _bells.discard(event)
+        _wakeups.discard(event)
 
 
 async def due() -> datetime | None:
@@ -82,9 +82,9 @@ async def due() -> datetime | None:
     return now if isinstance(now, datetime) else None
 
 
-async def claim(now: datetime, most: int) -> list[Owed]:
+async def claim(now: datetime, most: int) -> list[QueuedEmail]:
     """The letters that are due, now this worker's for the time of the lease. Of many who ask at once one gets each."""
-    table = letter_rows
+    table = email_rows
     # A CTE, for PostgreSQL may run a subquery more than once and then lock more rows than it was told.
     some = sa.select(table.c.id).where(*_due(now)).order_by(table.c.next_try_at).limit(most)
     chosen = some.with_for_update(skip_locked=True).cte("chosen")
@@ -95,48 +95,50 @@ async def claim(now: datetime, most: int) -> list[Owed]:
             table.c.attempts,
         )
     )  # fmt: skip
-    return [Owed(**{**row._mapping, "facts": json.loads(row.facts)}) for row in rows]
+    return [QueuedEmail(**{**row._mapping, "facts": json.loads(row.facts)}) for row in rows]
 
 
-async def settle(letter: Owed, **values: Any) -> None:
+async def finish(email_message: QueuedEmail, **values: Any) -> None:
     """Write down how it went.
 
     Only while the claim is ours: a lease may have run out. That a letter was sent is true in any case.
     """
-    table = letter_rows
-    ours = sa.true() if values.get("sent_at") else table.c.attempts == letter.attempts
-    await db.execute(sa.update(table).where(table.c.id == letter.id, table.c.sent_at.is_(None), ours).values(values))
+    table = email_rows
+    ours = sa.true() if values.get("sent_at") else table.c.attempts == email_message.attempts
+    await db.execute(
+        sa.update(table).where(table.c.id == email_message.id, table.c.sent_at.is_(None), ours).values(values)
+    )
 
 
-async def try_again(tx: Any, letter_id: UUID) -> bool:
+async def try_again(tx: Any, email_id: UUID) -> bool:
     """Owe a letter that was given up once more, in the caller's transaction; False if it was not."""
-    table = letter_rows
-    given_up = table.c.id == letter_id, table.c.failed_at.is_not(None)
+    table = email_rows
+    given_up = table.c.id == email_id, table.c.failed_at.is_not(None)
     values = {"failed_at": None, "attempts": 0, "next_try_at": db.now(), "error": ""}
     return bool(await tx.execute(sa.update(table).where(*given_up).values(values)))
 
 
 async def prune(now: datetime) -> int:
     """Delete letters that are over: their `next_try_at` says when. How many there were."""
-    table = letter_rows
-    over = sa.and_(table.c.next_try_at <= now, sa.not_(_owed()))
-    return await db.prune(table, sa.or_(over, table.c.created_at <= now - DEAD_KEPT))
+    table = email_rows
+    over = sa.and_(table.c.next_try_at <= now, sa.not_(_queued()))
+    return await db.prune(table, sa.or_(over, table.c.created_at <= now - DEAD_RETENTION))
 
 
 async def forget(tx: Any, user_id: UUID) -> None:
     """Of an account that is deleted: every letter to it, sent or owed, in the caller's transaction."""
-    await tx.execute(sa.delete(letter_rows).where(letter_rows.c.user_id == user_id))
+    await tx.execute(sa.delete(email_rows).where(email_rows.c.user_id == user_id))
 
 
-def _owed() -> Any:
-    table = letter_rows
+def _queued() -> Any:
+    table = email_rows
     return sa.and_(table.c.sent_at.is_(None), table.c.dropped_at.is_(None), table.c.failed_at.is_(None))
 
 
 def _due(now: Any) -> tuple[Any, ...]:
-    return letter_rows.c.next_try_at <= now, _owed()
+    return email_rows.c.next_try_at <= now, _queued()
 
 
-def _ring() -> None:
-    for event in _bells:
+def _wake() -> None:
+    for event in _wakeups:
         event.set()

@@ -15,7 +15,7 @@ from typing import Any
 from app import db
 from app.email import outbox, transport
 from app.email.messages import Composer, Message
-from app.email.outbox import Owed
+from app.email.outbox import QueuedEmail
 from app.observability import logs
 from app.settings import get_settings
 from app.web import client
@@ -41,7 +41,7 @@ async def follow(composers: Mapping[str, Composer]) -> None:
     """Send what is owed, for ever. Without a mail server in production: nothing, letters wait."""
     if not transport.is_set_up():
         return
-    with outbox.bell() as rung:
+    with outbox.wakeup() as rung:
         while True:
             rung.clear()
             while await _finished(_round(composers)):
@@ -57,9 +57,9 @@ async def send_due(composers: Mapping[str, Composer]) -> int:
     now = await outbox.due()
     if now is None:
         return 0
-    letters = await outbox.claim(now, AT_ONCE)
-    await asyncio.gather(*(_try(letter, composers, now) for letter in letters))
-    return len(letters)
+    email_messages = await outbox.claim(now, AT_ONCE)
+    await asyncio.gather(*(_try(email_message, composers, now) for email_message in email_messages))
+    return len(email_messages)
 
 
 async def _round(composers: Mapping[str, Composer]) -> int:
@@ -84,53 +84,62 @@ async def _finished(work: Coroutine[Any, Any, int]) -> int:
         raise
 
 
-async def _try(letter: Owed, composers: Mapping[str, Composer], now: datetime) -> None:
+async def _try(email_message: QueuedEmail, composers: Mapping[str, Composer], now: datetime) -> None:
     message, kept = None, {}
     try:
         async with asyncio.timeout(TRY_SECONDS):
-            if now - letter.created_at > TOO_OLD:
+            if now - email_message.created_at > TOO_OLD:
                 raise transport.Undeliverable(f"older than {TOO_OLD.days} days")
-            if letter.kind not in composers:  # a newer version may have one: tried again
-                raise UnknownKindError(f"nobody knows how to write {letter.kind!r}")
-            message = await composers[letter.kind](letter)
+            if email_message.kind not in composers:  # a newer version may have one: tried again
+                raise UnknownKindError(f"nobody knows how to write {email_message.kind!r}")
+            message = await composers[email_message.kind](email_message)
             if message is not None:
                 kept = _kept(message)
-                await _send(message, letter, now)
+                await _send(message, email_message, now)
         how = {"sent_at": now, "failed_at": None} if message else {"dropped_at": now}
-        outcome = {**how, "next_try_at": now + outbox.KEPT, "error": ""}
+        outcome = {**how, "next_try_at": now + outbox.RETENTION, "error": ""}
     except db.Unavailable:
-        log.warning("letter_waits", letter=str(letter.id), reason="the database cannot be asked")
+        log.warning("letter_waits", email_message=str(email_message.id), reason="the database cannot be asked")
         return  # nor could it be told; the lease runs out
     except Exception as error:
-        outcome = _after(error, letter, message, now)
+        outcome = _after(error, email_message, message, now)
     try:
-        await outbox.settle(letter, **outcome, **kept)
+        await outbox.finish(email_message, **outcome, **kept)
     except db.Unavailable:
-        log.warning("letter_tried_again", letter=str(letter.id), reason="the database could not be told how it went")
+        log.warning(
+            "email_retried", email_message=str(email_message.id), reason="the database could not be told how it went"
+        )
 
 
-async def _send(message: Message, letter: Owed, now: datetime) -> None:
-    mail, settings = transport.written(message, letter.id, now), get_settings()
+async def _send(message: Message, email_message: QueuedEmail, now: datetime) -> None:
+    mail, settings = transport.written(message, email_message.id, now), get_settings()
     if settings.smtp_url:
         await transport.send(mail)
-        log.info("letter_sent", letter=str(letter.id), kind=letter.kind)
+        log.info("letter_sent", email_message=str(email_message.id), kind=email_message.kind)
     else:
-        log.info("letter_for_the_mailbox", kind=letter.kind, read_it_at=f"{settings.origin}/dev/mailbox")
+        log.info("letter_for_the_mailbox", kind=email_message.kind, read_it_at=f"{settings.origin}/dev/mailbox")
 
 
-def _after(error: Exception, letter: Owed, message: Message | None, now: datetime) -> dict[str, Any]:
+def _after(error: Exception, email_message: QueuedEmail, message: Message | None, now: datetime) -> dict[str, Any]:
     """What becomes of a letter that did not go out, and a line in the log: without its address, or what it says."""
     reason = client.clean(f"{type(error).__name__}: {error}".strip(": "), 255)
     shown = reason.replace(message.recipient, "(the recipient)") if message and message.recipient else reason
     # A defect of ours wants its place; a mail server that is down does not.
     trace = None if isinstance(error, (*transport.Failed, transport.Undeliverable, UnknownKindError)) else error
-    if isinstance(error, transport.Undeliverable) or letter.attempts > len(WAITS):
-        log.error("letter_dead", letter=str(letter.id), kind=letter.kind, reason=shown, exc_info=trace)
-        return {"failed_at": now, "next_try_at": now + outbox.DEAD_KEPT, "error": reason}
-    wait = WAITS[letter.attempts - 1]
+    if isinstance(error, transport.Undeliverable) or email_message.attempts > len(WAITS):
+        log.error(
+            "letter_dead", email_message=str(email_message.id), kind=email_message.kind, reason=shown, exc_info=trace
+        )
+        return {"failed_at": now, "next_try_at": now + outbox.DEAD_RETENTION, "error": reason}
+    wait = WAITS[email_message.attempts - 1]
     seconds = int(wait.total_seconds())
     log.warning(
-        "letter_tried_again", letter=str(letter.id), kind=letter.kind, seconds=seconds, reason=shown, exc_info=trace
+        "email_retried",
+        email_message=str(email_message.id),
+        kind=email_message.kind,
+        seconds=seconds,
+        reason=shown,
+        exc_info=trace,
     )
     return {"next_try_at": now + wait, "error": reason}
 

@@ -37,7 +37,7 @@ def is_set_up() -> bool:
     return bool(get_settings().smtp_url) or get_settings().is_development
 
 
-def written(message: Message, letter_id: UUID, at: datetime) -> EmailMessage:
+def written(message: Message, email_id: UUID, at: datetime) -> EmailMessage:
     """The message as it goes over the wire, to one recipient. Errors: Undeliverable.
 
     The Message-ID is the letter's: one that was sent twice, because a worker died before it could write down that it
@@ -54,7 +54,7 @@ def written(message: Message, letter_id: UUID, at: datetime) -> EmailMessage:
         mail["To"] = Address(addr_spec=checked.ascii_email or "")
         mail["Subject"] = message.subject
         mail["Date"] = at
-        mail["Message-ID"] = f"<{letter_id}@{_host()}>"
+        mail["Message-ID"] = f"<{email_id}@{_host()}>"
         mail["Auto-Submitted"] = "auto-generated"  # no answer from a holiday
         mail.set_content(message.text, cte="quoted-printable")
         mail.add_alternative(message.html, subtype="html", cte="quoted-printable")

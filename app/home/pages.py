@@ -28,7 +28,7 @@ async def dashboard(request: Request) -> Any:
         "device": client.device(row.user_agent),
         "ip": row.ip,
     }
-    activity = [events.told(event) for event in await events.of_user(request.user.id)]
+    activity = [events.described(event) for event in await events.of_user(request.user.id)]
     return templates.page(request, "home/dashboard.html", session=session, activity=activity)
 
 

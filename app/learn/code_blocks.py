@@ -1,7 +1,7 @@
 """Code in the chapters. It stands in the Markdown, to be read anywhere; `make docs` writes it there, never a hand.
 
 The first line of a fence says where its text comes from:
-    ```python source=app/auth/sessions/rotation_policy.py symbol=judge,LEEWAY     the source itself
+    ```python source=app/auth/sessions/rotation_policy.py symbol=decide,LEEWAY     the source itself
     ```python printed=token-create                            the documentation page's form, from transcripts.json
     ```text happened=token-create                             what came of it
     ```http output=login                                      recorded by tests/learn/outputs.py

@@ -194,9 +194,9 @@ def _table(root: str) -> str:
         proofs = [f"[`{file.rpartition('/')[2]}`]({root}{file}#{first[file]})" for file in dict(tested[name])]
         chapter = told[name][0]
         file = f"{chapter.number:02}-{chapter.slug}.md"
-        verdict = "as printed" if pattern.as_printed else f"adapted. {pattern.fails} Here: {pattern.here}"
+        decision = "as printed" if pattern.as_printed else f"adapted. {pattern.fails} Here: {pattern.here}"
         cells = [
-            f"`{name}`", pattern.what, verdict, ", ".join(code), ", ".join(proofs),
+            f"`{name}`", pattern.what, decision, ", ".join(code), ", ".join(proofs),
             f"[{chapter.title}]({docs}{file})",
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")

@@ -30,7 +30,7 @@ async def sign_in(request: Request, data: CodeRequest) -> Any:
     try:
         device = cookies.device(request.scope, db.utcnow())
         signed_in = await second_factor.sign_in(data.ticket, data.code, device=device)
-    except second_factor.TicketGone:
+    except second_factor.TicketExpired:
         return challenges.unauthorized(request, token_sent=False, detail="Sign in again.", error="ticket_expired")
     if signed_in is None:
         return challenges.unauthorized(request, token_sent=False, detail="Invalid code.")

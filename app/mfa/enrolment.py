@@ -15,7 +15,7 @@ from app import db
 from app.audit import events
 from app.auth import email_links, keys
 from app.auth.accounts import credential_changes, login_flow
-from app.auth.accounts.credential_changes import Faults
+from app.auth.accounts.credential_changes import FieldErrors
 from app.auth.errors import SessionEnded
 from app.auth.models import user_rows
 from app.auth.sessions import rotation, session_cache
@@ -76,7 +76,7 @@ def offered(sealed: str, sid: UUID) -> str | None:
     return keys.decrypt(OFFERED, sealed, of=str(sid))
 
 
-async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof) -> On | Faults:
+async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof) -> On | FieldErrors:
     """From now on a password alone signs nobody in.
 
     `code`: the first one, which shows that an authenticator has the `secret`.
@@ -108,25 +108,25 @@ async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof
     return await proved(user_id, sid, proof, on)
 
 
-async def turn_off(user_id: UUID, sid: UUID, proof: Proof) -> Faults:
+async def turn_off(user_id: UUID, sid: UUID, proof: Proof) -> FieldErrors:
     """A password alone is enough again; the authenticator and every recovery code are forgotten.
 
     No faults: it is off. Raises TooManyAttempts, Overloaded, SessionEnded.
     """
 
-    async def off(tx: Any, user: Any, at: datetime) -> Faults:
+    async def off(tx: Any, user: Any, at: datetime) -> FieldErrors:
         if user.second_factor_at is not None:
             await tx.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(second_factor_at=None))
             await second_factor.forget(tx, user_id)
             await email_links.void_changes(tx, at, user_id)
-            await session_cache.announce(tx, user_id=user_id)
+            await session_cache.invalidate(tx, user_id=user_id)
             await second_factor.tell(tx, events.SECOND_FACTOR_OFF, "second_factor_off", user_id, user_id)
         return {}
 
     return await proved(user_id, sid, proof, off)
 
 
-async def new_recovery_codes(user_id: UUID, sid: UUID, proof: Proof) -> NewCodes | Faults:
+async def new_recovery_codes(user_id: UUID, sid: UUID, proof: Proof) -> NewCodes | FieldErrors:
     """Ten new ones, good when `save_recovery_codes` is told so; until then the old ones are.
 
     Else an answer that got lost would leave nobody with codes that are good.
@@ -160,7 +160,7 @@ async def save_recovery_codes(user_id: UUID, sealed: str) -> bool:
     return await second_factor.is_saved(user_id, first)
 
 
-async def add_passkey(user_id: UUID, sid: UUID, answer: str, name: str, proof: Proof) -> Faults:
+async def add_passkey(user_id: UUID, sid: UUID, answer: str, name: str, proof: Proof) -> FieldErrors:
     """Keep the public key of what the device has just made. No faults: it signs in from now on.
 
     What the device made is good for another try of the form if only the proof was wrong.
@@ -180,7 +180,7 @@ async def added_lately(user_id: UUID, now: datetime) -> list[Added]:
     """What was added to the ways to sign in within LATELY, the newest first: whose password is known looks at this."""
     since = now - LATELY
     found = [Added("passkey", row.created_at, row.name) for row in await passkeys.of_user(user_id)]
-    turned_on = (await credential_changes.user_of(user_id)).second_factor_at
+    turned_on = (await credential_changes.load_user(user_id)).second_factor_at
     if turned_on:
         newest = sa.select(sa.func.max(recovery_rows.c.saved_at)).where(recovery_rows.c.user_id == user_id)
         made = await db.fetch_value(newest)

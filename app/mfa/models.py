@@ -1,4 +1,4 @@
-"""Tables of authenticators, recovery codes (written in `factors` alone) and passkeys (in `passkeys`).
+"""Tables of authenticators, recovery codes (written in `second_factor` alone) and passkeys (in `passkeys`).
 
 Chapter: "The life of an account".
 """
@@ -9,7 +9,7 @@ import edgy
 import sqlalchemy as sa
 
 from app import db
-from app.db import moment
+from app.db import timestamp
 
 f: Any = edgy.fields
 
@@ -25,7 +25,7 @@ class Authenticator(edgy.StrictModel):
     user_id = f.UUIDField(unique=True)
     secret = f.CharField(max_length=255, secret=True, exclude=True)
     last_step = f.IntegerField()
-    created_at = moment()
+    created_at = timestamp()
 
     class Meta:
         registry = db.registry
@@ -44,9 +44,9 @@ class RecoveryCode(edgy.StrictModel):
     id = f.UUIDField(primary_key=True, default=db.uuid7)
     user_id = f.UUIDField()
     digest = f.CharField(max_length=64, secret=True, exclude=True)
-    created_at = moment()
-    saved_at = moment(null=True)
-    used_at = moment(null=True)
+    created_at = timestamp()
+    saved_at = timestamp(null=True)
+    used_at = timestamp(null=True)
 
     class Meta:
         registry = db.registry
@@ -74,8 +74,8 @@ class Passkey(edgy.StrictModel):
     backup_eligible = f.BooleanField(null=True)
     backed_up = f.BooleanField(null=True)
     name = f.CharField(max_length=80)
-    created_at = moment()
-    last_used_at = moment(null=True)
+    created_at = timestamp()
+    last_used_at = timestamp(null=True)
 
     class Meta:
         registry = db.registry

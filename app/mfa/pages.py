@@ -15,7 +15,7 @@ from ravyn import Request, get, post
 from app import db
 from app.auth import challenges, cookies, mfa_ticket, permissions
 from app.auth.challenges import see_other
-from app.auth.errors import ComeBack
+from app.auth.errors import RetryLater
 from app.auth.sessions import rotation
 from app.mfa import codes, enrolment, second_factor
 from app.mfa.proof_form import ProofForm, asking
@@ -45,7 +45,7 @@ async def sign_in_page(request: Request) -> Any:
     to = urls.local_path(request.query_params.get("next"))
     if request.user.is_authenticated:
         return see_other(to)
-    if mfa_ticket.holder(cookies.held(request.scope)) is None:
+    if mfa_ticket.holder(cookies.read_ticket(request.scope)) is None:
         why = "cookies" if challenges.without_cookies(request) else "sign_in_again"
         return see_other("/login", next=to, notice=why)
     return _sign_in_page(request, to)
@@ -60,17 +60,17 @@ async def sign_in(request: Request) -> Any:
     access, refresh = cookies.read(request.scope)
     replaced = rotation.presented((access, "access"), (refresh, "refresh"))
     try:
-        device = cookies.this_device(request.scope, db.utcnow())
-        signed_in = await second_factor.sign_in(cookies.held(request.scope), form.data.code, replaced, device)
-    except second_factor.TicketGone:
-        return cookies.let_go(see_other("/login", next=to, notice="sign_in_again"))
-    except ComeBack as error:
-        return _sign_in_page(request, to, **challenges.later(request, error))
+        device = cookies.device_or_new(request.scope, db.utcnow())
+        signed_in = await second_factor.sign_in(cookies.read_ticket(request.scope), form.data.code, replaced, device)
+    except second_factor.TicketExpired:
+        return cookies.delete_ticket(see_other("/login", next=to, notice="sign_in_again"))
+    except RetryLater as error:
+        return _sign_in_page(request, to, **challenges.form_again(request, error))
     if signed_in is None:
         return _sign_in_page(request, to, status=422, errors={"code": WRONG})
-    response = see_other("/dashboard", notice="account_kept") if signed_in.kept else see_other(to)
-    response = cookies.recognise(cookies.remember(response, signed_in.pair), device, db.utcnow())
-    return cookies.let_go(response)
+    response = see_other("/dashboard", notice="deletion_cancelled") if signed_in.deletion_cancelled else see_other(to)
+    response = cookies.set_device(cookies.set_tokens(response, signed_in.pair), device, db.utcnow())
+    return cookies.delete_ticket(response)
 
 
 @get()
@@ -93,11 +93,11 @@ async def turn_on(request: Request) -> Any:
     try:
         proof = form.data.proof()
         done = await enrolment.turn_on(user.id, user.sid, secret, form.data.code, proof._replace(code=""))
-    except ComeBack as error:
-        return await _overview(request, form.values, **challenges.later(request, error))
+    except RetryLater as error:
+        return await _overview(request, form.values, **challenges.form_again(request, error))
     if isinstance(done, dict):
         return await _overview(request, form.values, 422, errors=done)
-    return cookies.remember(_recovery_codes(request, done.recovery_codes), done.pair)
+    return cookies.set_tokens(_recovery_codes(request, done.recovery_codes), done.pair)
 
 
 @post(status_code=200)
@@ -127,8 +127,8 @@ async def _proved(request: Request, do: Callable[[UUID, UUID, Proof], Awaitable[
         return await _overview(request, form.values, 422, errors=form.errors)
     try:
         done = await do(request.user.id, request.user.sid, form.data.proof())
-    except ComeBack as error:
-        return await _overview(request, form.values, **challenges.later(request, error))
+    except RetryLater as error:
+        return await _overview(request, form.values, **challenges.form_again(request, error))
     return await _overview(request, form.values, 422, errors=done) if isinstance(done, dict) and done else done
 
 

@@ -15,7 +15,7 @@ from ravyn import Request, get, post
 from app import db
 from app.auth import challenges, cookies, permissions
 from app.auth.challenges import see_other
-from app.auth.errors import ComeBack
+from app.auth.errors import RetryLater
 from app.auth.sessions import rotation
 from app.mfa import enrolment, passkeys, webauthn
 from app.mfa.proof_form import ProofForm, asking
@@ -49,10 +49,12 @@ async def add(request: Request) -> Any:
         return await _refused(request, form.values, form.errors)
     user, typed = request.user, form.data
     try:
-        faults = await enrolment.add_passkey(user.id, user.sid, typed.credential, typed.name, typed.proof())
-    except ComeBack as error:
-        return await _overview(request, form.values, **challenges.later(request, error))
-    return await _refused(request, form.values, faults) if faults else see_other(HERE, notice="passkey_added")
+        field_errors = await enrolment.add_passkey(user.id, user.sid, typed.credential, typed.name, typed.proof())
+    except RetryLater as error:
+        return await _overview(request, form.values, **challenges.form_again(request, error))
+    return (
+        await _refused(request, form.values, field_errors) if field_errors else see_other(HERE, notice="passkey_added")
+    )
 
 
 @get()
@@ -80,12 +82,12 @@ async def sign_in(request: Request) -> Any:
     to = urls.local_path(form.values["next"])
     access, refresh = cookies.read(request.scope)
     replaced = rotation.presented((access, "access"), (refresh, "refresh"))
-    device = cookies.this_device(request.scope, db.utcnow())
+    device = cookies.device_or_new(request.scope, db.utcnow())
     signed_in = await passkeys.sign_in(form.values["credential"], replaced, device)
     if signed_in is None:
         return see_other("/login/passkey", next=to, notice="passkey_not_good")
-    response = see_other("/dashboard", notice="account_kept") if signed_in.kept else see_other(to)
-    return cookies.recognise(cookies.remember(response, signed_in.pair), device, db.utcnow())
+    response = see_other("/dashboard", notice="deletion_cancelled") if signed_in.deletion_cancelled else see_other(to)
+    return cookies.set_device(cookies.set_tokens(response, signed_in.pair), device, db.utcnow())
 
 
 @get()
@@ -101,7 +103,7 @@ async def step_up(request: Request) -> Any:
     pair = await passkeys.step_up(request.user.id, request.user.sid, form.values["credential"])
     if pair is None:
         return see_other("/step-up/passkey", next=to, notice="passkey_not_good")
-    return cookies.remember(see_other(to), pair)
+    return cookies.set_tokens(see_other(to), pair)
 
 
 @get()
@@ -116,10 +118,10 @@ def _use_page(request: Request, to: str, purpose: str, instead: str) -> Any:
     return templates.page(request, "mfa/use_passkey.html", to=to, to_sign=to_sign, instead=instead)
 
 
-async def _refused(request: Request, typed: Mapping[str, str], faults: Mapping[str, str]) -> Any:
+async def _refused(request: Request, typed: Mapping[str, str], field_errors: Mapping[str, str]) -> Any:
     """The page with what is wrong. What the device has made stays in it, unless that was no good."""
-    fields = {name: text for name, text in faults.items() if name != "credential"}
-    if "credential" not in faults:
+    fields = {name: text for name, text in field_errors.items() if name != "credential"}
+    if "credential" not in field_errors:
         return await _overview(request, typed, 422, errors=fields)
     again = {**typed, "credential": ""}
     return await _overview(request, again, 422, errors=fields, error="" if fields else enrolment.NOT_ADDED)
@@ -149,5 +151,5 @@ route_patterns = [
     permissions.public("/login/passkey", sign_in),
     permissions.private("/step-up/passkey", step_up_page),
     permissions.private("/step-up/passkey", step_up),
-    permissions.impersonal("/.well-known/passkey-endpoints", endpoints),
+    permissions.no_authentication("/.well-known/passkey-endpoints", endpoints),
 ]

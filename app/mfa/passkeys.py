@@ -107,7 +107,7 @@ async def remove_all(tx: Any, user_id: UUID, *, since: datetime | None = None) -
     for _ in range(gone):
         await events.record(events.PASSKEY_REMOVED, tx=tx, user_id=user_id, actor_id=user_id)
     if gone:
-        await outbox.put(tx, "passkey_removed", user_id=user_id, **client.current().words())
+        await outbox.enqueue(tx, "passkey_removed", user_id=user_id, **client.current().words())
     return gone
 
 
@@ -115,12 +115,12 @@ async def sign_in(answer: str, presented: Iterable[AppToken] = (), device: str =
     """A new session of whoever's device signed; None for everything else. Raises TooManyAttempts."""
     passkey = await _signed(answer, webauthn.SIGN_IN)
     if passkey is None:
-        await quotas.garbage_shown(db.utcnow())
+        await quotas.count_invalid_token(db.utcnow())
         return None
     async with db.transaction() as tx:
         now = await tx.fetch_value(sa.select(db.now()))
         user = await _claimed(tx, passkey, last_login=now)
-        return await login_flow.start(tx, user, presented, now, device) if user else None
+        return await login_flow.complete(tx, user, presented, now, device) if user else None
 
 
 async def step_up(user_id: UUID, sid: UUID, answer: str) -> TokenPair | None:
@@ -197,4 +197,4 @@ async def _claimed(tx: Any, passkey: Any, **values: Any) -> Any:
 
 async def _tell(tx: Any, event: str, user_id: UUID) -> None:
     await events.record(event, tx=tx, user_id=user_id, actor_id=user_id)
-    await outbox.put(tx, event, user_id=user_id, **client.current().words())
+    await outbox.enqueue(tx, event, user_id=user_id, **client.current().words())

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth.accounts import credential_changes, login_flow
-from app.auth.accounts.credential_changes import Faults
+from app.auth.accounts.credential_changes import FieldErrors
 from app.auth.errors import SessionEnded
 from app.auth.models import session_rows
 from app.auth.rate_limit import attempts
@@ -42,19 +42,19 @@ def to_prove(sid: UUID) -> dict[str, Any]:
     return webauthn.to_sign(webauthn.proving(sid))
 
 
-async def given(user: Any, proof: Proof) -> Faults:
+async def given(user: Any, proof: Proof) -> FieldErrors:
     """Is the proof good? For what has a transaction of its own, which asks once more whether the session lives.
 
     `user`: who is signed in. No faults: it is. Raises TooManyAttempts, Overloaded, SessionEnded.
     """
 
-    async def nothing(*_: Any) -> Faults:
+    async def nothing(*_: Any) -> FieldErrors:
         return {}
 
     return await proved(user.id, user.sid, proof, nothing)
 
 
-async def proved(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T | Faults:
+async def proved(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T | FieldErrors:
     """Make the change if the proof is good, in one transaction; else what is wrong, which is counted."""
 
     async def here(tx: Any, user: Any, at: datetime) -> T:
@@ -67,17 +67,17 @@ async def proved(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T
     return await _by_password(user_id, sid, proof, here)
 
 
-async def _by_password(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T | Faults:
-    user = await credential_changes.user_of(user_id)
+async def _by_password(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T | FieldErrors:
+    user = await credential_changes.load_user(user_id)
     wanted = {"current_password": proof.password, "code": proof.code or user.second_factor_at is None}
     if missing := {name: MISSING for name, given in wanted.items() if not given}:
         return missing
     async with attempts.step_up(sid, db.utcnow()) as attempt:
-        if not await credential_changes.fits(attempt, proof.password, user, sid):
+        if not await credential_changes.password_is_right(attempt, proof.password, user, sid):
             return {"current_password": credential_changes.NOT_YOURS}
 
         async def claimed(tx: Any, at: datetime) -> T:
-            if not await login_flow.claim(tx, user, {"last_login": user.last_login}):
+            if not await login_flow.lock_unchanged(tx, user, {"last_login": user.last_login}):
                 raise _ChangedError
             return await change(tx, user, at)
 

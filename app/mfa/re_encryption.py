@@ -21,7 +21,7 @@ ENCRYPTED: tuple[tuple[Any, str, str, Callable[[Any], str]], ...] = (
 )
 
 
-async def encrypt_anew() -> int:
+async def re_encrypt() -> int:
     """Everything that is not written under the secret of now; how many rows. For the housekeeping."""
     done = 0
     for table, column, label, whose in ENCRYPTED:

@@ -1,7 +1,7 @@
 """The second factor of an account: used to sign in, and turned off by an admin. Its owner's changes: see `enrolment`.
 
 While it is on no session comes into being without it: turning it on ends every other session and replaces this one, and
-`users.second_factor_at` is part of what `accounts.claim` compares. The user's row is locked first, as everywhere.
+`users.second_factor_at` is part of what `login_flow.lock_unchanged` compares. The user's row is locked first, as everywhere.
 Chapter: "The life of an account". Source: v5.0.0-6.3.3, v5.0.0-6.4.3, v5.0.0-6.4.4, v5.0.0-6.5.1, v5.0.0-6.5.5,
 v5.0.0-6.5.8.
 """
@@ -35,7 +35,7 @@ log = logs.get("auth")
 T = TypeVar("T")
 
 
-class TicketGone(Exception):
+class TicketExpired(Exception):
     """The first half of the sign-in is too old, used up or overtaken: begin again."""
 
 
@@ -50,24 +50,24 @@ async def sign_in(
     user_id = mfa_ticket.holder(ticket)
     user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id)) if user_id else None
     if user is None or user.second_factor_at is None:
-        raise TicketGone
+        raise TicketExpired
     if not mfa_ticket.good(ticket, user.id, user.password, await db.fetch_value(sa.select(db.now()))):
-        raise TicketGone
+        raise TicketExpired
 
     used = counters.key(USED, ticket)
 
     async def start(tx: Any, at: datetime) -> login_flow.Login:
         await counters.keep(tx, used, at + timedelta(seconds=mfa_ticket.SECONDS))
         await tx.execute(sa.update(user_rows).where(user_rows.c.id == user.id).values(last_login=at))
-        await known_devices.all_the_way(tx, user.email_key, device, at)
-        return await login_flow.start(tx, user, presented, at, device)
+        await known_devices.login_completed(tx, user.email_key, device, at)
+        return await login_flow.complete(tx, user, presented, at, device)
 
     return await for_a_code(user, code, start, used=used)
 
 
 async def remove(user_id: UUID, actor_id: UUID | None) -> Outcome:
     """What an admin does for somebody who has lost everything, once it is certain who asks (v5.0.0-6.4.4)."""
-    async with user_admin.case_of(user_id, actor_id) as case:
+    async with user_admin.admin_action(user_id, actor_id) as case:
         if case.refused:
             return case.refused
         if case.person.second_factor_at is None:
@@ -99,8 +99,8 @@ async def for_a_code(
         # Before the code is looked at: of four hundred sent at once all would be, before the first is counted.
         await attempt.count(tx, at)
         if used and await counters.read([used], tx=tx):
-            raise TicketGone
-        claimed = await login_flow.claim(tx, user, {"last_login": user.last_login})
+            raise TicketExpired
+        claimed = await login_flow.lock_unchanged(tx, user, {"last_login": user.last_login})
         if claimed and await _good(tx, user.id, code, at):
             await attempt.take_back(tx, at)
             return await then(tx, at)
@@ -174,9 +174,9 @@ async def _failed(tx: Any, attempt: attempts.Attempt, at: datetime, user_id: UUI
     reached = await attempt.failed(tx, at, user_id)
     await events.record(events.SECOND_FACTOR_FAILED, tx=tx, user_id=user_id, actor_id=actor_id)
     if reached and actor_id is None:
-        await outbox.put(tx, "second_factor_failed", user_id=user_id, **client.current().words())
+        await outbox.enqueue(tx, "second_factor_failed", user_id=user_id, **client.current().words())
 
 
 async def tell(tx: Any, event: str, kind: str, user_id: UUID, actor_id: UUID | None) -> None:
     await events.record(event, tx=tx, user_id=user_id, actor_id=actor_id)
-    await outbox.put(tx, kind, user_id=user_id, **client.current().words())
+    await outbox.enqueue(tx, kind, user_id=user_id, **client.current().words())

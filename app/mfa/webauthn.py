@@ -68,7 +68,7 @@ def challenge(purpose: str, now: datetime) -> str:
     return f"{nonce}.{keys.stamp(CHALLENGE, f'{purpose} {nonce}', now + LASTS)}"
 
 
-def asked(challenge: str, purpose: str, now: datetime) -> bool:
+def is_our_challenge(challenge: str, purpose: str, now: datetime) -> bool:
     """Did we ask that, for this purpose, within the hour?"""
     nonce, _, stamp = challenge.partition(".")
     return keys.stamped(CHALLENGE, f"{purpose} {nonce}", stamp, now)
@@ -98,7 +98,7 @@ def answered(answer: str, purpose: str) -> dict[str, Any] | None:
         credential: Any = json.loads(answer) if len(answer) <= LONGEST else None
         said = json.loads(keys.unb64(credential["response"]["clientDataJSON"]))
         given, now = keys.unb64(said["challenge"]).decode("ascii"), db.utcnow()
-        if not asked(given, purpose, now) or not ID.fullmatch(credential["id"]):
+        if not is_our_challenge(given, purpose, now) or not ID.fullmatch(credential["id"]):
             return None
         if not cbor.is_plain(credential["response"]):
             return None

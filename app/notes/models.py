@@ -6,21 +6,21 @@ import edgy
 import sqlalchemy as sa
 
 from app import db
-from app.db import moment
+from app.db import timestamp
 
 f: Any = edgy.fields
 
 
 class Note(edgy.StrictModel):
-    """One person's note. `search_text` is title and body as `db.folded` makes them."""
+    """One person's note. `search_text` is title and body as `db.case_folded` makes them."""
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
     owner_id = f.UUIDField()
     title = f.CharField(max_length=120)
     body = f.TextField(default="")
     search_text = f.TextField(default="")
-    created_at = moment()
-    updated_at = moment()
+    created_at = timestamp()
+    updated_at = timestamp()
 
     class Meta:
         registry = db.registry

@@ -31,7 +31,7 @@ async def listing(owner_id: UUID, *, search: str = "", after: UUID | None = None
         sa.select(note_rows).where(note_rows.c.owner_id == owner_id).order_by(note_rows.c.id.desc()).limit(limit + 1)
     )
     if search:
-        query = query.where(note_rows.c.search_text.contains(db.folded(search), autoescape=True))
+        query = query.where(note_rows.c.search_text.contains(db.case_folded(search), autoescape=True))
     if after:
         query = query.where(note_rows.c.id < after)
     rows = await db.fetch_all(query)
@@ -80,4 +80,4 @@ def _own(owner_id: UUID, note_id: UUID) -> tuple[Any, Any]:
 
 
 def _text(title: str, body: str) -> dict[str, str]:
-    return {"title": title, "body": body, "search_text": db.folded(f"{title}\n{body}")}
+    return {"title": title, "body": body, "search_text": db.case_folded(f"{title}\n{body}")}

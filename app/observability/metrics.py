@@ -15,9 +15,9 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 1
 METHODS = frozenset(HTTPMethod)
 
 REQUESTS = Histogram("lanyard_request_seconds", "Answers, by route", ["route", "method", "status"], buckets=BUCKETS)
-VERDICTS = Counter("lanyard_refresh_verdicts", "Refresh tokens presented, by what was judged", ["verdict"])
+REFRESH_DECISIONS = Counter("lanyard_refresh_decisions", "Refresh tokens presented, by what was judged", ["decision"])
 EVENTS = Counter("lanyard_events", "Rows of the audit trail, by event", ["event"])
-TOLD_TO_WAIT = Counter("lanyard_told_to_wait", "Sign-ins and renewals answered with 429 or 503", ["why"])
+RATE_LIMITED = Counter("lanyard_rate_limited", "Sign-ins and renewals answered with 429 or 503", ["why"])
 
 # Set once a second by each worker (`ops.sampling`); of several workers the worst, or the sum.
 FEED_READ = Gauge(

@@ -29,11 +29,11 @@ async def swagger(request: Request) -> Any:
 
 @cache
 def _document(app: Any) -> dict[str, Any]:
-    routes = [route for route in app.routes if hasattr(route, "guard")]
+    routes = [route for route in app.routes if hasattr(route, "permission")]
     return openapi.document(routes, title=templates.APP_NAME, version=VERSION)
 
 
 route_patterns = [
-    permissions.impersonal("/openapi.json", document),
+    permissions.no_authentication("/openapi.json", document),
     permissions.public("/docs/swagger", swagger),
 ]

@@ -48,7 +48,7 @@ async def metrics(request: Request) -> Any:
 
 
 route_patterns = [
-    permissions.impersonal("/healthz", healthz),
-    permissions.impersonal("/readyz", readyz),
-    permissions.impersonal("/metrics", metrics),
+    permissions.no_authentication("/healthz", healthz),
+    permissions.no_authentication("/readyz", readyz),
+    permissions.no_authentication("/metrics", metrics),
 ]

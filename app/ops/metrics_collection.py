@@ -23,5 +23,5 @@ def sample() -> None:
     metrics.POOL_IN_USE.set(in_use)
     metrics.POOL_WAITING.set(waiting)
     metrics.PASSWORDS.set(passwords.in_hand())
-    metrics.FEED_READ.set(max(0.0, time.time() - session_cache.lag()))
+    metrics.FEED_READ.set(max(0.0, time.time() - session_cache.feed_lag()))
     metrics.WORKERS.set(1)

@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from app import db
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.ops import metrics_collection
 
 
@@ -29,24 +29,26 @@ async def text() -> bytes:
 async def _of_the_database() -> bytes:
     registry = CollectorRegistry()
     try:
-        registry.register(_Given(await _letters()))
+        registry.register(_Given(await _emails()))
     except db.Unavailable:
         return b""
     return generate_latest(registry)
 
 
-async def _letters() -> list[Any]:
-    letters = letter_rows.c
-    waiting = sa.and_(letters.sent_at.is_(None), letters.dropped_at.is_(None), letters.failed_at.is_(None))
+async def _emails() -> list[Any]:
+    email_messages = email_rows.c
+    waiting = sa.and_(
+        email_messages.sent_at.is_(None), email_messages.dropped_at.is_(None), email_messages.failed_at.is_(None)
+    )
     row = await db.fetch_one(
         sa.select(
             sa.func.count().filter(waiting).label("waiting"),
-            sa.func.count(letters.failed_at).label("dead"),
+            sa.func.count(email_messages.failed_at).label("dead"),
         )
     )
     return [
-        GaugeMetricFamily("lanyard_outbox_letters", "Letters that wait to be sent", row.waiting),
-        GaugeMetricFamily("lanyard_dead_letters", "Letters given up", row.dead),
+        GaugeMetricFamily("lanyard_outbox_emails", "Letters that wait to be sent", row.waiting),
+        GaugeMetricFamily("lanyard_dead_emails", "Letters given up", row.dead),
     ]
 
 

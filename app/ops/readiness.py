@@ -36,7 +36,7 @@ async def _look() -> dict[str, bool]:
     try:
         behind, writes = await db.behind(), await db.takes_writes()
     except db.Unavailable:
-        return {"database": False, "migrations": False, "feed": session_cache.is_fresh()}
+        return {"database": False, "migrations": False, "feed": session_cache.feed_is_fresh()}
     if not writes:
         log.warning("database_read_only")  # a replica: nobody could sign in here, or out
-    return {"database": writes, "migrations": not behind, "feed": session_cache.is_fresh()}
+    return {"database": writes, "migrations": not behind, "feed": session_cache.feed_is_fresh()}

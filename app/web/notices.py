@@ -54,18 +54,18 @@ NOTICES: dict[str, Notice] = {
     "password_changed": Notice(
         "success", "Your password is changed. Every other device is signed out; this one goes on."
     ),
-    "email_change_asked": Notice(
+    "email_change_requested": Notice(
         "info", "We sent a link to the new address. Your account keeps the old one until you have followed it."
     ),
     "email_changed": Notice("success", "Your new address is confirmed: from now on you sign in with it."),
     "device_signed_out": Notice("success", "That device is signed out."),
     "others_signed_out": Notice("success", "Every other device is signed out."),
-    "deletion_asked": Notice(
+    "deletion_requested": Notice(
         "info",
         "Your account is closed and every device is signed out. We sent you a letter with the day on which it will be "
         "deleted: sign in before that day, and it stays.",
     ),
-    "account_kept": Notice("success", "Welcome back. Your account will not be deleted."),
+    "deletion_cancelled": Notice("success", "Welcome back. Your account will not be deleted."),
     "session_ended_here": Notice("success", "The session is ended."),
     "user_saved": Notice("success", "The changes are saved."),
     "role_changed": Notice("success", "The role is changed. It counts from the next click on."),
@@ -74,7 +74,7 @@ NOTICES: dict[str, Notice] = {
     "new_password_wanted": Notice("success", "The password has to be changed before anything else is open."),
     "new_password_not_wanted": Notice("success", "The password need not be changed any more."),
     "nothing_to_do": Notice("info", "Nothing was changed: it was so already."),
-    "letter_tried_again": Notice("success", "The letter is in the queue again."),
+    "email_retried": Notice("success", "The letter is in the queue again."),
     "password_change_required": Notice("warning", "Choose a new password before you go on: an administrator wants it."),
     "second_factor_off": Notice("success", "The second step is off. Your password alone signs you in."),
     "recovery_codes_saved": Notice(

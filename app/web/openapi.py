@@ -1,7 +1,7 @@
 """The description of the JSON API (OpenAPI 3.1), made of the routes themselves: what it says is what is served.
 
 Not the framework's own: that one writes `security` in a form that is invalid, and describes arguments that a body does
-not fill here (see `hardening`). HTML pages stay out. Source: OpenAPI 3.1.1; RFC 9457 for every error.
+not fill here (see `framework_patches`). HTML pages stay out. Source: OpenAPI 3.1.1; RFC 9457 for every error.
 """
 
 import inspect
@@ -37,7 +37,7 @@ class ProblemDetails(BaseModel):
 
 
 def document(routes: Iterable[Any], *, title: str, version: str) -> dict[str, Any]:
-    """The document. A route under /api/ says its answers itself: `guards.private(path, handler, answers={200: Model})`.
+    """The document. A route under /api/ says its answers itself: `permissions.private(path, handler, answers={200: Model})`.
 
     Errors: RuntimeError for a route that says none.
     """
@@ -68,7 +68,7 @@ def _operations(route: Any) -> Iterator[dict[str, Any]]:
         raise RuntimeError(f"{route.path} says no answers: guards.private(path, handler, answers={{200: Model}})")
     body = inspect.signature(function).parameters.get("data")
     models = [model for model in answers.values() if model]
-    is_open = route.guard.__name__ in ("Public", "Impersonal")
+    is_open = route.permission.__name__ in ("Public", "Impersonal")
     says: dict[str, Any] = {
         "tags": [route.path.split("/")[2]],
         "summary": (inspect.getdoc(function) or function.__name__.replace("_", " ").capitalize()).splitlines()[0],

@@ -29,7 +29,7 @@ POLICY = (
     "object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 )
 # The only other one: for the HTML part of a letter in the mailbox of a developer. It has styles of its own, no more.
-LETTER_POLICY = (
+EMAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
     "sandbox allow-popups allow-popups-to-escape-sandbox"
 )
@@ -221,9 +221,9 @@ def _merged(theirs: Iterable[tuple[bytes, bytes]], ours: Headers) -> Headers:
     kept = [(name.lower(), value) for name, value in theirs]
     if LINE_END.search(b" ".join(part for header in kept for part in header)):
         raise ValueError("a header holds a line end")  # the server would write it as it is: response splitting
-    letter = (b"content-security-policy", LETTER_POLICY.encode("ascii"))
-    if letter in kept:
-        ours = [letter if header[0] == letter[0] else header for header in ours]
+    email = (b"content-security-policy", EMAIL_POLICY.encode("ascii"))
+    if email in kept:
+        ours = [email if header[0] == email[0] else header for header in ours]
     kept = [header for header in kept if header[0] not in REPLACED]
     for name, default in DEFAULTS:
         values = [value for key, value in kept if key == name]

@@ -89,30 +89,30 @@ def environment(folder: Path) -> Environment:
     return made
 
 
-def when(moment: datetime) -> Markup:
+def when(timestamp: datetime) -> Markup:
     """`<time>` with the date and the time in UTC."""
-    moment = moment.astimezone(UTC)
-    return _time(moment, f"{_day(moment)}, {moment:%H:%M} UTC")
+    timestamp = timestamp.astimezone(UTC)
+    return _time(timestamp, f"{_day(timestamp)}, {timestamp:%H:%M} UTC")
 
 
-def ago(moment: datetime) -> Markup:
+def ago(timestamp: datetime) -> Markup:
     """`<time>` with the distance from now; past thirty days the date."""
-    moment = moment.astimezone(UTC)
-    seconds = int((db.utcnow() - moment).total_seconds())
+    timestamp = timestamp.astimezone(UTC)
+    seconds = int((db.utcnow() - timestamp).total_seconds())
     if seconds < 60:  # the future too: this worker's clock may be behind
-        return _time(moment, "just now")
+        return _time(timestamp, "just now")
     if seconds >= 31 * 86400:
-        return _time(moment, _day(moment))
+        return _time(timestamp, _day(timestamp))
     unit, length = next((unit, length) for unit, length in UNITS if seconds >= length)
     count = seconds // length
-    return _time(moment, f"{count} {unit}{'s' if count > 1 else ''} ago")
+    return _time(timestamp, f"{count} {unit}{'s' if count > 1 else ''} ago")
 
 
-def _day(moment: datetime) -> str:
-    return f"{moment.day} {moment:%B %Y}"
+def _day(timestamp: datetime) -> str:
+    return f"{timestamp.day} {timestamp:%B %Y}"
 
 
-def _time(moment: datetime, text: str) -> Markup:
-    written = moment.isoformat(timespec="seconds").replace("+00:00", "Z")
-    full = f"{_day(moment)}, {moment:%H:%M:%S} UTC"
+def _time(timestamp: datetime, text: str) -> Markup:
+    written = timestamp.isoformat(timespec="seconds").replace("+00:00", "Z")
+    full = f"{_day(timestamp)}, {timestamp:%H:%M:%S} UTC"
     return Markup('<time datetime="{}" title="{}">{}</time>').format(written, full, text)

@@ -10,7 +10,7 @@ from app import db
 from app.auth import cookies, email_links, mfa_ticket, passwords
 from app.auth.accounts import password_reset
 from app.auth.models import user_rows
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.mfa.models import passkey_rows
 from app.notes import store  # notes
 from app.web import client
@@ -59,7 +59,7 @@ async def administrator() -> World:
     passkey = {"id": db.uuid7(), "user_id": person.id, "name": "Phone", "credential": str(person.id), "public_key": "x"}
     await db.execute(sa.insert(passkey_rows).values(passkey | {"uses": 0, "created_at": now}))
     dead = {"id": db.uuid7(), "kind": "reset", "recipient": "x@example.com", "error": "550", "failed_at": now}
-    await db.execute(sa.insert(letter_rows).values(dead | {"created_at": now, "next_try_at": now}))
+    await db.execute(sa.insert(email_rows).values(dead | {"created_at": now, "next_try_at": now}))
     theirs_sid = forge.claims(theirs.access_token)["sid"]
     roots = ["/dashboard", "/account/export", f"/admin/users/{somebody.id}/sessions/{theirs_sid}/end"]
     roots += [f"/admin/users/{somebody.id}/edit", f"/admin/users/{somebody.id}/require-new-password", "/admin/mail"]

@@ -52,7 +52,7 @@ async def person(client: Visitor) -> Person:
             tx, email_links.CHANGE_EMAIL, db.utcnow(), user_id=person.id, email="next@example.com",
             fingerprint="f" * 64, password="never-a-password-here",
         )  # fmt: skip
-        await outbox.put(tx, "password_changed", user_id=person.id)
+        await outbox.enqueue(tx, "password_changed", user_id=person.id)
     await events.record(events.LOGIN, user_id=person.id)
     return person
 

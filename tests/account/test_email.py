@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from app import db
 from app.auth.accounts import credential_changes
 from app.auth.models import link_rows, session_rows, user_rows
-from tests.support.mailbox import delivered, letters_to, link_in
+from tests.support.mailbox import delivered, emails_to, link_in
 from tests.support.pages import without_keys
 from tests.support.people import PASSWORD, Person, make_user, sign_in
 from tests.support.visitor import Visitor
@@ -27,7 +27,7 @@ async def address_of(person: Person) -> str:
 
 async def undo_link(client: Visitor, person: Person) -> str:
     await client.submit("/account/email", {"email": "new@example.com", "current_password": PASSWORD})
-    return link_in((await letters_to(person.email))[-1])
+    return link_in((await emails_to(person.email))[-1])
 
 
 # v5.0.0-6.3.8
@@ -37,8 +37,8 @@ async def test_free_and_taken_address_get_the_same_answer(client: Visitor, perso
 
     for email in ("free@example.com", taken):
         answer = await client.submit("/account/email", {"email": email, "current_password": PASSWORD})
-        assert (answer.status_code, answer.headers["location"]) == (303, "/account?notice=email_change_asked")
-        page = (await client.visit("/account?notice=email_change_asked")).text
+        assert (answer.status_code, answer.headers["location"]) == (303, "/account?notice=email_change_requested")
+        page = (await client.visit("/account?notice=email_change_requested")).text
         pages.append(without_keys(page).replace(email, "").split("<main")[1])
 
     assert pages[0] == pages[1]
@@ -81,7 +81,7 @@ async def test_typed_address_comes_back_and_the_password_does_not(client: Visito
 
 async def confirm_link(client: Visitor, person: Person) -> str:
     await client.submit("/account/email", {"email": "new@example.com", "current_password": PASSWORD})
-    return link_in((await letters_to("new@example.com"))[-1])
+    return link_in((await emails_to("new@example.com"))[-1])
 
 
 async def test_link_in_the_new_mailbox_shows_a_button_and_the_button_changes_the_address(
@@ -135,7 +135,7 @@ async def test_password_chosen_by_mail_calls_a_pending_address_off(client: Visit
     """Whoever asked for the new address knew the old password."""
     link = await confirm_link(client, person)
     await client.submit("/forgot-password", {"email": person.email})
-    token = link_in((await letters_to(person.email))[-1]).partition("?token=")[2]
+    token = link_in((await emails_to(person.email))[-1]).partition("?token=")[2]
     await client.submit("/reset-password", {"token": token, "password": "wrong zebra paperclip sonata"})
 
     answer = await client.submit("/verify-email", {"token": link.partition("?token=")[2]})

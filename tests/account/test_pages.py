@@ -13,7 +13,7 @@ from app.mfa import passkeys, webauthn
 from tests.support import forge
 from tests.support.clock import Clock
 from tests.support.device import with_a_device
-from tests.support.mailbox import letters_to
+from tests.support.mailbox import emails_to
 from tests.support.people import PASSWORD, Person, make_user, sign_in, start_session
 from tests.support.phone import with_a_phone
 from tests.support.visitor import Visitor
@@ -189,7 +189,7 @@ async def test_new_password_takes_passkeys_along_if_asked(
         bool(await passkeys.sign_in(device.get(webauthn.to_sign(webauthn.SIGN_IN)))) for device in (old, new)
     ] == left
     assert await passkeys.sign_in(theirs.get(asked))
-    told = [letter.subject for letter in await letters_to(person.email)]
+    told = [email_message.subject for email_message in await emails_to(person.email)]
     assert ("A passkey was removed" in told) is (not all(left))
 
 
@@ -278,14 +278,14 @@ async def test_activity_tells_in_words_and_in_pages(client: Visitor, person: Per
 async def test_account_given_up_signs_out_and_says_how_to_keep_it(client: Visitor, person: Person) -> None:
     answer = await client.submit("/account/delete")
 
-    assert (answer.status_code, answer.headers["location"]) == (303, "/login?notice=deletion_asked")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?notice=deletion_requested")
     assert client.cookie(ACCESS) is None
     assert client.cookie(REFRESH) is None
     assert answer.headers["clear-site-data"] == '"cache", "storage"'
     assert "sign in before that day" in (await client.visit(answer.headers["location"])).text
     back = await client.submit("/login", {"email": person.email, "password": PASSWORD, "next": "/account"})
-    assert back.headers["location"] == "/dashboard?notice=account_kept"
-    assert "Welcome back" in (await client.visit("/dashboard?notice=account_kept")).text
+    assert back.headers["location"] == "/dashboard?notice=deletion_cancelled"
+    assert "Welcome back" in (await client.visit("/dashboard?notice=deletion_cancelled")).text
 
 
 async def test_last_admin_is_told_why_not(client: Visitor) -> None:

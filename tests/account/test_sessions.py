@@ -73,7 +73,7 @@ async def test_ended_devices_are_told_apart_with_the_reason(client: Visitor, clo
     assert "/revoke" not in live
     assert str(idle) not in live
     assert "Not used for too long" in ended
-    assert events.BECAUSE[events.REUSED] in ended
+    assert events.REASON_TEXT[events.REUSED] in ended
     assert "203.0.113.3" not in ended
 
 
@@ -100,7 +100,7 @@ async def test_device_that_was_signed_out_still_tells_what_happened(client: Visi
 
     assert f'href="/account/sessions/{sid}"' in (await client.visit("/account/sessions")).text
     assert "the session has ended." in page
-    assert events.BECAUSE[events.ENDED_BY_OWNER] in page
+    assert events.REASON_TEXT[events.ENDED_BY_OWNER] in page
     assert "/revoke" not in page
 
 

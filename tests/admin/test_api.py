@@ -10,7 +10,7 @@ from app import db
 from app.admin import actions
 from app.audit import events
 from app.auth.models import user_rows
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from tests.support import forge, secrets
 from tests.support.people import PASSWORD, Person, make_user, sign_in, start_session
 from tests.support.phone import with_a_phone
@@ -152,8 +152,10 @@ async def test_invitation_makes_an_account_and_owes_a_letter(program: Program) -
 
     assert (made.status_code, made.json()["email"], made.json()["role"]) == (201, "Nia@example.com", "user")
     assert (again.status_code, again.json()["errors"][0]["field"]) == (422, "email")
-    letters = await db.fetch_all(sa.select(letter_rows))
-    assert [(letter.kind, str(letter.user_id)) for letter in letters] == [("invite", made.json()["id"])]
+    email_messages = await db.fetch_all(sa.select(email_rows))
+    assert [(email_message.kind, str(email_message.user_id)) for email_message in email_messages] == [
+        ("invite", made.json()["id"])
+    ]
 
 
 async def test_every_action_of_the_pages_is_there(program: Program) -> None:
@@ -175,7 +177,7 @@ async def test_every_action_of_the_pages_is_there(program: Program) -> None:
     assert first["id"] != second["id"]
     assert (one, none, wanted, unwanted, closed, opened) == (1, 0, True, False, False, True)
     assert (sent.status_code, refused.status_code) == (200, 409)
-    assert [letter.kind for letter in await db.fetch_all(sa.select(letter_rows))] == ["reset"]
+    assert [email_message.kind for email_message in await db.fetch_all(sa.select(email_rows))] == ["reset"]
     for unknown in (f"{place}/promote", f"{place}/sessions/{db.uuid7()}/end", "/api/admin/users/1/deactivate"):
         assert (await program.post(unknown)).status_code == 404
 
@@ -193,7 +195,7 @@ async def test_unknown_field_of_an_action_is_422_and_nothing_is_done(program: Pr
     assert answer.status_code == 422
     assert (await row_of(person)).is_active
     assert len((await program.get(f"/api/admin/users/{person.id}/sessions")).json()["items"]) == 1
-    assert await db.fetch_all(sa.select(letter_rows)) == []
+    assert await db.fetch_all(sa.select(email_rows)) == []
 
 
 async def test_nobody_does_it_to_oneself(program: Program, admin: Person) -> None:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.admin import export
-from app.admin.filters import People
+from app.admin.filters import PeopleFilters
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth.models import user_rows
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def desk(client: Visitor) -> Visitor:
+async def admin_area(client: Visitor) -> Visitor:
     await sign_in(client, await make_user(role="admin", name="Ada Admin"))
     return client
 
@@ -32,11 +32,11 @@ def table(answer: httpx.Response) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(answer.content.decode("utf-8-sig"))))
 
 
-async def test_people_are_all_in_the_file(desk: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_people_are_all_in_the_file(admin_area: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(export, "CHUNK", 3)
     made = {str((await make_user()).id) for _ in range(10)}
 
-    rows = table(await desk.submit("/admin/users/export?role=user&sort=name"))
+    rows = table(await admin_area.submit("/admin/users/export?role=user&sort=name"))
 
     assert {row["id"] for row in rows} == made
     assert len(rows) == 10
@@ -44,8 +44,8 @@ async def test_people_are_all_in_the_file(desk: Visitor, monkeypatch: pytest.Mon
 
 
 # v5.0.0-5.4.1, v5.0.0-5.4.2
-async def test_file_has_a_name_and_is_kept_by_nobody(desk: Visitor, clock: Clock) -> None:
-    answer = await desk.submit("/admin/users/export")
+async def test_file_has_a_name_and_is_kept_by_nobody(admin_area: Visitor, clock: Clock) -> None:
+    answer = await admin_area.submit("/admin/users/export")
 
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.headers["cache-control"] == "no-store"
@@ -61,11 +61,11 @@ async def test_file_has_a_name_and_is_kept_by_nobody(desk: Visitor, clock: Clock
         "<script>alert(1)</script>", "\U0001f469\u200d\U0001f680",
     ],
 )  # fmt: skip
-async def test_no_cell_is_a_formula_and_none_breaks_out(desk: Visitor, name: str) -> None:
+async def test_no_cell_is_a_formula_and_none_breaks_out(admin_area: Visitor, name: str) -> None:
     """AC-152, v5.0.0-1.2.10"""
     person = await make_user(name=name)
 
-    answer = await desk.submit(f"/admin/users/export?q={person.id}")
+    answer = await admin_area.submit(f"/admin/users/export?q={person.id}")
 
     (row,) = table(answer)
     dangerous = name[0] in "=+-@\uff1d"
@@ -81,13 +81,13 @@ def test_start_that_a_spreadsheet_takes_for_a_formula_is_disarmed(text: str) -> 
     assert export.cell(text) == f"'{text}"
 
 
-async def test_trail_is_exported_as_it_was_filtered(desk: Visitor) -> None:
+async def test_trail_is_exported_as_it_was_filtered(admin_area: Visitor) -> None:
     person = await make_user()
     for _ in range(3):
         await events.record(events.LOGIN, user_id=person.id, actor_id=person.id)
     await events.record(events.LOGOUT, user_id=person.id, actor_id=person.id)
 
-    rows = table(await desk.submit(f"/admin/audit/export?event=login&person={person.email}"))
+    rows = table(await admin_area.submit(f"/admin/audit/export?event=login&person={person.email}"))
 
     assert [(row["event"], row["about_email"]) for row in rows] == [("login", person.email)] * 3
 
@@ -100,11 +100,13 @@ async def test_trail_is_exported_as_it_was_filtered(desk: Visitor) -> None:
         ("/admin/audit/export?since=2026-01-01", events.AUDIT_EXPORTED, "chosen by since"),
     ],
 )
-async def test_export_is_remembered_without_what_was_typed(desk: Visitor, path: str, event: str, detail: str) -> None:
-    await desk.visit(path)
+async def test_export_is_remembered_without_what_was_typed(
+    admin_area: Visitor, path: str, event: str, detail: str
+) -> None:
+    await admin_area.visit(path)
     assert await db.fetch_one(sa.select(event_rows).where(event_rows.c.event == event)) is None
 
-    await desk.submit(path)
+    await admin_area.submit(path)
 
     row = await db.fetch_one(sa.select(event_rows).where(event_rows.c.event == event))
     admin = await db.fetch_value(sa.select(user_rows.c.id).where(user_rows.c.role == "admin"))
@@ -120,16 +122,16 @@ async def test_export_is_remembered_without_what_was_typed(desk: Visitor, path: 
         "/admin/users/export?role=owner",
     ],
 )
-async def test_filter_that_cannot_be_understood_gives_no_file(desk: Visitor, path: str) -> None:
+async def test_filter_that_cannot_be_understood_gives_no_file(admin_area: Visitor, path: str) -> None:
     """Left out, it would make the file hold more than was asked for."""
-    for answer in (await desk.visit(path), await desk.submit(path)):
+    for answer in (await admin_area.visit(path), await admin_area.submit(path)):
         assert answer.status_code == 422
         assert "text/html" in answer.headers["content-type"]
     assert await db.fetch_one(sa.select(event_rows).where(event_rows.c.event == events.AUDIT_EXPORTED)) is None
 
 
-async def test_page_before_the_file_says_what_will_be_in_it(desk: Visitor) -> None:
-    page = (await desk.visit("/admin/users/export?q=%3Cb%3E&role=admin")).text
+async def test_page_before_the_file_says_what_will_be_in_it(admin_area: Visitor) -> None:
+    page = (await admin_area.visit("/admin/users/export?q=%3Cb%3E&role=admin")).text
 
     assert "&lt;b&gt;" in page
     assert 'action="/admin/users/export?q=%3Cb%3E&amp;role=admin' in page
@@ -140,7 +142,7 @@ async def test_file_is_written_piece_by_piece(database: str, monkeypatch: pytest
     monkeypatch.setattr(export, "CHUNK", 2)
     for _ in range(5):
         await make_user()
-    response = export.people(People())
+    response = export.people(PeopleFilters())
 
     pieces = [piece async for piece in response.body_iterator]
 
@@ -154,7 +156,7 @@ async def test_person_who_disappears_meanwhile_does_not_begin_the_list_again(
     people: list[Person] = [await make_user() for _ in range(6)]
     pieces: list[Any] = []
 
-    async for piece in export.people(People()).body_iterator:
+    async for piece in export.people(PeopleFilters()).body_iterator:
         pieces.append(piece)
         if len(pieces) == 2:  # the two newest are out; the next piece begins behind the second of them
             await db.execute(sa.delete(user_rows).where(user_rows.c.id == people[-2].id))

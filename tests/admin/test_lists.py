@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.admin import audit_log, overview, users
-from app.admin.filters import People, Trail, read
+from app.admin.filters import AuditFilters, PeopleFilters, read
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth.accounts import user_search
@@ -46,7 +46,7 @@ async def some_people() -> None:
             await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(last_login=seen))
 
 
-async def every_page(asked: People, limit: int) -> list[Any]:
+async def every_page(asked: PeopleFilters, limit: int) -> list[Any]:
     rows: list[Any] = []
     cursor: Any = None
     while True:
@@ -63,7 +63,7 @@ async def every_page(asked: People, limit: int) -> list[Any]:
 @pytest.mark.parametrize("status", ["", "deactivated"])
 async def test_pages_of_every_order_hold_each_person_once(sort: str, role: str, status: str) -> None:
     await some_people()
-    asked = People(sort=sort, role=role, status=status)
+    asked = PeopleFilters(sort=sort, role=role, status=status)
     whole = await every_page(asked, 100)
 
     for limit in (1, 3, 7):
@@ -84,12 +84,12 @@ async def test_search_for_few_and_for_many_gives_the_same_pages(
     monkeypatch: pytest.MonkeyPatch, sort: str, q: str
 ) -> None:
     await some_people()
-    asked = People(sort=sort, q=q, status="active")
+    asked = PeopleFilters(sort=sort, q=q, status="active")
     found = [await every_page(asked, limit) for limit in (1, 3, 100)]
 
-    monkeypatch.setattr(user_search, "COMMON", 5)  # "example" is common then, and "s" is not
+    monkeypatch.setattr(user_search, "COMMON_WORD_ROWS", 5)  # "example" is common then, and "s" is not
     again = [await every_page(asked, limit) for limit in (1, 3, 100)]
-    monkeypatch.setattr(user_search, "COMMON", 0)
+    monkeypatch.setattr(user_search, "COMMON_WORD_ROWS", 0)
     found += again + [await every_page(asked, limit) for limit in (1, 3, 100)]
 
     ids = [[row.id for row in rows] for rows in found]
@@ -101,11 +101,11 @@ async def test_search_for_few_and_for_many_gives_the_same_pages(
 async def test_orders_are_what_they_are_called() -> None:
     await some_people()
 
-    by = {sort: await every_page(People(sort=sort), 4) for sort in users.SORTS}
+    by = {sort: await every_page(PeopleFilters(sort=sort), 4) for sort in users.SORTS}
 
     assert [row.id for row in by["newest"]] == sorted((row.id for row in by["newest"]), reverse=True)
     assert [row.email_key for row in by["email"]] == sorted(row.email_key for row in by["email"])
-    names = [db.folded(row.name) for row in by["name"]]
+    names = [db.case_folded(row.name) for row in by["name"]]
     assert names.index("ann") + 1 == names.index("ann", names.index("ann") + 1)
     seen = [row.last_login for row in by["last_login"]]
     assert seen == sorted((each for each in seen if each), reverse=True) + [None] * seen.count(None)
@@ -114,10 +114,10 @@ async def test_orders_are_what_they_are_called() -> None:
 @pytest.mark.usefixtures("database")
 async def test_cursor_of_somebody_who_is_gone_begins_again() -> None:
     await some_people()
-    first = await users.listing(People(), 3)
+    first = await users.listing(PeopleFilters(), 3)
     await db.execute(sa.delete(user_rows).where(user_rows.c.id == first.items[-1].id))
 
-    again = await users.listing(People(cursor=first.next_cursor), 3)
+    again = await users.listing(PeopleFilters(cursor=first.next_cursor), 3)
 
     assert again.items[0].id == first.items[0].id
 
@@ -131,7 +131,7 @@ async def test_pages_of_the_trail_hold_each_event_once() -> None:
         await events.record(events.LOGIN_FAILED, user_id=one.id)
     seen, cursor = [], ""
     while True:
-        page = await audit_log.listing(Trail(person=str(one.id), cursor=cursor), 4)
+        page = await audit_log.listing(AuditFilters(person=str(one.id), cursor=cursor), 4)
         seen += [row.id for row in page.items]
         if not page.next_cursor:
             break
@@ -277,7 +277,7 @@ async def test_numbers_are_bounded(monkeypatch: pytest.MonkeyPatch, client: Visi
 
 
 def test_query_that_names_nonsense_is_left_out_and_told() -> None:
-    asked = read({"role": "root", "sort": "password", "cursor": "1", "q": "  ann ", "x": "y"}, People)
+    asked = read({"role": "root", "sort": "password", "cursor": "1", "q": "  ann ", "x": "y"}, PeopleFilters)
 
-    assert asked.data == People(q="ann")
+    assert asked.data == PeopleFilters(q="ann")
     assert set(asked.errors) == {"role", "sort", "cursor"}

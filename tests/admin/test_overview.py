@@ -14,7 +14,7 @@ from app.audit import events
 from app.audit.models import event_rows
 from app.auth.accounts import user_admin
 from app.email import outbox
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from tests.support.clock import Clock
 from tests.support.people import make_user, sign_in, start_session
 from tests.support.statements import sent
@@ -41,12 +41,12 @@ async def test_numbers_are_those_of_the_tables(clock: Clock) -> None:
     await happened(events.SESSION_REUSED, clock.now - timedelta(days=40))
     async with db.transaction() as tx:
         for _ in range(3):
-            letter_id = await outbox.put(tx, "password_changed", user_id=closed.id)
-        await tx.execute(sa.update(letter_rows).where(letter_rows.c.id == letter_id).values(failed_at=clock.now))
+            email_id = await outbox.enqueue(tx, "password_changed", user_id=closed.id)
+        await tx.execute(sa.update(email_rows).where(email_rows.c.id == email_id).values(failed_at=clock.now))
 
     numbers = await overview.numbers(clock.now)
 
-    assert numbers == overview.Numbers(people=3, admins=1, deactivated=1, sessions=1, alarms=1, owed=2, dead=1)
+    assert numbers == overview.Numbers(people=3, admins=1, deactivated=1, sessions=1, alarms=1, queued=2, dead=1)
 
 
 @pytest.mark.usefixtures("database")

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def desk(client: Visitor) -> Visitor:
+async def admin_area(client: Visitor) -> Visitor:
     """Signed in as an admin, Ada Admin."""
     await sign_in(client, await make_user(role="admin", name="Ada Admin", email="ada@example.net"))
     return client
@@ -34,12 +34,12 @@ def main(page: Any) -> str:
     return str(page.text.split("<main")[1])
 
 
-async def test_list_shows_people_and_finds_them(desk: Visitor) -> None:
+async def test_list_shows_people_and_finds_them(admin_area: Visitor) -> None:
     await make_user(name="Zoë Zuse", email="zoe@example.org")
 
-    everybody = main(await desk.visit("/admin/users"))
-    by_name = main(await desk.visit("/admin/users?q=ZO%C3%8B"))
-    by_address = main(await desk.visit("/admin/users?q=ZOE@example"))
+    everybody = main(await admin_area.visit("/admin/users"))
+    by_name = main(await admin_area.visit("/admin/users?q=ZO%C3%8B"))
+    by_address = main(await admin_area.visit("/admin/users?q=ZOE@example"))
 
     assert "Zoë Zuse" in everybody
     assert "Ada Admin" in everybody
@@ -48,10 +48,10 @@ async def test_list_shows_people_and_finds_them(desk: Visitor) -> None:
         assert "Ada Admin" not in found
 
 
-async def test_person_is_found_by_id(desk: Visitor) -> None:
+async def test_person_is_found_by_id(admin_area: Visitor) -> None:
     person = await make_user(name="Zoë Zuse")
 
-    assert "Zoë Zuse" in main(await desk.visit(f"/admin/users?q={person.id}"))
+    assert "Zoë Zuse" in main(await admin_area.visit(f"/admin/users?q={person.id}"))
 
 
 @pytest.mark.parametrize(
@@ -65,11 +65,11 @@ async def test_person_is_found_by_id(desk: Visitor) -> None:
         ("role=nonsense&status=1&sort=password&cursor=x", {"Ada Admin", "Ulf User", "Dag Deactivated"}),
     ],
 )
-async def test_list_is_filtered(desk: Visitor, query: str, shown: set[str]) -> None:
+async def test_list_is_filtered(admin_area: Visitor, query: str, shown: set[str]) -> None:
     await make_user(name="Ulf User")
     await make_user(name="Dag Deactivated", active=False)
 
-    page = main(await desk.visit(f"/admin/users?{query}"))
+    page = main(await admin_area.visit(f"/admin/users?{query}"))
 
     assert {name for name in ("Ada Admin", "Ulf User", "Dag Deactivated") if name in page} == shown
 
@@ -85,7 +85,9 @@ async def test_list_is_filtered(desk: Visitor, query: str, shown: set[str]) -> N
         ("verified=no&status=deactivated", set()),
     ],
 )
-async def test_list_is_filtered_by_who_has_confirmed_the_address(desk: Visitor, query: str, shown: set[str]) -> None:
+async def test_list_is_filtered_by_who_has_confirmed_the_address(
+    admin_area: Visitor, query: str, shown: set[str]
+) -> None:
     """Whoever was invited does so by coming in; all others did before there was an account."""
     names = ("Ada Admin", "Ulf User", "Ida Invited", "Ina Invited", "Cleo Camein")
     admin = await make_user(role="admin", name="Zz")
@@ -95,55 +97,55 @@ async def test_list_is_filtered_by_who_has_confirmed_the_address(desk: Visitor, 
     came_in = await user_admin.invite("cleo@example.org", "Cleo Camein", "user", admin.id)
     await db.execute(sa.update(user_rows).where(user_rows.c.id == came_in).values(last_login=db.utcnow()))
 
-    page = main(await desk.visit(f"/admin/users?{query}"))
+    page = main(await admin_area.visit(f"/admin/users?{query}"))
 
     assert {name for name in names if name in page} == shown
 
 
-async def test_only_live_sessions_are_counted_and_shown(desk: Visitor) -> None:
+async def test_only_live_sessions_are_counted_and_shown(admin_area: Visitor) -> None:
     admin, person = await make_user(role="admin"), await make_user()
     for _ in range(2):
         await start_session(person)
     await user_admin.end_sessions(person.id, admin.id)
     await start_session(person)
 
-    page = main(await desk.visit(f"/admin/users/{person.id}"))
+    page = main(await admin_area.visit(f"/admin/users/{person.id}"))
 
     assert page.count("Unknown device") == 2  # the cell, and the name of the link
     assert "Live sessions</dt><dd>1</dd>" in page
 
 
-async def test_session_of_somebody_is_shown_as_a_picture_also_once_it_is_over(desk: Visitor) -> None:
+async def test_session_of_somebody_is_shown_as_a_picture_also_once_it_is_over(admin_area: Visitor) -> None:
     admin, person = await make_user(role="admin"), await make_user(name="Pat Person")
     pair = await start_session(person)
     place = f"/admin/users/{person.id}/sessions/{forge.claims(pair.access_token)['sid']}"
     await rotation.rotate(pair.refresh_token)
 
-    listed = main(await desk.visit(f"/admin/users/{person.id}"))
-    live = main(await desk.visit(place))
+    listed = main(await admin_area.visit(f"/admin/users/{person.id}"))
+    live = main(await admin_area.visit(place))
     await user_admin.end_sessions(person.id, admin.id)
-    ended = main(await desk.visit(place))
+    ended = main(await admin_area.visit(place))
 
     assert f'href="{place}"' in listed
     assert "Signed in, renewed once; the session is alive." in live
     assert f"{place}/end" in live
     assert "Signed in, renewed once; the session has ended." in ended
-    assert events.BECAUSE[events.ENDED_BY_ADMIN] in ended
+    assert events.REASON_TEXT[events.ENDED_BY_ADMIN] in ended
     assert f"{place}/end" not in ended
     for page in (live, ended):
         assert 'role="img"' in page
         assert "Pat Person" in page
 
 
-async def test_trail_leads_to_a_session_as_long_as_it_is_kept(desk: Visitor) -> None:
+async def test_trail_leads_to_a_session_as_long_as_it_is_kept(admin_area: Visitor) -> None:
     admin, person = await make_user(role="admin"), await make_user()
     sid = forge.claims((await start_session(person)).access_token)["sid"]
     await user_admin.end_sessions(person.id, admin.id)
     place = f"/admin/audit?person={person.id}"
 
-    kept = main(await desk.visit(place))
+    kept = main(await admin_area.visit(place))
     await db.execute(sa.delete(session_rows).where(session_rows.c.id == UUID(sid)))
-    pruned = main(await desk.visit(place))
+    pruned = main(await admin_area.visit(place))
 
     assert f'href="/admin/users/{person.id}/sessions/{sid}"' in kept
     assert "/sessions/" not in pruned
@@ -151,31 +153,31 @@ async def test_trail_leads_to_a_session_as_long_as_it_is_kept(desk: Visitor) -> 
 
 
 @pytest.mark.parametrize("which", ["somebody else's", "unknown", "no id"])
-async def test_session_is_found_below_its_person_alone(desk: Visitor, which: str) -> None:
+async def test_session_is_found_below_its_person_alone(admin_area: Visitor, which: str) -> None:
     person = await make_user()
     theirs = forge.claims((await start_session(await make_user())).access_token)["sid"]
     sid = {"somebody else's": theirs, "unknown": str(db.uuid7()), "no id": "1"}[which]
 
-    assert (await desk.visit(f"/admin/users/{person.id}/sessions/{sid}")).status_code == 404
+    assert (await admin_area.visit(f"/admin/users/{person.id}/sessions/{sid}")).status_code == 404
 
 
-async def test_person_page_shows_their_trail_and_what_they_did(desk: Visitor) -> None:
+async def test_person_page_shows_their_trail_and_what_they_did(admin_area: Visitor) -> None:
     admin, person = await make_user(role="admin", name="Bo Boss"), await make_user(name="Pat Person")
     await user_admin.change(person.id, admin.id, is_active=False)
 
-    about = main(await desk.visit(f"/admin/users/{person.id}"))
-    by = main(await desk.visit(f"/admin/users/{admin.id}"))
+    about = main(await admin_area.visit(f"/admin/users/{person.id}"))
+    by = main(await admin_area.visit(f"/admin/users/{admin.id}"))
 
     for page in (about, by):
-        assert events.WORDS[events.USER_DEACTIVATED] in page
+        assert events.EVENT_TEXT[events.USER_DEACTIVATED] in page
         assert "Bo Boss" in page
         assert "Pat Person" in page
 
 
-async def test_own_page_offers_nothing_to_do(desk: Visitor) -> None:
+async def test_own_page_offers_nothing_to_do(admin_area: Visitor) -> None:
     me = await db.fetch_value(sa.select(user_rows.c.id).where(user_rows.c.email == "ada@example.net"))
 
-    page = main(await desk.visit(f"/admin/users/{me}"))
+    page = main(await admin_area.visit(f"/admin/users/{me}"))
 
     assert "This is you" in page
     for action in ("edit", "deactivate", "end-sessions", "send-link", "/end"):
@@ -183,11 +185,11 @@ async def test_own_page_offers_nothing_to_do(desk: Visitor) -> None:
 
 
 @pytest.mark.parametrize("path", ["1", "x", "01a20b13-1ac5-7880-b8cb-dc794c22012c", "%27%20OR%201=1"])
-async def test_unknown_person_is_404(desk: Visitor, path: str) -> None:
-    assert (await desk.visit(f"/admin/users/{path}")).status_code == 404
+async def test_unknown_person_is_404(admin_area: Visitor, path: str) -> None:
+    assert (await admin_area.visit(f"/admin/users/{path}")).status_code == 404
 
 
-async def test_registrations_and_invitations_that_wait_are_shown_without_their_secrets(desk: Visitor) -> None:
+async def test_registrations_and_invitations_that_wait_are_shown_without_their_secrets(admin_area: Visitor) -> None:
     admin = await make_user(role="admin")
     made = await user_admin.invite("nia@example.com", "Nia New", "user", admin.id)
     values = {"email": "rex@example.com", "email_key": "rex@example.com", "name": "Rex", "password": "argon2$hash"}
@@ -202,7 +204,7 @@ async def test_registrations_and_invitations_that_wait_are_shown_without_their_s
             tx, email_links.REGISTER, now - email_links.LASTS[email_links.REGISTER], **(values | {"name": "Too Late"})
         )
 
-    page = main(await desk.visit("/admin/users/pending"))
+    page = main(await admin_area.visit("/admin/users/pending"))
 
     assert "Nia New" in page
     assert "rex@example.com" in page
@@ -212,7 +214,7 @@ async def test_registrations_and_invitations_that_wait_are_shown_without_their_s
         assert secret not in page
 
 
-async def a_trail() -> dict[str, UUID]:
+async def an_audit_log() -> dict[str, UUID]:
     """Three people: Una signs in from one place, Vic from another, and Una closes Vic's account."""
     una, vic = await make_user(name="Una", role="admin"), await make_user(name="Vic", email="vic@example.com")
     await events.record(events.LOGIN, user_id=una.id, actor_id=una.id)
@@ -245,8 +247,8 @@ async def a_trail() -> dict[str, UUID]:
         ("person=01a20b13-1ac5-7880-b8cb-dc794c22012c", 0),
     ],
 )
-async def test_trail_is_filtered(desk: Visitor, query: str, count: int) -> None:
-    ids = await a_trail()
+async def test_trail_is_filtered(admin_area: Visitor, query: str, count: int) -> None:
+    ids = await an_audit_log()
     day = db.utcnow().date()
     days = {
         "today": day,
@@ -254,28 +256,28 @@ async def test_trail_is_filtered(desk: Visitor, query: str, count: int) -> None:
         "yesterday": day.fromordinal(day.toordinal() - 1),
     }
 
-    page = await desk.visit("/admin/audit?" + query.format(**ids, **days))
+    page = await admin_area.visit("/admin/audit?" + query.format(**ids, **days))
 
     assert page.status_code == 200
     assert main(page).count("<details") == count
 
 
-async def test_row_has_words_and_its_raw_fields(desk: Visitor) -> None:
-    await a_trail()
+async def test_row_has_words_and_its_raw_fields(admin_area: Visitor) -> None:
+    await an_audit_log()
 
-    page = main(await desk.visit("/admin/audit?event=user_deactivated"))
+    page = main(await admin_area.visit("/admin/audit?event=user_deactivated"))
 
     row = await db.fetch_one(sa.select(event_rows).where(event_rows.c.event == events.USER_DEACTIVATED))
-    assert events.WORDS[events.USER_DEACTIVATED] in page
+    assert events.EVENT_TEXT[events.USER_DEACTIVATED] in page
     for value in (row.id, row.user_id, row.actor_id, row.event):
         assert f"<code>{value}</code>" in page
 
 
-async def test_trail_of_an_account_that_is_gone_is_found_by_its_id(desk: Visitor) -> None:
-    ids = await a_trail()
+async def test_trail_of_an_account_that_is_gone_is_found_by_its_id(admin_area: Visitor) -> None:
+    ids = await an_audit_log()
     await db.execute(sa.delete(user_rows).where(user_rows.c.id == ids["vic"]))
 
-    page = main(await desk.visit(f"/admin/audit?person={ids['vic']}"))
+    page = main(await admin_area.visit(f"/admin/audit?person={ids['vic']}"))
 
     assert page.count("<details") == 2
     assert "an account that is gone" in page
@@ -295,9 +297,11 @@ async def test_trail_of_an_account_that_is_gone_is_found_by_its_id(desk: Visitor
     ],
 )
 async def test_filter_that_cannot_be_understood_says_so_and_keeps_the_rest(
-    desk: Visitor, query: str, message: str
+    admin_area: Visitor, query: str, message: str
 ) -> None:
-    page = await desk.visit(f"/admin/audit?{query}&ip=192.0.2.7" if "ip" not in query else f"/admin/audit?{query}")
+    page = await admin_area.visit(
+        f"/admin/audit?{query}&ip=192.0.2.7" if "ip" not in query else f"/admin/audit?{query}"
+    )
 
     assert page.status_code == 422
     assert message in page.text
@@ -330,7 +334,7 @@ async def test_refusals_are_recorded_once_a_person_and_minute_by_all_workers_tog
         for visitor in (first, second):
             assert (await visitor.visit("/admin/users")).status_code == 403
             assert (await visitor.call("GET", "/api/admin/users")).status_code == 403
-        challenges._noted.clear()
+        challenges._recorded.clear()
         clock.forward(seconds=10)
     clock.forward(seconds=30)
     await first.visit("/admin")
@@ -342,7 +346,7 @@ async def test_refusals_are_recorded_once_a_person_and_minute_by_all_workers_tog
 
 async def test_refusal_that_this_worker_has_recorded_asks_the_database_no_more(client: Visitor, clock: Clock) -> None:
     await sign_in(client, await make_user())
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     await client.visit("/admin")
 
     with sent() as statements:
@@ -351,7 +355,7 @@ async def test_refusal_that_this_worker_has_recorded_asks_the_database_no_more(c
     assert statements == []
 
 
-async def test_no_route_changes_or_removes_a_line_of_the_trail(desk: Visitor) -> None:
+async def test_no_route_changes_or_removes_a_line_of_the_trail(admin_area: Visitor) -> None:
     """AC-153"""
     from app.main import route_table
 

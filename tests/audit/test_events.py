@@ -24,7 +24,7 @@ async def test_unknown_event_is_refused() -> None:
 def test_every_event_has_words_and_fits_its_column() -> None:
     names = {value for name, value in vars(events).items() if name.isupper() and isinstance(value, str)}
 
-    assert set(events.WORDS) | set(events.REASONS) == names
+    assert set(events.EVENT_TEXT) | set(events.REASONS) == names
     assert all(len(name) <= 32 for name in names)
 
 

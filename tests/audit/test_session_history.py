@@ -8,10 +8,10 @@ import pytest
 
 from app import db
 from app.audit import events, session_history
-from app.audit.session_history import Happening, Picture
+from app.audit.session_history import HistoryEntry, Picture
 from app.auth import tokens
 from app.auth.sessions import rotation, session_cache
-from app.auth.sessions.rotation_policy import Verdict
+from app.auth.sessions.rotation_policy import Decision
 from app.web import templates
 from tests.support.clock import Clock
 from tests.support.people import make_user, start_session
@@ -20,11 +20,11 @@ START = datetime(2031, 5, 6, 7, 8, 9, tzinfo=UTC)
 ROTATED, REPLAYED, REUSED = events.SESSION_ROTATED, events.SESSION_REPLAYED, events.SESSION_REUSED
 
 
-def at(minutes: float, kind: str, generation: int, where: str = "Chrome on Linux") -> Happening:
-    return Happening(kind, START + timedelta(minutes=minutes), generation, where)
+def at(minutes: float, kind: str, generation: int, where: str = "Chrome on Linux") -> HistoryEntry:
+    return HistoryEntry(kind, START + timedelta(minutes=minutes), generation, where)
 
 
-def renewals(last: int) -> list[Happening]:
+def renewals(last: int) -> list[HistoryEntry]:
     return [at(0, session_history.STARTED, 1), *(at(15 * (g - 1), ROTATED, g) for g in range(2, last + 1))]
 
 
@@ -48,7 +48,7 @@ def drawn(picture: Picture) -> str:
 def test_each_renewal_hangs_below_the_one_before() -> None:
     picture = session_history.picture(renewals(3))
 
-    assert [(mark.happening.generation, mark.current) for mark in picture.marks] == [(1, False), (2, False), (3, True)]
+    assert [(mark.entry.generation, mark.current) for mark in picture.marks] == [(1, False), (2, False), (3, True)]
     assert ends(picture, ROTATED) == [
         (mark.x, mark.y + 16, following.x, following.y - 16)
         for mark, following in zip(picture.marks, picture.marks[1:], strict=False)
@@ -80,7 +80,7 @@ def test_long_run_of_renewals_is_one_mark_and_nothing_else_is_left_out() -> None
 
     picture = session_history.picture(happened, alive=False)
 
-    assert [mark.happening.generation for mark in picture.marks] == [1, 2, 3, 4, 197, 198, 199, 200, 7, 0]
+    assert [mark.entry.generation for mark in picture.marks] == [1, 2, 3, 4, 197, 198, 199, 200, 7, 0]
     assert [mark.label for mark in picture.marks if mark.kind == session_history.RUN] == ["193 renewals"]
     assert len(picture.edges) == 8  # the copy hangs on what is still shown of its time
     assert picture.height < 900
@@ -96,7 +96,7 @@ def test_what_a_cut_trail_left_out_is_one_mark_and_counted() -> None:
 
     picture = session_history.picture(session_history.of_session(row, newest))
 
-    assert [(mark.happening.generation, mark.label) for mark in picture.marks] == [
+    assert [(mark.entry.generation, mark.label) for mark in picture.marks] == [
         (1, "signed in"), (99, "98 renewals"), (100, "renewed"), (101, "renewed"),
     ]  # fmt: skip
     assert len(picture.edges) == 3
@@ -126,7 +126,7 @@ def test_every_kind_has_words_that_fit_beside_its_mark() -> None:
     assert all(len(words) <= 16 for words in (*session_history.WORDS.values(), *session_history.ENDED.values()))
     assert set(session_history.ENDED) == set(events.REASONS)
     assert set(session_history.WORDS) - {session_history.STARTED, session_history.RUN, session_history.LOST} <= set(
-        events.WORDS
+        events.EVENT_TEXT
     )
 
 
@@ -137,21 +137,21 @@ async def test_trail_of_a_real_session_becomes_its_picture(clock: Clock) -> None
     pair = await start_session(person)
     token = tokens.read(pair.access_token, "access", db.utcnow())
     assert token
-    rotate, replay, again, reuse = Verdict.ROTATE, Verdict.REPLAY, Verdict.ASK_AGAIN, Verdict.REUSE
-    for seconds, verdict in ((900, rotate), (10, replay), (60, again), (600, reuse)):
+    rotate, replay, again, reuse = Decision.ROTATE, Decision.REPLAY, Decision.RETRY, Decision.REUSE
+    for seconds, decision in ((900, rotate), (10, replay), (60, again), (600, reuse)):
         clock.forward(seconds=seconds)
         outcome = await rotation.rotate(pair.refresh_token)
-        assert outcome.verdict is verdict
+        assert outcome.decision is decision
         if isinstance(outcome, rotation.Rotated):
             access = tokens.read(outcome.pair.access_token, "access", db.utcnow())
             assert access
-            assert await session_cache.check_in(access, db.utcnow())
+            assert await session_cache.load(access, db.utcnow())
 
     row = SimpleNamespace(created_at=clock.now, user_agent="", ip="")
     found = session_history.of_session(row, await events.of_session(person.id, token.sid))
 
     assert [(one.kind, one.generation) for one in found] == [
-        (session_history.STARTED, 1), (ROTATED, 2), (REPLAYED, 2), (events.SESSION_ASKED_AGAIN, 1), (REUSED, 1),
+        (session_history.STARTED, 1), (ROTATED, 2), (REPLAYED, 2), (events.SESSION_RETRY_REQUESTED, 1), (REUSED, 1),
         (events.SESSION_REVOKED, 0),
     ]  # fmt: skip
     assert found[-1].words == "ended for both"

@@ -104,23 +104,23 @@ async def test_nothing_stored_is_the_token() -> None:
 
 
 async def test_letter_sent_twice_carries_the_same_link_for_longer(clock: Any) -> None:
-    letter_id = db.uuid7()
-    first = await made(email_links.RESET, link_id=letter_id)
+    email_id = db.uuid7()
+    first = await made(email_links.RESET, link_id=email_id)
     clock.forward(minutes=10)
 
-    second = await made(email_links.RESET, link_id=letter_id)
+    second = await made(email_links.RESET, link_id=email_id)
 
     assert email_links.token(first) == email_links.token(second)
     assert second.ends_at == first.ends_at + timedelta(minutes=10)
 
 
 async def test_used_link_is_not_opened_again_by_a_letter_sent_twice() -> None:
-    letter_id = db.uuid7()
-    raw = email_links.token(await made(email_links.RESET, link_id=letter_id))
+    email_id = db.uuid7()
+    raw = email_links.token(await made(email_links.RESET, link_id=email_id))
     await used(raw, email_links.RESET)
 
     with pytest.raises(sa.exc.IntegrityError):
-        await made(email_links.RESET, link_id=letter_id)
+        await made(email_links.RESET, link_id=email_id)
 
     assert await email_links.find(raw, email_links.RESET, db.utcnow()) is None
 

@@ -187,7 +187,7 @@ def test_end_sessions_leaves_the_account_open(here: Any, capsys: pytest.CaptureF
 def test_end_sessions_of_everybody_leaves_nobody_signed_in(
     here: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rotation, "AT_A_TIME", 2)
+    monkeypatch.setattr(rotation, "BATCH", 2)
     for _ in range(5):
         here(signed_in)
 

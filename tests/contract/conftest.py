@@ -24,8 +24,8 @@ async def at(app: Any, database: Any) -> AsyncIterator[Callable[[str], Place]]:
 @pytest.fixture
 async def deaf_worker(database: Any, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[None]:
     """This worker trusts what it remembers, for it has just read the feed, and hears nothing of what happens then."""
-    session_cache.forget_all()
-    await session_cache.read_feed()
-    monkeypatch.setattr(session_cache, "drop", lambda _: None)
+    session_cache.clear()
+    await session_cache.read_invalidations()
+    monkeypatch.setattr(session_cache, "evict", lambda _: None)
     yield
-    session_cache.forget_all()
+    session_cache.clear()

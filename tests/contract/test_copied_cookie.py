@@ -66,7 +66,7 @@ WHY = {
     "POST /admin/users/{user_id}/{action}": "each action for itself: see ACTIONS",
     "POST /admin/users/export": READS,
     "POST /admin/audit/export": READS,
-    "POST /admin/mail/{letter_id}/try-again": LETTER,
+    "POST /admin/mail/{email_id}/try-again": LETTER,
     "POST /api/auth/login": STRANGER,
     "POST /api/auth/login/code": OTHER,
     "POST /api/auth/refresh": OTHER,
@@ -97,7 +97,7 @@ SECRETS = ("current_password", "password", "code", "passkey", "shown")  # fields
 
 
 def unsafe() -> list[dict[str, str]]:
-    return [row for row in main.route_table() if row["method"] not in SAFE and row["guard"] != "Developer"]
+    return [row for row in main.route_table() if row["method"] not in SAFE and row["permission"] != "Developer"]
 
 
 def test_every_route_that_may_change_something_says_why() -> None:
@@ -127,7 +127,7 @@ async def ways_in() -> dict[str, set[Any]]:
 
 async def signed_in(row: dict[str, str]) -> tuple[Scene, dict[str, str]]:
     """Somebody who has just signed in and can do what the route does, and the fields that do it."""
-    person = await make_user(role="admin" if "Admin" in row["guard"] else "user")
+    person = await make_user(role="admin" if "Admin" in row["permission"] else "user")
     scene = Scene(person, await start_session(person), await make_user())
     await start_session(scene.victim)
     if name_of(row) in ACTS:
@@ -176,7 +176,7 @@ async def test_copy_of_the_access_cookie_makes_nothing_that_outlives_it(client: 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("path", ["/admin/users/{user_id}/{action}", "/api/admin/users/{user_id}/{action}"])
 async def test_copy_of_an_admins_gives_nobody_anything(client: Visitor, path: str, action: str) -> None:
-    row = {"method": "POST", "path": path, "guard": "RecentAdmin"}
+    row = {"method": "POST", "path": path, "permission": "RecentAdmin"}
     scene, _ = await signed_in(row)
     await with_a_phone(scene.victim)
     values = {"is_active": action != "reactivate", "must_change_password": action == "allow-old-password"}
@@ -201,10 +201,10 @@ async def test_its_owner_makes_it(client: Visitor, row: dict[str, str]) -> None:
 
 async def test_what_is_only_looked_at_makes_nothing(client: Visitor) -> None:
     """Every route that a browser may follow a link to, by whoever may read the most."""
-    admin = {"method": "POST", "path": "/admin/users/{user_id}/edit", "guard": "RecentAdmin"}
+    admin = {"method": "POST", "path": "/admin/users/{user_id}/edit", "permission": "RecentAdmin"}
     scene, _ = await signed_in(admin)
 
     for row in main.route_table():
-        if row["method"] in SAFE and row["guard"] != "Developer":
+        if row["method"] in SAFE and row["permission"] != "Developer":
             status, made = await tried(client, row, scene, {})
             assert (made, status < 500 or row["path"] == "/readyz") == ({}, True), row

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth.models import user_rows
-from tests.support.mailbox import letters_to, link_in
+from tests.support.mailbox import emails_to, link_in
 from tests.support.people import PASSWORD, Person, make_user, sign_in
 from tests.support.visitor import Visitor
 
@@ -16,7 +16,7 @@ NEW = "a passphrase of their own"
 
 
 @pytest.fixture
-async def desk(client: Visitor) -> Visitor:
+async def admin_area(client: Visitor) -> Visitor:
     await sign_in(client, await make_user(role="admin", name="Ada Admin"))
     return client
 
@@ -31,40 +31,40 @@ async def choose(visitor: Visitor, link: str) -> int:
 
 
 async def test_invited_person_chooses_a_password_and_comes_in(
-    desk: Visitor, make_client: Callable[..., Visitor]
+    admin_area: Visitor, make_client: Callable[..., Visitor]
 ) -> None:
     """v5.0.0-6.4.1"""
     theirs = make_client()
     nia = {"email": "nia@example.com", "name": "<b>Buy!</b>", "role": "user"}
-    await desk.submit("/admin/users/new", nia | {"current_password": PASSWORD})
-    (letter,) = await letters_to("nia@example.com")
+    await admin_area.submit("/admin/users/new", nia | {"current_password": PASSWORD})
+    (email_message,) = await emails_to("nia@example.com")
 
-    assert await choose(theirs, link_in(letter)) == 303
+    assert await choose(theirs, link_in(email_message)) == 303
     signed_in = await theirs.submit("/login", {"email": "nia@example.com", "password": NEW})
 
     assert signed_in.headers["location"] == "/dashboard"
-    assert "Buy" not in letter.text + letter.html
-    assert await choose(theirs, link_in(letter)) == 200  # says that it has done its work, and does nothing
+    assert "Buy" not in email_message.text + email_message.html
+    assert await choose(theirs, link_in(email_message)) == 200  # says that it has done its work, and does nothing
 
 
 async def test_link_from_an_admin_replaces_the_password_and_ends_the_requirement(
-    desk: Visitor, make_client: Callable[..., Visitor]
+    admin_area: Visitor, make_client: Callable[..., Visitor]
 ) -> None:
     person, theirs = await make_user(), make_client()
-    await desk.submit(f"/admin/users/{person.id}/require-new-password")
-    await desk.submit(f"/admin/users/{person.id}/send-link")
-    (letter,) = await letters_to(person.email)
+    await admin_area.submit(f"/admin/users/{person.id}/require-new-password")
+    await admin_area.submit(f"/admin/users/{person.id}/send-link")
+    (email_message,) = await emails_to(person.email)
 
-    assert await choose(theirs, link_in(letter)) == 303
+    assert await choose(theirs, link_in(email_message)) == 303
 
     assert not await must_change(person)
     await theirs.submit("/login", {"email": person.email, "password": NEW})
     assert (await theirs.visit("/dashboard")).status_code == 200
 
 
-async def test_required_change_ends_with_the_change(desk: Visitor, make_client: Callable[..., Visitor]) -> None:
+async def test_required_change_ends_with_the_change(admin_area: Visitor, make_client: Callable[..., Visitor]) -> None:
     person, theirs = await make_user(), make_client()
-    await desk.submit(f"/admin/users/{person.id}/require-new-password")
+    await admin_area.submit(f"/admin/users/{person.id}/require-new-password")
     await theirs.submit("/login", {"email": person.email, "password": person.password})
     led = await theirs.visit("/dashboard")
     page = await theirs.visit(led.headers["location"])
@@ -78,21 +78,21 @@ async def test_required_change_ends_with_the_change(desk: Visitor, make_client: 
     assert (await theirs.visit("/account")).status_code == 200
 
 
-async def test_letter_to_somebody_deactivated_meanwhile_is_not_written(desk: Visitor) -> None:
+async def test_letter_to_somebody_deactivated_meanwhile_is_not_written(admin_area: Visitor) -> None:
     person = await make_user()
-    await desk.submit(f"/admin/users/{person.id}/send-link")
-    await desk.submit(f"/admin/users/{person.id}/deactivate")
+    await admin_area.submit(f"/admin/users/{person.id}/send-link")
+    await admin_area.submit(f"/admin/users/{person.id}/deactivate")
 
-    assert await letters_to(person.email) == []
+    assert await emails_to(person.email) == []
 
 
 async def test_name_and_address_changed_by_their_owner_are_found_by_an_admin(
-    desk: Visitor, make_client: Callable[..., Visitor]
+    admin_area: Visitor, make_client: Callable[..., Visitor]
 ) -> None:
     person, theirs = await make_user(name="Old Label"), make_client()
     await sign_in(theirs, person)
 
     await theirs.submit("/account", {"name": "Fresh Label"})
 
-    assert person.email in (await desk.visit("/admin/users?q=fresh")).text.split("<main")[1]
-    assert person.email not in (await desk.visit("/admin/users?q=old")).text.split("<main")[1]
+    assert person.email in (await admin_area.visit("/admin/users?q=fresh")).text.split("<main")[1]
+    assert person.email not in (await admin_area.visit("/admin/users?q=old")).text.split("<main")[1]

@@ -21,8 +21,8 @@ from tests.support.sent import bearer, browser, cookies_set
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
-PAGES = [row for row in route_table() if row["method"] == "GET" and row["guard"] not in OPEN]
-ASKING_THE_ROWS = [row for row in PAGES if row["guard"] == "RecentAdmin"]
+PAGES = [row for row in route_table() if row["method"] == "GET" and row["permission"] not in OPEN]
+ASKING_THE_ROWS = [row for row in PAGES if row["permission"] == "RecentAdmin"]
 
 
 def a_path(row: dict[str, str]) -> str:
@@ -157,11 +157,11 @@ async def test_no_page_fails_over_a_session_that_ended_elsewhere(client: Visitor
 @pytest.mark.usefixtures("database")
 async def test_turning_on_the_second_step_forgets_the_session_that_did_it_at_once(client: Visitor, app: Any) -> None:
     """This worker remembers it, and does not wait for the feed."""
-    session_cache.forget_all()
+    session_cache.clear()
     (row,) = [row for row in unsafe_and_private() if row["path"] == "/account/second-factor"]
     scene, act = await scene_of(row)
     other = await start_session(scene.person)
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     for pair in (scene.pair, other):
         assert (await client.get("/api/auth/me", headers=bearer(pair))).status_code == 200
 
@@ -176,4 +176,4 @@ async def test_turning_on_the_second_step_forgets_the_session_that_did_it_at_onc
         if line.startswith(cookies.access_name())
     ]
     assert (await client.get("/api/auth/me", headers={"Authorization": f"Bearer {access}"})).status_code == 200
-    session_cache.forget_all()
+    session_cache.clear()

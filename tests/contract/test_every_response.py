@@ -131,7 +131,7 @@ async def test_every_kind_of_answer_has_the_headers_once(
 # v5.0.0-13.4.2, v5.0.0-16.5.1
 async def test_server_error_has_the_headers_and_no_internals(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """v5.0.0-16.5.1"""
-    monkeypatch.setattr("app.home.pages.render.page", lambda *_: 1 / 0)
+    monkeypatch.setattr("app.home.pages.templates.page", lambda *_: 1 / 0)
     for headers in (HTML, JSON):
         answer = await client.get("/", headers=headers)
 
@@ -197,7 +197,7 @@ async def test_static_files_are_kept_for_ever_and_set_no_cookie(client: Visitor)
         row["path"]
         for row in route_table()
         if row["method"] == "GET"
-        and row["guard"] not in ("Public", "Impersonal", "Developer")
+        and row["permission"] not in ("Public", "Impersonal", "Developer")
         and not re.search(r"^/api/|[{.]|/export$", row["path"])
     ),
 )

@@ -88,7 +88,7 @@ async def held_back(
 
 async def warm(scene: Scene) -> None:
     """The session has been met, and its generation noted."""
-    assert await session_cache.check_in(scene.token, db.utcnow())
+    assert await session_cache.load(scene.token, db.utcnow())
 
 
 def reveals_nothing(scene: Scene, answer: held.Answer) -> None:
@@ -133,7 +133,7 @@ async def test_held_back_over_the_end_of_its_session_it_does_nothing(
 
 
 # v5.0.0-8.3.2
-@pytest.mark.parametrize("row", [row for row in ROUTES if "Admin" in row["guard"]], ids=ids)
+@pytest.mark.parametrize("row", [row for row in ROUTES if "Admin" in row["permission"]], ids=ids)
 async def test_held_back_over_a_demotion_it_is_refused(app: Any, row: dict[str, str]) -> None:
     scene, answer, changed = await held_back(app, row, demoted)
 
@@ -144,7 +144,7 @@ async def test_held_back_over_a_demotion_it_is_refused(app: Any, row: dict[str, 
 
 
 # v5.0.0-7.5.1
-@pytest.mark.parametrize("row", [row for row in ROUTES if row["guard"].startswith("Recent")], ids=ids)
+@pytest.mark.parametrize("row", [row for row in ROUTES if row["permission"].startswith("Recent")], ids=ids)
 async def test_held_back_until_the_password_was_typed_too_long_ago_it_asks_for_it(
     app: Any, clock: Clock, row: dict[str, str]
 ) -> None:
@@ -162,7 +162,9 @@ async def test_held_back_until_the_password_was_typed_too_long_ago_it_asks_for_i
     assert changed == []
 
 
-@pytest.mark.parametrize("row", [row for row in ROUTES if row["path"] not in permissions.MEANWHILE], ids=ids)
+@pytest.mark.parametrize(
+    "row", [row for row in ROUTES if row["path"] not in permissions.OPEN_DURING_PASSWORD_CHANGE], ids=ids
+)
 async def test_held_back_until_an_admin_wants_a_new_password_it_does_nothing(app: Any, row: dict[str, str]) -> None:
     async def wanted(scene: Scene) -> None:
         await user_admin.require_new_password(scene.person.id, await boss())
@@ -186,7 +188,7 @@ async def test_answer_that_is_read_slowly_is_cut_off_at_its_next_page(
     for _ in range(3):
         await events.record(events.LOGIN, user_id=(await make_user()).id)
     scene, act = await scene_of(row)
-    ends = ending is not demoted or "Admin" in row["guard"]
+    ends = ending is not demoted or "Admin" in row["permission"]
 
     async def reading() -> None:
         await ending(scene)
@@ -213,7 +215,7 @@ async def test_session_that_ends_when_the_guard_has_let_it_in_ends_what_it_write
     """Each transaction asks: here everything ends just before the first one, and nobody sees it coming."""
     scene, act = await scene_of(row)
     await warm(scene)
-    after = between_the_guard_and_the_first_transaction(monkeypatch, lambda: ending(scene))
+    after = between_the_permission_and_the_first_transaction(monkeypatch, lambda: ending(scene))
 
     answer = await held.answer(app, act)
 
@@ -223,7 +225,7 @@ async def test_session_that_ends_when_the_guard_has_let_it_in_ends_what_it_write
     assert await rows() == after
 
 
-def between_the_guard_and_the_first_transaction(
+def between_the_permission_and_the_first_transaction(
     monkeypatch: pytest.MonkeyPatch, ending: Callable[[], Awaitable[None]]
 ) -> dict[str, set[str]]:
     """Does it when the first transaction with a condition is about to begin. The rows after it will be in the dict."""

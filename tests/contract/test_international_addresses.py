@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth.models import link_rows, user_rows
-from tests.support.mailbox import letters_to, link_in
+from tests.support.mailbox import emails_to, link_in
 from tests.support.people import PASSWORD, make_user, sign_in, start_session
 from tests.support.sent import bearer
 from tests.support.visitor import Visitor
@@ -26,7 +26,7 @@ NEW = "a brand new passphrase"
 
 
 async def token_to(address: str) -> str:
-    return link_in((await letters_to(address))[-1]).partition("?token=")[2]
+    return link_in((await emails_to(address))[-1]).partition("?token=")[2]
 
 
 async def keys() -> list[tuple[str, str]]:
@@ -61,8 +61,8 @@ async def test_second_account_in_the_other_spelling_is_refused(client: Visitor, 
 
     await client.submit("/register", {"name": "Eve", "email": spelling, "password": PASSWORD})
 
-    (letter,) = await letters_to(PEOPLE)
-    assert "already" in letter.subject.lower()
+    (email_message,) = await emails_to(PEOPLE)
+    assert "already" in email_message.subject.lower()
     assert len(await keys()) == 1
 
 
@@ -83,7 +83,7 @@ async def test_confirmation_is_sent_again_in_both_spellings(client: Visitor, spe
 
     await client.submit("/verify-email/resend", {"email": spelling})
 
-    assert len(await letters_to(PEOPLE)) == 2
+    assert len(await emails_to(PEOPLE)) == 2
 
 
 async def test_letters_to_one_mailbox_are_counted_together(client: Visitor) -> None:
@@ -108,7 +108,7 @@ async def test_two_registrations_of_one_address_contest_it(client: Visitor) -> N
     for spelling in (WIRE, PEOPLE):
         await client.submit("/register", {"name": "Uli", "email": spelling, "password": PASSWORD})
 
-    page = await client.visit(link_in((await letters_to(PEOPLE))[0]))
+    page = await client.visit(link_in((await emails_to(PEOPLE))[0]))
 
     assert 'type="password"' in page.text
 

@@ -14,11 +14,11 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth.accounts import password_reset
-from app.auth.models import throttle_rows
+from app.auth.models import counter_rows
 from app.auth.rate_limit import known_devices, limits
 from tests.contract.places import WRONG, Place, details, statuses, under_attack, wait_of
 from tests.support.clock import Clock
-from tests.support.mailbox import letters_to, link_in
+from tests.support.mailbox import emails_to, link_in
 from tests.support.people import PASSWORD, Person, make_user
 from tests.support.phone import Phone, with_a_phone
 
@@ -45,7 +45,7 @@ async def clock_on(clock: Clock) -> None:
 
 
 async def told(person: Person) -> int:
-    return [letter.subject for letter in await letters_to(person.email)].count(GIVEN)
+    return [email_message.subject for email_message in await emails_to(person.email)].count(GIVEN)
 
 
 # v5.0.0-3.3.1, v5.0.0-3.3.2, v5.0.0-3.3.4
@@ -74,9 +74,9 @@ async def test_cookie_names_nobody_and_does_not_grow(at: Any) -> None:
 
     assert len({value.partition(".")[0] for value in seen}) == 1
     assert {len(value) for value in seen} == {22 + 1 + 10 + 1 + 43}
-    text = " ".join([*seen, str(await db.fetch_all(sa.select(throttle_rows)))])
+    text = " ".join([*seen, str(await db.fetch_all(sa.select(counter_rows)))])
     assert not any(str(each) in text for person in people for each in (person.id, person.id.hex, person.email))
-    assert browser.cookie(DEVICE).partition(".")[0] not in str(await db.fetch_all(sa.select(throttle_rows)))
+    assert browser.cookie(DEVICE).partition(".")[0] not in str(await db.fetch_all(sa.select(counter_rows)))
 
 
 async def test_nobody_else_is_given_one(at: Any) -> None:
@@ -214,9 +214,9 @@ async def test_program_may_bring_the_cookie_of_a_browser_and_is_given_none(at: A
 async def test_owner_on_a_new_device_gets_in_by_a_mailed_link_whatever_strangers_do(at: Any, clock: Clock) -> None:
     """For half an hour the browser where the link chose the password is as good as a known one."""
     person, owner = await make_user(), at("203.0.113.7")
-    await password_reset.ask(person.email)
-    (letter,) = await letters_to(person.email)
-    token = link_in(letter).partition("?token=")[2]
+    await password_reset.request(person.email)
+    (email_message,) = await emails_to(person.email)
+    token = link_in(email_message).partition("?token=")[2]
     assert (await owner.submit("/reset-password", {"token": token, "password": NEW})).status_code == 303
 
     await under_attack(at, person.email)
@@ -229,8 +229,8 @@ async def test_owner_on_a_new_device_gets_in_by_a_mailed_link_whatever_strangers
 async def test_mailed_link_does_not_shorten_what_a_sign_in_has_given(at: Any, clock: Clock) -> None:
     person, owner = await make_user(), at("203.0.113.7")
     await owner.has_signed_in(person.email)
-    await password_reset.ask(person.email)
-    token = link_in((await letters_to(person.email))[-1]).partition("?token=")[2]
+    await password_reset.request(person.email)
+    token = link_in((await emails_to(person.email))[-1]).partition("?token=")[2]
     await owner.submit("/reset-password", {"token": token, "password": NEW})
     clock.forward(days=30)
     await under_attack(at, person.email)
@@ -267,7 +267,7 @@ async def test_right_password_on_a_new_device_is_told_and_on_a_known_one_written
     for _ in range(5):
         await to_the_code(thief, person)
 
-    assert await told(person) == known_devices.TOLD_OF_HALF[0]
+    assert await told(person) == known_devices.NOTIFICATIONS[0]
     trail = await events.of_user(person.id, 50)
     assert [row.event for row in trail].count(events.SECOND_FACTOR_REQUESTED) == 7
     assert "192.0.2.1" in {row.ip for row in trail if row.event == events.SECOND_FACTOR_REQUESTED}
@@ -340,9 +340,9 @@ async def test_strangers_have_a_hundred_tries_a_day_in_all(at: Any, clock: Clock
             looked_at += (await place.tries(person.email))[0].status_code == 401
         clock.forward(minutes=15)
 
-    assert looked_at == limits.limit(limits.STRANGERS)[0] == 100
+    assert looked_at == limits.limit(limits.UNKNOWN_DEVICES)[0] == 100
     assert wait_of((await at("192.0.2.1").tries(person.email))[0]) > timedelta(hours=22).total_seconds()
-    assert limits.STRANGERS in await details(events.LOGIN_THROTTLED)
+    assert limits.UNKNOWN_DEVICES in await details(events.LOGIN_THROTTLED)
     assert (await owner.fills_in(person.email, PASSWORD)).status_code == 303
 
 

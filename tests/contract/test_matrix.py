@@ -12,7 +12,7 @@ from app.auth.accounts import user_admin
 from app.auth.models import session_rows, user_rows
 from app.dev import pages as dev_pages
 from app.email import outbox
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.main import create_app, route_table
 from app.settings import get_settings
 from tests.support.people import PASSWORD, Person, make_user, sign_in, start_session
@@ -29,21 +29,21 @@ PUBLIC = {
 }  # fmt: skip
 PUBLIC |= {"/learn", "/learn/patterns", "/learn/source/{name:path}", "/learn/{chapter}"}  # learn
 # And of these, what is the same for everybody: nobody looks at the cookies, so it needs no database.
-IMPERSONAL = {
+NO_AUTHENTICATION = {
     "/healthz", "/readyz", "/metrics", "/openapi.json",
     "/.well-known/jwks.json", "/.well-known/change-password", "/.well-known/security.txt",
     "/.well-known/passkey-endpoints",
 }  # fmt: skip
 OPEN = ("Public", "Impersonal")
-PRIVATE = [row for row in route_table() if row["guard"] not in (*OPEN, "Developer")]  # see tests/dev
+PRIVATE = [row for row in route_table() if row["permission"] not in (*OPEN, "Developer")]  # see tests/dev
 VISITORS = ["anonymous", "deactivated", "user", "demoted", "admin"]
 REFUSED = {"anonymous": 401, "deactivated": 401, "user": 403, "demoted": 403}
 
 
 # v5.0.0-6.3.4
 def test_public_routes_are_the_short_list() -> None:
-    assert {row["path"] for row in route_table() if row["guard"] == "Public"} == PUBLIC
-    assert {row["path"] for row in route_table() if row["guard"] == "Impersonal"} == IMPERSONAL
+    assert {row["path"] for row in route_table() if row["permission"] == "Public"} == PUBLIC
+    assert {row["path"] for row in route_table() if row["permission"] == "Impersonal"} == NO_AUTHENTICATION
 
 
 # v5.0.0-8.2.1
@@ -66,7 +66,7 @@ def test_route_without_a_guard_stops_the_start(monkeypatch: pytest.MonkeyPatch) 
 # v5.0.0-15.2.3
 def test_routes_of_a_developer_stop_the_start_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(get_settings(), "env", "production")
-    assert not [row for row in route_table() if row["guard"] == "Developer"]
+    assert not [row for row in route_table() if row["permission"] == "Developer"]
     create_app()
     monkeypatch.setattr(main, "FEATURES", (*main.FEATURES, dev_pages))
 
@@ -96,14 +96,16 @@ async def test_each_visitor_gets_what_the_guard_says(client: Visitor, who: str, 
 
     answer = await client.call(row["method"], path, **body(row))
 
-    if row["guard"] in ("SignedIn", "RecentLogin") and who in ("user", "demoted", "admin"):
+    if row["permission"] in ("SignedIn", "RecentLogin") and who in ("user", "demoted", "admin"):
         assert answer.status_code not in (401, 403)
     elif who == "admin":
         assert answer.status_code in (200, 201, 303)
     else:
         assert answer.status_code == REFUSED[who], answer.text
-    changes_others = row["guard"] == "RecentAdmin" and row["method"] != "GET" and not row["path"].endswith("/export")
-    if row["guard"] in ("Admin", "RecentAdmin"):
+    changes_others = (
+        row["permission"] == "RecentAdmin" and row["method"] != "GET" and not row["path"].endswith("/export")
+    )
+    if row["permission"] in ("Admin", "RecentAdmin"):
         assert (await everything() != before) is (changes_others and who == "admin")
 
 
@@ -112,7 +114,7 @@ async def test_what_is_public_refuses_nobody(client: Visitor, who: str) -> None:
     await visit_as(client, who)
 
     for row in route_table():
-        if row["guard"] in OPEN and row["method"] == "GET":
+        if row["permission"] in OPEN and row["method"] == "GET":
             answer = await client.visit(filled(row["path"]))
             assert answer.status_code not in (401, 403, 500), row
 
@@ -138,7 +140,7 @@ def filled(path: str) -> str:
 async def address(path: str, victim: Person) -> str:
     """The route's path for something of the victim's."""
     session = await db.fetch_value(sa.select(session_rows.c.id).where(session_rows.c.user_id == victim.id))
-    ids = {"user_id": victim.id, "session_id": session, "letter_id": await a_dead_letter(), "action": "deactivate"}
+    ids = {"user_id": victim.id, "session_id": session, "email_id": await a_dead_email(), "action": "deactivate"}
     return re.sub(r"\{(\w+)\}", lambda name: str(ids.get(name[1], db.uuid7())), path)
 
 
@@ -146,17 +148,17 @@ def body(row: dict[str, str]) -> dict[str, Any]:
     return BODIES.get(f"{row['method']} {row['path']}", {})
 
 
-async def a_dead_letter() -> UUID:
+async def a_dead_email() -> UUID:
     async with db.transaction() as tx:
-        letter_id = await outbox.put(tx, "forgot", recipient="nobody@example.com")
-        await tx.execute(sa.update(letter_rows).values(failed_at=db.utcnow()))
-    return letter_id
+        email_id = await outbox.enqueue(tx, "forgot", recipient="nobody@example.com")
+        await tx.execute(sa.update(email_rows).values(failed_at=db.utcnow()))
+    return email_id
 
 
 async def everything() -> list[Any]:
     """What admins can change."""
     sessions = sa.select(session_rows.c.id, session_rows.c.revoked_at)
-    tables = sa.select(user_rows), sessions, sa.select(letter_rows.c.failed_at)
+    tables = sa.select(user_rows), sessions, sa.select(email_rows.c.failed_at)
     return [await db.fetch_all(query.order_by(sa.text("1"))) for query in tables]
 
 

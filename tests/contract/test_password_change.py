@@ -14,7 +14,7 @@ OPEN = {"/account/password", "/step-up"}
 PAGES = [
     row["path"]
     for row in route_table()
-    if row["method"] == "GET" and row["guard"] == "SignedIn" and not row["path"].startswith("/api")
+    if row["method"] == "GET" and row["permission"] == "SignedIn" and not row["path"].startswith("/api")
 ]
 
 
@@ -63,7 +63,7 @@ async def test_public_pages_and_the_way_out_stay_open(client: Visitor, person: P
 async def test_session_that_is_open_already_meets_it_at_once(client: Visitor) -> None:
     person, admin = await make_user(), await make_user(role="admin")
     await sign_in(client, person)
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     assert (await client.visit("/dashboard")).status_code == 200
 
     await user_admin.require_new_password(person.id, admin.id)

@@ -115,7 +115,7 @@ async def test_flood_of_garbage_is_refused_while_good_tokens_of_that_address_pas
     assert len(spoken(run)) == 16 + 1  # a batch of twenty each, and one event
     assert (await neighbour.visit("/auth/resume")).headers["location"].startswith("/login")
     assert (await abuser.refreshes(pair.refresh_token)).status_code == 200
-    assert await details(events.REFRESH_THROTTLED) == [limits.GARBAGE]
+    assert await details(events.REFRESH_THROTTLED) == [limits.INVALID_TOKEN]
     clock.forward(seconds=60)
     assert (await abuser.refreshes("garbage.of.later")).status_code == 401
 
@@ -123,7 +123,7 @@ async def test_flood_of_garbage_is_refused_while_good_tokens_of_that_address_pas
 async def test_program_that_refreshes_in_a_circle_has_to_pause(at: Any, clock: Clock) -> None:
     """Each token is new, and none is lost: the one in hand is good again after the pause."""
     pair, program = await start_session(await make_user()), at("203.0.113.7")
-    token = forge.resign(pair.refresh_token, quick=quotas.CHAIN - 2)  # as after 298 in a row
+    token = forge.resign(pair.refresh_token, quick=quotas.MAX_QUICK - 2)  # as after 298 in a row
 
     last = await program.refreshes(token)
     refused = await program.refreshes(last.json()["refresh_token"])

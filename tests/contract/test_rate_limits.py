@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth.models import session_rows, throttle_rows
+from app.auth.models import counter_rows, session_rows
 from app.auth.rate_limit import counters, limits
 from tests.contract.places import WRONG, details, statuses, wait_of
 from tests.support.clock import Clock
@@ -181,7 +181,7 @@ async def test_counters_name_neither_people_nor_addresses(at: Any) -> None:
     await at("203.0.113.7").tries(person.email, times=2)
     await at("203.0.113.7").tries(person.email, PASSWORD)
 
-    rows = await db.fetch_all(sa.select(throttle_rows))
+    rows = await db.fetch_all(sa.select(counter_rows))
 
     assert len(rows) == 4
     assert not re.search(r"@|example|person|203\.0", str(rows))

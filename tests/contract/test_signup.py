@@ -12,12 +12,12 @@ from app import db
 from app.auth import email_links, passwords
 from app.auth.accounts import login_flow, password_reset, signup
 from app.auth.models import link_rows, session_rows, user_rows
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.settings import get_settings
 from app.web import client as clients
 from tests.contract.places import wait_of
 from tests.support.clock import Clock
-from tests.support.mailbox import letters_to, link_in
+from tests.support.mailbox import emails_to, link_in
 from tests.support.pages import without_keys
 from tests.support.people import PASSWORD, make_user, sign_in, start_session
 from tests.support.sent import cookies_set
@@ -32,7 +32,7 @@ GONE = "This link is not good"
 
 async def link_to(address: str = EMAIL) -> str:
     """The path in the newest letter to the address."""
-    return link_in((await letters_to(address))[-1])
+    return link_in((await emails_to(address))[-1])
 
 
 async def token_to(address: str = EMAIL) -> str:
@@ -79,14 +79,14 @@ async def test_free_and_taken_address_get_the_same_answer(client: Visitor) -> No
     ]
 
     assert taken == free
-    assert len(await db.fetch_all(sa.select(letter_rows))) == 2
+    assert len(await db.fetch_all(sa.select(email_rows))) == 2
 
 
 # v5.0.0-6.3.8
 @pytest.mark.parametrize("path", ["/forgot-password", "/verify-email/resend"])
 async def test_known_unknown_waiting_and_closed_address_get_the_same_answer(client: Visitor, path: str) -> None:
     person, closed = await make_user(), await make_user(active=False)
-    await signup.ask(EMAIL, "Joan", PASSWORD)
+    await signup.request(EMAIL, "Joan", PASSWORD)
     answers = []
     for email in (person.email, closed.email, EMAIL, "nobody@example.com"):
         answer = await client.submit(path, {"email": email})
@@ -168,7 +168,7 @@ async def test_what_does_not_fit_is_said_beside_its_field_and_nothing_is_kept(
     for kept in {"name", "email"} - {field}:
         assert f'value="{FIELDS[kept]}"' in answer.text
     assert PASSWORD not in answer.text
-    assert await db.fetch_all(sa.select(letter_rows)) == []
+    assert await db.fetch_all(sa.select(email_rows)) == []
     assert await db.fetch_all(sa.select(link_rows)) == []
 
 
@@ -249,7 +249,7 @@ async def test_contested_registration_asks_for_its_password(client: Visitor) -> 
 
 async def tokens_that_are_no_good(clock: Clock, person: Any) -> list[str]:
     """Over, voided, altered, of another purpose, never ours, none."""
-    await signup.ask(EMAIL, "Joan", PASSWORD)
+    await signup.request(EMAIL, "Joan", PASSWORD)
     row = await signup.newest(EMAIL, db.utcnow())
     made = await password_reset.make_link(person.email, db.uuid7(), clients.Client())
     assert made
@@ -265,7 +265,7 @@ async def tokens_that_are_no_good(clock: Clock, person: Any) -> list[str]:
 
 async def used_links(person: Any) -> dict[str, str]:
     """Each at its page."""
-    await signup.ask("other@example.com", "Joan", PASSWORD)
+    await signup.request("other@example.com", "Joan", PASSWORD)
     confirm = email_links.token(await signup.newest("other@example.com", db.utcnow()))
     await signup.confirm(confirm)
     made = await password_reset.make_link(person.email, db.uuid7(), clients.Client())
@@ -450,7 +450,7 @@ async def test_flood_of_one_mailbox_looks_like_any_other_request(client: Visitor
     answers = [seen(await client.submit("/forgot-password", {"email": person.email})) for _ in range(8)]
 
     assert all(answer == answers[0] for answer in answers)
-    assert len(await letters_to(person.email)) == 5
+    assert len(await emails_to(person.email)) == 5
 
 
 async def test_busy_hasher_keeps_what_was_typed(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -491,7 +491,7 @@ async def test_program_that_fills_in_forms_is_told_to_wait(at: Any, clock: Clock
 
 
 async def test_limit_of_a_place_can_be_set(at: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(get_settings(), "address_letters_per_hour", 1)
+    monkeypatch.setattr(get_settings(), "address_emails_per_hour", 1)
     place = at("203.0.113.7")
 
     statuses = [(await place.submit("/forgot-password", {"email": EMAIL})).status_code for _ in range(2)]

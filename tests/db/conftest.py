@@ -31,7 +31,7 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 async def account(url: str, anyio_backend: str) -> AsyncIterator[Any]:
-    """`app.db`, connected, with the table `ledger` that holds one row: id 1, amount 0. Yields the table."""
+    """`app.db`, connected, with the table `pattern_index` that holds one row: id 1, amount 0. Yields the table."""
     await db.connect()
     await db.execute(sa.schema.CreateTable(ledger))
     await db.execute(sa.insert(ledger).values(id=1, amount=0))

@@ -18,7 +18,7 @@ from app import db
 from app.auth.accounts import login_flow
 from app.auth.models import link_rows, session_rows
 from app.email import outbox
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.notes import store
 from tests.support import database as databases
 from tests.support import postgres
@@ -80,7 +80,7 @@ async def person(place: Place) -> Person:
     await start_session(person)
     await store.create(person.id, "Kept", "since before the backup")  # notes
     async with db.transaction() as tx:
-        await outbox.put(tx, "nothing", recipient=person.email)
+        await outbox.enqueue(tx, "nothing", recipient=person.email)
         link = {"id": db.uuid7(), "purpose": "reset_password", "secret": "0" * 64, "user_id": person.id}
         await tx.execute(sa.insert(link_rows).values(**link, created_at=db.now(), ends_at=db.now()))
     return person
@@ -101,7 +101,7 @@ async def test_what_was_saved_is_there_again_and_nobody_is_signed_in(place: Plac
     assert await rows(session_rows, session_rows.c.revoked_at.is_(None)) == 0
     assert await rows(session_rows) == 1
     assert await rows(link_rows) == 0
-    assert await rows(letter_rows, letter_rows.c.dropped_at.is_(None)) == 0
+    assert await rows(email_rows, email_rows.c.dropped_at.is_(None)) == 0
     assert await login_flow.login(person.email, person.password) is not None
 
 

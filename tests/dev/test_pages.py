@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.settings import get_settings
 from app.web import security_headers
 from tests.support.environment import ORIGIN
@@ -21,33 +21,33 @@ HTML = "<p style='color: red'>Hello.</p>"
 MARKUP = "<img src=x onerror=alert(1)>"
 
 
-async def letter(to: str = "robin@example.com", **values: Any) -> UUID:
+async def email_message(to: str = "robin@example.com", **values: Any) -> UUID:
     """One that is not the sender's business any more."""
-    now, letter_id = db.utcnow(), db.uuid7()
+    now, email_id = db.utcnow(), db.uuid7()
     text = {
         "subject": "Hello",
         "text": f"Hello.\n\n{ORIGIN}/login?x=1&y=2\n",
         "html": HTML,
     }
-    row = {"id": letter_id, "kind": "hello", "recipient": to, "created_at": now, "next_try_at": now + timedelta(days=7)}
-    await db.execute(sa.insert(letter_rows).values(row | text | values))
-    return letter_id
+    row = {"id": email_id, "kind": "hello", "recipient": to, "created_at": now, "next_try_at": now + timedelta(days=7)}
+    await db.execute(sa.insert(email_rows).values(row | text | values))
+    return email_id
 
 
-def paths(letter_id: UUID) -> list[str]:
-    return ["/dev/mailbox", f"/dev/mailbox/{letter_id}", f"/dev/mailbox/{letter_id}/html"]
+def paths(email_id: UUID) -> list[str]:
+    return ["/dev/mailbox", f"/dev/mailbox/{email_id}", f"/dev/mailbox/{email_id}/html"]
 
 
-async def statuses(client: httpx.AsyncClient, letter_id: UUID, **options: Any) -> set[int]:
-    return {(await client.get(path, **options)).status_code for path in paths(letter_id)}
+async def statuses(client: httpx.AsyncClient, email_id: UUID, **options: Any) -> set[int]:
+    return {(await client.get(path, **options)).status_code for path in paths(email_id)}
 
 
 async def test_letters_are_listed_newest_first_with_their_state(client: Visitor) -> None:
     now = db.utcnow()
-    await letter("sent@example.com", sent_at=now)
-    await letter("dead@example.com", failed_at=now, error="550 nobody here")
-    await letter("", dropped_at=now, subject="")
-    await letter("waiting@example.com", subject="", text="", html="")
+    await email_message("sent@example.com", sent_at=now)
+    await email_message("dead@example.com", failed_at=now, error="550 nobody here")
+    await email_message("", dropped_at=now, subject="")
+    await email_message("waiting@example.com", subject="", text="", html="")
 
     page = (await client.visit("/dev/mailbox")).text
 
@@ -60,8 +60,8 @@ async def test_letters_are_listed_newest_first_with_their_state(client: Visitor)
 
 
 async def test_search_is_by_recipient_whatever_the_case(client: Visitor) -> None:
-    await letter("Robin@example.com", sent_at=db.utcnow())
-    await letter("kim_@example.com", sent_at=db.utcnow())
+    await email_message("Robin@example.com", sent_at=db.utcnow())
+    await email_message("kim_@example.com", sent_at=db.utcnow())
 
     for query, shown in {"robin@": (True, False), "kim%5F": (False, True), "%25": (False, False)}.items():
         page = (await client.visit(f"/dev/mailbox?q={query}")).text
@@ -71,7 +71,7 @@ async def test_search_is_by_recipient_whatever_the_case(client: Visitor) -> None
 
 async def test_long_list_has_pages(client: Visitor) -> None:
     for number in range(51):
-        await letter(f"person{number}@example.com", sent_at=db.utcnow())
+        await email_message(f"person{number}@example.com", sent_at=db.utcnow())
 
     first = await client.visit("/dev/mailbox")
     cursor = first.text.partition("cursor=")[2].partition('"')[0]
@@ -84,15 +84,17 @@ async def test_long_list_has_pages(client: Visitor) -> None:
 
 
 async def test_letter_shows_its_text_with_a_link_that_stays_here(client: Visitor) -> None:
-    page = (await client.visit(f"/dev/mailbox/{await letter(sent_at=db.utcnow())}")).text
+    page = (await client.visit(f"/dev/mailbox/{await email_message(sent_at=db.utcnow())}")).text
 
     assert f'<a href="/login?x=1&amp;y=2">{ORIGIN}/login?x=1&amp;y=2</a>' in page
 
 
 async def test_what_stands_in_a_letter_is_shown_as_text(client: Visitor) -> None:
-    letter_id = await letter(MARKUP, subject=MARKUP, text=MARKUP, html=MARKUP, error=MARKUP, failed_at=db.utcnow())
+    email_id = await email_message(
+        MARKUP, subject=MARKUP, text=MARKUP, html=MARKUP, error=MARKUP, failed_at=db.utcnow()
+    )
 
-    for path in paths(letter_id)[:2]:
+    for path in paths(email_id)[:2]:
         page = (await client.visit(path)).text
 
         assert "<img" not in page
@@ -100,10 +102,10 @@ async def test_what_stands_in_a_letter_is_shown_as_text(client: Visitor) -> None
 
 
 async def test_html_part_may_have_styles_and_nothing_else(client: Visitor) -> None:
-    answer = await client.get(f"/dev/mailbox/{await letter(sent_at=db.utcnow())}/html")
+    answer = await client.get(f"/dev/mailbox/{await email_message(sent_at=db.utcnow())}/html")
 
     assert answer.text == HTML
-    assert answer.headers.get_list("content-security-policy") == [security_headers.LETTER_POLICY]
+    assert answer.headers.get_list("content-security-policy") == [security_headers.EMAIL_POLICY]
     policy = answer.headers["content-security-policy"].split("; ")
     assert "default-src 'none'" in policy
     assert "frame-ancestors 'self'" in policy
@@ -118,38 +120,38 @@ async def test_letter_that_does_not_exist_is_not_found(client: Visitor, path: st
 
 @pytest.mark.parametrize("ip", ["192.0.2.7", "10.0.0.1", "2001:db8::1", "::ffff:192.0.2.7", ""])
 async def test_another_machine_finds_nothing(app: Any, ip: str) -> None:
-    letter_id = await letter(sent_at=db.utcnow())
+    email_id = await email_message(sent_at=db.utcnow())
     transport = httpx.ASGITransport(app=app, client=(ip, 50000))
 
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as stranger:
-        assert await statuses(stranger, letter_id) == {404}
+        assert await statuses(stranger, email_id) == {404}
 
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"])
 async def test_this_machine_finds_it(app: Any, ip: str) -> None:
-    letter_id = await letter(sent_at=db.utcnow())
+    email_id = await email_message(sent_at=db.utcnow())
     transport = httpx.ASGITransport(app=app, client=(ip, 50000))
 
     async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as here:
-        assert await statuses(here, letter_id) == {200}
+        assert await statuses(here, email_id) == {200}
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
 async def test_whoever_comes_through_a_tunnel_finds_nothing(client: Visitor, header: str) -> None:
     """The peer is this machine then; the visitor is anybody."""
-    letter_id = await letter(sent_at=db.utcnow())
+    email_id = await email_message(sent_at=db.utcnow())
 
-    assert await statuses(client, letter_id, headers={header: "for=192.0.2.7"}) == {404}
+    assert await statuses(client, email_id, headers={header: "for=192.0.2.7"}) == {404}
     assert "admin demo passphrase" not in (await client.get("/login", headers={header: "for=192.0.2.7"})).text
 
 
 async def test_in_production_there_is_nothing_even_if_it_is_served(
     client: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    letter_id = await letter(sent_at=db.utcnow())
+    email_id = await email_message(sent_at=db.utcnow())
     monkeypatch.setattr(get_settings(), "env", "production")
 
-    assert await statuses(client, letter_id) == {404}
+    assert await statuses(client, email_id) == {404}
 
 
 async def test_mailbox_is_one_click_away(client: Visitor) -> None:

@@ -29,8 +29,8 @@ def sink(setting: Callable[..., None]) -> Iterator[Sink]:
 
 @pytest.fixture
 def composers() -> dict[str, Composer]:
-    async def hello(letter: Any) -> Message:
-        return Message(letter.recipient, "Hello", "Hello to you.\n", "<p>Hello to you.</p>\n")
+    async def hello(email_message: Any) -> Message:
+        return Message(email_message.recipient, "Hello", "Hello to you.\n", "<p>Hello to you.</p>\n")
 
     async def nobody(_: Any) -> None:
         return None

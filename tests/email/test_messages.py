@@ -33,7 +33,7 @@ def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
 
 def made(**context: Any) -> messages.Message:
-    return messages.letter("test", "robin@example.com", **context)
+    return messages.from_template("test", "robin@example.com", **context)
 
 
 def links(html: str) -> list[tuple[str, str]]:
@@ -52,19 +52,19 @@ def test_first_line_is_the_subject_and_the_rest_are_paragraphs(template: Callabl
         "Hello {{ name }}\n\nOne line.\n{% if more %}\n\nMore.\n{% endif %}\n\n\nWhen: {{ at|when }}\nWhere: here\n"
     )
 
-    letter = made(name="Robin", more=False, at=datetime(2026, 3, 4, 5, 6, tzinfo=UTC))
+    email_message = made(name="Robin", more=False, at=datetime(2026, 3, 4, 5, 6, tzinfo=UTC))
 
-    assert (letter.recipient, letter.subject) == ("robin@example.com", "Hello Robin")
-    assert letter.text == "One line.\n\nWhen: 4 March 2026, 05:06 UTC\nWhere: here\n\nLanyard · testserver\n"
+    assert (email_message.recipient, email_message.subject) == ("robin@example.com", "Hello Robin")
+    assert email_message.text == "One line.\n\nWhen: 4 March 2026, 05:06 UTC\nWhere: here\n\nLanyard · testserver\n"
 
 
 def test_html_says_what_the_text_says(template: Callable[[str], None]) -> None:
     template("Hello\n\nDear {{ name }},\nread & <see>.\n\nGo there:\n{{ origin }}/there?token=abc\n")
 
-    letter = made(name="Robin <b>")
+    email_message = made(name="Robin <b>")
 
-    assert words(letter.html) == "Lanyard Dear Robin <b>, read & <see>. Go there Lanyard · testserver"
-    assert links(letter.html) == [("Go there", f"{ORIGIN}/there?token=abc")]
+    assert words(email_message.html) == "Lanyard Dear Robin <b>, read & <see>. Go there Lanyard · testserver"
+    assert links(email_message.html) == [("Go there", f"{ORIGIN}/there?token=abc")]
 
 
 def test_address_of_ours_without_a_line_before_it_says_where_it_leads(template: Callable[[str], None]) -> None:
@@ -89,10 +89,10 @@ def test_address_of_ours_without_a_line_before_it_says_where_it_leads(template: 
 def test_nothing_else_is_linked(template: Callable[[str], None], line: str) -> None:
     template("Hello\n\n{{ line }}\n")
 
-    letter = made(line=line)
+    email_message = made(line=line)
 
-    assert links(letter.html) == []
-    assert line in letter.text
+    assert links(email_message.html) == []
+    assert line in email_message.text
 
 
 # v5.0.0-1.3.7
@@ -100,12 +100,12 @@ def test_nothing_else_is_linked(template: Callable[[str], None], line: str) -> N
 def test_name_is_shown_as_typed_and_is_no_link(template: Callable[[str], None], name: str) -> None:
     template("Hello {{ name }}\n\n{{ name }}\n\nDear {{ name }},\n")
 
-    letter = made(name=name)
+    email_message = made(name=name)
 
-    assert letter.subject == f"Hello {name}"
-    assert words(letter.html) == f"Lanyard {name} Dear {name}, Lanyard · testserver"
-    assert links(letter.html) == []
-    assert "<script" not in letter.html
+    assert email_message.subject == f"Hello {name}"
+    assert words(email_message.html) == f"Lanyard {name} Dear {name}, Lanyard · testserver"
+    assert links(email_message.html) == []
+    assert "<script" not in email_message.html
 
 
 # v5.0.0-1.3.11
@@ -114,12 +114,12 @@ def test_name_cannot_start_a_line(template: Callable[[str], None], end: str) -> 
     """v5.0.0-1.3.11"""
     template("Hello {{ name }}\n\nDear {{ name }},\n")
 
-    letter = made(name=f"Eve{end}Bcc: eve@evil.example{end}{end}{ORIGIN}/logout")
+    email_message = made(name=f"Eve{end}Bcc: eve@evil.example{end}{end}{ORIGIN}/logout")
 
-    assert letter.subject == f"Hello Eve Bcc: eve@evil.example {ORIGIN}/logout"
-    assert letter.text.splitlines()[0] == f"Dear Eve Bcc: eve@evil.example {ORIGIN}/logout,"
-    assert len(letter.text.splitlines()) == 3
-    assert links(letter.html) == []
+    assert email_message.subject == f"Hello Eve Bcc: eve@evil.example {ORIGIN}/logout"
+    assert email_message.text.splitlines()[0] == f"Dear Eve Bcc: eve@evil.example {ORIGIN}/logout,"
+    assert len(email_message.text.splitlines()) == 3
+    assert links(email_message.html) == []
 
 
 @pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\ud800"], ids=ascii)
@@ -132,10 +132,10 @@ def test_name_cannot_turn_the_line_around_or_break_it(template: Callable[[str], 
 def test_origin_comes_from_the_settings_and_app_name_is_there(template: Callable[[str], None]) -> None:
     template("{{ app_name }}\n\n{{ origin }}/login\n")
 
-    letter = made(origin="https://evil.example", app_name="Lanyard")
+    email_message = made(origin="https://evil.example", app_name="Lanyard")
 
-    assert letter.subject == "Lanyard"
-    assert letter.text.startswith(f"{ORIGIN}/login\n")
+    assert email_message.subject == "Lanyard"
+    assert email_message.text.startswith(f"{ORIGIN}/login\n")
 
 
 @pytest.mark.parametrize("text", ["Only a subject\n", "A subject\nand no empty line\n", "\n\n"])

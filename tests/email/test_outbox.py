@@ -7,39 +7,45 @@ import sqlalchemy as sa
 
 from app import db
 from app.email import outbox
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from tests.support.clock import Clock
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
 
 async def count() -> int:
-    return int(await db.fetch_value(sa.select(sa.func.count()).select_from(letter_rows)))
+    return int(await db.fetch_value(sa.select(sa.func.count()).select_from(email_rows)))
 
 
-async def claimed(most: int = 100) -> list[outbox.Owed]:
+async def claimed(most: int = 100) -> list[outbox.QueuedEmail]:
     now = await outbox.due()
     return await outbox.claim(now, most) if now else []
 
 
 async def test_letter_is_owed_with_its_facts() -> None:
     user_id = db.uuid7()
-    letter_id = await outbox.put(db, "hello", recipient="robin@example.com", user_id=user_id, device="Chrome on Linux")
+    email_id = await outbox.enqueue(
+        db, "hello", recipient="robin@example.com", user_id=user_id, device="Chrome on Linux"
+    )
 
-    (letter,) = await claimed()
+    (email_message,) = await claimed()
 
-    assert (letter.id, letter.kind, letter.recipient) == (letter_id, "hello", "robin@example.com")
-    assert (letter.user_id, letter.facts, letter.attempts) == (user_id, {"device": "Chrome on Linux"}, 1)
+    assert (email_message.id, email_message.kind, email_message.recipient) == (email_id, "hello", "robin@example.com")
+    assert (email_message.user_id, email_message.facts, email_message.attempts) == (
+        user_id,
+        {"device": "Chrome on Linux"},
+        1,
+    )
 
 
 # v5.0.0-2.3.3
 async def test_letter_of_a_transaction_that_failed_is_owed_to_nobody() -> None:
     async def change_of_mind() -> None:
         async with db.transaction() as tx:
-            await outbox.put(tx, "hello", recipient="robin@example.com")
+            await outbox.enqueue(tx, "hello", recipient="robin@example.com")
             raise ZeroDivisionError
 
-    with outbox.bell() as rung, pytest.raises(ZeroDivisionError):
+    with outbox.wakeup() as rung, pytest.raises(ZeroDivisionError):
         await change_of_mind()
 
     assert not rung.is_set()
@@ -47,69 +53,69 @@ async def test_letter_of_a_transaction_that_failed_is_owed_to_nobody() -> None:
 
 
 async def test_sender_is_woken_by_the_commit_and_not_before() -> None:
-    with outbox.bell() as rung:
+    with outbox.wakeup() as rung:
         async with db.transaction() as tx:
-            await outbox.put(tx, "hello", recipient="robin@example.com")
+            await outbox.enqueue(tx, "hello", recipient="robin@example.com")
             before = rung.is_set()
 
         assert (before, rung.is_set()) == (False, True)
 
 
 async def test_claimed_letter_is_nobody_elses_until_the_lease_is_over(clock: Clock) -> None:
-    await outbox.put(db, "hello", recipient="robin@example.com")
+    await outbox.enqueue(db, "hello", recipient="robin@example.com")
     first = await claimed()
 
     during = await claimed()
     clock.forward(seconds=outbox.LEASE.total_seconds())
     after = await claimed()
 
-    assert [letter.attempts for letter in first] == [1]
+    assert [email_message.attempts for email_message in first] == [1]
     assert during == []
-    assert [letter.attempts for letter in after] == [2]
+    assert [email_message.attempts for email_message in after] == [2]
 
 
 async def test_of_many_who_claim_at_once_one_gets_each_letter() -> None:
     for _ in range(40):
-        await outbox.put(db, "hello", recipient="robin@example.com")
+        await outbox.enqueue(db, "hello", recipient="robin@example.com")
 
     rounds = await asyncio.gather(*(claimed(7) for _ in range(10)))
 
-    ids = [letter.id for letters in rounds for letter in letters]
+    ids = [email_message.id for email_messages in rounds for email_message in email_messages]
     assert len(ids) == len(set(ids))
-    assert max(len(letters) for letters in rounds) <= 7
+    assert max(len(email_messages) for email_messages in rounds) <= 7
 
 
 async def test_late_news_of_a_claim_that_is_over_changes_nothing(clock: Clock) -> None:
-    await outbox.put(db, "hello", recipient="robin@example.com")
+    await outbox.enqueue(db, "hello", recipient="robin@example.com")
     (slow,) = await claimed()
     clock.forward(seconds=outbox.LEASE.total_seconds())
     await claimed()
 
-    await outbox.settle(slow, failed_at=clock.now)
+    await outbox.finish(slow, failed_at=clock.now)
 
-    assert await db.fetch_value(sa.select(letter_rows.c.failed_at)) is None
+    assert await db.fetch_value(sa.select(email_rows.c.failed_at)) is None
 
 
 async def test_letter_that_was_sent_is_sent_whoever_held_the_claim(clock: Clock) -> None:
-    await outbox.put(db, "hello", recipient="robin@example.com")
+    await outbox.enqueue(db, "hello", recipient="robin@example.com")
     (slow,) = await claimed()
     clock.forward(seconds=outbox.LEASE.total_seconds())
     (other,) = await claimed()
-    await outbox.settle(other, failed_at=clock.now, error="no answer")
+    await outbox.finish(other, failed_at=clock.now, error="no answer")
 
-    await outbox.settle(slow, sent_at=clock.now, failed_at=None, error="")
-    await outbox.settle(other, failed_at=clock.now, error="no answer")
+    await outbox.finish(slow, sent_at=clock.now, failed_at=None, error="")
+    await outbox.finish(other, failed_at=clock.now, error="no answer")
 
-    row = await db.fetch_one(sa.select(letter_rows))
+    row = await db.fetch_one(sa.select(email_rows))
     assert (row.sent_at, row.failed_at, row.error) == (clock.now, None, "")
 
 
 async def test_letters_are_pruned_when_they_are_over_and_never_while_they_are_owed(clock: Clock) -> None:
     for _ in range(3):
-        await outbox.put(db, "hello", recipient="robin@example.com")
+        await outbox.enqueue(db, "hello", recipient="robin@example.com")
     sent, dead, _ = await claimed()
-    await outbox.settle(sent, sent_at=clock.now, next_try_at=clock.now + outbox.KEPT)
-    await outbox.settle(dead, failed_at=clock.now, next_try_at=clock.now + outbox.DEAD_KEPT)
+    await outbox.finish(sent, sent_at=clock.now, next_try_at=clock.now + outbox.RETENTION)
+    await outbox.finish(dead, failed_at=clock.now, next_try_at=clock.now + outbox.DEAD_RETENTION)
 
     pruned = [await outbox.prune(clock.forward(**later)) for later in ({"days": 6}, {"days": 1}, {"days": 22})]
     left = await count()
@@ -120,9 +126,9 @@ async def test_letters_are_pruned_when_they_are_over_and_never_while_they_are_ow
 
 
 async def test_letter_that_was_sent_is_not_due_again(clock: Clock) -> None:
-    await outbox.put(db, "hello", recipient="robin@example.com")
-    (letter,) = await claimed()
-    await outbox.settle(letter, sent_at=clock.now, next_try_at=clock.now + outbox.KEPT)
+    await outbox.enqueue(db, "hello", recipient="robin@example.com")
+    (email_message,) = await claimed()
+    await outbox.finish(email_message, sent_at=clock.now, next_try_at=clock.now + outbox.RETENTION)
 
     assert await outbox.due() is None
     clock.forward(days=8)  # not pruned yet

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from app import db
 from app.email import outbox, sender
 from app.email.messages import Composer, Message
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from tests.support import mailbox
 from tests.support.clock import Clock
 from tests.support.server import free_port
@@ -31,7 +31,7 @@ def production(setting: Callable[..., None]) -> None:
 
 
 async def row() -> Any:
-    return await db.fetch_one(sa.select(letter_rows))
+    return await db.fetch_one(sa.select(email_rows))
 
 
 @asynccontextmanager
@@ -53,25 +53,33 @@ async def until(holds: Callable[[], Any]) -> None:
 
 
 async def test_owed_letter_is_sent_once(sink: Sink, composers: Composers) -> None:
-    letter_id = await outbox.put(db, "hello", recipient=ROBIN)
+    email_id = await outbox.enqueue(db, "hello", recipient=ROBIN)
 
     rounds = [await sender.send_due(composers) for _ in range(3)]
 
     assert rounds == [1, 0, 0]
     (received,) = sink.received
     assert (received.recipients, received.part("plain")) == ([ROBIN], "Hello to you.\n")
-    assert received.mail["message-id"] == f"<{letter_id}@testserver>"
+    assert received.mail["message-id"] == f"<{email_id}@testserver>"
     assert (await row()).sent_at is not None
 
 
 async def test_composer_sees_the_letter_as_it_was_owed(composers: Composers) -> None:
     seen = []
 
-    async def look(letter: Any) -> None:
-        seen.append((letter.kind, letter.recipient, letter.user_id, letter.facts, letter.created_at <= db.utcnow()))
+    async def look(email_message: Any) -> None:
+        seen.append(
+            (
+                email_message.kind,
+                email_message.recipient,
+                email_message.user_id,
+                email_message.facts,
+                email_message.created_at <= db.utcnow(),
+            )
+        )
 
     user_id = db.uuid7()
-    await outbox.put(db, "look", user_id=user_id, ip="192.0.2.7")
+    await outbox.enqueue(db, "look", user_id=user_id, ip="192.0.2.7")
 
     await sender.send_due({"look": look})
 
@@ -79,7 +87,7 @@ async def test_composer_sees_the_letter_as_it_was_owed(composers: Composers) -> 
 
 
 async def test_letter_to_nobody_is_dropped(sink: Sink, composers: Composers) -> None:
-    await outbox.put(db, "nobody", recipient=ROBIN)
+    await outbox.enqueue(db, "nobody", recipient=ROBIN)
 
     await sender.send_due(composers)
 
@@ -95,7 +103,7 @@ async def test_server_that_was_down_gets_the_letter_when_it_is_up_again(
 ) -> None:
     port = free_port()
     setting(smtp_url=f"smtp://127.0.0.1:{port}")
-    await outbox.put(db, "hello", recipient=ROBIN)
+    await outbox.enqueue(db, "hello", recipient=ROBIN)
 
     await sender.send_due(composers)
     early = await sender.send_due(composers)
@@ -116,16 +124,16 @@ async def test_letter_is_tried_ten_times_within_two_days_and_is_dead_then(
     setting: Callable[..., None], clock: Clock, composers: Composers, logged: list[Any]
 ) -> None:
     setting(smtp_url=f"smtp://127.0.0.1:{free_port()}")
-    await outbox.put(db, "hello", recipient=ROBIN)
+    await outbox.enqueue(db, "hello", recipient=ROBIN)
     began = clock.now
 
     waits = []
-    while (owed := await row()).failed_at is None:
-        waits.append(owed.next_try_at - clock.now)
-        clock.now = owed.next_try_at
+    while (queued := await row()).failed_at is None:
+        waits.append(queued.next_try_at - clock.now)
+        clock.now = queued.next_try_at
         await sender.send_due(composers)
 
-    assert (owed.attempts, len(waits)) == (10, 10)
+    assert (queued.attempts, len(waits)) == (10, 10)
     assert waits == sorted(waits)
     assert clock.now - began < timedelta(days=2)
     assert logged[-1]["event"] == "letter_dead"
@@ -141,11 +149,11 @@ async def test_mailbox_that_does_not_exist_is_dead_at_once_and_one_that_is_full_
         "full@example.com": "452 4.2.2 mailbox full",
     }
     for address in ("gone@example.com", "full@example.com", ROBIN):
-        await outbox.put(db, "hello", recipient=address)
+        await outbox.enqueue(db, "hello", recipient=address)
 
     await sender.send_due(composers)
 
-    rows = {each.recipient: each for each in await db.fetch_all(sa.select(letter_rows))}
+    rows = {each.recipient: each for each in await db.fetch_all(sa.select(email_rows))}
     gone, full = rows["gone@example.com"], rows["full@example.com"]
     assert gone.failed_at is not None
     assert gone.error == "Undeliverable: 550 5.1.1 <gone@example.com> unknown"
@@ -162,15 +170,15 @@ async def test_letter_that_would_smuggle_a_header_is_dead_and_the_others_go_out(
 ) -> None:
     """v5.0.0-1.3.11"""
 
-    async def hostile(letter: Any) -> Message:
+    async def hostile(email_message: Any) -> Message:
         return Message(f"eve@example.com{end}Bcc: robin@example.com", f"Hi{end}Bcc: x", f"a{end}", f"b{end}")
 
-    await outbox.put(db, "hostile")
-    await outbox.put(db, "hello", recipient=ROBIN)
+    await outbox.enqueue(db, "hostile")
+    await outbox.enqueue(db, "hello", recipient=ROBIN)
 
     await sender.send_due(composers | {"hostile": hostile})
 
-    dead, sent = await db.fetch_all(sa.select(letter_rows).order_by(letter_rows.c.id))
+    dead, sent = await db.fetch_all(sa.select(email_rows).order_by(email_rows.c.id))
     assert dead.failed_at is not None
     assert dead.error.startswith("Undeliverable: the letter cannot be written: ")
     assert sent.sent_at is not None
@@ -182,13 +190,13 @@ async def test_composer_that_fails_is_logged_and_asked_again(
 ) -> None:
     broken = True
 
-    async def sometimes(letter: Any) -> Message:
+    async def sometimes(email_message: Any) -> Message:
         if broken:
             raise ZeroDivisionError("a mistake of ours")
-        return Message(letter.recipient, "Hello", "Hello.\n", "<p>Hello.</p>\n")
+        return Message(email_message.recipient, "Hello", "Hello.\n", "<p>Hello.</p>\n")
 
-    await outbox.put(db, "sometimes", recipient=ROBIN)
-    await outbox.put(db, "hello", recipient=ROBIN)
+    await outbox.enqueue(db, "sometimes", recipient=ROBIN)
+    await outbox.enqueue(db, "hello", recipient=ROBIN)
 
     await sender.send_due(composers | {"sometimes": sometimes})
     first = len(sink.received)
@@ -203,7 +211,7 @@ async def test_composer_that_fails_is_logged_and_asked_again(
 
 
 async def test_kind_that_only_a_newer_worker_knows_waits_for_it(sink: Sink, clock: Clock, composers: Composers) -> None:
-    await outbox.put(db, "hello", recipient=ROBIN)
+    await outbox.enqueue(db, "hello", recipient=ROBIN)
 
     await sender.send_due({})
     error = (await row()).error
@@ -216,7 +224,7 @@ async def test_kind_that_only_a_newer_worker_knows_waits_for_it(sink: Sink, cloc
 
 async def test_old_news_are_not_sent(sink: Sink, clock: Clock, composers: Composers) -> None:
     """The mail server was set up a week late: nobody is flooded with links that are over."""
-    await outbox.put(db, "hello", recipient=ROBIN)
+    await outbox.enqueue(db, "hello", recipient=ROBIN)
     clock.forward(days=8)
 
     await sender.send_due(composers)
@@ -231,8 +239,8 @@ async def test_composer_without_a_database_leaves_the_letter_to_the_lease(
     async def offline(_: Any) -> Message:
         raise db.Unavailable("connection lost")
 
-    await outbox.put(db, "hello", recipient=ROBIN)
-    await outbox.put(db, "hello", recipient="other@example.com")
+    await outbox.enqueue(db, "hello", recipient=ROBIN)
+    await outbox.enqueue(db, "hello", recipient="other@example.com")
 
     await sender.send_due({"hello": offline})
     clock.forward(seconds=outbox.LEASE.total_seconds())
@@ -250,7 +258,7 @@ async def test_in_production_nothing_that_a_letter_says_is_kept(
     async def to_owner(_: Any) -> Message:
         return Message(ROBIN, "Secret subject", "Secret text.\n", "<p>Secret text.</p>\n")
 
-    await outbox.put(db, "owner", user_id=db.uuid7())
+    await outbox.enqueue(db, "owner", user_id=db.uuid7())
 
     await sender.send_due({"owner": to_owner})
 
@@ -264,23 +272,23 @@ async def test_in_production_nothing_that_a_letter_says_is_kept(
 
 
 async def test_in_production_without_a_mail_server_letters_stay_owed(production: None, composers: Composers) -> None:
-    await outbox.put(db, "hello", recipient=ROBIN)
+    await outbox.enqueue(db, "hello", recipient=ROBIN)
 
     async with asyncio.timeout(PATIENCE):
         await sender.follow(composers)  # ends by itself: there is nothing to do
 
-    owed = await row()
-    assert (owed.attempts, owed.sent_at, owed.dropped_at, owed.failed_at) == (0, None, None, None)
+    queued = await row()
+    assert (queued.attempts, queued.sent_at, queued.dropped_at, queued.failed_at) == (0, None, None, None)
 
 
 async def test_in_development_without_a_mail_server_the_letter_is_shown(
     composers: Composers, logged: list[Any]
 ) -> None:
-    await outbox.put(db, "hello", recipient=ROBIN)
+    await outbox.enqueue(db, "hello", recipient=ROBIN)
 
-    letters = await mailbox.delivered(composers)
+    email_messages = await mailbox.delivered(composers)
 
-    assert letters == [Message(ROBIN, "Hello", "Hello to you.\n", "<p>Hello to you.</p>\n")]
+    assert email_messages == [Message(ROBIN, "Hello", "Hello to you.\n", "<p>Hello to you.</p>\n")]
     assert [line["read_it_at"] for line in logged] == ["https://testserver/dev/mailbox"]
     assert ROBIN not in str(logged)
 
@@ -290,7 +298,7 @@ async def test_commit_wakes_the_sender(sink: Sink, composers: Composers, monkeyp
     async with following(composers):
         await asyncio.sleep(0)
         async with db.transaction() as tx:
-            await outbox.put(tx, "hello", recipient=ROBIN)
+            await outbox.enqueue(tx, "hello", recipient=ROBIN)
 
         await until(lambda: sink.received)
 
@@ -299,9 +307,9 @@ async def test_letter_of_another_worker_is_found_too(
     sink: Sink, composers: Composers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender, "POLL_EVERY", 0.05)
-    monkeypatch.setattr(outbox, "_ring", lambda: None)
+    monkeypatch.setattr(outbox, "_wake", lambda: None)
     async with following(composers):
-        await outbox.put(db, "hello", recipient=ROBIN)
+        await outbox.enqueue(db, "hello", recipient=ROBIN)
 
         await until(lambda: sink.received)
 
@@ -319,7 +327,7 @@ async def test_nothing_ends_the_task(
         return await due()
 
     monkeypatch.setattr(outbox, "due", due)
-    await outbox.put(db, "hello", recipient=ROBIN)
+    await outbox.enqueue(db, "hello", recipient=ROBIN)
     async with following(composers):
         await until(lambda: sink.received)
 
@@ -330,15 +338,15 @@ async def test_letter_under_way_arrives_and_is_written_down_when_the_worker_stop
     sink.seconds = 0.5
     began = asyncio.Event()
 
-    async def slow(letter: Any) -> Any:
+    async def slow(email_message: Any) -> Any:
         began.set()
-        return await composers["hello"](letter)
+        return await composers["hello"](email_message)
 
     for _ in range(2 * sender.AT_ONCE):
-        await outbox.put(db, "slow", recipient=ROBIN)
+        await outbox.enqueue(db, "slow", recipient=ROBIN)
     async with following({"slow": slow}):
         await began.wait()
 
-    settled = await db.fetch_all(sa.select(letter_rows.c.sent_at).where(letter_rows.c.attempts > 0))
+    settled = await db.fetch_all(sa.select(email_rows.c.sent_at).where(email_rows.c.attempts > 0))
     assert len(sink.received) == len(settled) == sender.AT_ONCE  # and no new ones were begun
     assert None not in [each.sent_at for each in settled]

@@ -48,16 +48,16 @@ def certificate(authority: trustme.CA, name: str = ELSEWHERE) -> ssl.SSLContext:
 
 
 async def test_letter_arrives_in_both_forms_with_its_headers(sink: Sink) -> None:
-    letter_id = db.uuid7()
+    email_id = db.uuid7()
 
-    await transport.send(transport.written(message(subject="Grüße, 你好"), letter_id, db.utcnow()))
+    await transport.send(transport.written(message(subject="Grüße, 你好"), email_id, db.utcnow()))
 
     (received,) = sink.received
     assert (received.sender, received.recipients) == ("no-reply@testserver", ["robin@example.com"])
     assert received.mail["from"] == "Lanyard <no-reply@testserver>"
     assert received.mail["to"] == "robin@example.com"
     assert received.mail["subject"] == "Grüße, 你好"
-    assert received.mail["message-id"] == f"<{letter_id}@testserver>"
+    assert received.mail["message-id"] == f"<{email_id}@testserver>"
     assert received.mail["auto-submitted"] == "auto-generated"
     assert received.mail["date"].datetime.tzinfo is not None
     assert received.mail.get_content_type() == "multipart/alternative"

@@ -26,8 +26,8 @@ def run(*arguments: str, **variables: str) -> str:
 def routes() -> str:
     """The head, and the first route of each of some guards."""
     said = run("routes", APP_ENV="development", APP_SECRET_KEY=STRONG).splitlines()
-    guards = ("GUARD", "Public", "SignedIn", "Admin", "RecentAdmin")
-    firsts = [next(line for line in said if line.endswith(f" {guard}")) for guard in guards]
+    permissions = ("PERMISSION", "Public", "SignedIn", "Admin", "RecentAdmin")
+    firsts = [next(line for line in said if line.endswith(f" {permission}")) for permission in permissions]
     return "\n".join(["$ python -m app routes", *firsts, "..."])
 
 

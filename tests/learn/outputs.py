@@ -252,8 +252,8 @@ async def register(site: Site) -> str:
     form = {"name": "Sam Example", "password": "seven wooden pegs in a row"}
     said = [exchange(await site.visitor().submit("/register", form | {"email": email})) for email in addresses]
     for email in addresses:
-        letters = await mailbox.letters_to(email)
-        said += [f"letter to {email}: {each.subject}" for each in letters if "account" in each.text]
+        email_messages = await mailbox.emails_to(email)
+        said += [f"letter to {email}: {each.subject}" for each in email_messages if "account" in each.text]
     return "\n\n\n".join(said)
 
 
@@ -264,5 +264,5 @@ async def new_address(site: Site) -> str:
     await sign_in(visitor, person)
     said = [exchange(await visitor.submit("/account/email", {"email": new, "current_password": PASSWORD}))]
     for email in (new, person.email):
-        said += [f"letter to {email}: {each.subject}" for each in await mailbox.letters_to(email)]
+        said += [f"letter to {email}: {each.subject}" for each in await mailbox.emails_to(email)]
     return "\n\n\n".join(said)

@@ -186,7 +186,7 @@ def test_command_prints_what_is_shown(name: str) -> None:
 
 
 def test_routes_of_the_tutorial_are_public() -> None:
-    guards = {row["path"]: row["guard"] for row in route_table()}
+    permissions = {row["path"]: row["permission"] for row in route_table()}
 
     for path in ("/learn", "/learn/patterns", "/learn/{chapter}", "/learn/source/{name:path}"):
-        assert guards[path] == "Public"
+        assert permissions[path] == "Public"

@@ -23,7 +23,7 @@ from app.mfa.proofs import Proof
 from tests.support import secrets
 from tests.support.clock import Clock
 from tests.support.device import Device, offered, session_of, with_a_device
-from tests.support.mailbox import letters_to
+from tests.support.mailbox import emails_to
 from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.phone import Phone, is_on, with_a_phone
 
@@ -67,7 +67,7 @@ async def test_turning_it_on_ends_the_other_sessions_and_tells_the_owner() -> No
     await with_a_phone(person)
 
     assert await live(person) == 1
-    assert [letter.subject for letter in await letters_to(person.email)] == ["Your second step is on"]
+    assert [email_message.subject for email_message in await emails_to(person.email)] == ["Your second step is on"]
     assert events.SECOND_FACTOR_ON in await happened(person)
 
 
@@ -151,7 +151,7 @@ async def test_turned_off_with_password_and_code_and_the_password_is_enough_agai
 
     assert isinstance(await login_flow.login(person.email, PASSWORD), login_flow.Login)
     assert await db.fetch_all(sa.select(authenticator_rows)) == await db.fetch_all(sa.select(recovery_rows)) == []
-    assert "Your second step is off" in [letter.subject for letter in await letters_to(person.email)]
+    assert "Your second step is off" in [email_message.subject for email_message in await emails_to(person.email)]
     assert await enrolment.turn_off(person.id, sid, OWN) == {}  # once more: it is off, and nobody is told again
     assert (await happened(person)).count(events.SECOND_FACTOR_OFF) == 1
 
@@ -160,16 +160,16 @@ async def test_sessions_that_a_worker_remembers_are_over_at_once_when_it_is_turn
     """Each of them was opened by the password alone: the one that turned it on, and the others."""
     person = await make_user()
     own, other = [token_of(await start_session(person)) for _ in range(2)]
-    await session_cache.read_feed()  # from here on what is remembered counts
+    await session_cache.read_invalidations()  # from here on what is remembered counts
     for token in (own, other, own, other):
-        assert await session_cache.check_in(token, clock.now)
+        assert await session_cache.load(token, clock.now)
 
     done = await turned_on(person, own.sid, Phone(enrolment.offer(own.sid).secret), clock)
 
-    assert [await session_cache.check_in(token, clock.now) for token in (own, other)] == [None, None]
-    badge = await session_cache.check_in(token_of(done.pair), clock.now)
-    assert badge
-    assert badge.second_factor
+    assert [await session_cache.load(token, clock.now) for token in (own, other)] == [None, None]
+    cached = await session_cache.load(token_of(done.pair), clock.now)
+    assert cached
+    assert cached.second_factor
 
 
 async def test_session_that_a_worker_remembers_knows_at_once_that_it_is_off(clock: Clock) -> None:
@@ -177,27 +177,27 @@ async def test_session_that_a_worker_remembers_knows_at_once_that_it_is_off(cloc
     person = await make_user()
     phone = await with_a_phone(person)
     token = token_of(await start_session(person))
-    await session_cache.read_feed()  # from here on what is remembered counts
-    for remembered in (await session_cache.check_in(token, clock.now), await session_cache.check_in(token, clock.now)):
+    await session_cache.read_invalidations()  # from here on what is remembered counts
+    for remembered in (await session_cache.load(token, clock.now), await session_cache.load(token, clock.now)):
         assert remembered
         assert remembered.second_factor
 
     await enrolment.turn_off(person.id, token.sid, OWN._replace(code=phone.recovery_codes[0]))
 
-    badge = await session_cache.check_in(token, clock.now)
-    assert badge
-    assert not badge.second_factor
+    cached = await session_cache.load(token, clock.now)
+    assert cached
+    assert not cached.second_factor
 
 
 async def test_ticket_of_the_time_before_it_was_turned_off_is_gone(clock: Clock) -> None:
     person = await make_user()
     phone = await with_a_phone(person)
     half = await login_flow.login(person.email, PASSWORD)
-    assert isinstance(half, login_flow.Pending)
+    assert isinstance(half, login_flow.PendingLogin)
     first, second = phone.recovery_codes[:2]
     await enrolment.turn_off(person.id, await session_of(person), OWN._replace(code=first))
 
-    with pytest.raises(second_factor.TicketGone):
+    with pytest.raises(second_factor.TicketExpired):
         await second_factor.sign_in(half.ticket, second)
 
 
@@ -211,7 +211,7 @@ async def new_codes(person: Person, phone: Phone, clock: Clock) -> enrolment.New
 
 async def signs_in(person: Person, code: str) -> bool:
     half = await login_flow.login(person.email, PASSWORD)
-    assert isinstance(half, login_flow.Pending)
+    assert isinstance(half, login_flow.PendingLogin)
     return await second_factor.sign_in(half.ticket, code) is not None
 
 

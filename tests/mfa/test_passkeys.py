@@ -23,7 +23,7 @@ from app.auth import email_links, passwords, tokens
 from app.auth.accounts import credential_changes, login_flow, password_reset, user_admin
 from app.auth.errors import SessionEnded
 from app.auth.keys import b64
-from app.auth.models import throttle_rows, user_rows
+from app.auth.models import counter_rows, user_rows
 from app.auth.rate_limit import quotas
 from app.mfa import enrolment, passkeys, re_encryption, webauthn
 from app.mfa.models import passkey_rows
@@ -43,7 +43,7 @@ from tests.support.device import (
     with_a_device,
 )
 from tests.support.environment import ORIGIN
-from tests.support.mailbox import letters_to
+from tests.support.mailbox import emails_to
 from tests.support.people import PASSWORD, Person, make_user, sign_in
 from tests.support.phone import with_a_phone
 from tests.support.sent import cookies_set
@@ -58,7 +58,7 @@ PARTS = ["clientDataJSON", "authenticatorData", "signature"]
 @pytest.fixture(autouse=True)
 def nobody_counted_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Garbage is counted by place, in this process: what comes from here must not be held against other tests."""
-    monkeypatch.setattr(quotas, "_shown", LRUCache(100))
+    monkeypatch.setattr(quotas, "_tallies", LRUCache(100))
 
 
 def asks(purpose: str = webauthn.SIGN_IN) -> dict[str, Any]:
@@ -131,7 +131,10 @@ def test_challenges_are_ours_each_another_and_all_as_long(clock: Clock) -> None:
 
     assert len(set(made)) == 1000
     assert {len(each) for each in made} == {len(made[0])}
-    assert all(webauthn.asked(each, "x", clock.now) and not webauthn.asked(each, "y", clock.now) for each in made)
+    assert all(
+        webauthn.is_our_challenge(each, "x", clock.now) and not webauthn.is_our_challenge(each, "y", clock.now)
+        for each in made
+    )
     nonce, ends, mac = made[0].split(".")
     for forged in (
         "",
@@ -143,7 +146,7 @@ def test_challenges_are_ours_each_another_and_all_as_long(clock: Clock) -> None:
         f"A{made[0]}",
         f"{made[0]}A",
     ):
-        assert not webauthn.asked(forged, "x", clock.now)
+        assert not webauthn.is_our_challenge(forged, "x", clock.now)
 
 
 # v5.0.0-6.5.7
@@ -372,7 +375,7 @@ async def test_removed_is_removed_at_once_and_the_owner_is_told(database: str) -
     assert not await passkeys.remove(person.id, row.id)
 
     assert await passkeys.sign_in(answer) is None
-    subjects = [letter.subject for letter in await letters_to(person.email)]
+    subjects = [email_message.subject for email_message in await emails_to(person.email)]
     assert subjects == ["A passkey was added", "A passkey was removed"]  # v5.0.0-6.3.7
 
 
@@ -472,12 +475,12 @@ async def test_new_secret_of_the_site_takes_the_old_ones_keys_over(
     monkeypatch.setattr(ours, "secret_key", "another secret of more than thirty-two random bytes")
     assert await passkeys.sign_in(device.get(asks()))
 
-    assert await re_encryption.encrypt_anew() == 1
+    assert await re_encryption.re_encrypt() == 1
 
     monkeypatch.setattr(ours, "verifying_secret_keys", "")
     assert await passkeys.sign_in(device.get(asks()))
     monkeypatch.setattr(ours, "secret_key", "and one more, which nobody has ever told this database")
-    assert await re_encryption.encrypt_anew() == 0
+    assert await re_encryption.re_encrypt() == 0
     assert await passkeys.sign_in(device.get(asks())) is None
 
 
@@ -585,7 +588,7 @@ async def test_who_signs_nothing_writes_nothing(database: str) -> None:
     for _ in range(5):
         assert await passkeys.sign_in(Device().get(asks())) is None
 
-    assert await db.fetch_all(sa.select(throttle_rows)) == []
+    assert await db.fetch_all(sa.select(counter_rows)) == []
 
 
 async def test_page_that_adds_tells_what_is_wrong(client: Visitor, database: str) -> None:

@@ -18,7 +18,7 @@ from app.mfa import re_encryption, second_factor
 from app.mfa.models import authenticator_rows, recovery_rows
 from app.settings import get_settings
 from tests.support.clock import Clock
-from tests.support.mailbox import letters_to
+from tests.support.mailbox import emails_to
 from tests.support.people import PASSWORD, Person, make_user
 from tests.support.phone import with_a_phone
 
@@ -28,7 +28,7 @@ NEW = "quite another long passphrase"
 
 async def ticket_of(person: Person, password: str = PASSWORD) -> str:
     half = await login_flow.login(person.email, password)
-    assert isinstance(half, login_flow.Pending)
+    assert isinstance(half, login_flow.PendingLogin)
     return half.ticket
 
 
@@ -52,7 +52,7 @@ async def test_password_alone_opens_no_session(clock: Clock) -> None:
 
     half = await login_flow.login(person.email, PASSWORD)
 
-    assert isinstance(half, login_flow.Pending)
+    assert isinstance(half, login_flow.PendingLogin)
     assert await live(person) == 1  # of whoever turned it on
     assert await db.fetch_value(sa.select(user_rows.c.last_login).where(user_rows.c.id == person.id)) == before
     clock.forward(seconds=30)
@@ -94,7 +94,7 @@ async def test_ticket_is_good_once(clock: Clock) -> None:
     assert await second_factor.sign_in(ticket, phone.shows(clock.now))
 
     for code in (phone.recovery_codes[0], phone.shows(clock.now, seconds=30), phone.never_shows(clock.now)):
-        with pytest.raises(second_factor.TicketGone):
+        with pytest.raises(second_factor.TicketExpired):
             await second_factor.sign_in(ticket, code)
     assert await live(person) == 2
     assert (await happened(person)).count(events.SECOND_FACTOR_FAILED) == 1
@@ -163,7 +163,7 @@ async def test_ticket_is_over_after_five_minutes(clock: Clock) -> None:
     ticket = await ticket_of(person)
     clock.forward(seconds=mfa_ticket.SECONDS)
 
-    with pytest.raises(second_factor.TicketGone):
+    with pytest.raises(second_factor.TicketExpired):
         await second_factor.sign_in(ticket, phone.shows(clock.now))
 
 
@@ -175,7 +175,7 @@ async def test_ticket_dies_with_the_password(clock: Clock) -> None:
     assert not isinstance(await credential_changes.change_password(person.id, token.sid, PASSWORD, NEW), dict)
     clock.forward(seconds=30)
 
-    with pytest.raises(second_factor.TicketGone):
+    with pytest.raises(second_factor.TicketExpired):
         await second_factor.sign_in(ticket, phone.shows(clock.now))
 
 
@@ -194,7 +194,7 @@ async def test_ticket_of_another_account_or_a_changed_one_is_none(clock: Clock) 
     ]  # fmt: skip
 
     for each in forged:
-        with pytest.raises(second_factor.TicketGone):
+        with pytest.raises(second_factor.TicketExpired):
             await second_factor.sign_in(each, phone.shows(clock.now))
     assert await live(person) == 1
 
@@ -244,9 +244,13 @@ async def test_owner_is_told_once_that_somebody_has_the_password(clock: Clock) -
     with pytest.raises(TooManyAttempts):
         await second_factor.sign_in(ticket, phone.never_shows(clock.now))
 
-    letters = [letter for letter in await letters_to(person.email) if letter.subject == "Somebody has your password"]
+    email_messages = [
+        email_message
+        for email_message in await emails_to(person.email)
+        if email_message.subject == "Somebody has your password"
+    ]
 
-    assert len(letters) == 1
+    assert len(email_messages) == 1
     assert (await happened(person)).count(events.SECOND_FACTOR_FAILED) == 5
 
 
@@ -268,10 +272,12 @@ async def test_nothing_in_the_database_signs_anybody_in() -> None:
     person = await make_user()
     phone = await with_a_phone(person)
 
-    kept = [tuple(row) for table in (authenticator_rows, recovery_rows) for row in await db.fetch_all(sa.select(table))]
+    deletion_cancelled = [
+        tuple(row) for table in (authenticator_rows, recovery_rows) for row in await db.fetch_all(sa.select(table))
+    ]
 
-    assert len(kept) == 11
-    text = repr(kept)
+    assert len(deletion_cancelled) == 11
+    text = repr(deletion_cancelled)
     assert phone.secret not in text
     assert not any(code in text or code.replace("-", "") in text for code in phone.recovery_codes)
 
@@ -322,8 +328,8 @@ async def test_new_secret_of_the_site_takes_the_old_ones_work_over(
     clock.forward(seconds=30)
     assert await second_factor.sign_in(await ticket_of(person), phone.shows(clock.now))
 
-    assert await re_encryption.encrypt_anew() == 1
-    assert await re_encryption.encrypt_anew() == 0
+    assert await re_encryption.re_encrypt() == 1
+    assert await re_encryption.re_encrypt() == 0
 
     monkeypatch.setattr(settings, "verifying_secret_keys", "")
     clock.forward(seconds=30)
@@ -338,7 +344,7 @@ async def test_secret_that_nobody_can_read_leaves_the_recovery_codes(
     monkeypatch.setattr(get_settings(), "secret_key", "another secret of more than thirty-two random bytes")
     clock.forward(seconds=30)
 
-    assert await re_encryption.encrypt_anew() == 0
+    assert await re_encryption.re_encrypt() == 0
     assert await second_factor.sign_in(await ticket_of(person), phone.shows(clock.now)) is None
     assert await second_factor.sign_in(await ticket_of(person), phone.recovery_codes[0])
     assert "factor_unreadable" in [line["event"] for line in logged]
@@ -354,7 +360,7 @@ async def test_recovery_code_signs_in_once_and_the_owner_is_told() -> None:
     assert await second_factor.sign_in(await ticket_of(person), typed) is None
 
     assert await second_factor.recovery_codes_left(person.id) == 9
-    assert "A recovery code was used" in [letter.subject for letter in await letters_to(person.email)]
+    assert "A recovery code was used" in [email_message.subject for email_message in await emails_to(person.email)]
 
 
 async def test_recovery_code_of_somebody_else_is_none() -> None:
@@ -376,7 +382,7 @@ async def test_admin_turns_it_off_for_somebody_who_lost_everything() -> None:
     assert await second_factor.remove(person.id, admin.id) is Outcome.NOTHING
 
     assert isinstance(await login_flow.login(person.email, PASSWORD), login_flow.Login)
-    assert "Your second step is off" in [letter.subject for letter in await letters_to(person.email)]
+    assert "Your second step is off" in [email_message.subject for email_message in await emails_to(person.email)]
     assert events.SECOND_FACTOR_REMOVED in await happened(person)
 
 
@@ -404,7 +410,7 @@ async def test_account_given_up_is_kept_by_both_steps_alone(clock: Clock) -> Non
     signed_in = await second_factor.sign_in(ticket, phone.shows(clock.now))
 
     assert signed_in
-    assert signed_in.kept
+    assert signed_in.deletion_cancelled
 
 
 async def test_text_that_cannot_be_a_code_is_not_counted(clock: Clock) -> None:
@@ -412,7 +418,7 @@ async def test_text_that_cannot_be_a_code_is_not_counted(clock: Clock) -> None:
     phone = await with_a_phone(person)
     clock.forward(seconds=30)
     half = await login_flow.login(person.email, PASSWORD)
-    assert isinstance(half, login_flow.Pending)
+    assert isinstance(half, login_flow.PendingLogin)
 
     for typed in ("12345", "1234567", "my code", "a" * 23, "1" * 100_000) * 4:
         assert await second_factor.sign_in(half.ticket, typed) is None

@@ -59,13 +59,13 @@ def main() -> int:
     tests = fitting.collect(KEPT / "entries.json", CHECKED, FOLDERS)
     runs.prepare(FOLDERS)
     asked = [case for path in options.paths for case in cases(path, tests)]
-    known = verdicts()
+    known = decisions()
     waiting = [case for case in asked if told(case, tests, known) is None]
     print(f"{len(asked)} mutants, {len(waiting)} of them to run")
     children = [fork(waiting[number :: options.jobs], tests) for number in range(options.jobs)]
     for child in children:
         os.waitpid(child, 0)
-    known = verdicts()
+    known = decisions()
     by = {case.change.id: told(case, tests, known) for case in asked}
     if left := [name for name, test in by.items() if test is None]:
         print(f"stopped with {len(left)} to go")
@@ -111,7 +111,7 @@ def fork(mine: list[Case], tests: fitting.Tests) -> int:
     try:
         with (KEPT / "verdicts.jsonl").open("a", buffering=1) as file:
             for case in mine:
-                by = verdict(case, tests)
+                by = decision(case, tests)
                 line = {"id": case.change.id, "code": case.code, "by": by, "against": against(by, case, tests)}
                 file.write(json.dumps(line) + "\n")
                 print(f"{'killed  ' if by else 'SURVIVED'} {case.change.id}", flush=True)
@@ -121,7 +121,7 @@ def fork(mine: list[Case], tests: fitting.Tests) -> int:
         os._exit(0)
 
 
-def verdict(case: Case, tests: fitting.Tests) -> str:
+def decision(case: Case, tests: fitting.Tests) -> str:
     if not case.tests:
         return ""
 
@@ -133,7 +133,7 @@ def verdict(case: Case, tests: fitting.Tests) -> str:
     return runs.first_failure(Altered([case.change.path], change), case.tests, limit)
 
 
-def verdicts() -> dict[str, dict[str, str]]:
+def decisions() -> dict[str, dict[str, str]]:
     """The last one of each change."""
     kept = KEPT / "verdicts.jsonl"
     lines = kept.read_text().splitlines() if kept.exists() else []

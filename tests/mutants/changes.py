@@ -60,7 +60,7 @@ def _covered(tree: ast.Module) -> set[ast.AST]:
     covered: set[ast.AST] = set()
     for node in ast.walk(tree):
         match node:
-            case ast.If(test=test) if _is_guard(node):
+            case ast.If(test=test) if _is_permission(node):
                 covered.add(test)
             case ast.BoolOp(values=parts) | ast.Tuple(elts=parts):
                 covered.update(parts)
@@ -101,7 +101,7 @@ def _changes(node: Any, covered: bool) -> Iterator[tuple[str, Apply]]:
         case ast.UnaryOp(op=ast.Not(), operand=operand) if not covered:
             twice = ast.UnaryOp(ast.Not(), operand)
             yield f"`{_short(operand)}` for `{_short(node)}`", partial(setattr, node, "operand", twice)
-        case ast.If(test=test) if _is_guard(node) and not _is_or(test):  # an "or" goes by its parts
+        case ast.If(test=test) if _is_permission(node) and not _is_or(test):  # an "or" goes by its parts
             yield f"never `if {_short(test)}`", partial(setattr, node, "test", ast.Constant(False))
         case ast.Expr(value=ast.Await(value=ast.Call() as call) | (ast.Call() as call)):
             if not ast.unparse(call).startswith(TOLD):
@@ -137,7 +137,7 @@ def _arguments(node: ast.Call) -> Iterator[tuple[str, Apply]]:
             yield f"without {keyword.arg}= in {name}()", partial(_drop, number, node.keywords)
 
 
-def _is_guard(node: ast.If) -> bool:
+def _is_permission(node: ast.If) -> bool:
     return isinstance(node.body[-1], ast.Return | ast.Raise | ast.Continue | ast.Break)
 
 

@@ -201,11 +201,11 @@ def test_no_secret_stands_in_the_log_of_a_server_that_was_asked_everything(
 # v5.0.0-16.3.1, v5.0.0-16.3.3
 def test_outcomes_of_logins_and_refreshes_are_events(written: list[dict[str, Any]]) -> None:
     events = {line["event"] for line in written}
-    verdicts = {line["verdict"] for line in written if line["event"] == "refresh_refused"}
+    decisions = {line["decision"] for line in written if line["event"] == "refresh_refused"}
 
     assert {"login", "login_failed", "logout", "session_rotated", "session_reused", "access_denied"} <= events
     assert {"token_refused", "from_another_site_refused"} <= events
-    assert verdicts == {"reuse", "dead", "invalid"}
+    assert decisions == {"reuse", "dead", "invalid"}
 
 
 # v5.0.0-16.2.1, v5.0.0-16.2.2

@@ -10,7 +10,7 @@ import yaml
 from prometheus_client import REGISTRY
 
 from app.audit import events
-from app.auth.sessions.rotation_policy import Verdict
+from app.auth.sessions.rotation_policy import Decision
 from app.observability import metrics
 from app.ops import metrics_export
 from tests.support.environment import ROOT
@@ -36,8 +36,8 @@ async def test_rule_is_about_figures_that_are_there(database: str, rule: dict[st
 def test_labels_in_rules_are_words_of_the_application() -> None:
     text = FILE.read_text()
 
-    assert set(re.findall(r'verdict="(\w+)"', text)) <= {verdict.value for verdict in Verdict}
-    assert set(re.findall(r'event="(\w+)"', text)) <= set(events.WORDS)
+    assert set(re.findall(r'verdict="(\w+)"', text)) <= {decision.value for decision in Decision}
+    assert set(re.findall(r'event="(\w+)"', text)) <= set(events.EVENT_TEXT)
 
 
 def test_promtool_accepts_the_rules() -> None:

@@ -21,7 +21,7 @@ READER = {"Authorization": f"Bearer {TOKEN}", "Host": "10.1.2.3:8000"}
 @pytest.fixture(autouse=True)
 async def feed_is_read(database: str) -> None:
     readiness.forget()
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ async def test_process_with_everything_in_place_is_ready(client: Visitor) -> Non
 
 
 async def test_feed_that_is_not_heard_keeps_visitors_away(client: Visitor) -> None:
-    session_cache.forget_all()
+    session_cache.clear()
 
     answer = await client.get("/readyz")
 
@@ -159,7 +159,7 @@ async def test_what_happened_is_counted(client: Visitor) -> None:
         await client.call("POST", "/api/auth/refresh", json={"refresh_token": pair["refresh_token"]})
     await client.get("/nothing/here")
     async with db.transaction() as tx:
-        await outbox.put(tx, "nothing", recipient=person.email)
+        await outbox.enqueue(tx, "nothing", recipient=person.email)
 
     after = await figures(client)
 
@@ -171,9 +171,9 @@ async def test_what_happened_is_counted(client: Visitor) -> None:
     assert more('lanyard_request_seconds_count{method="GET",route="",status="404"}') == 1
     assert more('lanyard_events_total{event="login_failed"}') == 1
     assert more('lanyard_events_total{event="login"}') == 1
-    assert more('lanyard_refresh_verdicts_total{verdict="rotate"}') == 1
-    assert more('lanyard_refresh_verdicts_total{verdict="replay"}') == 2
-    assert (more("lanyard_outbox_letters"), more("lanyard_dead_letters")) == (1, 0)
+    assert more('lanyard_refresh_decisions_total{verdict="rotate"}') == 1
+    assert more('lanyard_refresh_decisions_total{verdict="replay"}') == 2
+    assert (more("lanyard_outbox_emails"), more("lanyard_dead_emails")) == (1, 0)
     assert after["lanyard_pool_connections"] == 0
     assert not [name for name in after if person.email in name]
 

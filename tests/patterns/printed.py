@@ -64,13 +64,13 @@ def transcripts() -> dict[str, dict[str, str | bool]]:
 
 def _read(path: Path) -> Form:
     docstring, _, program = path.read_text().removeprefix('"""').partition('"""')
-    verdict, _, says = docstring.partition(": ")
+    decision, _, says = docstring.partition(": ")
     shown = SHOWN.search(program)
     code = program
     if shown:
         code = (f"# {shown['why']}\n" if shown["why"] else "") + _dedented(shown["code"])
     return Form(
-        path.stem.replace("_", "-"), verdict == "Holds", tuple(" ".join(says.split()).split("; ")), code.strip() + "\n"
+        path.stem.replace("_", "-"), decision == "Holds", tuple(" ".join(says.split()).split("; ")), code.strip() + "\n"
     )
 
 

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.email import outbox
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from tests.support import database as databases
 from tests.support.faults import KILLED_AT, command
 from tests.support.people import Person, make_user
@@ -84,7 +84,9 @@ async def test_two_workers_send_each_letter_exactly_once(tmp_path: Path, sink: S
     program = command(tmp_path, MAIL.format(folder=str(tmp_path)), workers=2)
     with running(command=program, SMTP_URL=sink.url) as server:
         async with server.database(), db.transaction() as tx:
-            ids = [await outbox.put(tx, "hello", recipient=f"person{number}@example.com") for number in range(LETTERS)]
+            ids = [
+                await outbox.enqueue(tx, "hello", recipient=f"person{number}@example.com") for number in range(LETTERS)
+            ]
 
         await until_sent(server, LETTERS)
         log = server.log()
@@ -106,7 +108,7 @@ async def sign_in(server: Server, person: Person) -> int:
 
 
 async def until_sent(server: Server, count: int) -> None:
-    sent: Any = sa.select(sa.func.count()).select_from(letter_rows).where(letter_rows.c.sent_at.is_not(None))
+    sent: Any = sa.select(sa.func.count()).select_from(email_rows).where(email_rows.c.sent_at.is_not(None))
     deadline = time.monotonic() + HANGING_SECONDS
     async with server.database():
         while (found := await db.fetch_value(sent)) != count:

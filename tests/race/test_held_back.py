@@ -18,7 +18,7 @@ from app.audit import events
 from app.audit.models import event_rows
 from app.auth.accounts import user_admin
 from app.auth.models import user_rows
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from tests.support import held
 from tests.support.acts import Act, Scene, name_of, rows, scene_of, unsafe_and_private
 from tests.support.people import make_user
@@ -69,10 +69,10 @@ async def both_know(two: tuple[Server, Server], scene: Scene) -> None:
             assert (await client.get(f"{server.url}/api/auth/me", headers=headers)).status_code == 200
 
 
-async def all_but_letters() -> dict[str, set[str]]:
+async def all_but_emails() -> dict[str, set[str]]:
     """Those are sent behind our back."""
     found = await rows()
-    del found[letter_rows.name]
+    del found[email_rows.name]
     return found
 
 
@@ -94,7 +94,7 @@ WAYS: list[tuple[dict[str, str], Ending]] = [
     (row, ending)
     for row in unsafe_and_private()
     for ending in (signed_out, ended_by_an_admin, demoted)
-    if ending is not demoted or "Admin" in row["guard"]
+    if ending is not demoted or "Admin" in row["permission"]
 ]
 
 
@@ -109,10 +109,10 @@ async def test_what_one_worker_holds_back_the_other_one_ends(
         await both_know(two, scene)
         async with sent_without_its_body(there, act) as (reader, writer, body):
             await ending(here, scene)
-            before = await all_but_letters()
+            before = await all_but_emails()
             writer.write(body)
             head, _, text = (await read_all(reader)).partition(b"\r\n\r\n")
-        after = await all_but_letters()
+        after = await all_but_emails()
 
     status = int(head.split()[1])
     assert status == (403 if ending is demoted else 401 if act.path.startswith("/api/") else 303)

@@ -11,7 +11,7 @@ from app import db
 from app.auth import tokens
 from app.auth.sessions import rotation, session_cache
 from app.auth.sessions.rotation import Rejected
-from app.auth.sessions.rotation_policy import Verdict
+from app.auth.sessions.rotation_policy import Decision
 from app.auth.tokens import TokenPair
 from tests.support.clock import Clock
 from tests.support.people import make_user, start_session
@@ -29,7 +29,7 @@ class Browser:
         self.refresh: str = pair.refresh_token
         self.under_way: list[dict[str, Any]] = []
         self.answers: list[dict[str, Any]] = []
-        self.verdicts: list[Verdict] = []
+        self.decisions: list[Decision] = []
 
     def ask(self, now: float, marker: str = "") -> None:
         self.under_way.append({"access": self.access, "refresh": self.refresh, "marker": marker, "at": now})
@@ -40,15 +40,15 @@ class Browser:
             return
         request = self.under_way.pop(which % len(self.under_way))
         token = tokens.read(request["access"], "access", db.utcnow())
-        if token and await session_cache.check_in(token, db.utcnow()):
+        if token and await session_cache.load(token, db.utcnow()):
             return
         outcome = await rotation.rotate(request["refresh"], marker=request["marker"])
         if not isinstance(outcome, Rejected):
             self.answers.append({"pair": outcome.pair, "at": now})
-        elif outcome.verdict is Verdict.ASK_AGAIN:
+        elif outcome.decision is Decision.RETRY:
             self.answers.append({"marker": outcome.marker, "at": now})
         else:
-            self.verdicts.append(outcome.verdict)
+            self.decisions.append(outcome.decision)
 
     def receive(self, which: int, now: float) -> None:
         if not self.answers:
@@ -99,7 +99,7 @@ async def test_without_a_thief_nobody_is_ever_logged_out(
         else:
             browser.give_up(clock.forward(seconds=number if what == "wait" else 901).timestamp())
 
-    assert browser.verdicts == []
+    assert browser.decisions == []
 
 
 @given(thief_first=st.booleans(), rotations=st.integers(1, 4), stolen_at=st.integers(0, 3), wait=st.integers(301, 800))
@@ -123,10 +123,10 @@ async def test_with_a_thief_the_family_dies_once_both_moved(
     outcome = await rotation.rotate(behind.refresh_token)
 
     assert isinstance(outcome, Rejected)
-    assert outcome.verdict is Verdict.REUSE
+    assert outcome.decision is Decision.REUSE
     token = tokens.read(ahead.access_token, "access", db.utcnow())
-    assert token is None or await session_cache.check_in(token, db.utcnow()) is None
-    assert await rotation.rotate(ahead.refresh_token) == Rejected(Verdict.DEAD)
+    assert token is None or await session_cache.load(token, db.utcnow()) is None
+    assert await rotation.rotate(ahead.refresh_token) == Rejected(Decision.DEAD)
 
 
 async def _rotate(pair: TokenPair) -> TokenPair:
@@ -135,5 +135,5 @@ async def _rotate(pair: TokenPair) -> TokenPair:
     assert not isinstance(outcome, Rejected), outcome
     token = tokens.read(outcome.pair.access_token, "access", db.utcnow())
     assert token
-    assert await session_cache.check_in(token, db.utcnow())
+    assert await session_cache.load(token, db.utcnow())
     return outcome.pair

@@ -49,7 +49,7 @@ async def status(server: Server, path: str, pair: TokenPair) -> int:
 
 async def until(server: Server, path: str, pair: TokenPair, wanted: int) -> None:
     """Ask until the answer is the wanted one; give up when even a worker that hears nothing asks the rows."""
-    deadline = time.monotonic() + session_cache.TRUSTED_FOR
+    deadline = time.monotonic() + session_cache.MAX_FEED_AGE
     while (seen := await status(server, path, pair)) != wanted:
         assert time.monotonic() < deadline, f"still {seen}"
         await asyncio.sleep(session_cache.READ_EVERY / 5)

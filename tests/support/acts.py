@@ -17,7 +17,7 @@ from app.auth import tokens
 from app.auth.models import session_rows
 from app.auth.tokens import AppToken, TokenPair
 from app.email import outbox
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.main import route_table
 from app.mfa import enrolment, passkeys, proofs, webauthn
 from app.notes import store as notes_store  # notes
@@ -33,7 +33,7 @@ OPEN = ("Public", "Impersonal", "Developer")
 
 
 def unsafe_and_private() -> list[dict[str, str]]:
-    return [row for row in route_table() if row["method"] not in SAFE and row["guard"] not in OPEN]
+    return [row for row in route_table() if row["method"] not in SAFE and row["permission"] not in OPEN]
 
 
 def name_of(row: dict[str, str]) -> str:
@@ -69,7 +69,7 @@ class Act:
 
 async def scene_of(row: dict[str, str]) -> tuple[Scene, Act]:
     """Somebody who may do what the route does, and the request that does it."""
-    person = await make_user(role="admin" if row["guard"] in ("Admin", "RecentAdmin") else "user")
+    person = await make_user(role="admin" if row["permission"] in ("Admin", "RecentAdmin") else "user")
     scene = Scene(person, await start_session(person), await make_user())
     await start_session(scene.victim)
     said = await ACTS[name_of(row)](scene)
@@ -161,10 +161,10 @@ async def _a_name(_: Scene) -> dict[str, str]:
     return {"name": "Another Name"}
 
 
-async def _a_dead_letter(scene: Scene) -> dict[str, str]:
+async def _a_dead_email(scene: Scene) -> dict[str, str]:
     async with db.transaction() as tx:
-        scene.ids["letter_id"] = await outbox.put(tx, "forgot", recipient="nobody@example.com")
-        await tx.execute(sa.update(letter_rows).values(failed_at=db.utcnow()))
+        scene.ids["email_id"] = await outbox.enqueue(tx, "forgot", recipient="nobody@example.com")
+        await tx.execute(sa.update(email_rows).values(failed_at=db.utcnow()))
     return {}
 
 
@@ -219,7 +219,7 @@ ACTS: dict[str, Callable[[Scene], Awaitable[dict[str, str]]]] = {
     "POST /account/export": _nothing,
     "POST /admin/users/export": _nothing,
     "POST /admin/audit/export": _nothing,
-    "POST /admin/mail/{letter_id}/try-again": _a_dead_letter,
+    "POST /admin/mail/{email_id}/try-again": _a_dead_email,
     "POST /admin/users/new": _an_invitation,
     "POST /admin/users/{user_id}/edit": _edit_the_victim,
     "POST /admin/users/{user_id}/sessions/{session_id}/end": _the_victim,

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from app import db, main
 from app.email import sender
 from app.email.messages import Composer, Message
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from tests.support.environment import ORIGIN
 from tests.support.server import Server
 
@@ -25,14 +25,14 @@ async def delivered(composers: Mapping[str, Composer] | None = None) -> list[Mes
     return [_message(row) for row in await db.fetch_all(_sent())]
 
 
-async def letters_to(address: str) -> list[Message]:
+async def emails_to(address: str) -> list[Message]:
     """As `delivered`, to this address alone."""
     return [message for message in await delivered() if message.recipient == address]
 
 
 def arrived(server: Server, address: str, subject: str = "") -> Message:
     """The newest letter that the server has sent to the address, with that in its subject; waits for it."""
-    which = _sent().where(letter_rows.c.recipient == address, letter_rows.c.subject.contains(subject, autoescape=True))
+    which = _sent().where(email_rows.c.recipient == address, email_rows.c.subject.contains(subject, autoescape=True))
 
     async def wait() -> Message:
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -52,7 +52,7 @@ def link_in(message: Message, origin: str = ORIGIN) -> str:
 
 
 def _sent() -> Any:
-    return sa.select(letter_rows).where(letter_rows.c.sent_at.is_not(None)).order_by(letter_rows.c.id)
+    return sa.select(email_rows).where(email_rows.c.sent_at.is_not(None)).order_by(email_rows.c.id)
 
 
 def _message(row: Any) -> Message:

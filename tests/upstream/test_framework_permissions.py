@@ -1,6 +1,6 @@
 """Where the framework runs a permission: the reason for part of app/web/framework_patches.py.
 
-A test that fails says that a release has mended it: then `hardening._call` may go.
+A test that fails says that a release has mended it: then `framework_patches._call` may go.
 """
 
 import os

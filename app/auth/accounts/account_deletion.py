@@ -25,7 +25,7 @@ from app.web import client
 log = logs.get("auth")
 
 
-async def give_up(user_id: UUID) -> datetime | None:
+async def schedule(user_id: UUID) -> datetime | None:
     """End every session and set the day of the deletion. Returns it; None for the last admin, who has to stay."""
     table = user_rows
     async with db.transaction() as tx:
@@ -39,11 +39,11 @@ async def give_up(user_id: UUID) -> datetime | None:
         given_up = sa.update(table).where(table.c.id == user_id, table.c.is_active.is_(True))
         if await tx.execute(given_up.where(table.c.delete_after.is_(None)).values(delete_after=delete_after)) == 0:
             raise SessionEnded
-        await rotation.revoke_all(user_id, events.CLOSED, tx=tx, now=now, actor_id=user_id)
+        await rotation.revoke_all(user_id, events.ACCOUNT_DELETION, tx=tx, now=now, actor_id=user_id)
         await email_links.void_of(tx, now, user_id)
-        await session_cache.announce(tx, user_id=user_id)
-        await events.record(events.DELETION_ASKED, tx=tx, user_id=user_id, actor_id=user_id)
-        await outbox.put(tx, "deletion_asked", user_id=user_id, **client.current().words())
+        await session_cache.invalidate(tx, user_id=user_id)
+        await events.record(events.DELETION_REQUESTED, tx=tx, user_id=user_id, actor_id=user_id)
+        await outbox.enqueue(tx, "deletion_requested", user_id=user_id, **client.current().words())
     return delete_after
 
 
@@ -63,17 +63,17 @@ async def _delete(user_id: UUID, role: str, now: datetime) -> bool:
         person = await tx.fetch_one(sa.delete(table).where(*still).returning(table.c.email))
         if person is None:  # kept meanwhile, or another worker was faster
             return False
-        await session_cache.announce(tx, user_id=user_id)
+        await session_cache.invalidate(tx, user_id=user_id)
         await events.record(events.ACCOUNT_DELETED, tx=tx, user_id=user_id)
         await outbox.forget(tx, user_id)
-        await outbox.put(tx, "account_deleted", recipient=person.email)
+        await outbox.enqueue(tx, "account_deleted", recipient=person.email)
     return True
 
 
 async def _others_stay(tx: Any, user_id: UUID) -> bool:
     """Is there an admin left if this one goes? Of two who go at once one is told no: their rows are locked.
 
-    In the order of their ids and with this one's among them, as `administration` does: else two could wait for ever.
+    In the order of their ids and with this one's among them, as `user_admin` does: else two could wait for ever.
     """
     table = user_rows
     admins = sa.and_(table.c.role == "admin", table.c.is_active.is_(True), table.c.delete_after.is_(None))

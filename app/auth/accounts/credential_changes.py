@@ -29,7 +29,7 @@ from app.web.email_address import email_key
 NOT_YOURS = "That is not your password."
 SAME_PASSWORD = "This is the password you have now. Choose another one."  # noqa: S105 - a sentence
 SAME_ADDRESS = "This is the address you have now."
-Faults = dict[str, str]  # field -> the sentence beside it
+FieldErrors = dict[str, str]  # field -> the sentence beside it
 
 
 async def change_name(user_id: UUID, name: str) -> bool:
@@ -42,14 +42,14 @@ async def change_name(user_id: UUID, name: str) -> bool:
         values = {"name": name, "search_text": user_search.search_text(name, user.email_key)}
         await tx.execute(sa.update(table).where(table.c.id == user_id).values(values))
         await user_search.index(tx, user_id, name, user.email_key)
-        await session_cache.announce(tx, user_id=user_id)
+        await session_cache.invalidate(tx, user_id=user_id)
         await events.record(events.NAME_CHANGED, tx=tx, user_id=user_id, actor_id=user_id)
     return True
 
 
 async def change_password(
     user_id: UUID, sid: UUID, current: str, new: str, also: Callable[[Any, datetime], Awaitable[Any]] | None = None
-) -> TokenPair | Faults:
+) -> TokenPair | FieldErrors:
     """A new password for the old one. Every other session ends, and this one goes on under a new id.
 
     Whoever knew the old password gains nothing from what it opened: not from a session, nor from a copy of this one's
@@ -57,19 +57,19 @@ async def change_password(
     Raises TooManyAttempts, Overloaded; SessionEnded where this session ended meanwhile, and then nothing is changed.
     """
     async with attempts.step_up(sid, db.utcnow()) as attempt:
-        user = await user_of(user_id)
-        faults: Faults = {}
-        if not await fits(attempt, current, user, sid):
-            faults["current_password"] = NOT_YOURS
+        user = await load_user(user_id)
+        field_errors: FieldErrors = {}
+        if not await password_is_right(attempt, current, user, sid):
+            field_errors["current_password"] = NOT_YOURS
         if complaint := _complaint(user, current, new):
-            faults["new_password"] = complaint
-        if faults:
-            return faults
+            field_errors["new_password"] = complaint
+        if field_errors:
+            return field_errors
         encoded = await passwords.hash(new)
         async with db.transaction() as tx:
             now = await tx.fetch_value(sa.select(db.now()))
             values = {"password": encoded, "must_change_password": False}
-            if await login_flow.claim(tx, user, values):
+            if await login_flow.lock_unchanged(tx, user, values):
                 reason = events.CREDENTIALS_CHANGED
                 await rotation.revoke_all(user_id, reason, tx=tx, now=now, actor_id=user_id, but=sid)
                 pair = await login_flow.replace_session(tx, user, sid, now)
@@ -78,36 +78,38 @@ async def change_password(
                 await email_links.void_of(tx, now, user_id)
                 if also:
                     await also(tx, now)
-                await session_cache.announce(tx, user_id=user_id)
+                await session_cache.invalidate(tx, user_id=user_id)
                 await events.record(events.PASSWORD_CHANGED, tx=tx, user_id=user_id, actor_id=user_id)
-                await outbox.put(tx, "password_changed", user_id=user_id, **client.current().words())
+                await outbox.enqueue(tx, "password_changed", user_id=user_id, **client.current().words())
                 return pair
         return {"current_password": NOT_YOURS}  # changed by another request meanwhile
 
 
-async def ask_for_email(user_id: UUID, sid: UUID, email: str, current: str) -> Faults:
+async def request_email_change(user_id: UUID, sid: UUID, email: str, current: str) -> FieldErrors:
     """Mail a link to the new address that makes it count, and one to the old address that calls it off.
 
     An address that belongs to an account gets the same answer, and its owner another letter (v5.0.0-6.3.8).
     Raises TooManyAttempts, Overloaded.
     """
     async with attempts.step_up(sid, db.utcnow()) as attempt:
-        user = await user_of(user_id)
-        if not await fits(attempt, current, user, sid):
+        user = await load_user(user_id)
+        if not await password_is_right(attempt, current, user, sid):
             return {"current_password": NOT_YOURS}
         if email_key(email) == user.email_key:
             return {"email": SAME_ADDRESS}
-        async with quotas.letter("change_email", email_key(email), db.utcnow()) as welcome:
+        async with quotas.email("change_email", email_key(email), db.utcnow()) as welcome:
             if not welcome:
                 return {}
             async with db.transaction() as tx:
                 now = await tx.fetch_value(sa.select(db.now()))
-                if not await login_flow.claim(tx, user, {"last_login": user.last_login}):
+                if not await login_flow.lock_unchanged(tx, user, {"last_login": user.last_login}):
                     return {"current_password": NOT_YOURS}  # changed by another request meanwhile
                 await email_links.void_changes(tx, now, user_id)
-                await _owe(tx, "email_to_confirm", email_links.CHANGE_EMAIL, user, email, now)
-                await _owe(tx, "email_change_asked", email_links.UNDO_EMAIL, user, user.email, now, new=email)
-                await events.record(events.EMAIL_CHANGE_ASKED, tx=tx, user_id=user_id, actor_id=user_id)
+                await _enqueue_with_link(tx, "email_to_confirm", email_links.CHANGE_EMAIL, user, email, now)
+                await _enqueue_with_link(
+                    tx, "email_change_requested", email_links.UNDO_EMAIL, user, user.email, now, new=email
+                )
+                await events.record(events.EMAIL_CHANGE_REQUESTED, tx=tx, user_id=user_id, actor_id=user_id)
     return {}
 
 
@@ -116,7 +118,7 @@ async def pending_email(user_id: UUID, now: datetime) -> str | None:
     table = link_rows
     waiting = table.c.purpose == email_links.CHANGE_EMAIL, table.c.used_at.is_(None), table.c.ends_at > now
     link = await db.fetch_one(sa.select(table.c.email, table.c.fingerprint).where(table.c.user_id == user_id, *waiting))
-    return link.email if link and link.fingerprint == _state(await user_of(user_id)) else None
+    return link.email if link and link.fingerprint == _state(await load_user(user_id)) else None
 
 
 async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None) -> Any:
@@ -136,12 +138,12 @@ async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None) ->
             return None
         if not await _set_email(tx, user, link):
             return None  # somebody else has an account with it by now
-        await _owe(tx, "email_changed", email_links.UNDO_EMAIL, user, user.email, now, new=link.email)
+        await _enqueue_with_link(tx, "email_changed", email_links.UNDO_EMAIL, user, user.email, now, new=link.email)
         await email_links.void_of(tx, now, user.id)
         registrations = link_rows.c.purpose == email_links.REGISTER, link_rows.c.email_key == link.email_key
         await email_links.void(tx, now, *registrations)
         await rotation.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now, actor_id=user.id, but=keep)
-        await session_cache.announce(tx, user_id=user.id)
+        await session_cache.invalidate(tx, user_id=user.id)
         await events.record(events.EMAIL_CHANGED, tx=tx, user_id=user.id, actor_id=user.id)
     return link
 
@@ -173,16 +175,16 @@ async def undo_email(raw: str, now: datetime) -> str | None:
         )
         values = {"password": unknown, "passkeys_since": now, "mailbox_proved_at": now}
         await tx.execute(sa.update(table).where(table.c.id == user.id).values(values))
-        if login_flow.factor_is_young(user, link.created_at):
+        if login_flow.second_factor_is_recent(user, link.created_at):
             await login_flow.undo_second_factor(tx, user.id)
         await rotation.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now)
-        await session_cache.announce(tx, user_id=user.id)
+        await session_cache.invalidate(tx, user_id=user.id)
         await events.record(events.EMAIL_CHANGE_UNDONE, tx=tx, user_id=user.id)
-        await outbox.put(tx, "email_change_undone", user_id=user.id, **client.current().words())
+        await outbox.enqueue(tx, "email_change_undone", user_id=user.id, **client.current().words())
     return str(link.email)
 
 
-async def user_of(user_id: UUID) -> Any:
+async def load_user(user_id: UUID) -> Any:
     """The account's row. Raises SessionEnded where there is none any more."""
     user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id))
     if user is None:
@@ -190,7 +192,7 @@ async def user_of(user_id: UUID) -> Any:
     return user
 
 
-async def fits(attempt: attempts.Attempt, current: str, user: Any, sid: UUID) -> bool:
+async def password_is_right(attempt: attempts.Attempt, current: str, user: Any, sid: UUID) -> bool:
     """Is it the password of now? Settled before anything else is said about what was typed."""
     if await attempt.settle((await passwords.verify(current, user.password)).ok, user.id):
         return True
@@ -204,12 +206,12 @@ def _complaint(user: Any, current: str, new: str) -> str | None:
     return SAME_PASSWORD if passwords.normalise(new) == passwords.normalise(current) else None
 
 
-async def _owe(tx: Any, kind: str, purpose: str, user: Any, to: str, now: datetime, **facts: str) -> None:
+async def _enqueue_with_link(tx: Any, kind: str, purpose: str, user: Any, to: str, now: datetime, **facts: str) -> None:
     """A letter to this address, and the link in it, which also is about this address."""
     facts = facts | client.current().words()
-    letter_id = await outbox.put(tx, kind, recipient=to, user_id=user.id, **facts)
+    email_id = await outbox.enqueue(tx, kind, recipient=to, user_id=user.id, **facts)
     about = {"user_id": user.id, "email": to, "email_key": email_key(to), "fingerprint": _state(user)}
-    await email_links.make(tx, purpose, now, link_id=letter_id, **about)
+    await email_links.make(tx, purpose, now, link_id=email_id, **about)
 
 
 def _state(user: Any) -> str:

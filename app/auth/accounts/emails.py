@@ -15,7 +15,7 @@ from app import db
 from app.auth import email_links
 from app.auth.accounts import password_reset, signup
 from app.auth.models import link_rows, user_rows
-from app.email.messages import Composer, Message, letter
+from app.email.messages import Composer, Message, from_template
 from app.settings import get_settings
 from app.web import client
 from app.web.email_address import email_key
@@ -26,9 +26,9 @@ async def _register(row: Any) -> Message | None:
     if user := await signup.holder(row.recipient):
         async with db.transaction() as tx:
             await signup.void(tx, user.email_key, await tx.fetch_value(sa.select(db.now())))
-        return letter("already_registered", user.email, **_asked(row))
+        return from_template("already_registered", user.email, **_asked(row))
     link = await _open_link(UUID(row.facts["link"]))
-    return letter("register", row.recipient, url=_url("/verify-email", link), **_asked(row)) if link else None
+    return from_template("register", row.recipient, url=_url("/verify-email", link), **_asked(row)) if link else None
 
 
 async def _resend(row: Any) -> Message | None:
@@ -36,7 +36,7 @@ async def _resend(row: Any) -> Message | None:
     if await signup.holder(row.recipient):
         return None
     link = await signup.newest(row.recipient, db.utcnow())
-    return letter("register", link.email, url=_url("/verify-email", link), **_asked(row)) if link else None
+    return from_template("register", link.email, url=_url("/verify-email", link), **_asked(row)) if link else None
 
 
 async def _forgot(row: Any) -> Message | None:
@@ -44,7 +44,7 @@ async def _forgot(row: Any) -> Message | None:
     if not (made := await password_reset.make_link(email_key(row.recipient), row.id, browser)):
         return None
     user, link = made
-    return letter("forgot", user.email, url=_url("/reset-password", link), **_asked(row))
+    return from_template("forgot", user.email, url=_url("/reset-password", link), **_asked(row))
 
 
 async def _from_an_admin(template: str, purpose: str, row: Any) -> Message | None:
@@ -52,7 +52,7 @@ async def _from_an_admin(template: str, purpose: str, row: Any) -> Message | Non
     if not (made := await password_reset.make_link_for(row.user_id, purpose, row.id)):
         return None
     user, link = made
-    return letter(template, user.email, url=_url("/reset-password", link))
+    return from_template(template, user.email, url=_url("/reset-password", link))
 
 
 async def _email_to_confirm(row: Any) -> Message | None:
@@ -61,8 +61,8 @@ async def _email_to_confirm(row: Any) -> Message | None:
     if link is None:  # called off meanwhile
         return None
     if user := await signup.holder(row.recipient):
-        return letter("email_taken", user.email, **_asked(row))
-    return letter("email_to_confirm", row.recipient, url=_url("/verify-email", link), **_asked(row))
+        return from_template("email_taken", user.email, **_asked(row))
+    return from_template("email_to_confirm", row.recipient, url=_url("/verify-email", link), **_asked(row))
 
 
 async def _deletion_asked(row: Any) -> Message | None:
@@ -70,11 +70,11 @@ async def _deletion_asked(row: Any) -> Message | None:
     user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == row.user_id))
     if user is None or user.delete_after is None:
         return None
-    return letter("deletion_asked", user.email, day=user.delete_after, **_asked(row))
+    return from_template("deletion_requested", user.email, day=user.delete_after, **_asked(row))
 
 
 async def _account_deleted(row: Any) -> Message | None:
-    return letter("account_deleted", row.recipient)
+    return from_template("account_deleted", row.recipient)
 
 
 async def _with_a_way_back(template: str, row: Any) -> Message | None:
@@ -83,12 +83,12 @@ async def _with_a_way_back(template: str, row: Any) -> Message | None:
     if link is None:
         return None
     url = _url("/undo-email-change", link)
-    return letter(template, row.recipient, url=url, new=row.facts["new"], **_asked(row))
+    return from_template(template, row.recipient, url=url, new=row.facts["new"], **_asked(row))
 
 
 async def to_the_owner(template: str, row: Any) -> Message | None:
     email = await db.fetch_value(sa.select(user_rows.c.email).where(user_rows.c.id == row.user_id))
-    return letter(template, email, **_asked(row)) if email else None
+    return from_template(template, email, **_asked(row)) if email else None
 
 
 async def _open_link(link_id: UUID) -> Any:
@@ -114,9 +114,9 @@ COMPOSERS: dict[str, Composer] = {
     "invite": partial(_from_an_admin, "invite", email_links.INVITE),
     "reset": partial(_from_an_admin, "reset", email_links.RESET),
     "email_to_confirm": _email_to_confirm,
-    "deletion_asked": _deletion_asked,
+    "deletion_requested": _deletion_asked,
     "account_deleted": _account_deleted,
-    **{kind: partial(_with_a_way_back, kind) for kind in ("email_change_asked", "email_changed")},
+    **{kind: partial(_with_a_way_back, kind) for kind in ("email_change_requested", "email_changed")},
     **{
         kind: partial(to_the_owner, kind)
         for kind in (
@@ -125,7 +125,7 @@ COMPOSERS: dict[str, Composer] = {
             "second_factor_requested",
             "session_reused",
             "email_change_undone",
-            "account_kept",
+            "deletion_cancelled",
         )
     },
 }

@@ -1,4 +1,4 @@
-"""What people do with their accounts: sign in, prove it again, sign out. What an admin does: see `administration`.
+"""What people do with their accounts: sign in, prove it again, sign out. What an admin does: see `user_admin`.
 
 Each function is one transaction that locks the user's row before the session's, so that a login and a deactivation that
 meet cannot leave a live session behind.
@@ -20,7 +20,7 @@ from app.auth.errors import TooManyAttempts
 from app.auth.models import session_rows, user_rows
 from app.auth.rate_limit import attempts, known_devices, quotas
 from app.auth.sessions import rotation
-from app.auth.sessions.rotation_policy import Verdict
+from app.auth.sessions.rotation_policy import Decision
 from app.auth.tokens import AppToken, TokenPair
 from app.email import outbox
 from app.observability import logs, metrics
@@ -32,10 +32,10 @@ class Login(NamedTuple):
     """The pair to hand out. `kept`: the owner had given the account up, and this called it off."""
 
     pair: TokenPair
-    kept: bool
+    deletion_cancelled: bool
 
 
-class Pending(NamedTuple):
+class PendingLogin(NamedTuple):
     """The password was right, and a second factor is on. `ticket` says so to `app.mfa`, which asks for the rest."""
 
     ticket: str
@@ -43,23 +43,23 @@ class Pending(NamedTuple):
 
 log = logs.get("auth")
 
-SETTLES = timedelta(days=7)  # a second factor: as long as the way back to an old address is good
+UNDO_WINDOW = timedelta(days=7)  # a second factor: as long as the way back to an old address is good
 
 _BY_KEY = sa.select(user_rows).where(user_rows.c.email_key == sa.bindparam("key"))
 _NOW = sa.select(db.now())
 _OWN = session_rows.c.user_id == sa.bindparam("owner")
-_SEEN_AGAIN = (
+_SAME_DEVICE = (
     sa.select(session_rows.c.id)
     .where(_OWN, session_rows.c.user_agent == sa.bindparam("this"), session_rows.c.last_seen_at > sa.bindparam("since"))
     .limit(1)
 )
-_SEEN = (
+_KNOWN_DEVICES = (
     sa.select(session_rows.c.user_agent, sa.func.max(session_rows.c.last_seen_at).label("last_seen_at"))
     .where(_OWN)
     .group_by(session_rows.c.user_agent)
 )
 
-_CLAIMED = sa.update(user_rows).where(
+_LOCK_UNCHANGED = sa.update(user_rows).where(
     user_rows.c.id == sa.bindparam("of"),
     user_rows.c.is_active.is_(True),
     user_rows.c.password == sa.bindparam("password_seen"),
@@ -70,7 +70,7 @@ _CLAIMED = sa.update(user_rows).where(
 
 async def login(
     email: str, password: str, presented: Iterable[AppToken] = (), device: str = ""
-) -> Login | Pending | None:
+) -> Login | PendingLogin | None:
     """A new session for the right password of an active account; None for everything else, in the same time.
 
     Pending, and no session yet, where a second factor is on.
@@ -87,7 +87,7 @@ async def login(
                 now = await tx.fetch_value(_NOW)
                 await attempt.count(tx, now)
                 if user is not None and user.is_active and verified.ok:
-                    if done := await _let_in(tx, user, verified.new_hash, presented, device, now):
+                    if done := await _accept(tx, user, verified.new_hash, presented, device, now):
                         await attempt.take_back(tx, now)
                         return done
                     if not last_time and await _changed(tx, user):
@@ -112,7 +112,7 @@ async def step_up(user_id: UUID, sid: UUID, password: str) -> TokenPair | None:
         async with db.transaction() as tx:
             now = await tx.fetch_value(_NOW)
             await attempt.count(tx, now)
-            if user is not None and verified.ok and await claim(tx, user, {"last_login": user.last_login}):
+            if user is not None and verified.ok and await lock_unchanged(tx, user, {"last_login": user.last_login}):
                 await attempt.take_back(tx, now)
                 if pair := await replace_session(tx, user, sid, now):
                     await events.record(events.STEP_UP, tx=tx, user_id=user.id, actor_id=user.id)
@@ -125,15 +125,15 @@ async def step_up(user_id: UUID, sid: UUID, password: str) -> TokenPair | None:
 async def refresh(raw: str | None, *, marker: str = "", retried: bool = False) -> rotation.Rotated | rotation.Rejected:
     """`sessions.rotate` at a bounded pace. Raises TooManyAttempts, and nothing is lost: the token stays good."""
     if raw:
-        await quotas.token_shown(raw, db.utcnow())
+        await quotas.count_refresh(raw, db.utcnow())
     outcome = await rotation.rotate(raw, marker=marker, retried=retried)
-    metrics.VERDICTS.labels(outcome.verdict.value).inc()
+    metrics.REFRESH_DECISIONS.labels(outcome.decision.value).inc()
     if isinstance(outcome, rotation.Rejected):
-        log.info("refresh_refused", verdict=outcome.verdict.value)
-    if isinstance(outcome, rotation.Rotated) and outcome.quick >= quotas.CHAIN:
-        raise TooManyAttempts(int(rotation.QUICK.total_seconds()))
-    if raw and isinstance(outcome, rotation.Rejected) and outcome.verdict is Verdict.INVALID:
-        await quotas.garbage_shown(db.utcnow())
+        log.info("refresh_refused", decision=outcome.decision.value)
+    if isinstance(outcome, rotation.Rotated) and outcome.quick >= quotas.MAX_QUICK:
+        raise TooManyAttempts(int(rotation.QUICK_GAP.total_seconds()))
+    if raw and isinstance(outcome, rotation.Rejected) and outcome.decision is Decision.INVALID:
+        await quotas.count_invalid_token(db.utcnow())
     return outcome
 
 
@@ -199,16 +199,16 @@ async def add(tx: Any, email: str, name: str, encoded: str, role: str = "user") 
     return user_id
 
 
-async def claim(tx: Any, user: Any, values: dict[str, Any]) -> bool:
+async def lock_unchanged(tx: Any, user: Any, values: dict[str, Any]) -> bool:
     """Lock and change the row if it still is what was verified: active, and the same proofs."""
     seen = {"of": user.id, "password_seen": user.password, "delete_after_seen": user.delete_after}
     seen["second_factor_seen"] = user.second_factor_at
-    return bool(await tx.execute(_CLAIMED, values | seen))
+    return bool(await tx.execute(_LOCK_UNCHANGED, values | seen))
 
 
-def factor_is_young(user: Any, at: datetime) -> bool:
+def second_factor_is_recent(user: Any, at: datetime) -> bool:
     """Was the second factor turned on less than a week before then, or later? Until then a mailed link undoes it."""
-    return user.second_factor_at is not None and user.second_factor_at > at - SETTLES
+    return user.second_factor_at is not None and user.second_factor_at > at - UNDO_WINDOW
 
 
 async def undo_second_factor(tx: Any, user_id: UUID) -> None:
@@ -218,7 +218,7 @@ async def undo_second_factor(tx: Any, user_id: UUID) -> None:
     """
     await tx.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(second_factor_at=None))
     await events.record(events.SECOND_FACTOR_UNDONE, tx=tx, user_id=user_id)
-    await outbox.put(tx, "second_factor_undone", user_id=user_id, **client.current().words())
+    await outbox.enqueue(tx, "second_factor_undone", user_id=user_id, **client.current().words())
 
 
 async def replace_session(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair | None:
@@ -229,25 +229,25 @@ async def replace_session(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair 
     return await rotation.start(tx, user, now=now, ends_at=ends_at)
 
 
-async def _let_in(
+async def _accept(
     tx: Any, user: Any, new_hash: str | None, presented: Iterable[AppToken], device: str, now: Any
-) -> Login | Pending | None:
+) -> Login | PendingLogin | None:
     """What the right password is worth; None where the account is not any more what was verified."""
     half = user.second_factor_at is not None
     values = {"last_login": user.last_login if half else now, "password": new_hash or user.password}
-    if not await claim(tx, user, values):
+    if not await lock_unchanged(tx, user, values):
         return None
     if new_hash:
         await events.record(events.PASSWORD_REHASHED, tx=tx, user_id=user.id, actor_id=user.id)
     if not half:
-        return await start(tx, user, presented, now, device)
-    if await known_devices.half_way(tx, user.email_key, device, now):  # v5.0.0-6.3.5
-        await outbox.put(tx, "second_factor_requested", user_id=user.id, **client.current().words())
+        return await complete(tx, user, presented, now, device)
+    if await known_devices.password_accepted(tx, user.email_key, device, now):  # v5.0.0-6.3.5
+        await outbox.enqueue(tx, "second_factor_requested", user_id=user.id, **client.current().words())
     await events.record(events.SECOND_FACTOR_REQUESTED, tx=tx, user_id=user.id)
-    return Pending(mfa_ticket.issue(user.id, values["password"], now))
+    return PendingLogin(mfa_ticket.issue(user.id, values["password"], now))
 
 
-async def start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, device: str) -> Login:
+async def complete(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, device: str) -> Login:
     """The session of somebody who has proved all there is to prove, in the transaction that has claimed the row.
 
     From now on the account knows the device: after a whole sign-in, and never before.
@@ -255,42 +255,42 @@ async def start(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, dev
     await known_devices.remember(tx, user.email_key, device, now)
     for token in presented:
         await rotation.revoke(token.sid, events.REPLACED, tx=tx, now=now, actor_id=user.id)
-    unknown = await _on_an_unknown_device(tx, user.id, now)
+    unknown = await _is_new_device(tx, user.id, now)
     pair = await rotation.start(tx, user, now=now)
     await events.record(events.LOGIN, tx=tx, user_id=user.id, actor_id=user.id)
     if unknown:  # v5.0.0-6.3.5
         await events.record(events.NEW_DEVICE, tx=tx, user_id=user.id, actor_id=user.id)
-        await outbox.put(tx, "new_device", user_id=user.id, **client.current().words())
-    return Login(pair, await _keep(tx, user))
+        await outbox.enqueue(tx, "new_device", user_id=user.id, **client.current().words())
+    return Login(pair, await _cancel_deletion(tx, user))
 
 
-async def _on_an_unknown_device(tx: Any, user_id: UUID, now: Any) -> bool:
+async def _is_new_device(tx: Any, user_id: UUID, now: Any) -> bool:
     """Is there no session of the last 60 days on a device that is called the same, though there were sessions?"""
     this, since = client.current().user_agent, now - known_devices.KNOWN_FOR
-    if await tx.fetch_one(_SEEN_AGAIN, {"owner": user_id, "this": this, "since": since}):
+    if await tx.fetch_one(_SAME_DEVICE, {"owner": user_id, "this": this, "since": since}):
         return False  # nearly always, and somebody may have thousands of sessions
-    seen = await tx.fetch_all(_SEEN, {"owner": user_id})
+    seen = await tx.fetch_all(_KNOWN_DEVICES, {"owner": user_id})
     known = {client.device(row.user_agent) for row in seen if row.last_seen_at > since}
     return bool(seen) and client.device(this) not in known
 
 
-async def _keep(tx: Any, user: Any) -> bool:
-    """Who gave the account up and signs in while it is still there wants it after all (see `closing`)."""
+async def _cancel_deletion(tx: Any, user: Any) -> bool:
+    """Who gave the account up and signs in while it is still there wants it after all (see `account_deletion`)."""
     if user.delete_after is None:
         return False
     await tx.execute(sa.update(user_rows).where(user_rows.c.id == user.id).values(delete_after=None))
-    await events.record(events.ACCOUNT_KEPT, tx=tx, user_id=user.id, actor_id=user.id)
-    await outbox.put(tx, "account_kept", user_id=user.id, **client.current().words())
+    await events.record(events.DELETION_CANCELLED, tx=tx, user_id=user.id, actor_id=user.id)
+    await outbox.enqueue(tx, "deletion_cancelled", user_id=user.id, **client.current().words())
     return True
 
 
 async def _changed(tx: Any, user: Any) -> bool:
     """Is the row another one than was verified, so that the password has to be looked at once more?"""
     stored = await tx.fetch_one(sa.select(user_rows).where(user_rows.c.id == user.id))
-    return stored is not None and _looked_at(stored) != _looked_at(user)
+    return stored is not None and _credentials(stored) != _credentials(user)
 
 
-def _looked_at(user: Any) -> tuple[Any, ...]:
+def _credentials(user: Any) -> tuple[Any, ...]:
     return user.password, user.delete_after, user.second_factor_at
 
 

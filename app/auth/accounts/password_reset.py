@@ -25,33 +25,31 @@ from app.web import client
 from app.web.email_address import email_key
 
 
-async def ask(email: str) -> None:
+async def request(email: str) -> None:
     """Owe the owner of the address a letter, if there is one. Raises TooManyAttempts."""
     key = email_key(email)
-    async with quotas.letter("forgot", key, db.utcnow()) as welcome:
+    async with quotas.email("forgot", key, db.utcnow()) as welcome:
         if welcome:
             async with db.transaction() as tx:
                 browser = client.current()
                 facts = browser.words() | {"user_agent": browser.user_agent}
-                await outbox.put(tx, "forgot", recipient=key, **facts)
+                await outbox.enqueue(tx, "forgot", recipient=key, **facts)
 
 
-async def make_link(email_key: str, letter_id: UUID, browser: client.Client) -> tuple[Any, Any] | None:
+async def make_link(email_key: str, email_id: UUID, browser: client.Client) -> tuple[Any, Any] | None:
     """For the letter: the account of that address and its link, the same one for the same letter; or None.
 
     `browser`: who asked for it, for the owner's trail.
     """
-    return await _make_link(user_rows.c.email_key == email_key, email_links.RESET, letter_id, browser)
+    return await _make_link(user_rows.c.email_key == email_key, email_links.RESET, email_id, browser)
 
 
-async def make_link_for(user_id: UUID, purpose: str, letter_id: UUID) -> tuple[Any, Any] | None:
+async def make_link_for(user_id: UUID, purpose: str, email_id: UUID) -> tuple[Any, Any] | None:
     """The same for a letter that an admin had sent, which stands in the trail already. `purpose`: RESET or INVITE."""
-    return await _make_link(user_rows.c.id == user_id, purpose, letter_id, None)
+    return await _make_link(user_rows.c.id == user_id, purpose, email_id, None)
 
 
-async def _make_link(
-    whose: Any, purpose: str, letter_id: UUID, browser: client.Client | None
-) -> tuple[Any, Any] | None:
+async def _make_link(whose: Any, purpose: str, email_id: UUID, browser: client.Client | None) -> tuple[Any, Any] | None:
     try:
         async with db.transaction() as tx:
             user = await tx.fetch_one(sa.select(user_rows).where(whose, user_rows.c.is_active.is_(True)))
@@ -59,9 +57,9 @@ async def _make_link(
                 return None
             now = await tx.fetch_value(sa.select(db.now()))
             values = {"user_id": user.id, "fingerprint": passwords.fingerprint(user.password)}
-            row = await email_links.make(tx, purpose, now, link_id=letter_id, **values)
+            row = await email_links.make(tx, purpose, now, link_id=email_id, **values)
             if browser and row.created_at == now:  # not a letter that is tried once more
-                await events.record(events.PASSWORD_RESET_ASKED, tx=tx, user_id=user.id, browser=browser)
+                await events.record(events.PASSWORD_RESET_REQUESTED, tx=tx, user_id=user.id, browser=browser)
     except sa.exc.IntegrityError:  # used already: the letter arrived after all
         return None
     return user, row
@@ -83,7 +81,7 @@ def undoes_second_factor(user: Any, now: datetime) -> bool:
     where it is young, and nobody has proved since that this mailbox is the owner's.
     """
     proved = user.mailbox_proved_at
-    return login_flow.factor_is_young(user, now) and (proved is None or proved < user.second_factor_at)
+    return login_flow.second_factor_is_recent(user, now) and (proved is None or proved < user.second_factor_at)
 
 
 async def reset(raw: str, password: str, device: str = "") -> bool:
@@ -100,12 +98,12 @@ async def reset(raw: str, password: str, device: str = "") -> bool:
     try:
         async with db.transaction() as tx:
             await _replace(tx, raw, user, link.purpose, encoded, device)
-    except _Gone:
+    except _LinkExpired:
         return False
     return True
 
 
-class _Gone(Exception):
+class _LinkExpired(Exception):
     pass
 
 
@@ -115,10 +113,10 @@ async def _replace(tx: Any, raw: str, user: Any, purpose: str, encoded: str, dev
     unchanged = (table.c.id == user.id, table.c.is_active.is_(True), table.c.password == user.password)
     user = await tx.fetch_one(sa.select(table).where(*unchanged).with_for_update())
     if user is None:
-        raise _Gone
+        raise _LinkExpired
     now = await tx.fetch_value(sa.select(db.now()))
     if await email_links.use(tx, raw, purpose, now) is None:
-        raise _Gone
+        raise _LinkExpired
     # Passkeys of before are void: a thief may have added one.
     values = {"password": encoded, "must_change_password": False, "passkeys_since": now, "mailbox_proved_at": now}
     await tx.execute(sa.update(table).where(table.c.id == user.id).values(values))
@@ -127,6 +125,6 @@ async def _replace(tx: Any, raw: str, user: Any, purpose: str, encoded: str, dev
     await email_links.void_of(tx, now, user.id)
     await known_devices.remember(tx, user.email_key, device, now, known_devices.KNOWN_BY_LINK)
     await rotation.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now, actor_id=user.id)
-    await session_cache.announce(tx, user_id=user.id)
+    await session_cache.invalidate(tx, user_id=user.id)
     await events.record(events.PASSWORD_RESET, tx=tx, user_id=user.id, actor_id=user.id)
-    await outbox.put(tx, "password_changed", user_id=user.id, **client.current().words())
+    await outbox.enqueue(tx, "password_changed", user_id=user.id, **client.current().words())

@@ -25,7 +25,7 @@ from app.web import client
 from app.web.email_address import email_key
 
 
-class Waiting(NamedTuple):
+class PendingSignup(NamedTuple):
     """A registration that can be confirmed. `contested`: the address has another one, so its password is asked for.
 
     Otherwise the owner of the mailbox could confirm the registration of a stranger, and with it a stranger's password.
@@ -41,13 +41,13 @@ class Outcome(Enum):
     NOT_YOURS = auto()  # contested, and the password is not the one of this registration
 
 
-async def ask(email: str, name: str, password: str) -> None:
+async def request(email: str, name: str, password: str) -> None:
     """Note the registration and owe the address a letter. The password is hashed as it is: judge it before.
 
     Raises TooManyAttempts, Overloaded.
     """
     key, now = email_key(email), db.utcnow()
-    async with quotas.letter("register", key, now) as welcome:
+    async with quotas.email("register", key, now) as welcome:
         encoded = await passwords.hash(password)
         if not welcome:
             return
@@ -55,25 +55,25 @@ async def ask(email: str, name: str, password: str) -> None:
             row = await email_links.make(
                 tx, email_links.REGISTER, now, email=email, email_key=key, name=name, password=encoded
             )
-            await outbox.put(tx, "register", recipient=email, link=str(row.id), **client.current().words())
+            await outbox.enqueue(tx, "register", recipient=email, link=str(row.id), **client.current().words())
 
 
-async def ask_again(email: str) -> None:
+async def resend(email: str) -> None:
     """Owe the address its link once more, if a registration waits there; that is seen when the letter is written.
 
     Raises TooManyAttempts.
     """
     key = email_key(email)
-    async with quotas.letter("resend", key, db.utcnow()) as welcome:
+    async with quotas.email("resend", key, db.utcnow()) as welcome:
         if welcome:
             async with db.transaction() as tx:
-                await outbox.put(tx, "resend", recipient=email, **client.current().words())
+                await outbox.enqueue(tx, "resend", recipient=email, **client.current().words())
 
 
-async def find(raw: str, now: datetime) -> Waiting | None:
+async def find(raw: str, now: datetime) -> PendingSignup | None:
     """The registration that a mailed link leads to. Changes nothing: mail scanners follow links."""
     row = await email_links.find(raw, email_links.REGISTER, now)
-    return row and Waiting(row, await _contested(row, now))
+    return row and PendingSignup(row, await _contested(row, now))
 
 
 async def confirm(raw: str, password: str = "") -> Outcome:
@@ -91,10 +91,10 @@ async def confirm(raw: str, password: str = "") -> Outcome:
             user_id = await login_flow.add(tx, row.email, row.name, row.password)
             now = await tx.fetch_value(sa.select(db.now()))
             if await email_links.use(tx, raw, email_links.REGISTER, now) is None:
-                raise _Gone
+                raise _LinkExpired
             await void(tx, row.email_key, now)
             await events.record(events.REGISTERED, tx=tx, user_id=user_id, actor_id=user_id)
-    except (_Gone, sa.exc.IntegrityError):  # somebody was faster, with this link or with this address
+    except (_LinkExpired, sa.exc.IntegrityError):  # somebody was faster, with this link or with this address
         return Outcome.GONE
     return Outcome.CONFIRMED
 
@@ -115,7 +115,7 @@ async def void(tx: Any, email_key: str, now: datetime) -> None:
     await email_links.void(tx, now, link_rows.c.purpose == email_links.REGISTER, link_rows.c.email_key == email_key)
 
 
-class _Gone(Exception):
+class _LinkExpired(Exception):
     pass
 
 

@@ -36,7 +36,7 @@ class Outcome(Enum):
 
 
 @dataclass(slots=True)
-class Case:
+class AdminAction:
     """A transaction with the rows locked. `refused` says why nothing may be done, if so."""
 
     tx: Any
@@ -58,19 +58,19 @@ async def change(
 
     An account that is opened again keeps its password; its old sessions stay ended.
     """
-    async with case_of(user_id, actor_id) as case:
-        if case.refused:
-            return case.refused
+    async with admin_action(user_id, actor_id) as action:
+        if action.refused:
+            return action.refused
         given = {"name": name, "role": role, "is_active": is_active}
         values = {
-            key: value for key, value in given.items() if value is not None and value != getattr(case.person, key)
+            key: value for key, value in given.items() if value is not None and value != getattr(action.person, key)
         }
         if not values:
             return Outcome.NOTHING
         loses_it = values.get("role", "admin") != "admin" or values.get("is_active") is False
-        if loses_it and case.admins == {user_id}:
+        if loses_it and action.admins == {user_id}:
             return Outcome.LAST_ADMIN
-        await _write_down(case, actor_id, values)
+        await _apply(action, actor_id, values)
     return Outcome.DONE
 
 
@@ -79,52 +79,54 @@ async def end_sessions(user_id: UUID, actor_id: UUID | None) -> Outcome:
 
     NOTHING if there was neither.
     """
-    async with case_of(user_id, actor_id) as case:
-        if case.refused:
-            return case.refused
+    async with admin_action(user_id, actor_id) as action:
+        if action.refused:
+            return action.refused
         reason = events.ENDED_BY_ADMIN
-        waited = await email_links.void_changes(case.tx, case.now, user_id)
-        ended = await rotation.revoke_all(user_id, reason, tx=case.tx, now=case.now, actor_id=actor_id)
+        waited = await email_links.void_changes(action.tx, action.now, user_id)
+        ended = await rotation.revoke_all(user_id, reason, tx=action.tx, now=action.now, actor_id=actor_id)
     return Outcome.DONE if ended or waited else Outcome.NOTHING
 
 
 async def end_session(user_id: UUID, sid: UUID, actor_id: UUID | None) -> Outcome:
     """End one session of the account."""
     theirs = sa.select(session_rows.c.id).where(session_rows.c.id == sid, session_rows.c.user_id == user_id)
-    async with case_of(user_id, actor_id) as case:
-        if case.refused:
-            return case.refused
-        if await case.tx.fetch_one(theirs) is None:
+    async with admin_action(user_id, actor_id) as action:
+        if action.refused:
+            return action.refused
+        if await action.tx.fetch_one(theirs) is None:
             return Outcome.MISSING
-        await email_links.void_changes(case.tx, case.now, user_id)
-        ended = await rotation.revoke(sid, events.ENDED_BY_ADMIN, tx=case.tx, now=case.now, actor_id=actor_id)
+        await email_links.void_changes(action.tx, action.now, user_id)
+        ended = await rotation.revoke(sid, events.ENDED_BY_ADMIN, tx=action.tx, now=action.now, actor_id=actor_id)
     return Outcome.DONE if ended else Outcome.NOTHING
 
 
 async def send_link(user_id: UUID, actor_id: UUID | None) -> Outcome:
     """Owe the person a letter with a link to choose a password: the invitation once more, or a new password."""
-    async with case_of(user_id, actor_id) as case:
-        if case.refused:
-            return case.refused
-        if not case.person.is_active:
+    async with admin_action(user_id, actor_id) as action:
+        if action.refused:
+            return action.refused
+        if not action.person.is_active:
             return Outcome.INACTIVE
-        kind, event = ("invite", events.USER_INVITED) if invited(case.person) else ("reset", events.PASSWORD_RESET_SENT)
-        await outbox.put(case.tx, kind, user_id=user_id)
-        await events.record(event, tx=case.tx, user_id=user_id, actor_id=actor_id)
+        kind, event = (
+            ("invite", events.USER_INVITED) if invited(action.person) else ("reset", events.PASSWORD_RESET_SENT)
+        )
+        await outbox.enqueue(action.tx, kind, user_id=user_id)
+        await events.record(event, tx=action.tx, user_id=user_id, actor_id=actor_id)
     return Outcome.DONE
 
 
 async def require_new_password(user_id: UUID, actor_id: UUID | None, *, required: bool = True) -> Outcome:
     """From the next request on, every private page leads to the one where the password is changed; or no longer."""
-    async with case_of(user_id, actor_id) as case:
-        if case.refused:
-            return case.refused
-        if case.person.must_change_password is required:
+    async with admin_action(user_id, actor_id) as action:
+        if action.refused:
+            return action.refused
+        if action.person.must_change_password is required:
             return Outcome.NOTHING
-        await write(case, {"must_change_password": required})
-        await email_links.void_changes(case.tx, case.now, user_id)
+        await write(action, {"must_change_password": required})
+        await email_links.void_changes(action.tx, action.now, user_id)
         event = events.PASSWORD_CHANGE_REQUIRED if required else events.PASSWORD_CHANGE_NOT_REQUIRED
-        await events.record(event, tx=case.tx, user_id=user_id, actor_id=actor_id)
+        await events.record(event, tx=action.tx, user_id=user_id, actor_id=actor_id)
     return Outcome.DONE
 
 
@@ -142,7 +144,7 @@ async def invite(email: str, name: str, role: str, actor_id: UUID) -> UUID | Out
             user_id = await login_flow.add(tx, email, name, encoded, role)
             invited = sa.update(user_rows).where(user_rows.c.id == user_id).values(invited_at=db.now())
             await tx.execute(invited)
-            await outbox.put(tx, "invite", user_id=user_id)
+            await outbox.enqueue(tx, "invite", user_id=user_id)
             await events.record(events.USER_INVITED, tx=tx, user_id=user_id, actor_id=actor_id, detail=role)
     except sa.exc.IntegrityError:
         return Outcome.NOTHING
@@ -155,16 +157,16 @@ def invited(person: Any) -> bool:
 
 
 @asynccontextmanager
-async def case_of(user_id: UUID, actor_id: UUID | None) -> AsyncIterator[Case]:
+async def admin_action(user_id: UUID, actor_id: UUID | None) -> AsyncIterator[AdminAction]:
     async with db.transaction() as tx:
         now = await tx.fetch_value(sa.select(db.now()))
         rows = await tx.fetch_all(_lock(user_rows.c.id == user_id))
         person = next((row for row in rows if row.id == user_id), None)
         admins = {row.id for row in rows if row.role == "admin" and row.is_active and row.delete_after is None}
-        yield Case(tx, now, person, admins, _refusal(person, user_id, actor_id, admins))
+        yield AdminAction(tx, now, person, admins, _rejection(person, user_id, actor_id, admins))
 
 
-def _refusal(person: Any, user_id: UUID, actor_id: UUID | None, admins: set[UUID]) -> Outcome | None:
+def _rejection(person: Any, user_id: UUID, actor_id: UUID | None, admins: set[UUID]) -> Outcome | None:
     if actor_id is not None and actor_id not in admins:
         return Outcome.NO_ADMIN
     if actor_id == user_id:
@@ -183,25 +185,25 @@ def _lock(which: Any) -> Any:
     return sa.select(table).where(sa.or_(which, admins)).order_by(table.c.id).with_for_update()
 
 
-async def _write_down(case: Case, actor_id: UUID | None, values: dict[str, Any]) -> None:
-    tx, person = case.tx, case.person
+async def _apply(action: AdminAction, actor_id: UUID | None, values: dict[str, Any]) -> None:
+    tx, person = action.tx, action.person
     about: dict[str, Any] = {"tx": tx, "user_id": person.id, "actor_id": actor_id}
     if "name" in values:
         values["search_text"] = user_search.search_text(values["name"], person.email_key)
         await user_search.index(tx, person.id, values["name"], person.email_key)
         await events.record(events.NAME_CHANGED, **about)
-    await write(case, values)
+    await write(action, values)
     if "role" in values:
         await events.record(events.ROLE_CHANGED, **about, detail=f"{person.role} to {values['role']}")
     if values.get("is_active") is False:
-        await rotation.revoke_all(person.id, events.DEACTIVATED, tx=tx, now=case.now, actor_id=actor_id)
-        await email_links.void_changes(tx, case.now, person.id)
+        await rotation.revoke_all(person.id, events.DEACTIVATED, tx=tx, now=action.now, actor_id=actor_id)
+        await email_links.void_changes(tx, action.now, person.id)
         await events.record(events.USER_DEACTIVATED, **about)
     elif values.get("is_active"):
         await events.record(events.USER_REACTIVATED, **about)
 
 
-async def write(case: Case, values: dict[str, Any]) -> None:
+async def write(action: AdminAction, values: dict[str, Any]) -> None:
     """And tell every worker: what it remembers of the person no longer holds."""
-    await case.tx.execute(sa.update(user_rows).where(user_rows.c.id == case.person.id).values(values))
-    await session_cache.announce(case.tx, user_id=case.person.id)
+    await action.tx.execute(sa.update(user_rows).where(user_rows.c.id == action.person.id).values(values))
+    await session_cache.invalidate(action.tx, user_id=action.person.id)

@@ -16,15 +16,17 @@ from app.auth.models import user_rows, word_rows
 from app.web.email_address import readable
 
 LONGEST = 64
-COMMON = 10_000  # rows: up to here all people of a word are sorted in 20 ms; beyond, one looks at people in their order
-ALIKE = 10  # times as many where the list is sorted by the words: all Zoes come last, behind everybody else
+COMMON_WORD_ROWS = (
+    10_000  # rows: up to here all people of a word are sorted in 20 ms; beyond, one looks at people in their order
+)
+SORTED_FACTOR = 10  # times as many where the list is sorted by the words: all Zoes come last, behind everybody else
 MOST_WORDS = 5  # of a search; more narrow nothing down
-LAST = "\U0010ffff"  # sorts after every letter, and is none
+HIGHEST_CHARACTER = "\U0010ffff"  # sorts after every letter, and is none
 
 
 def search_text(name: str, email_key: str) -> str:
     """What people are sorted by, name first: "Zoë" stands beside "zoë". Some letters fold to many, so it is cut."""
-    return db.folded(f"{name} {readable(email_key)}")[:512]
+    return db.case_folded(f"{name} {readable(email_key)}")[:512]
 
 
 def words_of(name: str, email_key: str) -> list[str]:
@@ -34,7 +36,7 @@ def words_of(name: str, email_key: str) -> list[str]:
 
 def words(text: str) -> list[str]:
     """Letters, digits and the marks on them, in the order they come; an address falls apart at its dots and its "@"."""
-    apart = "".join(each if unicodedata.category(each)[0] in "LMN" else " " for each in db.folded(text))
+    apart = "".join(each if unicodedata.category(each)[0] in "LMN" else " " for each in db.case_folded(text))
     return list(dict.fromkeys(word[:LONGEST] for word in apart.split()))
 
 
@@ -62,7 +64,7 @@ async def matching(text: str, *, sorted_by_words: bool = False) -> Matching:
     asked = words(text)[:MOST_WORDS]
     if not asked:
         return Matching([sa.false()], few=True)
-    common = COMMON * (ALIKE if sorted_by_words else 1)
+    common = COMMON_WORD_ROWS * (SORTED_FACTOR if sorted_by_words else 1)
     counts = await db.fetch_one(sa.select(*(_count(word, common) for word in asked)))
     rare = [word for word, count in zip(asked, counts, strict=True) if count < common]
     which = [_has(word) for word in asked if word not in rare]
@@ -82,4 +84,4 @@ def _has(word: str) -> Any:
 
 
 def _begins(word: str) -> Any:
-    return word_rows.c.word.between(word, word + LAST)
+    return word_rows.c.word.between(word, word + HIGHEST_CHARACTER)

@@ -13,9 +13,9 @@ from app import db
 from app.auth import challenges, cookies, permissions
 from app.auth.accounts import demo_accounts, login_flow
 from app.auth.challenges import see_other
-from app.auth.errors import ComeBack
+from app.auth.errors import RetryLater
 from app.auth.sessions import rotation
-from app.auth.sessions.rotation_policy import Verdict
+from app.auth.sessions.rotation_policy import Decision
 from app.settings import get_settings
 from app.web import client, errors, forms, templates, urls
 
@@ -52,16 +52,20 @@ async def login(request: Request) -> Any:
     access, refresh = cookies.read(request.scope)
     replaced = rotation.presented((access, "access"), (refresh, "refresh"))
     try:
-        device = cookies.this_device(request.scope, db.utcnow())
+        device = cookies.device_or_new(request.scope, db.utcnow())
         signed_in = await login_flow.login(form.data.email, form.data.password, replaced, device)
-    except ComeBack as error:  # the form again, so that nothing is typed twice
-        return _login_page(request, shown, **challenges.later(request, error))
+    except RetryLater as error:  # the form again, so that nothing is typed twice
+        return _login_page(request, shown, **challenges.form_again(request, error))
     if signed_in is None:
         return _login_page(request, shown, status=422, error=WRONG)
-    if isinstance(signed_in, login_flow.Pending):
-        return cookies.hold(see_other("/login/code", next=shown["next"]), signed_in.ticket)
-    to = see_other("/dashboard", notice="account_kept") if signed_in.kept else see_other(shown["next"])
-    return cookies.recognise(cookies.remember(to, signed_in.pair), device, db.utcnow())
+    if isinstance(signed_in, login_flow.PendingLogin):
+        return cookies.set_ticket(see_other("/login/code", next=shown["next"]), signed_in.ticket)
+    to = (
+        see_other("/dashboard", notice="deletion_cancelled")
+        if signed_in.deletion_cancelled
+        else see_other(shown["next"])
+    )
+    return cookies.set_device(cookies.set_tokens(to, signed_in.pair), device, db.utcnow())
 
 
 @post(status_code=303)
@@ -73,7 +77,9 @@ async def logout(request: Request) -> Any:
         detail = (
             "This browser has forgotten you, but the session could not be ended on the server. Sign in later to end it."
         )
-        return cookies.forget(errors.answer(request, 503, detail, headers={"Retry-After": "5", **challenges.CLEAR}))
+        return cookies.delete_tokens(
+            errors.answer(request, 503, detail, headers={"Retry-After": "5", **challenges.CLEAR})
+        )
     return challenges.signed_out("signed_out")
 
 
@@ -87,16 +93,16 @@ async def resume(request: Request) -> Any:
         return _on(safe, to)
     _, refresh = cookies.read(request.scope)
     if not refresh or request.user.session_ended or _only_looking(request):
-        return see_other("/login", next=to) if safe else challenges.form_lost(request)
+        return see_other("/login", next=to) if safe else challenges.form_not_saved(request)
     outcome = await login_flow.refresh(refresh, marker=request.query_params.get("again", ""))
     if isinstance(outcome, rotation.Rejected):
-        if outcome.verdict is Verdict.ASK_AGAIN:
+        if outcome.decision is Decision.RETRY:
             again = {"next": to, "again": outcome.marker}
             return see_other(RESUME, **again) if safe else challenges.same_method(RESUME, **again)
-        return see_other("/login", next=to, **_why(outcome.verdict)) if safe else challenges.form_lost(request)
+        return see_other("/login", next=to, **_why(outcome.decision)) if safe else challenges.form_not_saved(request)
     if outcome.quick >= QUICK_RESUMES:
-        return see_other("/login", next=to, notice="cookies") if safe else challenges.form_lost(request)
-    return cookies.remember(_on(safe, to), outcome.pair)
+        return see_other("/login", next=to, notice="cookies") if safe else challenges.form_not_saved(request)
+    return cookies.set_tokens(_on(safe, to), outcome.pair)
 
 
 @get()
@@ -112,11 +118,11 @@ async def step_up(request: Request) -> Any:
         return _step_up_page(request, to, status=422, errors=form.errors)
     try:
         pair = await login_flow.step_up(request.user.id, request.user.sid, form.data.password)
-    except ComeBack as error:
-        return _step_up_page(request, to, **challenges.later(request, error))
+    except RetryLater as error:
+        return _step_up_page(request, to, **challenges.form_again(request, error))
     if pair is None:
         return _step_up_page(request, to, status=422, error="That is not your password.")
-    return cookies.remember(see_other(to), pair)
+    return cookies.set_tokens(see_other(to), pair)
 
 
 def _login_page(request: Request, form: dict[str, str], status: int = 200, **context: Any) -> Any:
@@ -133,11 +139,13 @@ def _step_up_page(request: Request, to: str, status: int = 200, **context: Any) 
     )
 
 
-def _why(verdict: Verdict) -> dict[str, str]:
+def _why(decision: Decision) -> dict[str, str]:
     """What the login page says about the session that is over, if there is something to say."""
-    if verdict is Verdict.INVALID and get_settings().is_development:  # a browser keeps one jar for all ports of a host
+    if (
+        decision is Decision.INVALID and get_settings().is_development
+    ):  # a browser keeps one jar for all ports of a host
         return {"notice": "another_copy"}
-    return {"notice": "session_ended"} if verdict is Verdict.REUSE else {}
+    return {"notice": "session_ended"} if decision is Decision.REUSE else {}
 
 
 def _on(safe: bool, to: str) -> Any:

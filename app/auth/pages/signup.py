@@ -15,7 +15,7 @@ from app.auth import challenges, cookies, email_links, passwords, permissions
 from app.auth.accounts import credential_changes, password_reset, signup
 from app.auth.accounts.signup import Outcome
 from app.auth.challenges import see_other
-from app.auth.errors import ComeBack
+from app.auth.errors import RetryLater
 from app.settings import get_settings
 from app.web import errors, forms, templates
 from app.web.email_address import Address, readable
@@ -64,15 +64,17 @@ async def register(request: Request) -> Any:
     if request.user.is_authenticated:
         return see_other("/dashboard")
     form = await forms.parse(request, Registration, bound=False)
-    shown, faults = {"name": form.values["name"], "email": form.values["email"]}, form.errors
+    shown, field_errors = {"name": form.values["name"], "email": form.values["email"]}, form.errors
     if form.values["password"]:
-        faults = faults | _complaint(form.values["password"], readable(form.values["email"]), form.values["name"])
-    if form.data is None or faults:
-        return _form(request, "register", shown, status=422, errors=faults)
+        field_errors = field_errors | _complaint(
+            form.values["password"], readable(form.values["email"]), form.values["name"]
+        )
+    if form.data is None or field_errors:
+        return _form(request, "register", shown, status=422, errors=field_errors)
     try:
-        await signup.ask(form.data.email, form.data.name, form.data.password)
-    except ComeBack as error:
-        return _form(request, "register", shown, **challenges.later(request, error))
+        await signup.request(form.data.email, form.data.name, form.data.password)
+    except RetryLater as error:
+        return _form(request, "register", shown, **challenges.form_again(request, error))
     return see_other("/register/sent")
 
 
@@ -95,14 +97,14 @@ async def confirm(request: Request) -> Any:
         return see_other(to, notice="email_changed")
     try:
         outcome = await signup.confirm(token, password)
-    except ComeBack as error:
-        return await _confirm_page(request, token, **challenges.later(request, error))
+    except RetryLater as error:
+        return await _confirm_page(request, token, **challenges.form_again(request, error))
     if outcome is Outcome.NOT_YOURS:
         fault = {"error": NOT_YOURS} if password else {"errors": {"password": "Please fill this in."}}
         return await _confirm_page(request, token, 422, **fault)
     if outcome is Outcome.CONFIRMED:
         return see_other("/login", notice="confirmed")
-    return await link_gone(request, "confirm", token)
+    return await link_expired(request, "confirm", token)
 
 
 @get()
@@ -113,12 +115,12 @@ async def address_page(request: Request) -> Any:
 
 @post(status_code=303)
 async def resend(request: Request) -> Any:
-    return await _asks(request, signup.ask_again, "/verify-email/sent")
+    return await _asks(request, signup.resend, "/verify-email/sent")
 
 
 @post(status_code=303)
 async def forgot(request: Request) -> Any:
-    return await _asks(request, password_reset.ask, "/forgot-password/sent")
+    return await _asks(request, password_reset.request, "/forgot-password/sent")
 
 
 @get()
@@ -131,7 +133,7 @@ async def sent_page(request: Request) -> Any:
 async def reset_page(request: Request) -> Any:
     token = request.query_params.get("token", "")
     found = await password_reset.find(token, db.utcnow())
-    return _reset_page(request, token, *found) if found else await link_gone(request, "reset", token)
+    return _reset_page(request, token, *found) if found else await link_expired(request, "reset", token)
 
 
 @post(status_code=303)
@@ -140,18 +142,18 @@ async def reset(request: Request) -> Any:
     token, password = form.values["token"], form.values["password"]
     found = await password_reset.find(token, db.utcnow())
     if found is None:
-        return await link_gone(request, "reset", token)
-    faults = form.errors or _complaint(password, found[0].email, found[0].name)
-    if faults:
-        return _reset_page(request, token, *found, status=422, errors=faults)
+        return await link_expired(request, "reset", token)
+    field_errors = form.errors or _complaint(password, found[0].email, found[0].name)
+    if field_errors:
+        return _reset_page(request, token, *found, status=422, errors=field_errors)
     try:
-        device = cookies.this_device(request.scope, db.utcnow())
+        device = cookies.device_or_new(request.scope, db.utcnow())
         done = await password_reset.reset(token, password, device)
-    except ComeBack as error:
-        return _reset_page(request, token, *found, **challenges.later(request, error))
+    except RetryLater as error:
+        return _reset_page(request, token, *found, **challenges.form_again(request, error))
     if not done:
-        return await link_gone(request, "reset", token)
-    return cookies.recognise(see_other("/login", notice="password_reset"), device, db.utcnow())
+        return await link_expired(request, "reset", token)
+    return cookies.set_device(see_other("/login", notice="password_reset"), device, db.utcnow())
 
 
 async def _asks(request: Request, ask: Any, then: str) -> Any:
@@ -160,15 +162,15 @@ async def _asks(request: Request, ask: Any, then: str) -> Any:
         return _form(request, "address", form.values, status=422, errors=form.errors)
     try:
         await ask(form.data.email)
-    except ComeBack as error:
-        return _form(request, "address", form.values, **challenges.later(request, error))
+    except RetryLater as error:
+        return _form(request, "address", form.values, **challenges.form_again(request, error))
     return see_other(then)
 
 
 async def _confirm_page(request: Request, token: str, status: int = 200, **context: Any) -> Any:
     waiting = await signup.find(token, db.utcnow())
     if waiting is None:
-        return await link_gone(request, "confirm", token)
+        return await link_expired(request, "confirm", token)
     context |= {"form": {"token": token, "email": waiting.row.email}, "contested": waiting.contested}
     return _opened(request, "verify_email", status, new_account=True, **context)
 
@@ -184,7 +186,7 @@ def _opened(request: Request, name: str, status: int, **context: Any) -> Any:
     return templates.page(request, f"auth/{name}.html", status, headers, **{"errors": {}, "error": "", **context})
 
 
-async def link_gone(request: Request, what: str, token: str) -> Any:
+async def link_expired(request: Request, what: str, token: str) -> Any:
     """The page for a link that did its work already, and for one that is over, was altered, or never was one."""
     done = await email_links.has_done_its_work(token, *PURPOSES[what])
     if not errors.wants_html(request.scope):

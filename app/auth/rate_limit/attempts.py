@@ -27,17 +27,17 @@ from app.auth.errors import TooManyAttempts
 from app.auth.rate_limit import counters, known_devices, limits
 from app.web import client
 
-LONGEST_WAIT = 15 * 60  # seconds, for one account
+MAX_WAIT = 15 * 60  # seconds, for one account
 
 
-def wait_of_strangers(account_failures: int, site_failures: int) -> int:
+def unknown_device_wait(account_failures: int, site_failures: int) -> int:
     """Seconds to wait for a turn on a device that the account does not know; 0 unless it, or the site, is under attack.
 
     Doubles with each failure beyond the account's limit up to 15 minutes; grows by 10 seconds up to a minute with each
     full measure of failures on the whole site.
     """
     beyond = account_failures - limits.limit(limits.ACCOUNT)[0]
-    own = 0 if beyond < 0 else min(2 ** min(beyond, 10), LONGEST_WAIT)
+    own = 0 if beyond < 0 else min(2 ** min(beyond, 10), MAX_WAIT)
     return max(own, min(10 * (site_failures // limits.limit(limits.SITE)[0]), 60))
 
 
@@ -49,35 +49,35 @@ async def login(email_key: str, device: str, now: datetime) -> AsyncIterator["At
     account: whether a device is known is seen only by whoever holds its cookie.
     """
     here = limits.networks_of(client.current().ip)
-    pair, addresses = limits.bound(limits.PAIR, email_key, here[0]), limits.each_of(limits.ADDRESS, here)
+    pair, addresses = limits.bound(limits.PAIR, email_key, here[0]), limits.bounds_of(limits.ADDRESS, here)
     # Every text that is no address has the key "": strangers who mistype must not wait for each other.
-    anywhere, site = [limits.bound(limits.STRANGERS, email_key)] if email_key else [], limits.bound(limits.SITE)
-    turn, known, own = (
+    anywhere, site = [limits.bound(limits.UNKNOWN_DEVICES, email_key)] if email_key else [], limits.bound(limits.SITE)
+    slot, known, own = (
         counters.key("turn", email_key, here[-1]),
         known_devices.key(email_key, device),
         limits.bound(limits.DEVICE, email_key, device),
     )
-    await counters.tidy(now)
-    with limits.a_share(here[-1]):
+    await counters.prune_now_and_then(now)
+    with limits.queue_share(here[-1]):
         bounds = [pair, *anywhere, *addresses]
-        rows = await counters.read([site.key, turn, known, own.key, *(each.key for each in bounds)])
+        rows = await counters.read([site.key, slot, known, own.key, *(each.key for each in bounds)])
         at_home = bool(device) and limits.is_live(rows.get(known), now)
-        attempt = Attempt([own], site=site) if at_home else Attempt(bounds, site=site, turn=turn)
+        attempt = Attempt([own], site=site) if at_home else Attempt(bounds, site=site, slot=slot)
         try:
             attempt.admit(rows, now)
             # Strangers at an account have their share for themselves: they take none of its owner's.
             party = f"{email_key}\n{at_home}" if email_key else "no address\n" + here[-1]
-            with limits.a_share(party, quarters=1):
+            with limits.queue_share(party, quarters=1):
                 yield attempt
-        except _NoTurn:
-            await counters.begin(turn, now + timedelta(seconds=LONGEST_WAIT))
+        except _NoSlot:
+            await counters.begin(slot, now + timedelta(seconds=MAX_WAIT))
             raise
 
 
 @asynccontextmanager
 async def step_up(sid: UUID, now: datetime) -> AsyncIterator["Attempt"]:
     """As `login`, for whoever is signed in: strangers cannot get in the way, and another address is no new chance."""
-    with limits.a_share(limits.networks_of(client.current().ip)[-1]):
+    with limits.queue_share(limits.networks_of(client.current().ip)[-1]):
         yield await _admitted(limits.bound(limits.SESSION, str(sid)), now)
 
 
@@ -93,9 +93,9 @@ async def code(user_id: UUID, now: datetime) -> AsyncIterator["Attempt"]:
 class Attempt:
     """One try at a password, or a code: admit, look at nothing yet, `count`, and only then say whether it was right."""
 
-    def __init__(self, bounds: list[limits.Bound], *, site: limits.Bound | None = None, turn: str = "") -> None:
-        self.bounds, self.site, self.turn = bounds, site, turn
-        self.anywhere = next((each.key for each in bounds if each.scope == limits.STRANGERS), "")
+    def __init__(self, bounds: list[limits.Bound], *, site: limits.Bound | None = None, slot: str = "") -> None:
+        self.bounds, self.site, self.slot = bounds, site, slot
+        self.anywhere = next((each.key for each in bounds if each.scope == limits.UNKNOWN_DEVICES), "")
         self.failures: dict[str, int] = {}  # of this moment, by key
         self.site_failures = 0
 
@@ -103,15 +103,15 @@ class Attempt:
         """A first look, without a lock: who has to wait does not cost a hash. `rows`: of the counters."""
         live = {key: row for key, row in rows.items() if limits.is_live(row, now)}
         if full := [live[each.key] for each in self.bounds if each.key in live and live[each.key].count >= each.most]:
-            raise limits.later(max(row.ends_at for row in full), now)
+            raise limits.too_many_attempts(max(row.ends_at for row in full), now)
         self.failures = {key: row.count for key, row in live.items()}
         self.site_failures = self.failures.get(self.site.key, 0) if self.site else 0
         if seconds := self._wait(0):
-            if self.turn not in rows:
-                raise _NoTurn(seconds)
-            waiting_since = rows[self.turn].ends_at - timedelta(seconds=LONGEST_WAIT)
+            if self.slot not in rows:
+                raise _NoSlot(seconds)
+            waiting_since = rows[self.slot].ends_at - timedelta(seconds=MAX_WAIT)
             if waiting_since + timedelta(seconds=seconds) > now:
-                raise limits.later(waiting_since + timedelta(seconds=seconds), now)
+                raise limits.too_many_attempts(waiting_since + timedelta(seconds=seconds), now)
 
     async def count(self, tx: Any, now: datetime) -> None:
         """Count the try, in the transaction that will answer it: from here on the others of this account wait.
@@ -122,12 +122,12 @@ class Attempt:
         rows = await counters.add({each.key: each.window for each in self.bounds}, 1, now, tx=tx)
         self.failures = {key: row.count for key, row in rows.items()}
         if full := [rows[each.key] for each in self.bounds if rows[each.key].count > each.most]:
-            raise limits.later(max(row.ends_at for row in full), now)
+            raise limits.too_many_attempts(max(row.ends_at for row in full), now)
         if seconds := self._wait(1):
-            until = now + timedelta(seconds=LONGEST_WAIT)
+            until = now + timedelta(seconds=MAX_WAIT)
             waited = until - timedelta(seconds=seconds)
-            if not await counters.begin_again(tx, self.turn, until, at_most=waited):
-                raise _NoTurn(seconds)
+            if not await counters.begin_again(tx, self.slot, until, at_most=waited):
+                raise _NoSlot(seconds)
 
     async def take_back(self, tx: Any, now: datetime) -> None:
         """It was right: it does not count."""
@@ -159,12 +159,12 @@ class Attempt:
 
     def _wait(self, this_one: int) -> int:
         """Seconds that a stranger has to have waited at this moment. `this_one`: whether it is counted already."""
-        if not self.turn:
+        if not self.slot:
             return 0
-        return wait_of_strangers(self.failures.get(self.anywhere, 0) - this_one, self.site_failures)
+        return unknown_device_wait(self.failures.get(self.anywhere, 0) - this_one, self.site_failures)
 
 
-class _NoTurn(TooManyAttempts):
+class _NoSlot(TooManyAttempts):
     """A stranger who has not waited yet: begins to."""
 
 

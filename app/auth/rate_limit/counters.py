@@ -1,4 +1,4 @@
-"""Counters that all workers share: the only reader and writer of `throttle_counters`. What they mean is in `throttle`.
+"""Counters that all workers share: the only reader and writer of `throttle_counters`. What they mean is in `attempts`.
 
 Each change is one atomic UPSERT, so no count is ever lost. In a transaction its rows stay locked until the end: what
 comes at once is counted one after the other. These rows are locked before the row of a user, always.
@@ -13,27 +13,27 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth import keys
-from app.auth.models import throttle_rows
+from app.auth.models import counter_rows
 
-KEPT = timedelta(hours=1)  # a row is of use so long after its end: whoever has waited can still come
+RETENTION = timedelta(hours=1)  # a row is of use so long after its end: whoever has waited can still come
 PRUNE_EVERY = 100  # statements: a flood must not fill the table until the hour is over
 
-_READ = sa.select(throttle_rows).where(throttle_rows.c.key.in_(sa.bindparam("asked", expanding=True)))
+_READ = sa.select(counter_rows).where(counter_rows.c.key.in_(sa.bindparam("asked", expanding=True)))
 _TAKEN_BACK = (
-    sa.update(throttle_rows)
-    .where(throttle_rows.c.key.in_(sa.bindparam("counted", expanding=True)))
+    sa.update(counter_rows)
+    .where(counter_rows.c.key.in_(sa.bindparam("counted", expanding=True)))
     .values(
-        count=throttle_rows.c.count - 1,
+        count=counter_rows.c.count - 1,
         ends_at=sa.case(
-            (throttle_rows.c.count <= 1, sa.bindparam("now", type_=throttle_rows.c.ends_at.type)),
-            else_=throttle_rows.c.ends_at,
+            (counter_rows.c.count <= 1, sa.bindparam("now", type_=counter_rows.c.ends_at.type)),
+            else_=counter_rows.c.ends_at,
         ),
     )
 )
 _BEGUN_AGAIN = (
-    sa.update(throttle_rows)
-    .where(throttle_rows.c.key == sa.bindparam("of"), throttle_rows.c.ends_at <= sa.bindparam("at_most"))
-    .values(ends_at=sa.bindparam("until", type_=throttle_rows.c.ends_at.type))
+    sa.update(counter_rows)
+    .where(counter_rows.c.key == sa.bindparam("of"), counter_rows.c.ends_at <= sa.bindparam("at_most"))
+    .values(ends_at=sa.bindparam("until", type_=counter_rows.c.ends_at.type))
 )
 _added = 0
 
@@ -56,19 +56,19 @@ async def add(windows: Mapping[str, timedelta], by: int, now: datetime, *, tx: A
     global _added
     # Sorted: two statements that locked the same rows in different orders would wait for each other for ever.
     values = [{"key": key, "count": by, "ends_at": now + windows[key]} for key in sorted(windows)]
-    insert = db.insert(throttle_rows).values(values)
-    old, new = throttle_rows.c, insert.excluded
+    insert = db.insert(counter_rows).values(values)
+    old, new = counter_rows.c, insert.excluded
     over = old.ends_at <= now
     changes = {
         "count": sa.case((over, new.count), else_=old.count + new.count),
         "ends_at": sa.case((over, new.ends_at), else_=old.ends_at),
     }
     rows = await tx.fetch_all(
-        insert.on_conflict_do_update(index_elements=["key"], set_=changes).returning(throttle_rows)
+        insert.on_conflict_do_update(index_elements=["key"], set_=changes).returning(counter_rows)
     )
     _added += 1
     if tx is db:  # inside a transaction it would wait for a second connection
-        await tidy(now)
+        await prune_now_and_then(now)
     return {row.key: row for row in rows}
 
 
@@ -79,7 +79,7 @@ async def take_back(tx: Any, counted: Collection[str], now: datetime) -> None:
 
 async def begin(key: str, until: datetime) -> None:
     """Have a row there that ends then, unless there is one already."""
-    insert = db.insert(throttle_rows).values(key=key, count=0, ends_at=until)
+    insert = db.insert(counter_rows).values(key=key, count=0, ends_at=until)
     await db.execute(insert.on_conflict_do_nothing(index_elements=["key"]))
 
 
@@ -91,13 +91,13 @@ async def begin_again(tx: Any, key: str, until: datetime, *, at_most: datetime) 
 
 async def keep(tx: Any, key: str, until: datetime) -> None:
     """Have a live row there until then or longer, in the caller's transaction."""
-    insert = db.insert(throttle_rows).values(key=key, count=1, ends_at=until)
-    old, new = throttle_rows.c.ends_at, insert.excluded.ends_at
+    insert = db.insert(counter_rows).values(key=key, count=1, ends_at=until)
+    old, new = counter_rows.c.ends_at, insert.excluded.ends_at
     later = sa.case((old > new, old), else_=new)
     await tx.execute(insert.on_conflict_do_update(index_elements=["key"], set_={"ends_at": later}))
 
 
-async def tidy(now: datetime) -> None:
+async def prune_now_and_then(now: datetime) -> None:
     """Prune now and then."""
     global _added
     if _added >= PRUNE_EVERY:
@@ -107,4 +107,4 @@ async def tidy(now: datetime) -> None:
 
 async def prune(now: datetime) -> int:
     """Delete the rows that are of no use any more; how many."""
-    return await db.prune(throttle_rows, throttle_rows.c.ends_at < now - KEPT)
+    return await db.prune(counter_rows, counter_rows.c.ends_at < now - RETENTION)

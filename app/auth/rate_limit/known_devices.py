@@ -13,7 +13,7 @@ from app.auth.rate_limit import counters, limits
 
 KNOWN_FOR = timedelta(days=60)  # after a sign-in there
 KNOWN_BY_LINK = timedelta(minutes=30)  # and where a mailed link chose its password
-TOLD_OF_HALF = (3, timedelta(days=1))  # letters about a right password on a new device
+NOTIFICATIONS = (3, timedelta(days=1))  # letters about a right password on a new device
 
 
 async def remember(tx: Any, email_key: str, device: str, now: datetime, lasts: timedelta = KNOWN_FOR) -> None:
@@ -22,27 +22,27 @@ async def remember(tx: Any, email_key: str, device: str, now: datetime, lasts: t
         await counters.keep(tx, key(email_key, device), now + lasts)
 
 
-async def half_way(tx: Any, email_key: str, device: str, now: datetime) -> bool:
+async def password_accepted(tx: Any, email_key: str, device: str, now: datetime) -> bool:
     """Count a right password that a code has to follow, in the caller's transaction: a whole sign-in takes it back.
 
     Each known device is counted for itself, all others together: who has the password does not use up the owner's
     tries. Returns whether the owner should hear of it. Raises TooManyAttempts.
     """
     known = await _knows(tx, email_key, device, now)
-    bound = limits.bound(limits.HALF, email_key, device if known else "")
+    bound = limits.bound(limits.PASSWORD_ONLY, email_key, device if known else "")
     row = (await counters.add({bound.key: bound.window}, 1, now, tx=tx))[bound.key]
     if row.count > bound.most:
-        raise limits.later(row.ends_at, now)
+        raise limits.too_many_attempts(row.ends_at, now)
     if known:
         return False
-    told, (most, window) = counters.key("told of half", email_key), TOLD_OF_HALF
+    told, (most, window) = counters.key("told of half", email_key), NOTIFICATIONS
     return bool((await counters.add({told: window}, 1, now, tx=tx))[told].count <= most)
 
 
-async def all_the_way(tx: Any, email_key: str, device: str, now: datetime) -> None:
+async def login_completed(tx: Any, email_key: str, device: str, now: datetime) -> None:
     """The code was right as well."""
     known = await _knows(tx, email_key, device, now)
-    await counters.take_back(tx, [limits.bound(limits.HALF, email_key, device if known else "").key], now)
+    await counters.take_back(tx, [limits.bound(limits.PASSWORD_ONLY, email_key, device if known else "").key], now)
 
 
 def key(email_key: str, device: str) -> str:

@@ -15,11 +15,11 @@ from app.auth.errors import TooManyAttempts
 from app.auth.rate_limit import counters
 from app.settings import get_settings
 
-PAIR, DEVICE, ACCOUNT, STRANGERS = "account and address", "known device", "account", "account from anywhere"
-ADDRESS, SITE, HALF = "address", "site", "right password without a code"
-SESSION, CODE, LETTER, TOKEN, GARBAGE = "session", "code", "letters", "one token", "garbage"
+PAIR, DEVICE, ACCOUNT, UNKNOWN_DEVICES = "account and address", "known device", "account", "account from anywhere"
+ADDRESS, SITE, PASSWORD_ONLY = "address", "site", "right password without a code"
+SESSION, CODE, EMAIL, TOKEN, INVALID_TOKEN = "session", "code", "letters", "one token", "garbage"
 
-_in_hand: Counter[str] = Counter()  # what has a share -> password checks of this worker
+_in_progress: Counter[str] = Counter()  # what has a share -> password checks of this worker
 
 
 class Bound(NamedTuple):
@@ -39,14 +39,14 @@ def limit(scope: str) -> tuple[int, timedelta]:
         DEVICE: (10, timedelta(minutes=5)),
         SESSION: (10, timedelta(minutes=5)),
         CODE: (5, timedelta(minutes=15)),
-        HALF: (10, timedelta(hours=1)),
+        PASSWORD_ONLY: (10, timedelta(hours=1)),
         ACCOUNT: (20, timedelta(days=1)),
-        STRANGERS: (100, timedelta(days=1)),
+        UNKNOWN_DEVICES: (100, timedelta(days=1)),
         ADDRESS: (settings.address_failures_per_5_minutes, timedelta(minutes=5)),
         SITE: (settings.login_failures_per_minute, timedelta(minutes=1)),
-        LETTER: (settings.address_letters_per_hour, timedelta(hours=1)),
+        EMAIL: (settings.address_emails_per_hour, timedelta(hours=1)),
         TOKEN: (300, timedelta(minutes=1)),
-        GARBAGE: (300, timedelta(minutes=1)),
+        INVALID_TOKEN: (300, timedelta(minutes=1)),
     }[scope]
 
 
@@ -68,32 +68,32 @@ def bound(scope: str, *what: str, times: int = 1) -> Bound:
     return Bound(scope, counters.key(scope, *what), most * times, window)
 
 
-def each_of(scope: str, networks: list[str]) -> list[Bound]:
+def bounds_of(scope: str, networks: list[str]) -> list[Bound]:
     """Of each network that an address is in; the larger one has room for twice as many."""
     return [bound(scope, network, times=2**number) for number, network in enumerate(networks)]
 
 
 @contextmanager
-def a_share(whose: str, quarters: int = 3) -> Iterator[None]:
+def queue_share(whose: str, quarters: int = 3) -> Iterator[None]:
     """No more than so much of the queue before the hasher is one party's, whatever it types (v5.0.0-15.4.4).
 
     Three quarters for a network, so that others have room beside the busiest; one for an account, whose sign-ins also
     wait for each other in the database. Raises TooManyAttempts.
     """
-    if _in_hand[whose] >= max(1, get_settings().password_checks_waiting * quarters // 4):
+    if _in_progress[whose] >= max(1, get_settings().password_checks_waiting * quarters // 4):
         raise TooManyAttempts(1)
-    _in_hand[whose] += 1
+    _in_progress[whose] += 1
     try:
         yield
     finally:
-        _in_hand[whose] -= 1
-        if not _in_hand[whose]:
-            del _in_hand[whose]
+        _in_progress[whose] -= 1
+        if not _in_progress[whose]:
+            del _in_progress[whose]
 
 
 def is_live(row: Any, now: datetime) -> bool:
     return row is not None and row.ends_at > now
 
 
-def later(moment: datetime, now: datetime) -> TooManyAttempts:
-    return TooManyAttempts(max(1, math.ceil((moment - now).total_seconds())))
+def too_many_attempts(timestamp: datetime, now: datetime) -> TooManyAttempts:
+    return TooManyAttempts(max(1, math.ceil((timestamp - now).total_seconds())))

@@ -1,4 +1,4 @@
-"""How often a refresh token may be shown, and how many letters an address may be sent (see `throttle` for guesses).
+"""How often a refresh token may be shown, and how many letters an address may be sent (see `attempts` for guesses).
 
 Chapter: "The first check at the desk". Source: v5.0.0-2.4.1; RFC 6585 section 4.
 """
@@ -17,27 +17,27 @@ from app.auth.rate_limit import counters, limits
 from app.web import client
 
 BATCH = 20  # refreshes that a worker counts by itself before it tells the database
-CHAIN = 300  # refreshes in a row, each within 5 seconds of the one before
+MAX_QUICK = 300  # refreshes in a row, each within 5 seconds of the one before
 
 # Letters to any address that somebody names: kind -> how many one mailbox gets, in which time.
-LETTERS = {
+EMAILS = {
     "register": (3, timedelta(hours=6)),
     "resend": (3, timedelta(hours=6)),
     "forgot": (5, timedelta(days=1)),
     "change_email": (3, timedelta(hours=6)),
 }
 
-_shown: LRUCache[tuple[str, str], "_Tally"] = LRUCache(10_000)
+_tallies: LRUCache[tuple[str, str], "_Tally"] = LRUCache(10_000)
 
 
-async def token_shown(raw: str, now: datetime) -> None:
+async def count_refresh(raw: str, now: datetime) -> None:
     """Count a refresh token that was presented, good or bad, before anything is done about it."""
     await _tally(limits.TOKEN, sha256(raw[: tokens.LONGEST].encode("utf-8", "surrogatepass")).hexdigest(), now)
 
 
-async def garbage_shown(now: datetime) -> None:
+async def count_invalid_token(now: datetime) -> None:
     """Count something that is no refresh token of ours. Good ones of the same address never come through here."""
-    await _tally(limits.GARBAGE, limits.networks_of(client.current().ip)[-1], now)
+    await _tally(limits.INVALID_TOKEN, limits.networks_of(client.current().ip)[-1], now)
 
 
 @dataclass(slots=True)
@@ -48,9 +48,9 @@ class _Tally:
 
 async def _tally(scope: str, what: str, now: datetime) -> None:
     """Count in this worker, and every 20th time in the database: a flood must cost less than what it asks for."""
-    seen = _shown.setdefault((scope, what), _Tally())
+    seen = _tallies.setdefault((scope, what), _Tally())
     if seen.full_until and now < seen.full_until:
-        raise limits.later(seen.full_until, now)
+        raise limits.too_many_attempts(seen.full_until, now)
     seen.untold += 1
     if seen.untold < BATCH:
         return
@@ -61,22 +61,22 @@ async def _tally(scope: str, what: str, now: datetime) -> None:
         seen.full_until = row.ends_at
         if row.count - BATCH <= most:
             await events.record(events.REFRESH_THROTTLED, detail=scope)
-        raise limits.later(row.ends_at, now)
+        raise limits.too_many_attempts(row.ends_at, now)
 
 
 @asynccontextmanager
-async def letter(kind: str, email_key: str, now: datetime) -> AsyncIterator[bool]:
+async def email(kind: str, email_key: str, now: datetime) -> AsyncIterator[bool]:
     """Around a request for a letter to that address. False: the mailbox has had its share, and gets nothing.
 
     Whoever asks is not told; the answer is the same, so nobody can see how much others have asked for (v5.0.0-6.3.8).
     Raises TooManyAttempts for a place that asks too often, for whichever addresses.
     """
     here = limits.networks_of(client.current().ip)
-    with limits.a_share(here[-1]):
-        asked = limits.each_of(limits.LETTER, here)
+    with limits.queue_share(here[-1]):
+        asked = limits.bounds_of(limits.EMAIL, here)
         rows = await counters.add({each.key: each.window for each in asked}, 1, now)
         if full := [rows[each.key] for each in asked if rows[each.key].count > each.most]:
-            raise limits.later(max(row.ends_at for row in full), now)
-        most, window = LETTERS[kind]
+            raise limits.too_many_attempts(max(row.ends_at for row in full), now)
+        most, window = EMAILS[kind]
         mailbox = counters.key("mailbox", kind, email_key)
         yield (await counters.add({mailbox: window}, 1, now))[mailbox].count <= most

@@ -1,7 +1,7 @@
 """Sessions: started, rotated, revoked. The only writer of the table.
 
 A session is one login on one device, and it is the token family: rotation is one conditional UPDATE, reuse detection is
-one comparison (`judge`). Every function that changes a row says so in the audit trail, in the same transaction.
+one comparison (`rotation_policy`). Every function that changes a row says so in the audit trail, in the same transaction.
 Chapter: "Rotation and reuse". Source: RFC 9700 section 4.14.2; OWASP Session Management. Patterns: token-pair,
 refresh-endpoint, refresh-type-check.
 """
@@ -22,25 +22,25 @@ from app.auth import email_links, keys, tokens
 from app.auth.errors import Overloaded
 from app.auth.models import session_rows, user_rows
 from app.auth.sessions import session_cache
-from app.auth.sessions.rotation_policy import Verdict, handed_out, judge
+from app.auth.sessions.rotation_policy import Decision, decide, issued
 from app.auth.tokens import AppToken, TokenPair
 from app.email import outbox
 from app.settings import get_settings
 from app.web import client
 
 TRIES = 3  # a rotation that lost its race is judged again this often
-QUICK = timedelta(seconds=5)
+QUICK_GAP = timedelta(seconds=5)
 A_MOMENT = timedelta(minutes=1)
-KEPT = timedelta(days=30)  # after its end
-AT_A_TIME = 500  # sessions that are ended in one transaction, where everybody's are
+RETENTION = timedelta(days=30)  # after its end
+BATCH = 500  # sessions that are ended in one transaction, where everybody's are
 MARKER, MARKER_LASTS = "ask again", timedelta(seconds=60)
 # Hands out nothing and ends nothing, but belongs in the trail.
-REMARKABLE = {Verdict.INVALID: events.REFRESH_FROM_THE_FUTURE, Verdict.ASK_AGAIN: events.SESSION_ASKED_AGAIN}
+AUDITED = {Decision.INVALID: events.REFRESH_FROM_THE_FUTURE, Decision.RETRY: events.SESSION_RETRY_REQUESTED}
 
 # Prepared once: what a refresh says to the database.
 _s, _u = session_rows.c, user_rows.c
 _STARTED = sa.insert(session_rows)
-_PRESENTED = (
+_SESSION_AND_USER = (
     sa.select(
         _s.id, _s.user_id, _s.secret, _s.generation, _s.confirmed, _s.handed_at, _s.authenticated_at, _s.ends_at,
         _s.revoked_at, _u.is_active, _u.role, db.now().label("db_now"),
@@ -48,7 +48,7 @@ _PRESENTED = (
     .select_from(session_rows.join(user_rows, _s.user_id == _u.id))
     .where(_s.id == sa.bindparam("sid"))
 )  # fmt: skip
-_HANDED_OUT = (
+_ISSUE_SUCCESSOR = (
     sa.update(session_rows)
     .where(_s.id == sa.bindparam("sid"), _s.generation == sa.bindparam("judged"), _s.revoked_at.is_(None))
     .returning(_s.id, _s.user_id, _s.secret, _s.generation, _s.authenticated_at, _s.ends_at)
@@ -61,14 +61,14 @@ class Rotated:
 
     pair: TokenPair
     quick: int
-    verdict: Verdict
+    decision: Decision
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
     """No pair. `marker` is set for ASK_AGAIN: who brings it back within 60 seconds has asked before."""
 
-    verdict: Verdict
+    decision: Decision
     marker: str = ""
 
 
@@ -111,26 +111,26 @@ async def rotate(raw: str | None, *, marker: str = "", retried: bool = False) ->
     """
     token = tokens.read_whatever_its_age(raw, "refresh")
     if token is None:
-        return Rejected(Verdict.INVALID)
+        return Rejected(Decision.INVALID)
     for _ in range(TRIES):
-        row = await db.fetch_one(_PRESENTED, {"sid": token.sid})
+        row = await db.fetch_one(_SESSION_AND_USER, {"sid": token.sid})
         if row is None:
-            return Rejected(Verdict.DEAD)
+            return Rejected(Decision.DEAD)
         if str(row.user_id) != token.sub or not _jti_fits(token, row):
-            return Rejected(Verdict.INVALID)
+            return Rejected(Decision.INVALID)
         asked = retried or marker_fits(marker, token, row.db_now)
-        verdict = _verdict(row, token, asked)
-        if verdict in (Verdict.ROTATE, Verdict.REPLAY):
-            rotated = await _hand_out(row, token, verdict)
+        decision = _verdict(row, token, asked)
+        if decision in (Decision.ROTATE, Decision.REPLAY):
+            rotated = await _issue_successor(row, token, decision)
             if rotated is None:
                 continue  # somebody else was faster: read again, judge again
             return rotated
-        if verdict is Verdict.REUSE:
-            await _end_robbed(row, token)
-        elif verdict in REMARKABLE:
+        if decision is Decision.REUSE:
+            await _revoke_reused(row, token)
+        elif decision in AUDITED:
             detail = f"gen {token.gen} of {row.generation}"
-            await events.record(REMARKABLE[verdict], user_id=row.user_id, session_id=row.id, detail=detail)
-        return Rejected(verdict, _marker(token, row.db_now) if verdict is Verdict.ASK_AGAIN else "")
+            await events.record(AUDITED[decision], user_id=row.user_id, session_id=row.id, detail=detail)
+        return Rejected(decision, _marker(token, row.db_now) if decision is Decision.RETRY else "")
     raise Busy(1)
 
 
@@ -154,7 +154,7 @@ async def revoke_every(reason: str) -> int:
     For an operator whose database has forgotten who signed out. Who signs in meanwhile stays.
     """
     now = await db.fetch_value(sa.select(db.now()))
-    some = sa.select(_s.id).where(is_live(now), _s.created_at <= now).limit(AT_A_TIME)
+    some = sa.select(_s.id).where(is_live(now), _s.created_at <= now).limit(BATCH)
     total = 0
     while True:
         async with db.transaction() as tx:
@@ -182,7 +182,7 @@ def end_of(row: Any) -> datetime:
     return end
 
 
-async def never_came_back(now: datetime) -> bool:
+async def was_never_confirmed(now: datetime) -> bool:
     """Has this very browser been given a session a moment ago of which it never brought a token back?"""
     table, browser = session_rows, client.current()
     first = UUID(int=int((now - A_MOMENT).timestamp() * 1000) << 80)  # an id begins with when it was made: RFC 9562
@@ -193,7 +193,7 @@ async def never_came_back(now: datetime) -> bool:
 
 async def prune(now: datetime) -> int:
     """Delete the sessions that ended, or would have, 30 days ago; how many. Until then a replayed token is known."""
-    return await db.prune(session_rows, session_rows.c.ends_at < now - KEPT)
+    return await db.prune(session_rows, session_rows.c.ends_at < now - RETENTION)
 
 
 def presented(*raws: tuple[str | None, tokens.Kind]) -> list[AppToken]:
@@ -218,26 +218,26 @@ def _jti_fits(token: AppToken, row: Any) -> bool:
     return hmac.compare_digest((token.jti or "").encode(), tokens.refresh_jti(row.secret, token.gen).encode())
 
 
-def _verdict(row: Any, token: AppToken, asked: bool) -> Verdict:
-    verdict = judge(row, row.is_active, token.gen, asked, row.db_now, _idle())
+def _verdict(row: Any, token: AppToken, asked: bool) -> Decision:
+    decision = decide(row, row.is_active, token.gen, asked, row.db_now, _idle())
     # An old copy is reported even when its own time is over; a live session ends for it. `iat` decides nothing: of a
-    # clock that was set back `judge` knows, and clients throw a token away that is refused for good.
-    if verdict in (Verdict.ROTATE, Verdict.REPLAY, Verdict.ASK_AGAIN) and row.db_now >= token.exp:
-        return Verdict.DEAD
-    return verdict
+    # clock that was set back `rotation_policy` knows, and clients throw a token away that is refused for good.
+    if decision in (Decision.ROTATE, Decision.REPLAY, Decision.RETRY) and row.db_now >= token.exp:
+        return Decision.DEAD
+    return decision
 
 
-async def _hand_out(row: Any, token: AppToken, verdict: Verdict) -> Rotated | None:
+async def _issue_successor(row: Any, token: AppToken, decision: Decision) -> Rotated | None:
     """The UPDATE that only one of many can win; None when the row is no longer what was judged."""
     now, browser = row.db_now, client.current()
     values = {"last_seen_at": now, "ip": browser.ip, "user_agent": browser.user_agent}
-    values |= handed_out(row, token.gen, verdict, now)
+    values |= issued(row, token.gen, decision, now)
 
     def hand_out(connection: sa.Connection) -> Any:
-        fresh = connection.execute(_HANDED_OUT, {"sid": row.id, "judged": row.generation, **values}).first()
+        fresh = connection.execute(_ISSUE_SUCCESSOR, {"sid": row.id, "judged": row.generation, **values}).first()
         if fresh is None:
             return None
-        event = events.SESSION_ROTATED if verdict is Verdict.ROTATE else events.SESSION_REPLAYED
+        event = events.SESSION_ROTATED if decision is Decision.ROTATE else events.SESSION_REPLAYED
         about = {"user_id": row.user_id, "actor_id": row.user_id, "session_id": row.id}
         written = events.row(event, **about, detail=f"gen {fresh.generation}")
         connection.execute(events.RECORDED, written)
@@ -248,18 +248,18 @@ async def _hand_out(row: Any, token: AppToken, verdict: Verdict) -> Rotated | No
         return None
     fresh, written = done
     events.tell(written)
-    quick = (token.quick or 0) + 1 if now - token.iat < QUICK else 0
-    return Rotated(tokens.issue_pair(fresh, role=row.role, now=now, quick=quick), quick, verdict)
+    quick = (token.quick or 0) + 1 if now - token.iat < QUICK_GAP else 0
+    return Rotated(tokens.issue_pair(fresh, role=row.role, now=now, quick=quick), quick, decision)
 
 
-async def _end_robbed(row: Any, token: AppToken) -> None:
+async def _revoke_reused(row: Any, token: AppToken) -> None:
     """Somebody holds a copy of an old token: end the family, in a transaction of its own that commits here."""
     async with db.transaction() as tx:
         if await revoke(row.id, events.REUSED, tx=tx, now=row.db_now):
             await email_links.void_changes(tx, row.db_now, row.user_id)
             detail = f"gen {token.gen} of {row.generation}"
             await events.record(events.SESSION_REUSED, tx=tx, user_id=row.user_id, session_id=row.id, detail=detail)
-            await outbox.put(tx, "session_reused", user_id=row.user_id, **client.current().words())
+            await outbox.enqueue(tx, "session_reused", user_id=row.user_id, **client.current().words())
 
 
 async def _revoke(tx: Any, which: Any, reason: str, now: datetime, actor_id: UUID | None) -> int:
@@ -272,7 +272,7 @@ async def _revoke(tx: Any, which: Any, reason: str, now: datetime, actor_id: UUI
     )
     for row in ended:
         tx.ends(row.id)
-        await session_cache.announce(tx, session_id=row.id)
+        await session_cache.invalidate(tx, session_id=row.id)
         await events.record(
             events.SESSION_REVOKED, tx=tx, user_id=row.user_id, actor_id=actor_id, session_id=row.id, detail=reason
         )

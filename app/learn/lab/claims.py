@@ -39,7 +39,7 @@ class Claim:
     value: str
     meaning: str
     source: str
-    moment: datetime | None = None
+    timestamp: datetime | None = None
     counts_down: bool = False
 
 
@@ -47,9 +47,9 @@ def explained(part: Mapping[str, Any]) -> list[Claim]:
     return [_explained(name, value) for name, value in part.items()]
 
 
-def distance(moment: datetime, now: datetime) -> str:
+def distance(timestamp: datetime, now: datetime) -> str:
     """How far off, in its two largest units: "14 minutes 2 seconds left", "3 seconds ago"."""
-    seconds, words = int((moment - now).total_seconds()), list[str]()
+    seconds, words = int((timestamp - now).total_seconds()), list[str]()
     rest = abs(seconds)
     for unit, length in UNITS:
         count, rest = divmod(rest, length)
@@ -60,7 +60,7 @@ def distance(moment: datetime, now: datetime) -> str:
 
 def _explained(name: str, value: Any) -> Claim:
     meaning, source = MEANINGS.get(name, UNKNOWN)
-    moment = None
+    timestamp = None
     if name in TIMES and type(value) is int and 0 <= value < 2**35:
-        moment = datetime.fromtimestamp(value, UTC)
-    return Claim(name, str(value), meaning, source, moment, name == "exp")
+        timestamp = datetime.fromtimestamp(value, UTC)
+    return Claim(name, str(value), meaning, source, timestamp, name == "exp")

@@ -1,4 +1,4 @@
-"""Whose session an exhibit shows. Who may enter at all is the guard's business (`guards.Developer`)."""
+"""Whose session an exhibit shows. Who may enter at all is the guard's business (`permissions.Developer`)."""
 
 from typing import Any
 

@@ -71,7 +71,7 @@ async def edit(request: Request) -> Any:
         )
     except inspector.NoObject as error:
         return await _inspector(request, 422, edited=form.values, errors={error.field: NO_OBJECT})
-    return await _inspector(request, edited=form.values, verdict=steps)
+    return await _inspector(request, edited=form.values, decision=steps)
 
 
 @post(status_code=200)
@@ -84,7 +84,7 @@ async def mint(request: Request) -> Any:
 
 
 @get()
-async def own_family(request: Request) -> Any:
+async def own_history(request: Request) -> Any:
     user = reader(request)
     if user is None:
         return templates.page(request, "learn/lab/family.html", picture=None)
@@ -126,7 +126,7 @@ async def time_machine(request: Request) -> Any:
     return templates.page(
         request, "learn/lab/time_machine.html", world=world, moves=moves, loss=loss, wait=wait, stories=stories.ALL,
         picture=simulation.picture(world), full=len(moves) >= simulation.MOST_MOVES,
-        judge=sources.find(rotation_policy.judge, "def judge"),
+        decide=sources.find(rotation_policy.decide, "def judge"),
     )  # fmt: skip
 
 
@@ -141,7 +141,7 @@ async def _inspector(request: Request, status: int = 200, **context: Any) -> Any
             "steps": await inspector.own_trace(request.scope, now),
         }
     context = {
-        "edited": None, "errors": {}, "verdict": [], "sample": None, "sample_errors": {}, "minted": None, **context
+        "edited": None, "errors": {}, "decision": [], "sample": None, "sample_errors": {}, "minted": None, **context
     }  # fmt: skip
     return templates.page(
         request, "learn/lab/inspector.html", status, now=now, distance=claims.distance, ways=inspector.WAYS,
@@ -175,7 +175,7 @@ route_patterns = [
     permissions.private("/learn/lab/inspector", inspect, Developer),
     permissions.private("/learn/lab/inspector/edit", edit, Developer),
     permissions.private("/learn/lab/inspector/mint", mint, Developer),
-    permissions.private("/learn/lab/family", own_family, Developer),
+    permissions.private("/learn/lab/family", own_history, Developer),
     permissions.private("/learn/lab/attacks", all_attacks, Developer),
     permissions.private("/learn/lab/attacks/{name}", attack, Developer),
     permissions.private("/learn/lab/attacks/{name}", run_attack, Developer),

@@ -23,7 +23,7 @@ from app.auth.accounts import login_flow
 from app.auth.models import user_rows
 from app.auth.sessions import rotation
 from app.auth.tokens import TokenPair
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.learn.lab import http_exchange
 from app.learn.lab.http_exchange import Answer, Exchange, Send
 
@@ -111,6 +111,6 @@ async def _remove(which: Any) -> None:
     """The account, by cascade its sessions, its letters and its trail: a run is no part of anybody's history."""
     async with db.transaction() as tx:
         doomed = [row.id for row in await tx.fetch_all(sa.select(user_rows.c.id).where(which).limit(100))]
-        for table in (event_rows, letter_rows):
+        for table in (event_rows, email_rows):
             await tx.execute(sa.delete(table).where(table.c.user_id.in_(doomed)))
         await tx.execute(sa.delete(user_rows).where(user_rows.c.id.in_(doomed)))

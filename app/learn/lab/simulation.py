@@ -1,7 +1,7 @@
-"""The time machine: the real `judge` on a clock of its own, with two tabs, a thief and a bad network around it.
+"""The time machine: the real `rotation_policy` on a clock of its own, with two tabs, a thief and a bad network around it.
 
 A world is its list of moves, replayed from the beginning each time: it can be linked, and nothing is kept between two
-requests. The server's part is `judge` and `handed_out`, as in `sessions.rotate`; the rest is what browsers, thieves and
+requests. The server's part is `rotation_policy` and `issued`, as in `sessions.rotate`; the rest is what browsers, thieves and
 networks do. No clock is read here.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from app.audit import events, session_history
-from app.audit.session_history import Happening
-from app.auth.sessions.rotation_policy import Verdict, handed_out, judge
+from app.audit.session_history import HistoryEntry
+from app.auth.sessions.rotation_policy import Decision, decide, issued
 
 START = datetime(2030, 1, 7, 9, 0, tzinfo=UTC)
 ACCESS, IDLE, LONGEST = timedelta(minutes=15), timedelta(days=7), timedelta(days=30)
@@ -35,7 +35,7 @@ MOVES = {
 
 @dataclass
 class Row:
-    """The session on the server: the part that `judge` looks at."""
+    """The session on the server: the part that `rotation_policy` looks at."""
 
     generation: int = 1
     confirmed: int = 1
@@ -54,12 +54,12 @@ class Jar:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What happened, for the log beside the picture. `verdict`: what `judge` said, where it was asked."""
+    """What happened, for the log beside the picture. `decision`: what `rotation_policy` said, where it was asked."""
 
     at: datetime
     who: str
     text: str
-    verdict: Verdict | None = None
+    decision: Decision | None = None
 
 
 @dataclass
@@ -74,7 +74,7 @@ class World:
     hanging: Jar | None = None
     next_lost: bool = False
     log: list[Line] = field(default_factory=list)
-    happened: list[Happening] = field(default_factory=lambda: [Happening(session_history.STARTED, START, 1, ONE)])
+    happened: list[HistoryEntry] = field(default_factory=lambda: [HistoryEntry(session_history.STARTED, START, 1, ONE)])
 
     @property
     def day(self) -> int:
@@ -181,35 +181,40 @@ def _open(world: World, who: str, held: Jar | None, *, lost: bool) -> None:
 
 def _renew(world: World, who: str, held: Jar, *, asked: bool, lost: bool) -> None:
     g, row = held.generation, world.row
-    verdict = judge(row, True, g, asked, world.now, IDLE)
-    if verdict in (Verdict.ROTATE, Verdict.REPLAY):
-        for name, value in handed_out(row, g, verdict, world.now).items():
+    decision = decide(row, True, g, asked, world.now, IDLE)
+    if decision in (Decision.ROTATE, Decision.REPLAY):
+        for name, value in issued(row, g, decision, world.now).items():
             setattr(row, name, value)
-        _receive(world, who, held, verdict, lost)
-    elif verdict is Verdict.ASK_AGAIN:
-        _note(world, who, events.SESSION_ASKED_AGAIN, g, verdict, f"Brings {g} late and is told to ask again.")
+        _receive(world, who, held, decision, lost)
+    elif decision is Decision.RETRY:
+        _note(world, who, events.SESSION_RETRY_REQUESTED, g, decision, f"Brings {g} late and is told to ask again.")
         mine = (world.thief if who == THIEF else world.browser) or held
         if mine.generation != g:
             _open(world, who, mine, lost=False)  # the browser reads its cookies again: a newer pair lies there
         else:
             _renew(world, who, mine, asked=True, lost=False)
-    elif verdict is Verdict.REUSE:
+    elif decision is Decision.REUSE:
         row.revoked_at = world.now
         _note(
-            world, who, events.SESSION_REUSED, g, verdict, f"Brings {g}, long replaced: the session ends for everybody."
+            world,
+            who,
+            events.SESSION_REUSED,
+            g,
+            decision,
+            f"Brings {g}, long replaced: the session ends for everybody.",
         )
-        world.happened.append(Happening(events.SESSION_REVOKED, world.now, 0, words="ended for both"))
+        world.happened.append(HistoryEntry(events.SESSION_REVOKED, world.now, 0, words="ended for both"))
     else:
-        world.log.append(Line(world.now, who, f"Brings {g}; the session is over.", verdict))
+        world.log.append(Line(world.now, who, f"Brings {g}; the session is over.", decision))
 
 
-def _receive(world: World, who: str, held: Jar, verdict: Verdict, lost: bool) -> None:
+def _receive(world: World, who: str, held: Jar, decision: Decision, lost: bool) -> None:
     """A pair was handed out; it may get lost on its way. Who gets it opens a page, which proves that it arrived."""
-    generation, replayed = world.row.generation, verdict is Verdict.REPLAY
+    generation, replayed = world.row.generation, decision is Decision.REPLAY
     if lost:
         kind = session_history.LOST if not replayed else events.SESSION_REPLAYED
         text = f"Renews with {held.generation}; the answer with {generation} gets lost."
-        _note(world, who, kind, generation, verdict, text)
+        _note(world, who, kind, generation, decision, text)
         return
     jar = Jar(generation, world.now + ACCESS)
     if who == THIEF:
@@ -219,12 +224,12 @@ def _receive(world: World, who: str, held: Jar, verdict: Verdict, lost: bool) ->
     world.row.confirmed = max(world.row.confirmed, generation)
     if replayed:
         text = f"Brings {held.generation} and is handed {generation} once more."
-        _note(world, who, events.SESSION_REPLAYED, generation, verdict, text)
+        _note(world, who, events.SESSION_REPLAYED, generation, decision, text)
     else:
         text = f"Renews with {held.generation} and gets {generation}."
-        _note(world, who, events.SESSION_ROTATED, generation, verdict, text)
+        _note(world, who, events.SESSION_ROTATED, generation, decision, text)
 
 
-def _note(world: World, who: str, kind: str, generation: int, verdict: Verdict, text: str) -> None:
-    world.happened.append(Happening(kind, world.now, generation, who))
-    world.log.append(Line(world.now, who, text, verdict))
+def _note(world: World, who: str, kind: str, generation: int, decision: Decision, text: str) -> None:
+    world.happened.append(HistoryEntry(kind, world.now, generation, who))
+    world.log.append(Line(world.now, who, text, decision))

@@ -1,6 +1,6 @@
 """The way of one token through every check, each with the line where it stands.
 
-No check is made here. `tokens.refused_by` and `badges.refused_by` run the ones that decide and name the first that
+No check is made here. `tokens.refused_by` and `session_cache.rejected_by` run the ones that decide and name the first that
 refuses; this module knows only what each name means and where to read it.
 """
 
@@ -49,13 +49,13 @@ ABOUT: dict[str, tuple[str, str, Any, str]] = {
     "exp": ("Expiry", "Not over: on the second itself it is. No leeway.", tokens.not_in_time, "now >= token.exp"),
     "iat": ("Issued at, not before", "Not from the future, two minutes aside: clocks differ.",
             tokens.not_in_time, "token.iat > now"),
-    "session": ("Session", "The row that sid names is there.", session_cache._fault, "row is None"),
-    "account": ("Account", "It may sign in.", session_cache._fault, "is_active"),
+    "session": ("Session", "The row that sid names is there.", session_cache._rejection, "row is None"),
+    "account": ("Account", "It may sign in.", session_cache._rejection, "is_active"),
     "revoked": ("Revocation", "Nobody ended the session: no logout, no administrator, no old copy.",
-                session_cache._fault, "revoked_at"),
-    "ended": ("Absolute end", "The session's own end has not come.", session_cache._fault, "ends_at"),
-    "owner": ("Owner", "sub is the person whose session it is.", session_cache._fault, "user_id"),
-    "generation": ("Generation", "No newer than what was ever handed out.", session_cache._fault, "token.gen"),
+                session_cache._rejection, "revoked_at"),
+    "ended": ("Absolute end", "The session's own end has not come.", session_cache._rejection, "ends_at"),
+    "owner": ("Owner", "sub is the person whose session it is.", session_cache._rejection, "user_id"),
+    "generation": ("Generation", "No newer than what was ever handed out.", session_cache._rejection, "token.gen"),
 }  # fmt: skip
 
 
@@ -80,7 +80,7 @@ async def refused_by(raw: str, now: datetime) -> str | None:
     if check := tokens.refused_by(raw, "access", now):
         return check
     token = tokens.read_whatever_its_age(raw, "access")
-    return await session_cache.refused_by(token, now) if token else "characters"
+    return await session_cache.rejected_by(token, now) if token else "characters"
 
 
 def place_of(check: str) -> Place:

@@ -15,15 +15,15 @@ from app.auth import email_links, passwords
 from app.auth.accounts import credential_changes, login_flow, password_reset, user_admin
 from app.auth.accounts.user_admin import Outcome
 from app.auth.errors import SessionEnded, TooManyAttempts
-from app.auth.models import change_rows, link_rows, session_rows, user_rows
+from app.auth.models import invalidation_rows, link_rows, session_rows, user_rows
 from app.auth.sessions import rotation
 from app.auth.tokens import TokenPair
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.mfa import enrolment, proofs, second_factor
 from app.web import client
 from tests.support import forge
 from tests.support.clock import Clock
-from tests.support.mailbox import delivered, letters_to, link_in
+from tests.support.mailbox import delivered, emails_to, link_in
 from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.phone import with_a_phone
 
@@ -52,11 +52,11 @@ async def happened(person: Person) -> list[str]:
 
 
 async def announced(person: Person) -> bool:
-    return await db.fetch_one(sa.select(change_rows).where(change_rows.c.user_id == person.id)) is not None
+    return await db.fetch_one(sa.select(invalidation_rows).where(invalidation_rows.c.user_id == person.id)) is not None
 
 
-async def owed() -> list[str]:
-    return [row.kind for row in await db.fetch_all(sa.select(letter_rows).order_by(letter_rows.c.id))]
+async def queued() -> list[str]:
+    return [row.kind for row in await db.fetch_all(sa.select(email_rows).order_by(email_rows.c.id))]
 
 
 async def open_link(purpose: str, person: Person, **values: Any) -> str:
@@ -67,13 +67,13 @@ async def open_link(purpose: str, person: Person, **values: Any) -> str:
 async def asked(person: Person, email: str = "new@example.com") -> UUID:
     """Somebody signed in as the person has asked for that address. Returns the session."""
     sid = sid_of(await start_session(person))
-    assert await credential_changes.ask_for_email(person.id, sid, email, PASSWORD) == {}
+    assert await credential_changes.request_email_change(person.id, sid, email, PASSWORD) == {}
     return sid
 
 
 async def link_to(address: str, subject: str) -> str:
     """The token in the newest letter to the address with that subject."""
-    found = [message for message in await letters_to(address) if subject in message.subject]
+    found = [message for message in await emails_to(address) if subject in message.subject]
     return link_in(found[-1]).partition("?token=")[2]
 
 
@@ -167,7 +167,7 @@ async def test_refused_password_changes_nothing_and_says_at_which_field(
     assert set(faults) == fields
     assert await row_of(person) == before
     assert await ends(person) == [None]
-    assert await owed() == []
+    assert await queued() == []
     wrong = [event for event in await happened(person) if event == events.STEP_UP_FAILED]
     assert bool(wrong) is ("current_password" in fields)
 
@@ -181,7 +181,7 @@ async def test_guessing_at_the_current_password_has_to_wait() -> None:
     with pytest.raises(TooManyAttempts):
         await credential_changes.change_password(person.id, sid, PASSWORD, NEW)
     with pytest.raises(TooManyAttempts):
-        await credential_changes.ask_for_email(person.id, sid, "new@example.com", PASSWORD)
+        await credential_changes.request_email_change(person.id, sid, "new@example.com", PASSWORD)
 
     assert (await passwords.verify(PASSWORD, (await row_of(person)).password)).ok
 
@@ -197,7 +197,7 @@ async def test_session_that_ended_meanwhile_changes_nothing() -> None:
         await credential_changes.change_password(person.id, sid, PASSWORD, NEW)
 
     assert (await passwords.verify(PASSWORD, (await row_of(person)).password)).ok
-    assert await owed() == []
+    assert await queued() == []
 
 
 @pytest.mark.race
@@ -239,7 +239,7 @@ async def test_new_address_counts_when_its_mailbox_answers() -> None:
     assert await announced(person)
     assert await credential_changes.pending_email(person.id, db.utcnow()) is None
     assert [event for event in await happened(person) if event.startswith("email")] == [
-        events.EMAIL_CHANGE_ASKED,
+        events.EMAIL_CHANGE_REQUESTED,
         events.EMAIL_CHANGED,
     ]
 
@@ -269,12 +269,12 @@ async def test_old_address_is_told_at_once_and_again_with_a_way_back() -> None:
     person = await make_user()
     await asked(person)
 
-    (told,) = await letters_to(person.email)
+    (told,) = await emails_to(person.email)
     assert told.subject == "Somebody asked to change your address"
     assert "new@example.com" in told.text
     await credential_changes.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
 
-    subjects = [message.subject for message in await letters_to(person.email)]
+    subjects = [message.subject for message in await emails_to(person.email)]
     assert subjects == ["Somebody asked to change your address", "The address of your account was changed"]
     assert await email_links.find(await link_to(person.email, "was changed"), email_links.UNDO_EMAIL, db.utcnow())
 
@@ -283,7 +283,7 @@ async def test_letter_to_an_address_nobody_confirmed_holds_nothing_of_the_visito
     person = await make_user(name="Buy cheap watches")
     await asked(person)
 
-    (message,) = await letters_to("new@example.com")
+    (message,) = await emails_to("new@example.com")
 
     assert "watches" not in message.text + message.html
     assert person.email not in message.text + message.html
@@ -296,7 +296,7 @@ async def test_taken_address_gets_the_same_answer_and_its_owner_a_letter_without
     await asked(person, "Taken@example.com")
 
     assert await credential_changes.pending_email(person.id, db.utcnow()) == "Taken@example.com"
-    (message,) = await letters_to(owner.email)
+    (message,) = await emails_to(owner.email)
     assert message.subject == "Your address was given for another account"
     assert "token=" not in message.text
 
@@ -317,10 +317,10 @@ async def test_address_that_one_has_is_no_change() -> None:
     person = await make_user(email="robin@example.com")
     sid = sid_of(await start_session(person))
 
-    faults = await credential_changes.ask_for_email(person.id, sid, "ROBIN@example.com", PASSWORD)
+    faults = await credential_changes.request_email_change(person.id, sid, "ROBIN@example.com", PASSWORD)
 
     assert faults == {"email": credential_changes.SAME_ADDRESS}
-    assert await owed() == []
+    assert await queued() == []
 
 
 async def test_wrong_password_asks_for_no_address() -> None:
@@ -328,10 +328,12 @@ async def test_wrong_password_asks_for_no_address() -> None:
     person = await make_user()
     sid = sid_of(await start_session(person))
 
-    faults = await credential_changes.ask_for_email(person.id, sid, "new@example.com", "not the right passphrase")
+    faults = await credential_changes.request_email_change(
+        person.id, sid, "new@example.com", "not the right passphrase"
+    )
 
     assert faults == {"current_password": credential_changes.NOT_YOURS}
-    assert await owed() == []
+    assert await queued() == []
     assert await happened(person) == [events.STEP_UP_FAILED]
 
 
@@ -350,10 +352,10 @@ async def test_mailbox_that_had_its_share_gets_no_more_and_the_answer_is_the_sam
     for _ in range(4):
         await asked(await make_user(), "target@example.com")
 
-    assert len(await letters_to("target@example.com")) == 3
+    assert len(await emails_to("target@example.com")) == 3
     clock.forward(hours=6)
     await asked(await make_user(), "target@example.com")
-    assert len(await letters_to("target@example.com")) == 4
+    assert len(await emails_to("target@example.com")) == 4
 
 
 async def test_change_called_off_before_its_letter_went_out_is_never_mailed() -> None:
@@ -362,7 +364,7 @@ async def test_change_called_off_before_its_letter_went_out_is_never_mailed() ->
 
     await credential_changes.change_password(person.id, sid, PASSWORD, NEW)
 
-    assert await letters_to("new@example.com") == []
+    assert await emails_to("new@example.com") == []
 
 
 @pytest.mark.parametrize("account", ["deactivated", "link over", "used", "altered"])
@@ -531,7 +533,7 @@ async def test_undo_brings_the_account_back_to_the_old_address_and_everybody_out
     assert await credential_changes.confirm_email(change, db.utcnow()) is None
     assert events.EMAIL_CHANGE_UNDONE in await happened(person)
     assert await announced(person)
-    told = (await letters_to(person.email))[-1]
+    told = (await emails_to(person.email))[-1]
     assert told.subject == "The change of your address is called off"
     assert link_in(told) == "/forgot-password"
 
@@ -638,7 +640,7 @@ async def test_way_back_leaves_a_second_factor_of_long_standing(clock: Clock) ->
     assert await credential_changes.undo_email(undo, db.utcnow())
     assert await password_reset.reset(await reset_link(person, person.email), NEW)
 
-    assert isinstance(await login_flow.login(person.email, NEW), login_flow.Pending)
+    assert isinstance(await login_flow.login(person.email, NEW), login_flow.PendingLogin)
 
 
 async def test_undo_to_an_address_that_somebody_else_has_by_now_changes_nothing() -> None:

@@ -15,11 +15,11 @@ from app.auth.models import link_rows, user_rows
 from app.auth.sessions import rotation
 from app.email import outbox
 from app.email.messages import Message
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.web import client
 from tests.support.clock import Clock
 from tests.support.environment import ORIGIN
-from tests.support.mailbox import delivered, letters_to, link_in
+from tests.support.mailbox import delivered, emails_to, link_in
 from tests.support.people import PASSWORD, make_user, start_session
 from tests.support.statements import sent
 
@@ -39,7 +39,7 @@ def browser(user_agent: str = FIREFOX, ip: str = "203.0.113.7") -> Any:
 
 async def registers(email: str = EMAIL, password: str = PASSWORD) -> None:
     with browser():
-        await signup.ask(email, NAME, password)
+        await signup.request(email, NAME, password)
 
 
 async def logs_in(email: str, user_agent: str) -> None:
@@ -48,7 +48,7 @@ async def logs_in(email: str, user_agent: str) -> None:
 
 
 async def only(address: str) -> Message:
-    (message,) = await letters_to(address)
+    (message,) = await emails_to(address)
     return message
 
 
@@ -57,7 +57,7 @@ def token_in(message: Message) -> str:
 
 
 async def dropped() -> list[str]:
-    return [row.kind for row in await db.fetch_all(sa.select(letter_rows).where(letter_rows.c.dropped_at.is_not(None)))]
+    return [row.kind for row in await db.fetch_all(sa.select(email_rows).where(email_rows.c.dropped_at.is_not(None)))]
 
 
 async def test_registration_is_answered_with_a_link_that_confirms_it() -> None:
@@ -89,7 +89,7 @@ async def test_letter_to_an_address_nobody_confirmed_holds_no_word_of_a_visitors
     if taken:
         await make_user(email=EMAIL)
     with browser("Win money at evil.example Firefox/1"):
-        await signup.ask(EMAIL, NAME, PASSWORD)
+        await signup.request(EMAIL, NAME, PASSWORD)
 
     message = await only(EMAIL)
 
@@ -112,7 +112,7 @@ async def test_registration_that_is_over_or_confirmed_already_needs_no_letter(cl
     await registers()
     clock.forward(hours=24)
 
-    assert await letters_to(EMAIL) == []
+    assert await emails_to(EMAIL) == []
     assert await dropped() == ["register"]
 
 
@@ -141,7 +141,7 @@ async def test_word_of_an_account_is_written_again_too_when_it_did_not_go_out() 
 async def test_confirmation_sent_again_holds_the_link_of_the_newest_registration() -> None:
     await registers(password="the passphrase of yesterday")
     await registers()
-    await signup.ask_again(EMAIL.upper())
+    await signup.resend(EMAIL.upper())
 
     first, second, again = await delivered()
 
@@ -152,10 +152,10 @@ async def test_confirmation_sent_again_holds_the_link_of_the_newest_registration
 async def test_confirmation_is_sent_again_only_to_who_waits_for_it(clock: Clock) -> None:
     await make_user(email="member@example.com")
     await registers()
-    await letters_to(EMAIL)
+    await emails_to(EMAIL)
     clock.forward(hours=24)
     for email in ("member@example.com", "nobody@example.com", EMAIL):
-        await signup.ask_again(email)
+        await signup.resend(email)
 
     assert len(await delivered()) == 1
     assert await dropped() == ["resend"] * 3
@@ -164,7 +164,7 @@ async def test_confirmation_is_sent_again_only_to_who_waits_for_it(clock: Clock)
 async def test_forgotten_password_is_answered_with_a_link_that_replaces_it() -> None:
     person = await make_user()
     with browser(SAFARI):
-        await password_reset.ask(person.email)
+        await password_reset.request(person.email)
 
     message = await only(person.email)
 
@@ -176,10 +176,10 @@ async def test_forgotten_password_is_answered_with_a_link_that_replaces_it() -> 
 async def test_trail_says_who_asked_for_the_link_though_the_letter_was_written_later() -> None:
     person = await make_user()
     with browser(SAFARI):
-        await password_reset.ask(person.email)
+        await password_reset.request(person.email)
     await delivered()
 
-    asked = sa.select(event_rows).where(event_rows.c.event == events.PASSWORD_RESET_ASKED)
+    asked = sa.select(event_rows).where(event_rows.c.event == events.PASSWORD_RESET_REQUESTED)
     row = await db.fetch_one(asked)
 
     assert (row.user_id, row.actor_id, row.ip, row.user_agent) == (person.id, None, "203.0.113.7", SAFARI)
@@ -189,9 +189,9 @@ async def test_forgotten_password_of_nobody_or_of_a_closed_account_is_no_letter(
     """Nor of a registration that waits: it is no account."""
     closed = await make_user(active=False)
     await registers()
-    await letters_to(EMAIL)
+    await emails_to(EMAIL)
     for email in (closed.email, "nobody@example.com", EMAIL):
-        await password_reset.ask(email)
+        await password_reset.request(email)
 
     assert len(await delivered()) == 1
     assert await dropped() == ["forgot"] * 3
@@ -201,16 +201,16 @@ async def test_forgotten_password_of_nobody_or_of_a_closed_account_is_no_letter(
 async def test_link_goes_to_the_address_of_the_account_and_to_no_other() -> None:
     """CVE-2019-19844: an address that only looks the same may be the mailbox of a stranger."""
     person = await make_user(email="Mike@Example.org")
-    await password_reset.ask("mi\u212ae@example.org")
+    await password_reset.request("mi\u212ae@example.org")
     assert await delivered() == []
-    await password_reset.ask("mike@example.org")
+    await password_reset.request("mike@example.org")
 
     assert [message.recipient for message in await delivered()] == [person.email]
 
 
 async def test_letter_tried_twice_carries_one_link_and_is_one_event() -> None:
     person = await make_user()
-    await password_reset.ask(person.email)
+    await password_reset.request(person.email)
     (row,) = await outbox.claim(db.utcnow(), 1)
 
     first, second = await emails.COMPOSERS["forgot"](row), await emails.COMPOSERS["forgot"](row)
@@ -221,7 +221,7 @@ async def test_letter_tried_twice_carries_one_link_and_is_one_event() -> None:
 
 async def test_letter_whose_link_was_used_is_not_written_again() -> None:
     person = await make_user()
-    await password_reset.ask(person.email)
+    await password_reset.request(person.email)
     (row,) = await outbox.claim(db.utcnow(), 1)
     message = await emails.COMPOSERS["forgot"](row)
     assert message
@@ -341,7 +341,7 @@ async def test_letter_goes_to_the_address_that_the_account_has_by_then() -> None
 
 async def test_account_that_is_gone_gets_no_letter() -> None:
     async with db.transaction() as tx:
-        await outbox.put(tx, "new_device", user_id=db.uuid7())
+        await outbox.enqueue(tx, "new_device", user_id=db.uuid7())
 
     assert await delivered() == []
 
@@ -351,7 +351,7 @@ async def test_letter_knows_what_to_say_where_nobody_asked_for_it(kind: str) -> 
     """From a command, say: no browser, no address."""
     person = await make_user()
     async with db.transaction() as tx:
-        await outbox.put(tx, kind, user_id=person.id)
+        await outbox.enqueue(tx, kind, user_id=person.id)
 
     assert "from an unknown device, address unknown" in (await only(person.email)).text
 
@@ -361,10 +361,10 @@ async def test_links_of_letters_lead_to_this_site_and_nowhere_else() -> None:
     person = await make_user()
     await registers()
     await registers(person.email)
-    await password_reset.ask(person.email)
+    await password_reset.request(person.email)
     async with db.transaction() as tx:
         for kind in ("password_changed", "new_device", "session_reused"):
-            await outbox.put(tx, kind, user_id=person.id)
+            await outbox.enqueue(tx, kind, user_id=person.id)
 
     messages = await delivered()
 

@@ -58,7 +58,7 @@ async def test_second_factor_turned_on_while_the_password_was_looked_at_is_asked
     person = await make_user()
     meanwhile(monkeypatch, person, second_factor_at=db.utcnow())
 
-    assert isinstance(await login_flow.login(person.email, PASSWORD), login_flow.Pending)
+    assert isinstance(await login_flow.login(person.email, PASSWORD), login_flow.PendingLogin)
 
     assert await db.fetch_all(sa.select(session_rows)) == []
 

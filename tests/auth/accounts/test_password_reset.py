@@ -13,14 +13,14 @@ from app.audit import events
 from app.audit.models import event_rows
 from app.auth import email_links, passwords
 from app.auth.accounts import credential_changes, login_flow, password_reset, user_admin
-from app.auth.models import change_rows, link_rows, session_rows, user_rows
+from app.auth.models import invalidation_rows, link_rows, session_rows, user_rows
 from app.auth.rate_limit import attempts
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from app.mfa import second_factor
 from app.web.client import Client
 from tests.support import forge
 from tests.support.clock import Clock
-from tests.support.mailbox import letters_to, link_in
+from tests.support.mailbox import emails_to, link_in
 from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.phone import with_a_phone
 from tests.support.statements import sent, spoken
@@ -48,8 +48,8 @@ async def stored(user_id: UUID) -> str:
     return str(await db.fetch_value(sa.select(user_rows.c.password).where(user_rows.c.id == user_id)))
 
 
-async def letters() -> list[str]:
-    return [row.kind for row in await db.fetch_all(sa.select(letter_rows).order_by(letter_rows.c.id))]
+async def email_messages() -> list[str]:
+    return [row.kind for row in await db.fetch_all(sa.select(email_rows).order_by(email_rows.c.id))]
 
 
 async def trail(event: str) -> list[Any]:
@@ -80,7 +80,7 @@ async def test_reset_ends_every_session_and_starts_none() -> None:
     assert [row.revoked_for for row in rows] == [events.CREDENTIALS_CHANGED] * 3
     live = await db.fetch_all(sa.select(session_rows.c.user_id).where(session_rows.c.revoked_at.is_(None)))
     assert [row.user_id for row in live] == [other.id]
-    assert person.id in [row.user_id for row in await db.fetch_all(sa.select(change_rows))]
+    assert person.id in [row.user_id for row in await db.fetch_all(sa.select(invalidation_rows))]
 
 
 async def test_owner_is_told_and_the_trail_says_so() -> None:
@@ -88,8 +88,8 @@ async def test_owner_is_told_and_the_trail_says_so() -> None:
 
     await password_reset.reset(await link_for(person), NEW)
 
-    assert await letters() == ["password_changed"]
-    assert [row.user_id for row in await trail(events.PASSWORD_RESET_ASKED)] == [person.id]
+    assert await email_messages() == ["password_changed"]
+    assert [row.user_id for row in await trail(events.PASSWORD_RESET_REQUESTED)] == [person.id]
     assert [row.user_id for row in await trail(events.PASSWORD_RESET)] == [person.id]
 
 
@@ -116,7 +116,7 @@ async def test_ten_uses_at_once_are_one() -> None:
 
     assert done.count(True) == 1
     assert (await passwords.verify(chosen[done.index(True)], await stored(person.id))).ok
-    assert await letters() == ["password_changed"]
+    assert await email_messages() == ["password_changed"]
 
 
 @pytest.mark.race
@@ -179,7 +179,7 @@ async def test_password_that_changes_while_the_new_one_is_hashed_is_not_replaced
 
     assert not await password_reset.reset(raw, NEW)
     assert (await passwords.verify("chosen elsewhere meanwhile", await stored(person.id))).ok
-    assert await letters() == []
+    assert await email_messages() == []
 
 
 async def second_factor_of(person: Person) -> Any:
@@ -196,12 +196,14 @@ async def test_second_factor_that_a_thief_turned_on_does_not_lock_the_owner_out(
 
     assert isinstance(await login_flow.login(person.email, NEW), login_flow.Login)
     assert [row.user_id for row in await trail(events.SECOND_FACTOR_UNDONE)] == [person.id]
-    assert "Your second step was turned off again" in [letter.subject for letter in await letters_to(person.email)]
+    assert "Your second step was turned off again" in [
+        email_message.subject for email_message in await emails_to(person.email)
+    ]
     # What the thief has left of it is worth nothing, now and when the owner turns one on.
     clock.forward(seconds=60)
     await with_a_phone(replace(person, password=NEW))
     half = await login_flow.login(person.email, NEW)
-    assert isinstance(half, login_flow.Pending)
+    assert isinstance(half, login_flow.PendingLogin)
     for code in (thiefs.shows(clock.now), thiefs.recovery_codes[0]):
         assert await second_factor.sign_in(half.ticket, code) is None
 
@@ -224,7 +226,7 @@ async def test_mailbox_alone_does_nothing_about_a_second_factor_of_long_standing
     assert await second_factor_of(person) == since
     assert await trail(events.SECOND_FACTOR_UNDONE) == []
     half = await login_flow.login(person.email, NEW)
-    assert isinstance(half, login_flow.Pending)
+    assert isinstance(half, login_flow.PendingLogin)
     assert await second_factor.sign_in(half.ticket, phone.shows(clock.now))
 
 
@@ -235,14 +237,16 @@ async def test_second_factor_stands_where_its_owner_has_proved_a_mailbox_since(c
     assert phone.pair
     clock.forward(days=1)
     sid = UUID(forge.claims(phone.pair.access_token)["sid"])
-    assert await credential_changes.ask_for_email(person.id, sid, "new@example.com", PASSWORD) == {}
-    (letter,) = [letter for letter in await letters_to("new@example.com") if "Confirm" in letter.subject]
-    assert await credential_changes.confirm_email(link_in(letter).partition("?token=")[2], db.utcnow(), keep=sid)
+    assert await credential_changes.request_email_change(person.id, sid, "new@example.com", PASSWORD) == {}
+    (email_message,) = [
+        email_message for email_message in await emails_to("new@example.com") if "Confirm" in email_message.subject
+    ]
+    assert await credential_changes.confirm_email(link_in(email_message).partition("?token=")[2], db.utcnow(), keep=sid)
     clock.forward(minutes=1)
 
     assert await password_reset.reset(await link_for(replace(person, email="new@example.com")), NEW)
 
-    assert isinstance(await login_flow.login("new@example.com", NEW), login_flow.Pending)
+    assert isinstance(await login_flow.login("new@example.com", NEW), login_flow.PendingLogin)
 
 
 @pytest.mark.parametrize(("age", "told"), [({"days": 6}, True), ({"days": 7}, False)])
@@ -266,7 +270,7 @@ async def test_link_dies_with_the_account_closed() -> None:
     assert await password_reset.find(raw, db.utcnow()) is None
     assert not await password_reset.reset(raw, NEW)
 
-    assert await letters() == []
+    assert await email_messages() == []
 
 
 async def test_what_a_thief_had_under_way_is_void_and_the_way_back_is_not() -> None:
@@ -315,7 +319,7 @@ async def test_known_and_unknown_address_run_the_same_statements() -> None:
     seen = []
     for email in (person.email, "nobody@example.com"):
         with sent() as run:
-            await password_reset.ask(email)
+            await password_reset.request(email)
         seen.append(spoken(run))
 
     assert seen[0] == seen[1]
@@ -327,21 +331,21 @@ async def test_mailbox_gets_five_letters_a_day_and_its_owner_can_still_sign_in(c
     """AC-053"""
     person = await make_user()
     for _ in range(19):
-        await password_reset.ask(person.email)
+        await password_reset.request(person.email)
 
-    assert await letters() == ["forgot"] * 5
+    assert await email_messages() == ["forgot"] * 5
     assert await login_flow.login(person.email, PASSWORD)
     clock.forward(days=1)
-    await password_reset.ask(person.email)
-    assert (await letters()).count("forgot") == 6
+    await password_reset.request(person.email)
+    assert (await email_messages()).count("forgot") == 6
 
 
 async def test_one_place_has_to_wait_whatever_it_asks_for(clock: Clock) -> None:
     for number in range(20):
-        await password_reset.ask(f"person{number}@example.com")
+        await password_reset.request(f"person{number}@example.com")
 
     with pytest.raises(attempts.TooManyAttempts):
-        await password_reset.ask("another@example.com")
+        await password_reset.request("another@example.com")
 
 
 async def test_stored_link_is_no_link() -> None:

@@ -12,9 +12,9 @@ from app.audit.models import event_rows
 from app.auth import email_links, passwords
 from app.auth.accounts import login_flow, signup
 from app.auth.accounts.signup import Outcome
-from app.auth.models import link_rows, throttle_rows, user_rows
+from app.auth.models import counter_rows, link_rows, user_rows
 from app.auth.rate_limit import attempts
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from tests.support.clock import Clock
 from tests.support.people import PASSWORD, make_user
 from tests.support.statements import sent, spoken
@@ -27,7 +27,7 @@ STRANGER = "a stranger's own passphrase"
 
 async def registered(email: str = EMAIL, password: str = PASSWORD, name: str = "Joan Example") -> str:
     """The token that the letter of a new registration will carry."""
-    await signup.ask(email, name, password)
+    await signup.request(email, name, password)
     return email_links.token(await signup.newest(email, db.utcnow()))
 
 
@@ -180,8 +180,8 @@ async def test_free_and_taken_address_run_the_same_statements() -> None:
     seen = []
     for email in ("taken@example.com", "free@example.com"):
         with sent() as run:
-            await signup.ask(email, "Joan", PASSWORD)
-            await signup.ask_again(email)
+            await signup.request(email, "Joan", PASSWORD)
+            await signup.resend(email)
         seen.append(spoken(run))
 
     assert seen[0] == seen[1]
@@ -191,42 +191,42 @@ async def test_free_and_taken_address_run_the_same_statements() -> None:
 async def test_mailbox_gets_three_of_each_letter_in_six_hours(clock: Clock) -> None:
     """AC-042, and what is over the limit is not even kept."""
     for _ in range(10):
-        await signup.ask(EMAIL, "Joan", PASSWORD)
-        await signup.ask_again(EMAIL.upper())
+        await signup.request(EMAIL, "Joan", PASSWORD)
+        await signup.resend(EMAIL.upper())
         clock.forward(minutes=30)
-    assert len(await db.fetch_all(sa.select(letter_rows))) == 6
+    assert len(await db.fetch_all(sa.select(email_rows))) == 6
     assert len(await db.fetch_all(sa.select(link_rows))) == 3
 
     clock.forward(hours=1)
-    await signup.ask_again(EMAIL)
+    await signup.resend(EMAIL)
 
-    assert len(await db.fetch_all(sa.select(letter_rows))) == 7
+    assert len(await db.fetch_all(sa.select(email_rows))) == 7
 
 
 async def test_one_place_makes_us_write_twenty_letters_an_hour(clock: Clock) -> None:
     for number in range(20):
-        await signup.ask(f"person{number}@example.com", "Joan", PASSWORD)
+        await signup.request(f"person{number}@example.com", "Joan", PASSWORD)
 
     with pytest.raises(attempts.TooManyAttempts) as refused:
-        await signup.ask_again("another@example.com")
+        await signup.resend("another@example.com")
 
     assert refused.value.seconds == 3600
     clock.forward(hours=1)
-    await signup.ask_again("another@example.com")
-    assert len(await db.fetch_all(sa.select(letter_rows))) == 21
+    await signup.resend("another@example.com")
+    assert len(await db.fetch_all(sa.select(email_rows))) == 21
 
 
 async def test_refused_request_does_not_use_up_the_share_of_a_mailbox(clock: Clock) -> None:
     for number in range(30):
         try:
-            await signup.ask_again(f"person{number // 20}@example.com")
+            await signup.resend(f"person{number // 20}@example.com")
         except attempts.TooManyAttempts:
             assert number >= 20
     clock.forward(hours=1)
 
-    await signup.ask_again("person1@example.com")
+    await signup.resend("person1@example.com")
 
-    assert len(await db.fetch_all(sa.select(letter_rows))) == 4
+    assert len(await db.fetch_all(sa.select(email_rows))) == 4
 
 
 async def test_what_nobody_confirmed_is_forgotten(clock: Clock) -> None:
@@ -248,4 +248,4 @@ async def test_what_nobody_confirmed_is_forgotten(clock: Clock) -> None:
 async def test_counters_of_letters_name_nobody() -> None:
     await registered()
 
-    assert "joan" not in str(await db.fetch_all(sa.select(throttle_rows)))
+    assert "joan" not in str(await db.fetch_all(sa.select(counter_rows)))

@@ -14,7 +14,7 @@ from app.auth import passwords
 from app.auth.accounts import login_flow, user_admin
 from app.auth.accounts.user_admin import Outcome
 from app.auth.models import session_rows, user_rows
-from app.email.models import letter_rows
+from app.email.models import email_rows
 from tests.support.people import PASSWORD, Person, make_user, start_session
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
@@ -34,8 +34,8 @@ async def trail(user_id: UUID) -> list[tuple[str, UUID | None, str]]:
     return [(row.event, row.actor_id, row.detail) for row in await db.fetch_all(mine)]
 
 
-async def letters() -> list[tuple[str, UUID | None]]:
-    rows = await db.fetch_all(sa.select(letter_rows).order_by(letter_rows.c.id))
+async def email_messages() -> list[tuple[str, UUID | None]]:
+    rows = await db.fetch_all(sa.select(email_rows).order_by(email_rows.c.id))
     return [(row.kind, row.user_id) for row in rows]
 
 
@@ -190,7 +190,7 @@ async def test_who_is_no_admin_any_more_changes_nothing(admin: Person, change: d
 
     assert set(outcomes) == {Outcome.NO_ADMIN}
     assert await trail(person.id) == []
-    assert await letters() == []
+    assert await email_messages() == []
     assert await db.fetch_one(sa.select(user_rows).where(user_rows.c.email_key == "new@example.com")) is None
 
 
@@ -204,7 +204,7 @@ async def test_link_to_a_new_password_is_owed_to_the_person_and_leaves_the_passw
 
     assert await user_admin.send_link(person.id, admin.id) is Outcome.DONE
 
-    assert await letters() == [("reset", person.id)]
+    assert await email_messages() == [("reset", person.id)]
     assert await trail(person.id) == [(events.PASSWORD_RESET_SENT, admin.id, "")]
     assert await login_flow.login(person.email, PASSWORD)
 
@@ -213,7 +213,7 @@ async def test_no_link_goes_to_an_account_that_is_closed(admin: Person) -> None:
     person = await make_user(active=False)
 
     assert await user_admin.send_link(person.id, admin.id) is Outcome.INACTIVE
-    assert await letters() == []
+    assert await email_messages() == []
 
 
 async def test_invited_account_opens_with_no_password(admin: Person) -> None:
@@ -228,7 +228,7 @@ async def test_invited_account_opens_with_no_password(admin: Person) -> None:
     assert user_admin.invited(row)
     for guess in ("", "!", row.password, PASSWORD):
         assert not (await passwords.verify(guess, row.password)).ok
-    assert await letters() == [("invite", made)]
+    assert await email_messages() == [("invite", made)]
     assert await trail(made) == [(events.USER_INVITED, admin.id, "admin")]
 
 
@@ -245,7 +245,7 @@ async def test_invitation_of_a_taken_address_makes_nothing(admin: Person) -> Non
 
     assert await user_admin.invite(person.email.upper(), "Twin", "user", admin.id) is Outcome.NOTHING
 
-    assert await letters() == []
+    assert await email_messages() == []
 
 
 async def test_invitation_is_sent_once_more_until_somebody_came_in(admin: Person) -> None:
@@ -256,7 +256,7 @@ async def test_invitation_is_sent_once_more_until_somebody_came_in(admin: Person
     await db.execute(sa.update(user_rows).where(user_rows.c.id == made).values(last_login=db.utcnow()))
     await user_admin.send_link(made, admin.id)
 
-    assert [kind for kind, _ in await letters()] == ["invite", "invite", "reset"]
+    assert [kind for kind, _ in await email_messages()] == ["invite", "invite", "reset"]
 
 
 async def test_new_password_is_wanted_and_no_longer(admin: Person) -> None:

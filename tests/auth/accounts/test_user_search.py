@@ -65,7 +65,7 @@ async def test_common_words_find_the_same_people_as_rare_ones(monkeypatch: pytes
         await make_user(name=f"Ann Berg{number}", email=f"a{number}@example.com")
     rare = [await found(text) for text in ("ann", "ann berg", "ann berg3", "berg3 ann")]
 
-    monkeypatch.setattr(user_search, "COMMON", 3)
+    monkeypatch.setattr(user_search, "COMMON_WORD_ROWS", 3)
 
     assert [await found(text) for text in ("ann", "ann berg", "ann berg3", "berg3 ann")] == rare
     assert [len(each) for each in rare] == [6, 6, 1, 1]
@@ -79,7 +79,7 @@ async def test_words_are_common_later_in_a_list_that_is_sorted_by_them(monkeypat
 
     seen = []
     for common in (1, 2, 3, 21):
-        monkeypatch.setattr(user_search, "COMMON", common)
+        monkeypatch.setattr(user_search, "COMMON_WORD_ROWS", common)
         walked, sorted_by_name = (
             await user_search.matching("zoe"),
             await user_search.matching("zoe", sorted_by_words=True),

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from app import db
 from app.auth import passwords
 from app.auth.errors import Overloaded, TooManyAttempts
-from app.auth.models import throttle_rows
+from app.auth.models import counter_rows
 from app.auth.rate_limit import attempts, counters, limits, quotas
 from app.settings import get_settings
 from tests.support.clock import Clock
@@ -42,15 +42,15 @@ numbers = st.integers(min_value=0, max_value=2**31)
     ],
 )
 def test_wait_of_strangers(account: int, site: int, seconds: int) -> None:
-    assert attempts.wait_of_strangers(account, site) == seconds
+    assert attempts.unknown_device_wait(account, site) == seconds
 
 
 @given(numbers, numbers, numbers, numbers)
 def test_wait_only_grows_with_failures_and_has_an_end(account: int, site: int, more: int, elsewhere: int) -> None:
-    before = attempts.wait_of_strangers(account, site)
-    after = attempts.wait_of_strangers(account + more, site + elsewhere)
+    before = attempts.unknown_device_wait(account, site)
+    after = attempts.unknown_device_wait(account + more, site + elsewhere)
 
-    assert 0 <= before <= after <= attempts.LONGEST_WAIT
+    assert 0 <= before <= after <= attempts.MAX_WAIT
 
 
 @pytest.mark.parametrize(
@@ -137,17 +137,17 @@ class TestCounters:
         for _ in range(counters.PRUNE_EVERY):
             await counters.add({"new": MINUTE}, 1, clock.now)
 
-        kept = {row.key for row in await db.fetch_all(sa.select(throttle_rows))}
+        kept = {row.key for row in await db.fetch_all(sa.select(counter_rows))}
         assert kept == {"turn", "new"}
 
     async def test_flood_is_told_to_the_database_every_twentieth_time(self, clock: Clock) -> None:
         for _ in range(quotas.BATCH - 1):
-            await quotas.token_shown("token", clock.now)
-        assert await db.fetch_all(sa.select(throttle_rows)) == []
+            await quotas.count_refresh("token", clock.now)
+        assert await db.fetch_all(sa.select(counter_rows)) == []
 
-        await quotas.token_shown("token", clock.now)
+        await quotas.count_refresh("token", clock.now)
 
-        (row,) = await db.fetch_all(sa.select(throttle_rows))
+        (row,) = await db.fetch_all(sa.select(counter_rows))
         assert (row.count, row.ends_at) == (quotas.BATCH, clock.now + MINUTE)
 
     async def test_flood_is_counted_over_all_workers(self, clock: Clock) -> None:
@@ -156,13 +156,13 @@ class TestCounters:
         await counters.add({key: MINUTE}, 290, clock.now)
 
         for _ in range(quotas.BATCH - 1):
-            await quotas.token_shown("shared", clock.now)
+            await quotas.count_refresh("shared", clock.now)
         for _ in range(2):
             with pytest.raises(TooManyAttempts) as refused:
-                await quotas.token_shown("shared", clock.now)
+                await quotas.count_refresh("shared", clock.now)
 
         assert refused.value.seconds == 60
-        await quotas.token_shown("shared", clock.forward(seconds=60))
+        await quotas.count_refresh("shared", clock.forward(seconds=60))
 
 
 @pytest.mark.anyio

@@ -52,16 +52,16 @@ async def new_password_that_is_refused(person: Person, sid: UUID) -> tuple[Try, 
 
 
 async def new_address(person: Person, sid: UUID) -> tuple[Try, str]:
-    return lambda guess: credential_changes.ask_for_email(person.id, sid, "new@example.com", guess), PASSWORD
+    return lambda guess: credential_changes.request_email_change(person.id, sid, "new@example.com", guess), PASSWORD
 
 
 async def address_of_now(person: Person, sid: UUID) -> tuple[Try, str]:
-    return lambda guess: credential_changes.ask_for_email(person.id, sid, person.email, guess), PASSWORD
+    return lambda guess: credential_changes.request_email_change(person.id, sid, person.email, guess), PASSWORD
 
 
 async def contested_registration(person: Person, sid: UUID) -> tuple[Try, str]:
     for name in ("Joan", "Somebody"):
-        await signup.ask("contested@example.com", name, PASSWORD)
+        await signup.request("contested@example.com", name, PASSWORD)
     row = await db.fetch_one(sa.select(link_rows).where(link_rows.c.name == "Joan"))
     return lambda guess: signup.confirm(email_links.token(row), guess), PASSWORD
 
@@ -69,7 +69,7 @@ async def contested_registration(person: Person, sid: UUID) -> tuple[Try, str]:
 async def second_step(person: Person, sid: UUID) -> tuple[Try, str]:
     phone = await with_a_phone(person)
     half = await login_flow.login(person.email, PASSWORD)
-    assert isinstance(half, login_flow.Pending)
+    assert isinstance(half, login_flow.PendingLogin)
     return lambda guess: second_factor.sign_in(half.ticket, guess), phone.recovery_codes[0]
 
 

@@ -16,7 +16,7 @@ from app.auth.accounts.user_admin import Outcome
 from app.auth.models import session_rows, user_rows
 from app.auth.sessions import rotation, session_cache
 from app.auth.sessions.rotation import Rejected, Rotated
-from app.auth.sessions.rotation_policy import Verdict
+from app.auth.sessions.rotation_policy import Decision
 from tests.support import forge
 from tests.support.clock import Clock
 from tests.support.people import make_user, start_session
@@ -30,16 +30,16 @@ async def rotated(raw: str, **options: Any) -> tokens.TokenPair:
     return outcome.pair
 
 
-async def verdict(raw: str, **options: Any) -> Verdict:
+async def decision(raw: str, **options: Any) -> Decision:
     outcome = await rotation.rotate(raw, **options)
     assert isinstance(outcome, Rejected), outcome
-    return outcome.verdict
+    return outcome.decision
 
 
 async def use(pair: tokens.TokenPair) -> bool:
     """Visit a page with the access token: this is what proves that the pair arrived."""
     token = tokens.read(pair.access_token, "access", db.utcnow())
-    return token is not None and await session_cache.check_in(token, db.utcnow()) is not None
+    return token is not None and await session_cache.load(token, db.utcnow()) is not None
 
 
 async def the_session(pair: tokens.TokenPair) -> Any:
@@ -101,14 +101,14 @@ async def test_row_that_moved_on_after_it_was_judged_is_judged_again(
 
     async def overtaken(statement: Any, values: Any = None) -> Any:
         row = await read(statement, values)
-        if statement is rotation._PRESENTED and not handed:
+        if statement is rotation._SESSION_AND_USER and not handed:
             handed.append(None)  # the rotation below reads, too
             handed[0] = await rotated(second.refresh_token)
         return row
 
     monkeypatch.setattr(db, "fetch_one", overtaken)
 
-    assert await verdict(first.refresh_token) is Verdict.REUSE
+    assert await decision(first.refresh_token) is Decision.REUSE
     assert forge.claims(handed[0].refresh_token)["gen"] == 3
 
 
@@ -120,10 +120,10 @@ async def test_stale_token_is_told_to_ask_again_and_gets_nothing(clock: Clock) -
     outcome = await rotation.rotate(pair.refresh_token)
 
     assert isinstance(outcome, Rejected)
-    assert outcome.verdict is Verdict.ASK_AGAIN
+    assert outcome.decision is Decision.RETRY
     assert outcome.marker
     assert (await the_session(pair)).revoked_at is None
-    assert await audited() == [events.SESSION_ROTATED, events.SESSION_ASKED_AGAIN]
+    assert await audited() == [events.SESSION_ROTATED, events.SESSION_RETRY_REQUESTED]
 
 
 async def test_stale_token_with_the_marker_is_reuse(clock: Clock) -> None:
@@ -135,7 +135,7 @@ async def test_stale_token_with_the_marker_is_reuse(clock: Clock) -> None:
     outcome = await rotation.rotate(pair.refresh_token)
     assert isinstance(outcome, Rejected)
 
-    assert await verdict(pair.refresh_token, marker=outcome.marker) is Verdict.REUSE
+    assert await decision(pair.refresh_token, marker=outcome.marker) is Decision.REUSE
 
     assert not await use(following)
     assert events.SESSION_REUSED in await audited()
@@ -151,7 +151,7 @@ async def test_spoilt_marker_counts_as_none(clock: Clock, spoil: Any) -> None:
     outcome = await rotation.rotate(pair.refresh_token)
     assert isinstance(outcome, Rejected)
 
-    assert await verdict(pair.refresh_token, marker=spoil(outcome.marker)) is Verdict.ASK_AGAIN
+    assert await decision(pair.refresh_token, marker=spoil(outcome.marker)) is Decision.RETRY
 
 
 async def test_marker_is_good_for_a_minute_and_for_its_own_token(clock: Clock) -> None:
@@ -163,9 +163,9 @@ async def test_marker_is_good_for_a_minute_and_for_its_own_token(clock: Clock) -
     outcome = await rotation.rotate(pair.refresh_token)
     assert isinstance(outcome, Rejected)
 
-    assert await verdict(other.refresh_token, marker=outcome.marker) is Verdict.ASK_AGAIN
+    assert await decision(other.refresh_token, marker=outcome.marker) is Decision.RETRY
     clock.forward(seconds=60)
-    assert await verdict(pair.refresh_token, marker=outcome.marker) is Verdict.ASK_AGAIN
+    assert await decision(pair.refresh_token, marker=outcome.marker) is Decision.RETRY
 
 
 # v5.0.0-10.4.5
@@ -178,10 +178,10 @@ async def test_generation_two_or_more_behind_is_reuse_at_any_time(clock: Clock, 
         newest = await rotated(newest.refresh_token)
     clock.forward(seconds=seconds)
 
-    assert await verdict(pair.refresh_token) is Verdict.REUSE
+    assert await decision(pair.refresh_token) is Decision.REUSE
 
     assert not await use(newest)
-    assert await verdict(newest.refresh_token) is Verdict.DEAD
+    assert await decision(newest.refresh_token) is Decision.DEAD
 
 
 async def test_generation_before_after_five_minutes_is_reuse(clock: Clock) -> None:
@@ -191,7 +191,7 @@ async def test_generation_before_after_five_minutes_is_reuse(clock: Clock) -> No
     assert await use(following)
     clock.forward(seconds=301)
 
-    assert await verdict(pair.refresh_token) is Verdict.REUSE
+    assert await decision(pair.refresh_token) is Decision.REUSE
 
     assert not await use(following)
 
@@ -202,8 +202,8 @@ async def test_revocation_does_not_open_the_leeway_again(clock: Clock) -> None:
     async with db.transaction() as tx:
         await rotation.revoke((await the_session(pair)).id, events.LOGGED_OUT, tx=tx, now=clock.now)
 
-    assert await verdict(pair.refresh_token) is Verdict.DEAD
-    assert await verdict(following.refresh_token) is Verdict.DEAD
+    assert await decision(pair.refresh_token) is Decision.DEAD
+    assert await decision(following.refresh_token) is Decision.DEAD
 
 
 # v5.0.0-10.4.8, v5.0.0-7.3.2
@@ -221,7 +221,7 @@ async def test_refresh_never_moves_the_absolute_end(clock: Clock) -> None:
 
     assert last.refresh_expires_in == 10
     assert (await the_session(pair)).ends_at == ends_at
-    assert await verdict(last.refresh_token) is Verdict.DEAD
+    assert await decision(last.refresh_token) is Decision.DEAD
     assert not await use(last)
 
 
@@ -231,7 +231,7 @@ async def test_idle_week_ends_the_session(clock: Clock) -> None:
 
     clock.forward(days=7)
 
-    assert await verdict(pair.refresh_token) is Verdict.DEAD
+    assert await decision(pair.refresh_token) is Decision.DEAD
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
@@ -257,12 +257,12 @@ async def test_clock_of_the_database_set_back_keeps_every_rule_of_rotation(clock
     assert forge.claims((await rotated(pair.refresh_token)).refresh_token)["gen"] == 2  # its answer was lost
     assert await use(following)
     clock.forward(minutes=-minutes)
-    assert await verdict(pair.refresh_token) is Verdict.ASK_AGAIN  # how old it is nobody knows
+    assert await decision(pair.refresh_token) is Decision.RETRY  # how old it is nobody knows
     third = await rotated(following.refresh_token)
 
     assert forge.claims(third.refresh_token)["gen"] == 3
     assert await use(third)
-    assert await verdict(pair.refresh_token) is Verdict.REUSE
+    assert await decision(pair.refresh_token) is Decision.REUSE
 
 
 async def test_lost_answer_is_not_handed_out_again_for_a_token_that_is_over(clock: Clock) -> None:
@@ -271,7 +271,7 @@ async def test_lost_answer_is_not_handed_out_again_for_a_token_that_is_over(cloc
     await rotated(pair.refresh_token)  # the answer never arrives; the session lives until day 12
     clock.forward(days=2)
 
-    assert await verdict(pair.refresh_token) is Verdict.DEAD
+    assert await decision(pair.refresh_token) is Decision.DEAD
 
     assert (await the_session(pair)).revoked_at is None
 
@@ -295,7 +295,7 @@ async def test_deactivated_account_refreshes_no_more_and_keeps_no_access() -> No
 
     assert await user_admin.change(person.id, admin.id, is_active=False) is Outcome.DONE
 
-    assert await verdict(pair.refresh_token) is Verdict.DEAD
+    assert await decision(pair.refresh_token) is Decision.DEAD
     assert not await use(pair)
 
 
@@ -306,7 +306,7 @@ async def test_reactivated_account_does_not_get_its_old_sessions_back() -> None:
 
     assert await user_admin.change(person.id, admin.id, is_active=True) is Outcome.DONE
 
-    assert await verdict(pair.refresh_token) is Verdict.DEAD
+    assert await decision(pair.refresh_token) is Decision.DEAD
 
 
 # v5.0.0-8.3.2
@@ -318,11 +318,11 @@ async def test_demotion_counts_at_the_next_check_and_logs_nobody_out() -> None:
 
     token = tokens.read(pair.access_token, "access", db.utcnow())
     assert token
-    badge = await session_cache.check_in(token, db.utcnow())
+    cached = await session_cache.load(token, db.utcnow())
 
     assert token.role == "admin"
-    assert badge
-    assert badge.role == "user"
+    assert cached
+    assert cached.role == "user"
     assert forge.claims((await rotated(pair.refresh_token)).access_token)["role"] == "user"
 
 
@@ -338,7 +338,7 @@ async def test_step_up_keeps_the_absolute_end_and_ends_the_old_session(clock: Cl
     assert fresh
     after = await the_session(fresh)
     assert (after.ends_at, after.authenticated_at) == (before.ends_at, clock.now)
-    assert await verdict(pair.refresh_token) is Verdict.DEAD
+    assert await decision(pair.refresh_token) is Decision.DEAD
     assert (await the_session(pair)).revoked_for == events.REPLACED
 
 
@@ -358,7 +358,7 @@ async def test_step_up_in_a_session_that_ended_meanwhile_gives_nothing() -> None
 async def test_leaked_signing_key_alone_forges_no_refresh_token(changes: dict[str, int]) -> None:
     pair = await start_session(await make_user())
 
-    assert await verdict(forge.resign(pair.refresh_token, **changes)) is Verdict.INVALID
+    assert await decision(forge.resign(pair.refresh_token, **changes)) is Decision.INVALID
 
     assert (await the_session(pair)).revoked_at is None
 
@@ -371,14 +371,14 @@ async def test_generation_never_handed_out_is_an_alarm() -> None:
 
     forged = forge.resign(pair.refresh_token, gen=7, jti=tokens.refresh_jti(row.secret, 7))
 
-    assert await verdict(forged) is Verdict.INVALID
+    assert await decision(forged) is Decision.INVALID
     assert await audited() == [events.REFRESH_FROM_THE_FUTURE]
 
 
 async def test_token_of_another_person_is_invalid() -> None:
     pair, other = await start_session(await make_user()), await make_user()
 
-    assert await verdict(forge.resign(pair.refresh_token, sub=str(other.id))) is Verdict.INVALID
+    assert await decision(forge.resign(pair.refresh_token, sub=str(other.id))) is Decision.INVALID
 
 
 async def test_revocation_after_reuse_is_there_for_a_fresh_connection(clock: Clock) -> None:
@@ -386,7 +386,7 @@ async def test_revocation_after_reuse_is_there_for_a_fresh_connection(clock: Clo
     pair = newest = await start_session(await make_user())
     for _ in range(2):
         newest = await rotated(newest.refresh_token)
-    assert await verdict(pair.refresh_token) is Verdict.REUSE
+    assert await decision(pair.refresh_token) is Decision.REUSE
     await db.disconnect()
     await db.connect()
 

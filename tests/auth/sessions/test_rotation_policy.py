@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.auth.sessions.rotation_policy import Verdict, judge
+from app.auth.sessions.rotation_policy import Decision, decide
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 IDLE = timedelta(days=7)
-V = Verdict
+V = Decision
 
 
 @dataclass
@@ -26,7 +26,7 @@ def handed(seconds: float, confirmed: int = 5) -> Row:
 
 
 @pytest.mark.parametrize(
-    ("row", "active", "g", "asked", "verdict"),
+    ("row", "active", "g", "asked", "decision"),
     [
         # The session is over: nothing else is looked at.
         (None, True, 5, False, V.DEAD),
@@ -55,13 +55,13 @@ def handed(seconds: float, confirmed: int = 5) -> Row:
         (handed(0), True, 4, False, V.REPLAY),
         (handed(30), True, 4, False, V.REPLAY),
         (handed(30), True, 4, True, V.REPLAY),
-        (handed(30.001), True, 4, False, V.ASK_AGAIN),
-        (handed(300), True, 4, False, V.ASK_AGAIN),
+        (handed(30.001), True, 4, False, V.RETRY),
+        (handed(300), True, 4, False, V.RETRY),
         (handed(300), True, 4, True, V.REUSE),
         (handed(300.001), True, 4, False, V.REUSE),
         # A clock set back: two minutes are nothing, more means ask.
         (handed(-120), True, 4, False, V.REPLAY),
-        (handed(-121), True, 4, False, V.ASK_AGAIN),
+        (handed(-121), True, 4, False, V.RETRY),
         (handed(-3600), True, 4, True, V.REUSE),
         # Older ones, at any time, confirmed or not.
         (handed(0), True, 3, False, V.REUSE),
@@ -70,5 +70,5 @@ def handed(seconds: float, confirmed: int = 5) -> Row:
         (Row(), True, 0, False, V.REUSE),
     ],
 )
-def test_verdict(row: Row | None, active: bool, g: int, asked: bool, verdict: Verdict) -> None:
-    assert judge(row, active, g, asked, NOW, IDLE) is verdict
+def test_verdict(row: Row | None, active: bool, g: int, asked: bool, decision: Decision) -> None:
+    assert decide(row, active, g, asked, NOW, IDLE) is decision

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from app import db
 from app.auth import authentication, tokens
 from app.auth.accounts import credential_changes, login_flow, user_admin
-from app.auth.models import change_rows, session_rows, user_rows
+from app.auth.models import invalidation_rows, session_rows, user_rows
 from app.auth.sessions import rotation, session_cache
 from app.auth.tokens import AppToken, TokenPair
 from tests.support import forge
@@ -27,10 +27,10 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture(autouse=True)
-def empty_desk() -> Iterator[None]:
-    session_cache.forget_all()
+def empty_cache() -> Iterator[None]:
+    session_cache.clear()
     yield
-    session_cache.forget_all()
+    session_cache.clear()
 
 
 @pytest.fixture
@@ -46,14 +46,14 @@ def access(pair: TokenPair) -> AppToken:
     return token
 
 
-async def check_in(pair: TokenPair) -> session_cache.Badge | None:
-    return await session_cache.check_in(access(pair), db.utcnow())
+async def check_in(pair: TokenPair) -> session_cache.CachedSession | None:
+    return await session_cache.load(access(pair), db.utcnow())
 
 
 # v5.0.0-7.2.1
 async def test_second_check_in_asks_nobody(statements: list[Sent]) -> None:
     pair = await start_session(await make_user())
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     first = await check_in(pair)
     statements.clear()
 
@@ -67,7 +67,7 @@ async def test_second_check_in_asks_nobody(statements: list[Sent]) -> None:
 async def test_warm_api_request_runs_no_query(client: Visitor, statements: list[Sent], path: str) -> None:
     """The page promises it: "the server verifies it without checking the database every time"."""
     await sign_in(client, await make_user())
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     await client.call("GET", path)
     statements.clear()
 
@@ -79,7 +79,7 @@ async def test_warm_api_request_runs_no_query(client: Visitor, statements: list[
 
 async def test_authentication_of_a_warm_page_runs_no_query(client: Visitor, statements: list[Sent]) -> None:
     await sign_in(client, await make_user())
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     await client.visit("/dashboard")
     statements.clear()
 
@@ -105,9 +105,9 @@ async def test_feed_that_was_not_heard_for_five_seconds_is_not_trusted(
 ) -> None:
     """Fail closed: nothing remembered counts, and what was remembered is thrown away when the feed is heard again."""
     pair = await start_session(await make_user())
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     await check_in(pair)
-    begun = session_cache._desk.read_began
+    begun = session_cache._cache.read_began
     for later, asks in ((4.9, False), (5.1, True)):
         monkeypatch.setattr(session_cache.time, "monotonic", lambda later=later: begun + later)
         statements.clear()
@@ -115,8 +115,8 @@ async def test_feed_that_was_not_heard_for_five_seconds_is_not_trusted(
         await check_in(pair)
 
         assert bool(statements) is asks
-    await session_cache.read_feed()
-    assert len(session_cache._desk.badges) == 0
+    await session_cache.read_invalidations()
+    assert len(session_cache._cache.badges) == 0
 
 
 async def logout(pair: TokenPair) -> None:
@@ -126,7 +126,7 @@ async def logout(pair: TokenPair) -> None:
 # v5.0.0-7.4.1
 async def test_revocation_is_seen_at_once_by_the_worker_that_did_it() -> None:
     pair = await start_session(await make_user())
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     assert await check_in(pair)
 
     await logout(pair)
@@ -139,9 +139,9 @@ async def test_change_by_another_worker_is_seen_at_the_next_read(what: str) -> N
     """The other worker is played by losing what this one forgot at once."""
     person, admin = await make_user(role="admin"), await make_user(role="admin")
     pair = await start_session(person)
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     before = await check_in(pair)
-    remembered = dict(session_cache._desk.badges)
+    remembered = dict(session_cache._cache.badges)
 
     if what == "logout":
         await logout(pair)
@@ -151,9 +151,9 @@ async def test_change_by_another_worker_is_seen_at_the_next_read(what: str) -> N
         await user_admin.change(person.id, admin.id, role="user")
     else:
         assert await login_flow.step_up(person.id, access(pair).sid, person.password)
-    session_cache._desk.badges.update(remembered)
+    session_cache._cache.badges.update(remembered)
     assert await check_in(pair) == before  # not heard yet
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
 
     after = await check_in(pair)
     assert after is None if what != "demote" else after and after.role == "user"
@@ -163,83 +163,85 @@ async def test_change_that_becomes_visible_late_is_still_applied() -> None:
     """Never "id greater than the last": an older row may be committed after a newer one was read."""
     pair = await start_session(await make_user())
     other = await start_session(await make_user())
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     await logout(other)
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     remembered = await check_in(pair)
     assert remembered
 
-    early = sa.insert(change_rows).values(id=UUID(int=1), at=session_cache._desk.read_at, session_id=access(pair).sid)
+    early = sa.insert(invalidation_rows).values(
+        id=UUID(int=1), at=session_cache._cache.read_at, session_id=access(pair).sid
+    )
     await db.execute(early)
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
 
-    assert (access(pair).sid, 1) not in session_cache._desk.badges
+    assert (access(pair).sid, 1) not in session_cache._cache.badges
 
 
 async def test_who_changes_often_has_one_row_in_the_feed_and_is_heard_each_time(clock: Clock) -> None:
     """Each worker reads the feed twice a second: a person who takes a new name all day long must not make it long."""
     person = await make_user()
     pair = await start_session(person)
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
 
     for name in ("One", "Two", "Three"):
         clock.forward(minutes=4)
-        await session_cache.read_feed()
+        await session_cache.read_invalidations()
         await check_in(pair)
-        remembered = dict(session_cache._desk.badges)
+        remembered = dict(session_cache._cache.badges)
         assert await credential_changes.change_name(person.id, name)
-        session_cache._desk.badges.update(remembered)  # as another worker, which has not heard of it yet
-        await session_cache.read_feed()
+        session_cache._cache.badges.update(remembered)  # as another worker, which has not heard of it yet
+        await session_cache.read_invalidations()
         heard = await check_in(pair)
         assert heard
         assert heard.name == name
 
-    assert await db.fetch_value(sa.select(sa.func.count()).select_from(change_rows)) == 1
+    assert await db.fetch_value(sa.select(sa.func.count()).select_from(invalidation_rows)) == 1
 
 
 async def test_feed_that_is_too_long_to_read_is_taken_to_name_everybody(
     statements: list[Sent], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_cache, "LONGEST_FEED", 3)
+    monkeypatch.setattr(session_cache, "MAX_FEED_ROWS", 3)
     pair = await start_session(await make_user())
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     for rows, forgotten in ((3, False), (1, True)):
         values = [
-            {"id": (sid := db.uuid7()), "at": session_cache._desk.read_at, "session_id": sid} for _ in range(rows)
+            {"id": (sid := db.uuid7()), "at": session_cache._cache.read_at, "session_id": sid} for _ in range(rows)
         ]
         await check_in(pair)
-        await db.execute(sa.insert(change_rows).values(values))
+        await db.execute(sa.insert(invalidation_rows).values(values))
 
-        await session_cache.read_feed()
+        await session_cache.read_invalidations()
 
-        assert (len(session_cache._desk.badges) == 0) is forgotten
+        assert (len(session_cache._cache.badges) == 0) is forgotten
     statements.clear()
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     assert "LIMIT" in statements[0].sql
 
 
 async def test_rows_are_applied_again_and_again_within_the_window(clock: Clock) -> None:
     """A check-in that overlapped the change and stored late must not survive the next read."""
     pair = await start_session(await make_user())
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     await check_in(pair)
-    stale = dict(session_cache._desk.badges)
+    stale = dict(session_cache._cache.badges)
     await logout(pair)
 
     for minutes in (0, 1, 3):
         clock.forward(minutes=minutes)
-        session_cache._desk.badges.update(stale)
-        await session_cache.read_feed()
-        assert len(session_cache._desk.badges) == 0
+        session_cache._cache.badges.update(stale)
+        await session_cache.read_invalidations()
+        assert len(session_cache._cache.badges) == 0
 
 
 # v5.0.0-15.4.1
 async def test_check_in_that_overlaps_a_revocation_stores_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A planted race with barriers: the rows are read, then the session ends, then the check-in goes on."""
     pair = await start_session(await make_user())
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     read, go_on = asyncio.Event(), asyncio.Event()
-    ask_the_rows: Callable[..., Any] = session_cache._ask_the_rows
+    ask_the_rows: Callable[..., Any] = session_cache._load_rows
 
     async def held(*arguments: Any) -> Any:
         answer = await ask_the_rows(*arguments)
@@ -247,38 +249,38 @@ async def test_check_in_that_overlaps_a_revocation_stores_nothing(monkeypatch: p
         await go_on.wait()
         return answer
 
-    monkeypatch.setattr(session_cache, "_ask_the_rows", held)
+    monkeypatch.setattr(session_cache, "_load_rows", held)
     checking_in = asyncio.create_task(check_in(pair))
     await read.wait()
     await logout(pair)
     go_on.set()
     assert await checking_in  # it overlapped: either answer is true
 
-    assert len(session_cache._desk.badges) == 0
+    assert len(session_cache._cache.badges) == 0
     assert await check_in(pair) is None
 
 
 async def test_process_that_slept_through_the_feed_stores_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = await start_session(await make_user())
-    await session_cache.read_feed()
-    ask_the_rows: Callable[..., Any] = session_cache._ask_the_rows
-    begun = session_cache._desk.read_began
+    await session_cache.read_invalidations()
+    ask_the_rows: Callable[..., Any] = session_cache._load_rows
+    begun = session_cache._cache.read_began
 
     async def slept(*arguments: Any) -> Any:
         answer = await ask_the_rows(*arguments)
         monkeypatch.setattr(session_cache.time, "monotonic", lambda: begun + 600)
         return answer
 
-    monkeypatch.setattr(session_cache, "_ask_the_rows", slept)
+    monkeypatch.setattr(session_cache, "_load_rows", slept)
 
     assert await check_in(pair)
 
-    assert len(session_cache._desk.badges) == 0
+    assert len(session_cache._cache.badges) == 0
 
 
 async def test_failed_transaction_forgets_nobody_and_tells_nobody() -> None:
     pair = await start_session(await make_user())
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     await check_in(pair)
 
     async def fails() -> None:
@@ -289,14 +291,14 @@ async def test_failed_transaction_forgets_nobody_and_tells_nobody() -> None:
     with pytest.raises(ZeroDivisionError):
         await fails()
 
-    assert len(session_cache._desk.badges) == 1
-    assert await db.fetch_all(sa.select(change_rows)) == []
+    assert len(session_cache._cache.badges) == 1
+    assert await db.fetch_all(sa.select(invalidation_rows)) == []
     assert await check_in(pair)
 
 
 async def test_remembered_badge_ends_with_its_token(clock: Clock) -> None:
     pair = await start_session(await make_user())
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     await check_in(pair)
     token = access(pair)
     clock.forward(minutes=15)
@@ -309,7 +311,7 @@ async def test_role_is_read_from_the_rows_before_anything_dangerous(client: Visi
     """A demotion that this worker has not heard of yet: the badge still says admin, the rows do not."""
     person, victim = await make_user(role="admin"), await make_user()
     await sign_in(client, person)
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     assert (await client.visit("/admin/users")).status_code == 200
     await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(role="user"))
 
@@ -324,13 +326,13 @@ async def test_badge_of_another_persons_session_does_not_serve_a_forger() -> Non
     """Keyed by session and generation; the subject is compared all the same."""
     pair = await start_session(await make_user())
     other = await make_user()
-    await session_cache.read_feed()
+    await session_cache.read_invalidations()
     await check_in(pair)
 
     forged = tokens.read(forge.resign(pair.access_token, sub=str(other.id)), "access", db.utcnow())
 
     assert forged
-    assert await session_cache.check_in(forged, db.utcnow()) is None
+    assert await session_cache.load(forged, db.utcnow()) is None
 
 
 @pytest.mark.parametrize(
@@ -354,16 +356,16 @@ async def test_refusal_names_the_first_check_of_the_rows_that_fails(
     await db.execute(sa.update(session_rows).values({"confirmed": 0} | session))
     await db.execute(sa.update(user_rows).values({"name": person.name} | user))
 
-    assert await session_cache.refused_by(token, db.utcnow()) == check
+    assert await session_cache.rejected_by(token, db.utcnow()) == check
     confirmed = await db.fetch_value(sa.select(session_rows.c.confirmed))
-    badge = await session_cache.check_in(token, db.utcnow(), remembered=False)
+    cached = await session_cache.load(token, db.utcnow(), remembered=False)
 
-    assert (badge is None) is (check is not None)
+    assert (cached is None) is (check is not None)
     assert confirmed == 0  # explaining changes nothing
 
 
 async def test_desk_is_bounded() -> None:
-    assert session_cache._desk.badges.maxsize == session_cache.LARGEST
+    assert session_cache._cache.badges.maxsize == session_cache.MAX_ENTRIES
 
 
 async def test_principal_does_not_show_its_token() -> None:

@@ -15,8 +15,8 @@ from app import db
 from app.audit.models import event_rows
 from app.auth.models import session_rows, user_rows
 from app.auth.sessions import rotation
-from app.auth.sessions.rotation_policy import Verdict
-from app.email.models import letter_rows
+from app.auth.sessions.rotation_policy import Decision
+from app.email.models import email_rows
 from app.learn.lab import attacks, http_exchange, sandbox
 from app.learn.lab.attacks import Attack
 from app.learn.lab.http_exchange import Answer, Send
@@ -84,7 +84,7 @@ async def test_nothing_is_left_of_a_run_and_the_reader_is_not_touched(client: Vi
 
 async def everything() -> dict[str, list[Any]]:
     """Accounts, sessions, trail and letters, whole."""
-    tables = {"users": user_rows, "sessions": session_rows, "trail": event_rows, "letters": letter_rows}
+    tables = {"users": user_rows, "sessions": session_rows, "trail": event_rows, "letters": email_rows}
     return {name: await db.fetch_all(sa.select(table).order_by(table.c.id)) for name, table in tables.items()}
 
 
@@ -108,7 +108,7 @@ async def test_page_holds_no_token_that_could_be_used(
 
 async def test_attack_that_works_is_said_to_work(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The verdict comes from the answers: with the defence gone it turns."""
-    monkeypatch.setattr(rotation, "judge", lambda *_: Verdict.REPLAY)
+    monkeypatch.setattr(rotation, "judge", lambda *_: Decision.REPLAY)
     monkeypatch.setattr(same_origin.SameOrigin, "_allowed", lambda *_: True)
 
     for name in ("stale-refresh", "cross-site-post"):
@@ -118,7 +118,7 @@ async def test_attack_that_works_is_said_to_work(client: Visitor, monkeypatch: p
 
 
 async def test_script_that_cannot_go_on_has_not_held(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rotation, "judge", lambda *_: Verdict.DEAD)
+    monkeypatch.setattr(rotation, "judge", lambda *_: Decision.DEAD)
 
     page = await client.submit("/learn/lab/attacks/lost-answer")
 

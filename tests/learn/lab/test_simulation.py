@@ -13,7 +13,7 @@ from app.audit import events
 from app.auth import tokens
 from app.auth.models import session_rows
 from app.auth.sessions import rotation, rotation_policy
-from app.auth.sessions.rotation_policy import Verdict
+from app.auth.sessions.rotation_policy import Decision
 from app.learn.lab import simulation, stories
 from app.learn.lab.simulation import Row, replay
 from tests.support import forge
@@ -29,8 +29,8 @@ def story(title: str) -> simulation.World:
     return replay(simulation.read(found.moves), found.loss)
 
 
-def verdicts(world: simulation.World) -> list[Verdict]:
-    return [line.verdict for line in world.log if line.verdict]
+def decisions(world: simulation.World) -> list[Decision]:
+    return [line.decision for line in world.log if line.decision]
 
 
 @pytest.mark.anyio
@@ -39,11 +39,11 @@ async def test_server_of_a_story_decides_as_the_real_one(
     database: str, clock: Clock, monkeypatch: pytest.MonkeyPatch, told: stories.Story
 ) -> None:
     """Every token that the story presents is presented to `sessions.rotate` too, at the same distance in time."""
-    asked: list[tuple[Any, int, bool, Any, Verdict]] = []
+    asked: list[tuple[Any, int, bool, Any, Decision]] = []
 
-    def listening(row: Row, active: bool, g: int, again: bool, now: Any, idle: Any) -> Verdict:
+    def listening(row: Row, active: bool, g: int, again: bool, now: Any, idle: Any) -> Decision:
         before = Row(**vars(row))
-        asked.append((before, g, again, now, rotation_policy.judge(row, active, g, again, now, idle)))
+        asked.append((before, g, again, now, rotation_policy.decide(row, active, g, again, now, idle)))
         return asked[-1][-1]
 
     monkeypatch.setattr(simulation, "judge", listening)
@@ -51,13 +51,13 @@ async def test_server_of_a_story_decides_as_the_real_one(
     pair = await start_session(await make_user())
     started, first = clock.now, await the_row(pair)
 
-    for before, g, again, at, verdict in asked:
+    for before, g, again, at, decision in asked:
         clock.now = started + (at - simulation.START)
         await db.execute(sa.update(session_rows).values(confirmed=before.confirmed))  # who uses a pair has received it
         row = await the_row(pair)
         assert (row.generation, row.handed_at - started) == (before.generation, before.handed_at - simulation.START)
         outcome = await rotation.rotate(refresh_token(first, g, clock), retried=again)
-        assert outcome.verdict is verdict
+        assert outcome.decision is decision
 
     assert (await the_row(pair)).generation == world.row.generation
     assert ((await the_row(pair)).revoked_at is None) is (world.row.revoked_at is None)
@@ -76,29 +76,29 @@ def refresh_token(row: Any, g: int, clock: Clock) -> str:
 @pytest.mark.parametrize(
     ("title", "seen", "alive"),
     [
-        ("Two tabs", [Verdict.ROTATE, Verdict.REPLAY, Verdict.ROTATE], True),
-        ("A lost answer", [Verdict.ROTATE, Verdict.REPLAY, Verdict.ROTATE], True),
-        ("The thief comes first", [Verdict.ROTATE, Verdict.REUSE], False),
+        ("Two tabs", [Decision.ROTATE, Decision.REPLAY, Decision.ROTATE], True),
+        ("A lost answer", [Decision.ROTATE, Decision.REPLAY, Decision.ROTATE], True),
+        ("The thief comes first", [Decision.ROTATE, Decision.REUSE], False),
         (
             "A thief in step",
-            [Verdict.ROTATE, Verdict.REPLAY, Verdict.ROTATE, Verdict.REPLAY, Verdict.ROTATE, Verdict.REUSE],
+            [Decision.ROTATE, Decision.REPLAY, Decision.ROTATE, Decision.REPLAY, Decision.ROTATE, Decision.REUSE],
             False,
         ),
-        ("A request that hangs", [Verdict.ROTATE, Verdict.ASK_AGAIN, Verdict.ROTATE], True),
+        ("A request that hangs", [Decision.ROTATE, Decision.RETRY, Decision.ROTATE], True),
     ],
 )
-def test_story_goes_as_it_is_told(title: str, seen: list[Verdict], alive: bool) -> None:
+def test_story_goes_as_it_is_told(title: str, seen: list[Decision], alive: bool) -> None:
     world = story(title)
 
-    assert verdicts(world) == seen
+    assert decisions(world) == seen
     assert world.alive is alive
 
 
 def test_bad_network_loses_answers_and_signs_nobody_out() -> None:
     world = story("A bad network")
 
-    assert verdicts(world).count(Verdict.REPLAY) >= 3
-    assert set(verdicts(world)) == {Verdict.ROTATE, Verdict.REPLAY}
+    assert decisions(world).count(Decision.REPLAY) >= 3
+    assert set(decisions(world)) == {Decision.ROTATE, Decision.REPLAY}
     assert world.alive
 
 
@@ -120,7 +120,7 @@ def test_without_a_thief_nobody_is_signed_out_but_by_time(plan: list[str], loss:
     world = replay(honest, loss)
 
     assert world.row.revoked_at is None
-    assert Verdict.REUSE not in verdicts(world)
+    assert Decision.REUSE not in decisions(world)
 
 
 @given(moves, st.integers(0, 90))

@@ -21,7 +21,7 @@ async def stale_refresh(bench: Bench) -> Outcome:
         statuses(lives, replay, owner, renewal) == [200, 401, 401, 401],
         "A copy gives itself away. Nobody can tell which of the two is the thief, so the session ends for both.",
         [
-            sources.find(rotation_policy.judge, "g < session.generation - 1"),
+            sources.find(rotation_policy.decide, "g < session.generation - 1"),
             sources.find(rotation.rotate, "_end_robbed"),
         ],
     )
@@ -37,8 +37,8 @@ async def two_tabs(bench: Bench) -> Outcome:
         statuses(one, other, *works) == [200] * 4 and generation(one) == generation(other) == 2,
         "This is no attack and is not taken for one: both tabs are handed the same next generation.",
         [
-            sources.find(rotation._hand_out, '"judged": row.generation'),
-            sources.find(rotation_policy.judge, "session.confirmed < session.generation"),
+            sources.find(rotation._issue_successor, '"judged": row.generation'),
+            sources.find(rotation_policy.decide, "session.confirmed < session.generation"),
         ],
     )
 
@@ -51,5 +51,5 @@ async def lost_answer(bench: Bench) -> Outcome:
     return Outcome(
         statuses(lost, again, works) == [200] * 3 and generation(lost) == generation(again) == 2,
         "This is no attack either: while nobody has used the successor, it is handed out once more, however late.",
-        [sources.find(rotation_policy.judge, "session.confirmed < session.generation")],
+        [sources.find(rotation_policy.decide, "session.confirmed < session.generation")],
     )
