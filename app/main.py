@@ -1,7 +1,7 @@
 """What is where: the middleware in its order, and the table of features. No logic.
 
 Start here, then read `app/auth/__init__.py` (the way of a request through the kernel), then any page.
-Chapter: "What is a badge". Patterns: quick-start, middleware.
+Chapter: "What a JWT is". Patterns: quick-start, middleware.
 """
 
 import asyncio

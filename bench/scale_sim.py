@@ -3,8 +3,8 @@
     python -m bench.scale_sim                # the table, from the constants below
     python -m bench.scale_sim --measure      # bytes of a row and CPU time of a read, on a PostgreSQL of its own
 
-A model, not a measurement: every assumption is a field of `PeopleFilters` or `Costs` with its unit. What it is good for is the
-order of magnitude, and which part reaches its end first.
+A model, not a measurement: every assumption is a field of `PeopleFilters` or `Costs` with its unit. What it is good for
+is the order of magnitude, and which part reaches its end first.
 """
 
 import argparse

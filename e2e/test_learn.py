@@ -73,7 +73,7 @@ def test_reader_finds_the_code_the_test_and_the_pattern_of_a_chapter(page: Page)
 
 def test_chapters_and_their_sections_are_reached_from_the_side(page: Page, server: Server, person: Person) -> None:
     sign_in(page.context, server, person)
-    page.goto("/learn/doors")
+    page.goto("/learn/permissions")
     side = page.get_by_role("navigation", name="Chapters")
     expect(side.get_by_role("link", name="Doors", exact=True)).to_have_attribute("aria-current", "page")
 

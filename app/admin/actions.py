@@ -1,8 +1,8 @@
 """What an admin changes: each action has a page that says what it will do, and a POST to the same address.
 
-Both are for whoever typed the password lately, and is an admin by the row of this moment (`permissions.RecentAdmin`): a POST
-that comes late changes nothing and leads back to its page. What gives somebody something asks for a proof in the form
-as well (`mfa.proofs`): an account made with a copied cookie would outlive the session that the cookie is of.
+Both are for whoever typed the password lately, and is an admin by the row of this moment (`permissions.RecentAdmin`): a
+POST that comes late changes nothing and leads back to its page. What gives somebody something asks for a proof in the
+form as well (`mfa.proofs`): an account made with a copied cookie would outlive the session that the cookie is of.
 Source: v5.0.0-7.5.1, v5.0.0-7.5.3, v5.0.0-8.3.2; v5.0.0-2.3.5.
 """
 

@@ -1,6 +1,6 @@
 """The admin area as pages to read: numbers, people, one person, the audit trail.
 
-Nothing here changes anything; what does is in `actions`. Chapter: "The desk".
+Nothing here changes anything; what does is in `actions`. Chapter: "The admin area".
 """
 
 from typing import Any
@@ -85,7 +85,8 @@ async def audit_page(request: Request) -> Any:
     page = await audit_log.listing(filters.data)
     return templates.page(
         request, "admin/audit_log.html", 422 if filters.errors else 200, words=events.EVENT_TEXT,
-        events=_described(page.items), next_cursor=page.next_cursor, filters=active(filters.data), form=filters.values, errors=filters.errors,
+        events=_described(page.items), next_cursor=page.next_cursor, filters=active(filters.data), form=filters.values,
+        errors=filters.errors,
     )  # fmt: skip
 
 

@@ -1,6 +1,6 @@
 """What happened to accounts: one closed vocabulary, one writer, no secrets.
 
-Chapter: "The desk's ledger". Source: OWASP Logging; v5.0.0-16.2.1, v5.0.0-16.3.*.
+Chapter: "The audit log". Source: OWASP Logging; v5.0.0-16.2.1, v5.0.0-16.3.*.
 """
 
 from datetime import datetime

@@ -1,6 +1,6 @@
 """The kernel's JSON API under /api/auth, for clients that are not browsers, and for our own pages' scripts.
 
-Chapter: "The same doors for programs". Patterns: login-endpoint, login-errors, refresh-endpoint, refresh-type-check,
+Chapter: "The JSON API". Patterns: login-endpoint, login-errors, refresh-endpoint, refresh-type-check,
 protected.
 """
 

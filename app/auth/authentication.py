@@ -78,8 +78,8 @@ class JWTBackend(AuthenticationBackend):
 
     The framework's own backend reads headers only, takes a refresh token for an access token and does not look at
     is_active. Here a bearer header decides, and cookies are then ignored: a header is no ambient authority.
-    `no_authentication`: paths, those ending in "/" with all below, where nobody is identified, whatever was sent: they are
-    answered while the database is not.
+    `no_authentication`: paths, those ending in "/" with all below, where nobody is identified, whatever was sent: they
+    are answered while the database is not.
     """
 
     def __init__(self, no_authentication: Collection[str] = ()) -> None:
@@ -117,7 +117,9 @@ async def reload(principal: Principal) -> Principal | Anonymous:
 
 
 def condition(principal: Principal, decide: Callable[[Principal | Anonymous], None]) -> db.conditions.Condition:
-    """For the transactions of a request: `rotation_policy` gets the same holder as the rows say then, and raises or does not."""
+    """For the transactions of a request: `rotation_policy` gets the same holder as the rows say then, and raises or
+    does not.
+    """
     token, nobody = principal.token, _session_ended(principal)
 
     def of_now(row: Any) -> None:

@@ -2,7 +2,7 @@
 
 The token in a link is `id.mac`: the MAC is over the row's own secret, under a key derived for nothing else. It stands
 in no table, so a leaked database opens nothing, and a leaked key alone neither (v5.0.0-11.5.1, v5.0.0-6.5.*).
-Chapter: "Letters". Source: OWASP Forgot Password, "URL Tokens"; NIST SP 800-63B-4 section 3.1.3.
+Chapter: "Transactional e-mail". Source: OWASP Forgot Password, "URL Tokens"; NIST SP 800-63B-4 section 3.1.3.
 """
 
 import secrets

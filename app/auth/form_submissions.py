@@ -92,9 +92,9 @@ async def claim(form: Submission, now: datetime) -> bool:
 async def find(form: Submission, now: datetime) -> Answer | Missing:
     """The answer that the same form got, for this holder. Errors: db.Unavailable.
 
-    With cookies of a session, as a lost answer to a refresh is handed out again (see `rotation_policy`): to the browser that sent
-    the form, until the session has been used; without them to the browser that holds the session. Never of a session
-    that has ended.
+    With cookies of a session, as a lost answer to a refresh is handed out again (see `rotation_policy`): to the browser
+    that sent the form, until the session has been used; without them to the browser that holds the session. Never of a
+    session that has ended.
     """
     row = await db.fetch_one(_FOUND, _this(form) | {"now": now})
     if row is None:

@@ -3,7 +3,7 @@ forms that were sent.
 
 Owns the schema only. Rows are read and changed in `accounts` and `sessions`, with SQLAlchemy Core: a state change is
 one conditional UPDATE, never "read, change, save".
-Chapter: "Revocable, and still a badge".
+Chapter: "Revocation and the session cache".
 """
 
 from typing import Any
@@ -26,8 +26,8 @@ class User(edgy.StrictModel):
     carries the password hash. The fields that the framework's pages use have the same names here: id, email, password,
     is_active, last_login.
     `email` is what the person typed, `email_key` is what makes it unique (see `web.addresses`), `search_text` is
-    what people are sorted by and found by: see `user_search`. `delete_after` is set while an account that its owner gave
-    up can still be kept. Whoever has a row here has confirmed the address: see `EmailLink` for the others; who was
+    what people are sorted by and found by: see `user_search`. `delete_after` is set while an account that its owner
+    gave up can still be kept. Whoever has a row here has confirmed the address: see `EmailLink` for the others; who was
     invited confirms it by choosing the first password. `second_factor_at`: since when a password alone signs nobody in;
     what is asked for beside it is the business of `app.mfa`, and so are passkeys: those from before `passkeys_since`
     are void, for that is when the owner got the account back by a mailed link. `mailbox_proved_at`: when somebody used
@@ -159,7 +159,8 @@ class EmailLink(edgy.StrictModel):
 
 
 class CacheInvalidation(edgy.StrictModel):
-    """The change feed: whose badge is no longer what the rows say. Stamped by the database's clock; see `session_cache`.
+    """The change feed: whose badge is no longer what the rows say. Stamped by the database's clock; see
+    `session_cache`.
 
     Exactly one of `user_id` and `session_id` is set, and is the row's own id, too: there is one row for each. Rows are
     of use for five minutes and pruned after a day.

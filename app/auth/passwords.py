@@ -2,7 +2,7 @@
 
 The only importer of passlib (libpass, the maintained fork). The hashers stand in the framework's `password_hashers`
 slot and use Django's format (`argon2$argon2id$...`), because the slot finds them by the text before the first `$`.
-Chapter: "The first check at the desk". Source: OWASP Password Storage; NIST SP 800-63B-4 section 3.1.1;
+Chapter: "Logging in". Source: OWASP Password Storage; NIST SP 800-63B-4 section 3.1.1;
 v5.0.0-6.2.*, v5.0.0-11.4.2. Patterns: install, login-errors.
 """
 

@@ -1,9 +1,9 @@
 """Guards: the permissions that stand on every private route.
 
 A guard lets pass or raises an error of `errors`; `challenges` turns that into a redirect or a status. Each route names
-its guard: `private(...)`, `public(...)` or `no_authentication(...)`. One that names none stops the application from starting
-(see `main`).
-Chapter: "Doors". Source: v5.0.0-7.4.1, v5.0.0-8.2.1, v5.0.0-8.3.*. Pattern: protected.
+its guard: `private(...)`, `public(...)` or `no_authentication(...)`. One that names none stops the application from
+starting (see `main`).
+Chapter: "Permissions". Source: v5.0.0-7.4.1, v5.0.0-8.2.1, v5.0.0-8.3.*. Pattern: protected.
 """
 
 from datetime import timedelta
@@ -136,7 +136,9 @@ class Developer(Permission):
 
 
 class NoAuthentication(Public):
-    """Everybody alike: nobody looks who asks, so the database may be down or stuck (see `authentication.JWTBackend`)."""
+    """Everybody alike: nobody looks who asks, so the database may be down or stuck (see
+    `authentication.JWTBackend`).
+    """
 
 
 def private(path: str, handler: Any, permission: type[Permission] = SignedIn, **about: Any) -> Gateway:

@@ -2,7 +2,7 @@
 
 The only importer of `jwt` and of the framework's `Token`. A token proves who signed it and when; whether its session
 still lives is not its business (see `session_cache` and `sessions`).
-Chapters: "What is in the badge", "Is it genuine". Source: RFC 7519, RFC 8725, RFC 9068.
+Chapters: "Claims", "Verifying a token". Source: RFC 7519, RFC 8725, RFC 9068.
 Patterns: structure, token-create, custom-claims, token-decode, token-decode-claims, decode-validation,
 app-token, token-pair, practice-all-claims, pitfall-no-expiry.
 """

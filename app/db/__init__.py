@@ -5,7 +5,7 @@ statement that wins or does not, on a connection that nobody else holds. Edgy's 
 engine through the mended `Database`, for single rows and simple creates. Whatever a request writes on either way, the
 session it acts for is asked for in the same transaction (`conditions`).
 Callers write `db.utcnow()`, never `from app.db import utcnow`: tests replace the clocks here.
-Chapter: "The desk's ledger".
+Chapter: "The audit log".
 """
 
 import asyncio

@@ -2,7 +2,7 @@
 
 The database knows neither requests nor people. Who lets a request in says what has to hold (`auth.guards`), and from
 then on every transaction of that request asks for it; so does each read once the answer has begun, as in a download.
-Chapter: "Doors". Source: CWE-367; v5.0.0-15.4.2 (the check and the act must not stand apart).
+Chapter: "Permissions". Source: CWE-367; v5.0.0-15.4.2 (the check and the act must not stand apart).
 """
 
 from collections.abc import Callable, Iterator

@@ -3,7 +3,7 @@
 Whatever is filled in stays inside its line: a name cannot start a paragraph, a header or a link (v5.0.0-1.3.11). In the
 HTML part everything is escaped and only a line that is nothing but an address of this site is a link: a person called
 "evil.example" is not one. Addresses come from the settings, never from a request's Host.
-Chapter: "Letters". Source: RFC 2046 section 5.1.4; OWASP Forgot Password, "URL Tokens".
+Chapter: "Transactional e-mail". Source: RFC 2046 section 5.1.4; OWASP Forgot Password, "URL Tokens".
 """
 
 import re

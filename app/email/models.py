@@ -1,4 +1,6 @@
-"""The outbox's table: letters that are to go out, and those that did. Written by `outbox.enqueue` and the sender alone."""
+"""The outbox's table: letters that are to go out, and those that did. Written by `outbox.enqueue` and the sender
+alone.
+"""
 
 from typing import Any
 

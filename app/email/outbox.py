@@ -3,7 +3,7 @@
 A request only ever inserts one row here. Whether there is anybody to write to, and what to say, is found out later by
 the sender: the request takes the same time for an address that has an account and for one that has not.
 Every statement that changes the table stands here; when to try what is the business of `sender`.
-Chapter: "Letters". Source: v5.0.0-6.3.8 (no telling accounts apart), OWASP Forgot Password.
+Chapter: "Transactional e-mail". Source: v5.0.0-6.3.8 (no telling accounts apart), OWASP Forgot Password.
 """
 
 import asyncio

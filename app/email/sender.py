@@ -3,7 +3,7 @@
 A letter is claimed, written out, sent and settled. Whatever goes wrong in between is tried again, with growing waits:
 at least once, and twice only if a worker dies between the mail server's "250" and the row that says so.
 Nothing that goes wrong with one letter stops the others, or the task.
-Chapter: "Letters". Source: v5.0.0-2.3.3 (all or nothing), v5.0.0-16.2.5 (nothing secret in the log).
+Chapter: "Transactional e-mail". Source: v5.0.0-2.3.3 (all or nothing), v5.0.0-16.2.5 (nothing secret in the log).
 """
 
 import asyncio

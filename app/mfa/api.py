@@ -1,6 +1,6 @@
 """POST /api/auth/login/code: the second half of a sign-in, for programs.
 
-Chapter: "The same doors for programs".
+Chapter: "The JSON API".
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
 """What the letters about second factors and passkeys say, and to whom: always to the account's own address.
 
-Chapter: "Letters". Source: v5.0.0-6.3.5, v5.0.0-6.3.7.
+Chapter: "Transactional e-mail". Source: v5.0.0-6.3.5, v5.0.0-6.3.7.
 """
 
 from functools import partial

@@ -1,7 +1,8 @@
 """The second factor of an account: used to sign in, and turned off by an admin. Its owner's changes: see `enrolment`.
 
 While it is on no session comes into being without it: turning it on ends every other session and replaces this one, and
-`users.second_factor_at` is part of what `login_flow.lock_unchanged` compares. The user's row is locked first, as everywhere.
+`users.second_factor_at` is part of what `login_flow.lock_unchanged` compares. The user's row is locked first, as
+everywhere.
 Chapter: "The life of an account". Source: v5.0.0-6.3.3, v5.0.0-6.4.3, v5.0.0-6.4.4, v5.0.0-6.5.1, v5.0.0-6.5.5,
 v5.0.0-6.5.8.
 """

@@ -1,6 +1,6 @@
 """Notes in the database. Every function takes the owner: there is no way to reach another person's note.
 
-Chapter: "Doors". Pattern: protected. Source: v5.0.0-8.2.2 (objects need explicit permission).
+Chapter: "Permissions". Pattern: protected. Source: v5.0.0-8.2.2 (objects need explicit permission).
 """
 
 from collections.abc import AsyncIterator

@@ -2,7 +2,7 @@
 
 In development; in production where APP_DOCS says so. The page is Swagger UI out of `static/swagger`, under the same
 policy as every other page: nothing inline, nothing from elsewhere.
-Chapter: "The same doors for programs".
+Chapter: "The JSON API".
 """
 
 from functools import cache

@@ -6,7 +6,7 @@
 2. The framework's cookie parser lets a planted cookie override a `__Host-` one: `request.cookies` is ours.
 3. A permission class is instantiated in a worker thread for every request, which costs more than the request: here it
    is simply called.
-Chapter: "Doors". Delete each mending when its test in tests/upstream says that the defect is gone.
+Chapter: "Permissions". Delete each mending when its test in tests/upstream says that the defect is gone.
 """
 
 import inspect

@@ -37,7 +37,8 @@ class ProblemDetails(BaseModel):
 
 
 def document(routes: Iterable[Any], *, title: str, version: str) -> dict[str, Any]:
-    """The document. A route under /api/ says its answers itself: `permissions.private(path, handler, answers={200: Model})`.
+    """The document. A route under /api/ says its answers itself: `permissions.private(path, handler, answers={200:
+    Model})`.
 
     Errors: RuntimeError for a route that says none.
     """

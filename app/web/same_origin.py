@@ -1,7 +1,7 @@
 """Requests that change something come from our own pages: the same-origin rule, and the hosts we answer to.
 
 The rule is pure. SameSite=Strict cookies are the first fence, this is the second, so forms carry no token.
-Chapter: "Where the badge is kept". Pattern: learn-more.
+Chapter: "Tokens in cookies". Pattern: learn-more.
 Source: OWASP CSRF Prevention, "Fetch Metadata headers"; v5.0.0-3.5.1, v5.0.0-3.5.3; RFC 6454.
 """
 

@@ -58,7 +58,7 @@ async def test_nothing_but_the_listed_files_is_shown(client: Visitor, name: str)
     assert (await client.visit(f"/learn/source/{name}")).status_code == 404
 
 
-@pytest.mark.parametrize("chapter", ["nowhere", "01-what-is-a-badge", "what-is-a-badge/", "%2e%2e"])
+@pytest.mark.parametrize("chapter", ["nowhere", "01-what-a-jwt-is", "what-is-a-badge/", "%2e%2e"])
 async def test_unknown_chapter_is_404(client: Visitor, chapter: str) -> None:
     assert (await client.visit(f"/learn/{chapter}")).status_code in (404, 303)
 

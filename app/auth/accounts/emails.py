@@ -2,7 +2,7 @@
 
 A letter to an address that nobody has confirmed holds no word that a visitor typed, or the site would carry everybody's
 advertisements. Letters to an account go to the address that the account has, never to one that was typed for it.
-Chapter: "Letters". Source: v5.0.0-6.3.5, v5.0.0-6.3.7; OWASP Forgot Password.
+Chapter: "Transactional e-mail". Source: v5.0.0-6.3.5, v5.0.0-6.3.7; OWASP Forgot Password.
 """
 
 from functools import partial

@@ -2,7 +2,7 @@
 
 Each function is one transaction that locks the user's row before the session's, so that a login and a deactivation that
 meet cannot leave a live session behind.
-Chapter: "The first check at the desk". Patterns: login-endpoint, login-errors.
+Chapter: "Logging in". Patterns: login-endpoint, login-errors.
 """
 
 from collections.abc import Iterable

@@ -4,7 +4,7 @@ The request only owes a letter; whether there is anybody to write to is seen whe
 addresses take the same time (v5.0.0-6.3.8). The link is bound to the password it replaces, logs nobody in, and what it
 does ends every session (v5.0.0-7.4.3): whoever had the old password is out. A second factor stands, unless it is young
 enough to be a thief's.
-Chapter: "Letters". Source: OWASP Forgot Password; v5.0.0-6.4.1, v5.0.0-6.4.3.
+Chapter: "Transactional e-mail". Source: OWASP Forgot Password; v5.0.0-6.4.1, v5.0.0-6.4.3.
 """
 
 from datetime import datetime

@@ -4,8 +4,8 @@ A registration is no account: nothing that signs in looks at it, and nobody is a
 the letter is written. So a free and a taken address run the same statements and get the same answer (v5.0.0-6.3.8).
 Of several registrations of one address the first one confirmed wins, and the others are void: somebody who registered
 another person's address, with a password of their own, is left with nothing (pre-hijacking).
-Chapter: "Letters". Source: OWASP Authentication, "Authentication and Error Messages"; Sudhodanan and Paverd,
-"Pre-hijacked accounts" (USENIX Security 2022).
+Chapter: "Transactional e-mail". Source: OWASP Authentication, "Authentication and Error Messages"; Sudhodanan and
+Paverd, "Pre-hijacked accounts" (USENIX Security 2022).
 """
 
 from datetime import datetime

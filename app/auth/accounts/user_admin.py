@@ -3,7 +3,7 @@
 Each function is one transaction that first locks the rows of all admins and of the person, in the order of their ids:
 whoever was an admin when the page was shown and is none now changes nothing, and of two admins who demote each other at
 once one stays. No function takes a password: an admin can have a link sent, nothing else (v5.0.0-6.4.6).
-Chapter: "The desk". Source: v5.0.0-2.3.5, v5.0.0-7.4.2, v5.0.0-7.4.5, v5.0.0-8.3.2.
+Chapter: "The admin area". Source: v5.0.0-2.3.5, v5.0.0-7.4.2, v5.0.0-7.4.5, v5.0.0-8.3.2.
 """
 
 from collections.abc import AsyncIterator

@@ -2,7 +2,7 @@
 
 Each form answers alike whatever it knows of an address, and no page logs anybody in: what a mailed link proves is the
 mailbox, not the person at the keyboard. GET changes nothing, for programs that look through mail follow links.
-Chapter: "Letters". Source: v5.0.0-6.3.8, v5.0.0-6.4.3; OWASP Forgot Password.
+Chapter: "Transactional e-mail". Source: v5.0.0-6.3.8, v5.0.0-6.4.3; OWASP Forgot Password.
 """
 
 from typing import Annotated, Any

@@ -9,7 +9,7 @@ answer, nobody learns anything about a password: db.Unavailable, 503.
 No stranger can lock the owner out (v5.0.0-6.1.1). On a device that the account knows (see `known_devices`) only what is
 guessed on that very device counts. Anywhere else a network that has waited as long as the wait is now has a turn, one
 for all of it.
-Chapter: "The first check at the desk".
+Chapter: "Logging in".
 Source: OWASP Authentication, "Account Lockout"; v5.0.0-2.4.1; RFC 6585 section 4; NIST SP 800-63B-4 section 3.2.2.
 """
 

@@ -3,7 +3,7 @@
 A browser is known by a signed cookie of its own (see `cookies`), never by its address: at an address that many share
 nobody can tell accounts that exist from those that do not. The cookie holds random bits and is the same for every
 account; which accounts know it stands in the counters, under a MAC. A program that brings no cookie is a stranger.
-Chapter: "The first check at the desk". Source: OWASP Authentication, "Device cookies"; v5.0.0-6.1.1, v5.0.0-6.3.8.
+Chapter: "Logging in". Source: OWASP Authentication, "Device cookies"; v5.0.0-6.1.1, v5.0.0-6.3.8.
 """
 
 from datetime import datetime, timedelta

@@ -1,6 +1,6 @@
 """The figures of all limits, what counts as one network, and shares of the queue before the hasher.
 
-Chapter: "The first check at the desk". Source: v5.0.0-2.4.1, v5.0.0-15.4.4.
+Chapter: "Logging in". Source: v5.0.0-2.4.1, v5.0.0-15.4.4.
 """
 
 import math

@@ -1,6 +1,6 @@
 """How often a refresh token may be shown, and how many letters an address may be sent (see `attempts` for guesses).
 
-Chapter: "The first check at the desk". Source: v5.0.0-2.4.1; RFC 6585 section 4.
+Chapter: "Logging in". Source: v5.0.0-2.4.1; RFC 6585 section 4.
 """
 
 from collections.abc import AsyncIterator

@@ -1,7 +1,8 @@
 """Sessions: started, rotated, revoked. The only writer of the table.
 
 A session is one login on one device, and it is the token family: rotation is one conditional UPDATE, reuse detection is
-one comparison (`rotation_policy`). Every function that changes a row says so in the audit trail, in the same transaction.
+one comparison (`rotation_policy`). Every function that changes a row says so in the audit trail, in the same
+transaction.
 Chapter: "Rotation and reuse". Source: RFC 9700 section 4.14.2; OWASP Session Management. Patterns: token-pair,
 refresh-endpoint, refresh-type-check.
 """

@@ -2,7 +2,7 @@
 
 A badge is checked in once, with one query, and then remembered by this worker until its token ends, or until the change
 feed says that a row behind it changed. Nobody who calls `load` can tell whether it was remembered.
-Chapter: "Revocable, and still a badge". Pattern: why. Source: v5.0.0-7.4.1, v5.0.0-8.3.2.
+Chapter: "Revocation and the session cache". Pattern: why. Source: v5.0.0-7.4.1, v5.0.0-8.3.2.
 """
 
 import asyncio

@@ -1,8 +1,9 @@
-"""The time machine: the real `rotation_policy` on a clock of its own, with two tabs, a thief and a bad network around it.
+"""The time machine: the real `rotation_policy` on a clock of its own, with two tabs, a thief and a bad network around
+it.
 
 A world is its list of moves, replayed from the beginning each time: it can be linked, and nothing is kept between two
-requests. The server's part is `rotation_policy` and `issued`, as in `sessions.rotate`; the rest is what browsers, thieves and
-networks do. No clock is read here.
+requests. The server's part is `rotation_policy` and `issued`, as in `sessions.rotate`; the rest is what browsers,
+thieves and networks do. No clock is read here.
 """
 
 import random

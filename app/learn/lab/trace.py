@@ -1,7 +1,7 @@
 """The way of one token through every check, each with the line where it stands.
 
-No check is made here. `tokens.refused_by` and `session_cache.rejected_by` run the ones that decide and name the first that
-refuses; this module knows only what each name means and where to read it.
+No check is made here. `tokens.refused_by` and `session_cache.rejected_by` run the ones that decide and name the first
+that refuses; this module knows only what each name means and where to read it.
 """
 
 from dataclasses import dataclass
