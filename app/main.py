@@ -95,8 +95,8 @@ def create_app() -> Ravyn:
     return app
 
 
-def middleware(settings: Settings, no_authentication: list[str]) -> list[DefineMiddleware]:
-    """Outermost first. `no_authentication`: the paths where nobody is identified."""
+def middleware(settings: Settings, open_paths: list[str]) -> list[DefineMiddleware]:
+    """Outermost first. `open_paths`: the paths where nobody is identified."""
     return [
         DefineMiddleware(
             SecurityHeaders, https=settings.public_origin.startswith("https:"), who=authentication.log_fields
@@ -122,9 +122,7 @@ def middleware(settings: Settings, no_authentication: list[str]) -> list[DefineM
         ),
         DefineMiddleware(OneEffect, except_at=(auth_pages.RESUME,)),
         DefineMiddleware(bodies.Whole),
-        DefineMiddleware(
-            AuthenticationMiddleware, backend=[JWTBackend([*no_authentication, f"{static_files.PREFIX}/"])]
-        ),
+        DefineMiddleware(AuthenticationMiddleware, backend=[JWTBackend([*open_paths, f"{static_files.PREFIX}/"])]),
         DefineMiddleware(Methods),
     ]
 
@@ -174,5 +172,5 @@ def permission_of(route: Any) -> type[Permission]:
     """The route's one guard. A route without one stops the start: nothing is public because somebody forgot."""
     permission = getattr(route, "permission", None)
     if permission is None:
-        raise RuntimeError(f"{route.path} names no guard: use guards.private(...) or guards.public(...)")
+        raise RuntimeError(f"{route.path} names no permission: use permissions.private(...) or permissions.public(...)")
     return permission

@@ -60,7 +60,7 @@ def test_reader_finds_the_code_the_test_and_the_pattern_of_a_chapter(page: Page)
     page.goto("/learn/rotation-and-reuse")
     page.get_by_role("link", name="app/auth/sessions/rotation_policy.py").first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text("app/auth/sessions/rotation_policy.py")
-    expect(page.locator(":target")).to_contain_text("def judge(")
+    expect(page.locator(":target")).to_contain_text("def decide(")
 
     page.go_back()
     page.get_by_role("link", name="test_without_a_thief_nobody_is_ever_logged_out").click()

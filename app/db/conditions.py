@@ -1,7 +1,8 @@
 """What has to hold whenever the request being answered writes: asked in its transaction, by whoever wrote the feature.
 
-The database knows neither requests nor people. Who lets a request in says what has to hold (`auth.guards`), and from
-then on every transaction of that request asks for it; so does each read once the answer has begun, as in a download.
+The database knows neither requests nor people. Who lets a request in says what has to hold (`auth.permissions`), and
+from then on every transaction of that request asks for it; so does each read once the answer has begun, as in a
+download.
 Chapter: "Permissions". Source: CWE-367; v5.0.0-15.4.2 (the check and the act must not stand apart).
 """
 

@@ -5,7 +5,7 @@ The first line of a fence says where its text comes from:
     ```python printed=token-create                            the documentation page's form, from transcripts.json
     ```text happened=token-create                             what came of it
     ```http output=login                                      recorded by tests/learn/outputs.py
-    ```diff break=tests/auth/sessions/test_rotation_policy.py::test_verdict file=app/auth/sessions/rotation_policy.py
+    ```diff break=tests/auth/sessions/test_rotation_policy.py::test_decision file=app/auth/sessions/rotation_policy.py
                                                               a change after which that test fails
 What says nothing of the kind is for the reader to type.
 """

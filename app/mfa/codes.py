@@ -14,6 +14,8 @@ from datetime import datetime
 import pyotp
 import segno
 
+from app.unicode import normalised
+
 STEP = 30  # seconds that a code is shown for
 DRIFT = 1  # steps before and after: clocks differ, and typing takes a while
 RECOVERY = 10  # codes in a set
@@ -55,9 +57,10 @@ def plain(typed: str) -> str | None:
 
     Decimal digits of any script, spaces, dashes, invisible characters and the number of a list do not count.
     """
-    if len(typed) > LONGEST:
+    text = normalised("NFKC", typed, LONGEST)
+    if text is None:
         return None
-    shown = "".join(each for each in unicodedata.normalize("NFKC", typed) if unicodedata.category(each) != "Cf")
+    shown = "".join(each for each in text if unicodedata.category(each) != "Cf")
     text = LIST_NUMBER.sub("", shown).lower()
     code = "".join(str(unicodedata.decimal(each, each)) for each in text if not _between(each))
     return code if FORM.fullmatch(code) else None

@@ -66,10 +66,10 @@ def document(routes: Iterable[Any], *, title: str, version: str) -> dict[str, An
 def _operations(route: Any) -> Iterator[dict[str, Any]]:
     function, answers = route.handler.fn, getattr(route, "answers", None)
     if not answers:
-        raise RuntimeError(f"{route.path} says no answers: guards.private(path, handler, answers={{200: Model}})")
+        raise RuntimeError(f"{route.path} says no answers: permissions.private(path, handler, answers={{200: Model}})")
     body = inspect.signature(function).parameters.get("data")
     models = [model for model in answers.values() if model]
-    is_open = route.permission.__name__ in ("Public", "Impersonal")
+    is_open = route.permission.__name__ in ("Public", "NoAuthentication")
     says: dict[str, Any] = {
         "tags": [route.path.split("/")[2]],
         "summary": (inspect.getdoc(function) or function.__name__.replace("_", " ").capitalize()).splitlines()[0],

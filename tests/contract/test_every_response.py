@@ -197,7 +197,7 @@ async def test_static_files_are_kept_for_ever_and_set_no_cookie(client: Visitor)
         row["path"]
         for row in route_table()
         if row["method"] == "GET"
-        and row["permission"] not in ("Public", "Impersonal", "Developer")
+        and row["permission"] not in ("Public", "NoAuthentication", "Developer")
         and not re.search(r"^/api/|[{.]|/export$", row["path"])
     ),
 )

@@ -34,7 +34,7 @@ NO_AUTHENTICATION = {
     "/.well-known/jwks.json", "/.well-known/change-password", "/.well-known/security.txt",
     "/.well-known/passkey-endpoints",
 }  # fmt: skip
-OPEN = ("Public", "Impersonal")
+OPEN = ("Public", "NoAuthentication")
 PRIVATE = [row for row in route_table() if row["permission"] not in (*OPEN, "Developer")]  # see tests/dev
 VISITORS = ["anonymous", "deactivated", "user", "demoted", "admin"]
 REFUSED = {"anonymous": 401, "deactivated": 401, "user": 403, "demoted": 403}
@@ -43,7 +43,7 @@ REFUSED = {"anonymous": 401, "deactivated": 401, "user": 403, "demoted": 403}
 # v5.0.0-6.3.4
 def test_public_routes_are_the_short_list() -> None:
     assert {row["path"] for row in route_table() if row["permission"] == "Public"} == PUBLIC
-    assert {row["path"] for row in route_table() if row["permission"] == "Impersonal"} == NO_AUTHENTICATION
+    assert {row["path"] for row in route_table() if row["permission"] == "NoAuthentication"} == NO_AUTHENTICATION
 
 
 # v5.0.0-8.2.1
@@ -59,7 +59,7 @@ def test_route_without_a_guard_stops_the_start(monkeypatch: pytest.MonkeyPatch) 
 
     monkeypatch.setattr(pages, "route_patterns", [*pages.route_patterns, Gateway("/forgotten", handler=forgotten)])
 
-    with pytest.raises(RuntimeError, match="/forgotten names no guard"):
+    with pytest.raises(RuntimeError, match="/forgotten names no permission"):
         create_app()
 
 

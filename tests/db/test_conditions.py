@@ -34,7 +34,7 @@ def not_in_debt(row: Any) -> None:
 
 def of_the_account() -> Condition:
     first, locked = ROW.with_for_update(key_share=True), ROW.with_for_update(read=True)
-    return Condition(HERE, ROW, first, locked, {"account": 1, "holder": 1}, judge=not_in_debt)
+    return Condition(HERE, ROW, first, locked, {"account": 1, "holder": 1}, decide=not_in_debt)
 
 
 @pytest.fixture
@@ -227,7 +227,7 @@ async def test_the_orm_asks_too(database: str, way: str) -> None:
         raise Over
 
     with db.conditions.request():
-        db.conditions.require(Condition(HERE, nobody, nobody, nobody, {"holder": person.id}, judge=gone))
+        db.conditions.require(Condition(HERE, nobody, nobody, nobody, {"holder": person.id}, decide=gone))
         with pytest.raises(Over):
             await ORM[way](user)
 

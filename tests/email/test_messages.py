@@ -20,13 +20,13 @@ NAMES = ["<a href=evil>Click</a>", "https://evil.example", "evil.example/login",
 @pytest.fixture
 def template(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
     """`template(text)` is templates/email/test.txt, beside the real frame."""
-    (tmp_path / "mail").mkdir()
-    (tmp_path / "mail" / "frame.html").write_text((templates.TEMPLATES / "mail" / "frame.html").read_text())
+    (tmp_path / "email").mkdir()
+    (tmp_path / "email" / "frame.html").write_text((templates.TEMPLATES / "email" / "frame.html").read_text())
     monkeypatch.setattr(templates, "TEMPLATES", tmp_path)
     messages._texts.cache_clear()
 
     def write(text: str) -> None:
-        (tmp_path / "mail" / "test.txt").write_text(text)
+        (tmp_path / "email" / "test.txt").write_text(text)
 
     yield write
     messages._texts.cache_clear()

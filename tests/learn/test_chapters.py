@@ -126,7 +126,7 @@ def test_changed_line_changes_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     real = sources.text
     path = chapters.DOCS / "11-rotation-and-reuse.md"
     before = chapters._read(path).text.html
-    monkeypatch.setattr(sources, "text", lambda name: real(name).replace("def judge(session", "def judge(lanyard"))
+    monkeypatch.setattr(sources, "text", lambda name: real(name).replace("def decide(session", "def decide(lanyard"))
 
     after = chapters._read(path).text.html
 
@@ -136,9 +136,9 @@ def test_changed_line_changes_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_deleted_function_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
     real = sources.text
-    monkeypatch.setattr(sources, "text", lambda name: real(name).replace("def judge(", "def gone("))
+    monkeypatch.setattr(sources, "text", lambda name: real(name).replace("def decide(", "def gone("))
 
-    with pytest.raises(LookupError, match=r"app/auth/judge\.py has no judge"):
+    with pytest.raises(LookupError, match=r"app/auth/sessions/rotation_policy\.py has no decide"):
         code_blocks.filled((chapters.DOCS / "11-rotation-and-reuse.md").read_text())
 
 

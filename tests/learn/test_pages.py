@@ -39,7 +39,7 @@ async def test_ledger_is_served(client: Visitor) -> None:
 
 
 async def test_source_is_shown_with_its_lines(client: Visitor) -> None:
-    line = sources.symbol("app/auth/sessions/rotation_policy.py", "judge")[1]
+    line = sources.symbol("app/auth/sessions/rotation_policy.py", "decide")[1]
 
     page = await client.visit("/learn/source/app/auth/sessions/rotation_policy.py")
 

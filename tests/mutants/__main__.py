@@ -22,17 +22,18 @@ from tests.support.environment import ROOT
 CHECKED = [
     f"app/{folder}/{name}.py"
     for folder, names in {
-        "auth": "accounts administration badges challenges closing cookies counters credentials floods guards "
-        "idempotency identity judge keys known_devices limits links passwords recovery registration sessions "
-        "submissions throttle tokens",
-        "mfa": "cbor codes enrolment factors passkeys webauthn",
-        "web": "addresses bodies client cookies forms hardening headers origin urls",
+        "auth": "authentication challenges cookies email_links form_submissions idempotency keys passwords permissions "
+        "tokens",
+        "auth/accounts": "account_deletion credential_changes login_flow password_reset signup user_admin",
+        "auth/rate_limit": "attempts counters known_devices limits quotas",
+        "auth/sessions": "rotation rotation_policy session_cache",
+        "mfa": "cbor codes enrolment passkeys second_factor webauthn",
+        "web": "bodies client cookies email_address forms framework_patches same_origin security_headers urls",
     }.items()
     for name in names.split()
 ]
 FOLDERS = [
-    f"tests/{name}"
-    for name in ("auth", "mfa", "web", "contract", "account", "admin", "audit", "home", "mail", "commands")
+    f"tests/{name}" for name in ("auth", "mfa", "web", "contract", "account", "admin", "audit", "home", "email", "cli")
 ]
 FOLDERS += ["tests/learn/lab"]  # learn
 FOLDERS += ["tests/notes"]  # notes

@@ -15,7 +15,7 @@ PLAY = """
     PATH, FILE = "app/auth/sessions/rotation_policy.py", "tests/auth/sessions/test_rotation_policy.py"
     if __name__ == "__main__":
         entries = runs.entries([PATH], [FILE])
-        tests = [test for test, each in entries.items() if f"{PATH} judge" in each["enters"]]
+        tests = [test for test, each in entries.items() if f"{PATH} decide" in each["enters"]]
         verdicts = {}
         for what in ("never `if g > session.generation`", ""):
             def change(path, tree, what=what):
@@ -34,5 +34,5 @@ def test_mutant_is_killed_by_the_test_that_knows_the_check_and_the_code_itself_b
     said = json.loads(ran.stdout.splitlines()[-1])
     assert said["tests"] > 30
     killed, survived = said["verdicts"]
-    assert killed.startswith("tests/auth/sessions/test_rotation_policy.py::test_verdict[")
+    assert killed.startswith("tests/auth/sessions/test_rotation_policy.py::test_decision[")
     assert survived == ""

@@ -30,24 +30,24 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
 # An exception in the words of those who quote what they were given, for whoever looks at the account.
 QUOTING = f"""
-from app.auth import credentials
+from app.auth.accounts import credential_changes
 
 async def pending_email(*_):
     raise ValueError("DETAIL:  Key (email_key)=(robin@example.com) exists. {TOKEN}\\n2026-01-01 [info] forged")
 
-credentials.pending_email = pending_email
+credential_changes.pending_email = pending_email
 """
 TALKING = """
-from app import logs
-from app.auth import accounts
+from app.auth.accounts import login_flow
+from app.observability import logs
 
-login = accounts.login
+login = login_flow.login
 
 async def talking(email, password, *more, **named):
     logs.get("auth").info("login", tried=password)
     return await login(email, password, *more, **named)
 
-accounts.login = talking
+login_flow.login = talking
 """
 
 
@@ -152,7 +152,7 @@ def test_full_disk_under_the_log_is_nobodys_error(monkeypatch: pytest.MonkeyPatc
 # v5.0.0-16.2.4
 def test_what_the_libraries_say_has_the_same_form() -> None:
     program = (
-        "import logging, logging.config\nfrom app import logs\nlogging.config.dictConfig(logs.config())\n"
+        "import logging, logging.config\nfrom app.observability import logs\nlogging.config.dictConfig(logs.config())\n"
         "logging.getLogger('uvicorn.error').warning('of %s', 'robin@example.com')\nlogs.get('web').info('ours', a=1)"
     )
     environment = {**os.environ, "APP_ENV": "production", "APP_ARGON2_MEMORY_KIB": "19456"}

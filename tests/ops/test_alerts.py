@@ -36,7 +36,7 @@ async def test_rule_is_about_figures_that_are_there(database: str, rule: dict[st
 def test_labels_in_rules_are_words_of_the_application() -> None:
     text = FILE.read_text()
 
-    assert set(re.findall(r'verdict="(\w+)"', text)) <= {decision.value for decision in Decision}
+    assert set(re.findall(r'decision="(\w+)"', text)) <= {decision.value for decision in Decision}
     assert set(re.findall(r'event="(\w+)"', text)) <= set(events.EVENT_TEXT)
 
 

@@ -171,8 +171,8 @@ async def test_what_happened_is_counted(client: Visitor) -> None:
     assert more('lanyard_request_seconds_count{method="GET",route="",status="404"}') == 1
     assert more('lanyard_events_total{event="login_failed"}') == 1
     assert more('lanyard_events_total{event="login"}') == 1
-    assert more('lanyard_refresh_decisions_total{verdict="rotate"}') == 1
-    assert more('lanyard_refresh_decisions_total{verdict="replay"}') == 2
+    assert more('lanyard_refresh_decisions_total{decision="rotate"}') == 1
+    assert more('lanyard_refresh_decisions_total{decision="replay"}') == 2
     assert (more("lanyard_outbox_emails"), more("lanyard_dead_emails")) == (1, 0)
     assert after["lanyard_pool_connections"] == 0
     assert not [name for name in after if person.email in name]

@@ -53,7 +53,7 @@ async def test_description_says_who_may(document: dict[str, Any]) -> None:
     for row in served():
         says = document["paths"][row["path"]].get(row["method"].lower())
         if says:
-            open_to_all = row["permission"] in ("Public", "Impersonal")
+            open_to_all = row["permission"] in ("Public", "NoAuthentication")
             assert says["security"] == ([] if open_to_all else [{"bearer": []}, {"cookie": []}]), row
 
 

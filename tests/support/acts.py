@@ -29,7 +29,7 @@ from tests.support.phone import Phone, with_a_phone
 from tests.support.sent import bearer, browser
 
 NEW_PASSWORD = "a new horse for the battery"
-OPEN = ("Public", "Impersonal", "Developer")
+OPEN = ("Public", "NoAuthentication", "Developer")
 
 
 def unsafe_and_private() -> list[dict[str, str]]:

@@ -18,8 +18,8 @@ PROGRAM = """if True:
     from ravyn.permissions import BasePermission
     from ravyn.permissions.utils import wrap_permission
     if "mended" in sys.argv:
-        from app.web import hardening
-        hardening.install()
+        from app.web import framework_patches
+        framework_patches.install()
 
     class Guard(BasePermission):
         def __init__(self):

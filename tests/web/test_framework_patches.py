@@ -220,7 +220,7 @@ def not_async(self: Any, request: Any) -> Any: ...
 def test_install_refuses_a_framework_that_it_does_not_know(monkeypatch: pytest.MonkeyPatch, found: Any) -> None:
     monkeypatch.setattr(TransformerModel, "get_request_data", found)
 
-    with pytest.raises(RuntimeError, match="hardening"):
+    with pytest.raises(RuntimeError, match="framework_patches"):
         framework_patches.install()
 
 

@@ -191,7 +191,7 @@ async def link_expired(request: Request, what: str, token: str) -> Any:
     done = await email_links.has_done_its_work(token, *PURPOSES[what])
     if not errors.wants_html(request.scope):
         raise Problem(422, "This link was used already." if done else "This link is not good, or not any more.")
-    return _opened(request, "link_gone", 200 if done else 422, what=what, done=done)
+    return _opened(request, "link_expired", 200 if done else 422, what=what, done=done)
 
 
 def _form(request: Request, name: str, form: dict[str, str], status: int = 200, **context: Any) -> Any:

@@ -126,7 +126,7 @@ async def time_machine(request: Request) -> Any:
     return templates.page(
         request, "learn/lab/time_machine.html", world=world, moves=moves, loss=loss, wait=wait, stories=stories.ALL,
         picture=simulation.picture(world), full=len(moves) >= simulation.MOST_MOVES,
-        decide=sources.find(rotation_policy.decide, "def judge"),
+        decide=sources.find(rotation_policy.decide, "def decide"),
     )  # fmt: skip
 
 

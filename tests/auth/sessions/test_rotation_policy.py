@@ -70,5 +70,5 @@ def handed(seconds: float, confirmed: int = 5) -> Row:
         (Row(), True, 0, False, V.REUSE),
     ],
 )
-def test_verdict(row: Row | None, active: bool, g: int, asked: bool, decision: Decision) -> None:
+def test_decision(row: Row | None, active: bool, g: int, asked: bool, decision: Decision) -> None:
     assert decide(row, active, g, asked, NOW, IDLE) is decision

@@ -108,7 +108,7 @@ async def test_page_holds_no_token_that_could_be_used(
 
 async def test_attack_that_works_is_said_to_work(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The verdict comes from the answers: with the defence gone it turns."""
-    monkeypatch.setattr(rotation, "judge", lambda *_: Decision.REPLAY)
+    monkeypatch.setattr(rotation, "decide", lambda *_: Decision.REPLAY)
     monkeypatch.setattr(same_origin.SameOrigin, "_allowed", lambda *_: True)
 
     for name in ("stale-refresh", "cross-site-post"):
@@ -118,7 +118,7 @@ async def test_attack_that_works_is_said_to_work(client: Visitor, monkeypatch: p
 
 
 async def test_script_that_cannot_go_on_has_not_held(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rotation, "judge", lambda *_: Decision.DEAD)
+    monkeypatch.setattr(rotation, "decide", lambda *_: Decision.DEAD)
 
     page = await client.submit("/learn/lab/attacks/lost-answer")
 

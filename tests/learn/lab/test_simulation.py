@@ -46,7 +46,7 @@ async def test_server_of_a_story_decides_as_the_real_one(
         asked.append((before, g, again, now, rotation_policy.decide(row, active, g, again, now, idle)))
         return asked[-1][-1]
 
-    monkeypatch.setattr(simulation, "judge", listening)
+    monkeypatch.setattr(simulation, "decide", listening)
     world = replay(simulation.read(told.moves), told.loss)
     pair = await start_session(await make_user())
     started, first = clock.now, await the_row(pair)

@@ -22,7 +22,7 @@ async def stale_refresh(bench: Bench) -> Outcome:
         "A copy gives itself away. Nobody can tell which of the two is the thief, so the session ends for both.",
         [
             sources.find(rotation_policy.decide, "g < session.generation - 1"),
-            sources.find(rotation.rotate, "_end_robbed"),
+            sources.find(rotation.rotate, "_revoke_reused"),
         ],
     )
 
