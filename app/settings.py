@@ -61,6 +61,7 @@ class Settings(RavynSettings):
     address_failures_per_5_minutes: int = Field(default=50, ge=1)
     login_failures_per_minute: int = Field(default=600, ge=1)
     address_emails_per_hour: int = Field(default=20, ge=1)
+    address_letters_per_hour: str = Field(default="", exclude=True)  # its name before: refused, not passed over
     docs: bool | None = None
     metrics_token: str = Field(default="", repr=False)
     body_limit_bytes: int = Field(default=1024 * 1024, gt=0)
@@ -215,6 +216,13 @@ class Settings(RavynSettings):
         if sender and not (sender.isprintable() and MAILBOX.fullmatch(sender)):
             raise ValueError("must be one address, such as Lanyard <no-reply@example.com>")
         return sender
+
+    @field_validator("address_letters_per_hour")
+    @classmethod
+    def _renamed(cls, value: str) -> str:
+        if value:
+            raise ValueError("is called APP_ADDRESS_EMAILS_PER_HOUR now: rename it")
+        return value
 
     @model_validator(mode="after")
     def _together(self) -> "Settings":
