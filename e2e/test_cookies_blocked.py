@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from e2e.support import browser as browsers
-from e2e.test_joining import log_in
+from e2e.test_signup import log_in
 from tests.support.people import PASSWORD, Person
 from tests.support.phone import with_a_phone
 from tests.support.server import Server

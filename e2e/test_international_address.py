@@ -7,7 +7,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from app import db
 from e2e.support.people import sign_in
-from e2e.test_joining import NEW, fill_in, forgets, log_in
+from e2e.test_signup import NEW, fill_in, forgets, log_in
 from tests.support import mailbox
 from tests.support.people import PASSWORD, make_user
 from tests.support.server import Server

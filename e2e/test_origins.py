@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from app import hosts
-from e2e.test_joining import log_in
 from e2e.test_passkeys import Phone
+from e2e.test_signup import log_in
 from tests.support import mailbox
 from tests.support.origins import REFUSED, SPELLINGS
 from tests.support.people import PASSWORD, make_user

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from app.auth.accounts import demo_accounts
-from e2e.test_joining import log_in
+from e2e.test_signup import log_in
 from tests.support.environment import SCRATCH
 from tests.support.server import Server, running
 

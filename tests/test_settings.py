@@ -85,7 +85,7 @@ def test_production_is_the_default_and_lifetimes_are_timedeltas() -> None:
         ({"MAIL_FROM": "a@mail.example, b@mail.example"}, "MAIL_FROM must be one address"),
         ({"MAIL_FROM": "Lanyard <a@mail.example>\r\nBcc: b@mail.example"}, "MAIL_FROM must be one address"),
         ({"MAIL_FROM": "Lanyard <a@mail.example> <b@mail.example>"}, "MAIL_FROM must be one address"),
-        ({"APP_ADDRESS_LETTERS_PER_HOUR": "5"}, "APP_ADDRESS_LETTERS_PER_HOUR is called APP_ADDRESS_EMAILS_PER_HOUR now"),
+        ({"APP_ADDRESS_LETTERS_PER_HOUR": "5"}, "APP_ADDRESS_LETTERS_PER_HOUR is called APP_ADDRESS_EMAILS_PER_HOUR"),
         ({"APP_DELETION_GRACE_DAYS": "0"}, "APP_DELETION_GRACE_DAYS"),
         ({"APP_SECURITY_CONTACT": "security@app.example.org"}, "APP_SECURITY_CONTACT must begin with mailto:"),
         ({"APP_SECURITY_CONTACT": "http://app.example.org"}, "APP_SECURITY_CONTACT must begin with"),
