@@ -1,0 +1,1 @@
+"""The application: `main` puts it together, `auth` is its core."""

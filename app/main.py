@@ -1,4 +1,4 @@
-"""What is where: the middleware in its order, and the table of features. No logic.
+"""The application: middleware in order, and the list of features. No logic.
 
 Start here, then read `app/auth/__init__.py` (the way of a request through the kernel), then any page.
 Chapter: "What a JWT is". Patterns: quick-start, middleware.

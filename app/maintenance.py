@@ -1,4 +1,4 @@
-"""What is over is deleted: once an hour in every server, and by `python -m app prune`.
+"""Maintenance: expired rows are deleted, hourly in every server and by `python -m app prune`.
 
 Each line of TASKS is one condition on one table; an account takes along what belongs to it. Two workers may do the same
 at once: rows that one is busy with are left alone by the other.

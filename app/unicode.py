@@ -1,4 +1,4 @@
-"""Unicode text of strangers, normalised at a cost that a bound on its length bounds.
+"""Unicode normalisation of untrusted text, bounded by its length first.
 
 Normalisation sorts the marks on a character by their combining class, in a time that grows with the square of their
 number: some hundred thousand on one letter keep a core busy for minutes. Writing needs a few. So the length is looked

@@ -1,4 +1,4 @@
-"""Secrets that somebody else has, or soon finds: too short, published, or made of what repeats.
+"""Weak secrets: too short, published, or repetitive.
 
 Long enough is not enough: a tutorial's key has its 256 bits, and everybody who read the tutorial has them too. The keys
 that are known to stand in public are here as hashes (`published_keys.txt`, written by `deploy/published_keys.py`).

@@ -1,4 +1,4 @@
-"""What a signed-in person does with the account: profile, password, address, devices, activity, a copy, the end.
+"""The account pages: profile, password, e-mail address, sessions, activity, data export, account deletion.
 
 Pages alone: what they change is changed by `auth.credentials`, `auth.closing` and `auth.accounts`.
 """

@@ -1,4 +1,4 @@
-"""/account/export: a copy of everything that is held about a person, as JSON, and no secret among it.
+"""Data export (/account/export): everything stored about a person, as JSON, without secrets.
 
 Written as it is read, page by page: the copy of somebody with a lot of data must not fill the memory of a worker.
 Chapter: "The life of an account". Source: GDPR article 20; v5.0.0-7.5.3.

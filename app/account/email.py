@@ -1,4 +1,4 @@
-"""/account/email: another address, and /undo-email-change: the way back for whoever reads the old mailbox.
+"""Change the e-mail address (/account/email), and undo it from the old mailbox (/undo-email-change).
 
 The link to the new mailbox leads to /verify-email, where links of registrations lead, too.
 Chapter: "The life of an account". Source: v5.0.0-6.3.7, v5.0.0-7.5.1.

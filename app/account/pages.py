@@ -1,4 +1,4 @@
-"""/account: the name, and the way to everything else; the password; what happened lately; the end.
+"""The account page (/account): name, password change, recent activity, account deletion.
 
 Chapter: "The life of an account". Source: v5.0.0-6.2.2, v5.0.0-6.2.3, v5.0.0-7.5.1.
 """

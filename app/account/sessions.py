@@ -1,4 +1,4 @@
-"""/account/sessions: every device that is signed in, what happened to each, and the way to sign it out.
+"""The list of sessions (/account/sessions): every signed-in device, its session history, and signing it out.
 
 Chapter: "The life of an account". Source: v5.0.0-7.5.2, v5.0.0-7.4.3.
 """

@@ -1,4 +1,4 @@
-"""What other programs look for at fixed addresses: where to change the password, and whom to tell about a hole.
+"""Well-known addresses: change-password and security.txt.
 
 Source: W3C "A Well-Known URL for Changing Passwords"; RFC 9116.
 """

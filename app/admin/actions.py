@@ -1,4 +1,4 @@
-"""What an admin changes: each action has a page that says what it will do, and a POST to the same address.
+"""Admin actions: each has a page that says what it will do, and a POST to the same address.
 
 Both are for whoever typed the password lately, and is an admin by the row of this moment (`permissions.RecentAdmin`): a
 POST that comes late changes nothing and leads back to its page. What gives somebody something asks for a proof in the

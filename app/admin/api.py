@@ -1,4 +1,4 @@
-"""People and the audit trail as JSON, for admins: what the pages do by their rules, with a bearer token or a cookie."""
+"""The admin API: users, sessions and the audit log as JSON, with a bearer token or a cookie."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal

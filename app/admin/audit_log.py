@@ -1,4 +1,4 @@
-"""What the admin area reads of the audit trail. Nothing here, and no route, changes a row of it."""
+"""Queries of the audit log for the admin area. Nothing here, and no route, changes a row of it."""
 
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""Bars as SVG shapes: only their places are worked out here, `templates/admin/_charts.html` draws them. Pure."""
+"""Bar charts as SVG shapes: computed here, drawn by `templates/admin/_charts.html`. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Lists to take away: a page that says what the file will hold, and the file.
+"""Download pages of the admin area: what the CSV file will hold, and the file.
 
 A GET must not leave a line in the trail, nor a list of people in somebody's cache: the file is the answer to a POST.
 """

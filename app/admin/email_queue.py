@@ -1,4 +1,4 @@
-"""What the admin area reads of the outbox: letters that could not be delivered."""
+"""Queries of the e-mail queue for the admin area: e-mails that could not be delivered."""
 
 from typing import Any
 from uuid import UUID

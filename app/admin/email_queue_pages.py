@@ -1,4 +1,4 @@
-"""Letters that could not be delivered: the list, and the way back into the queue."""
+"""The e-mail queue in the admin area: undelivered e-mails, and sending one again."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Lists as CSV files: written as they are read, page by page, and harmless in a spreadsheet.
+"""CSV export of lists: written page by page as they are read, and harmless in a spreadsheet.
 
 A spreadsheet takes a cell that begins with = + - @ for a formula, so a name could make it call another site: such a
 cell gets an apostrophe, which spreadsheets do not show (OWASP CSV Injection; v5.0.0-1.2.10). Everything is quoted (RFC

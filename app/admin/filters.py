@@ -1,4 +1,4 @@
-"""What the lists of the admin area may be asked for: the query of an address, made into a checked model.
+"""Filters of the admin lists: a query string made into a checked model.
 
 Words that sort or filter come out of closed sets, so nothing of an address ever becomes a part of a statement.
 """

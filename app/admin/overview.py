@@ -1,4 +1,4 @@
-"""The numbers of the site. None of them costs more than a bounded stretch of an index, however many rows there are."""
+"""The numbers on the admin overview. Each costs a bounded stretch of an index, however many rows there are."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

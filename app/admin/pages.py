@@ -1,4 +1,4 @@
-"""The admin area as pages to read: numbers, people, one person, the audit trail.
+"""The admin area's pages: overview, users, one user, the audit log.
 
 Nothing here changes anything; what does is in `actions`. Chapter: "The admin area".
 """

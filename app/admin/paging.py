@@ -1,4 +1,4 @@
-"""A page of a list, and where the next one begins."""
+"""Pagination: a page of a list, and the cursor where the next one begins."""
 
 from dataclasses import dataclass
 from typing import Any

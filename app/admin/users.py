@@ -1,4 +1,4 @@
-"""What the admin area reads of people. Changes are made by `auth.administration` alone.
+"""Queries of users and their sessions for the admin area. `auth.accounts.user_admin` alone changes them.
 
 However many people there are, a page of them costs as many steps along an index as it has rows. They stand in a queue
 for each role and state, each queue has an index for each order, and a page merges the heads of the queues it wants. A

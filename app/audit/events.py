@@ -1,4 +1,4 @@
-"""What happened to accounts: one closed vocabulary, one writer, no secrets.
+"""The audit log: one closed vocabulary of events, one writer, no secrets.
 
 Chapter: "The audit log". Source: OWASP Logging; v5.0.0-16.2.1, v5.0.0-16.3.*.
 """

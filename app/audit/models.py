@@ -1,4 +1,4 @@
-"""The audit trail's table. Rows are written by `events.record` alone and never changed."""
+"""The table of the audit log. `events.record` alone writes rows, and nothing changes them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The life of a session as a picture: which generation was handed out when and to whom, and what came back.
+"""Session history as a picture: which token generation was issued when, to whom, and what came back.
 
 Pure: events in, coordinates out; `templates/_session_history.html` draws them, a lane for each device, time downwards.
 Long runs of plain renewals are drawn as one mark, so the picture stays small however long a session lives.

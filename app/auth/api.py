@@ -1,4 +1,4 @@
-"""The kernel's JSON API under /api/auth, for clients that are not browsers, and for our own pages' scripts.
+"""The JSON API of authentication under /api/auth: login, refresh, logout, who am I.
 
 Chapter: "The JSON API". Patterns: login-endpoint, login-errors, refresh-endpoint, refresh-type-check,
 protected.

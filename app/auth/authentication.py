@@ -1,4 +1,4 @@
-"""Who is asking: reads the token of a request and says who holds it. Never refuses; refusing is the guards' business.
+"""The authentication backend: reads a request's token and says who holds it. `permissions` refuses, not this.
 
 Chapter: "The way of a request". Source: RFC 6750 section 2.1. Patterns: middleware, quick-start, protected.
 """

@@ -1,4 +1,4 @@
-"""What an authentication error becomes: a redirect for a page, a status for the API, or the bounce.
+"""Answers to authentication errors: a redirect for a page, a status for the API, a bounce for a link from elsewhere.
 
 Chapter: "The way of a request". Source: RFC 6750 section 3, RFC 9470 section 3.
 """

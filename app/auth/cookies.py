@@ -1,4 +1,4 @@
-"""The cookies: their names, their attributes, and the only places that set or expire them.
+"""The session cookies: their names, their attributes, and the only places that set or expire them.
 
 A failed refresh never comes through here: a loser's late 401 must not delete the winner's cookies.
 Chapter: "Tokens in cookies". Source: RFC 6265bis section 4.1.3.2 (`__Host-`); v5.0.0-3.3.*.

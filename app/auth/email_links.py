@@ -1,4 +1,4 @@
-"""Links that are mailed: what waits for a click in a mailbox, each good once and for a while.
+"""One-time links sent by e-mail: each is good once, for one purpose, and for a limited time.
 
 The token in a link is `id.mac`: the MAC is over the row's own secret, under a key derived for nothing else. It stands
 in no table, so a leaked database opens nothing, and a leaked key alone neither (v5.0.0-11.5.1, v5.0.0-6.5.*).

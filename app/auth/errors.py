@@ -1,4 +1,4 @@
-"""What authentication and authorisation raise; `challenges` answers each. Nothing else crosses layers so."""
+"""Errors of authentication and authorisation; `challenges` answers each. No other exception crosses layers."""
 
 from typing import Any
 

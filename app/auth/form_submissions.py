@@ -1,4 +1,4 @@
-"""Forms that arrived, each with its answer, for a minute: the only reader and writer of `form_submissions`.
+"""Submitted forms with their answers, for a minute: the only reader and writer of `form_submissions`.
 
 A form names itself by a random key that came with its page (`templates.KEY_FIELD`). The first to bring it claims a row;
 whoever brings the same key, address and fields is given the answer of the first. An answer may hold session cookies

@@ -1,4 +1,4 @@
-"""One form, one effect, and its answer: a double click does what a click does.
+"""Idempotency of forms: a double click has one effect, and gets the answer of the first click.
 
 Of two requests the browser drops the answer to the first, with its cookies, and shows the second's. So the second gets
 the answer of the first: it waits while the form is worked on, and never reaches the application. What counts as the

@@ -1,4 +1,4 @@
-"""Changing the signing secret without logging anybody out, in three steps, wherever it is kept.
+"""Key rotation: a new signing secret in three steps that log nobody out, wherever the secret is kept.
 
 Each step is followed by a rolling restart: while it lasts, some workers run with the old secrets and some with the new,
 so a secret must be known to all before anyone signs with it.

@@ -1,4 +1,4 @@
-"""The ticket between the two halves of a sign-in: whoever brings it back has given the right password minutes ago.
+"""The ticket between password and second factor: proof of a right password some minutes ago.
 
 It opens nothing by itself, and is void once the password is another one. Each is its own, so that one that was good can
 be told from all others (see `mfa.factors`).

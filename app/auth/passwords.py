@@ -1,4 +1,4 @@
-"""Passwords: hashed with argon2id, judged by policy, always off the event loop.
+"""Passwords: the hash (argon2id) and the policy, always off the event loop.
 
 The only importer of passlib (libpass, the maintained fork). The hashers stand in the framework's `password_hashers`
 slot and use Django's format (`argon2$argon2id$...`), because the slot finds them by the text before the first `$`.

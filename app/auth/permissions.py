@@ -1,4 +1,4 @@
-"""Guards: the permissions that stand on every private route.
+"""Permissions: what stands before every private route.
 
 A guard lets pass or raises an error of `errors`; `challenges` turns that into a redirect or a status. Each route names
 its guard: `private(...)`, `public(...)` or `no_authentication(...)`. One that names none stops the application from

@@ -1,1 +1,1 @@
-"""What `python -m app` does with people and rows, a file for each group. Imported late, when the command is named."""
+"""The commands' code, a file for each group. Imported when the command is run."""

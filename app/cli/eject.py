@@ -1,4 +1,4 @@
-"""The command `eject`: take the tutorial, the demo domain or both out of a clone, and give it a name of its own.
+"""The command `eject`: take the tutorial, the demo feature or both out of a clone, and rename the project.
 
 A feature's own paths are listed here. What other files say about it stands between marks that name it: a block from
 `# NAME:` to `# /NAME`, `{# NAME #}` to `{# /NAME #}`, `<!-- NAME -->` to `<!-- /NAME -->` or `/* NAME */` to

@@ -1,4 +1,4 @@
-"""The command `seed`: many people and much of a trail, to see and to measure how the lists behave.
+"""The command `seed`: many users and audit events, to see and to measure how the lists behave.
 
 Nobody can sign in as one of them: all have the hash of a password that nobody knows. Written in bundles, each a
 transaction of its own, so that a running server waits for none of them for long.

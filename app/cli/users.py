@@ -1,4 +1,4 @@
-"""The commands about people: create-admin, promote, deactivate, end-sessions, remove-second-factor.
+"""The commands about users: create-admin, promote, deactivate, end-sessions, remove-second-factor.
 
 They ask the same rules as the pages; only that nobody in particular is the actor. A password is typed where nobody
 sees it, and never stands on a command line, which every user of the machine can read.

@@ -1,4 +1,4 @@
-"""The database: one engine, two ways to it, and the two clocks.
+"""The database: one engine, queries and transactions, and the two clocks.
 
 State changes, lists and counts are SQLAlchemy Core through `fetch_one`, `fetch_all`, `execute` and `transaction`: one
 statement that wins or does not, on a connection that nobody else holds. Edgy's ORM (`User.query...`) stands on the same

@@ -1,4 +1,4 @@
-"""Times and ids as the database keeps them: aware UTC on both databases, UUIDv7 keys, and the database's own clock."""
+"""Column types: aware UTC timestamps on both databases, UUIDv7 keys, and the database's own clock."""
 
 import secrets
 import time

@@ -1,4 +1,4 @@
-"""What has to hold whenever the request being answered writes: asked in its transaction, by whoever wrote the feature.
+"""Conditions of a request: checked again inside each of its transactions, such as "this session is live".
 
 The database knows neither requests nor people. Who lets a request in says what has to hold (`auth.permissions`), and
 from then on every transaction of that request asks for it; so does each read once the answer has begun, as in a

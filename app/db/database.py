@@ -1,4 +1,4 @@
-"""Edgy's database with its defects mended. Each mending names the defect; tests/upstream shows it on the stock one."""
+"""Edgy's database with its defects fixed. Each fix names the defect; tests/upstream shows it."""
 
 from typing import Any
 from urllib.parse import quote

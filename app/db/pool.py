@@ -1,4 +1,4 @@
-"""Connections, lent first come, first served; whatever happens to the borrower, they come back or are thrown away."""
+"""The connection pool: first come, first served; a connection always comes back or is closed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine

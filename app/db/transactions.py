@@ -1,4 +1,4 @@
-"""What stands between BEGIN and COMMIT: statements, savepoints, and the condition that the request brought along."""
+"""A transaction: statements, savepoints, and the request's condition before the commit."""
 
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager

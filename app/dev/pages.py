@@ -1,4 +1,4 @@
-"""The mailbox of a developer: letters as they went out, or wait, or could not be written.
+"""The development mailbox: e-mails that were sent, wait, or failed.
 
 In development and for this machine alone (`permissions.Developer`): a letter may open an account. In production there
 is nothing to show either, for no letter's text is kept. See `main.create_app`, which refuses to serve these routes

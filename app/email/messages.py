@@ -1,4 +1,4 @@
-"""What a letter says: one text, written as a template, and the HTML part made out of that same text.
+"""E-mail messages from a template: one text, and the HTML part made of that same text.
 
 Whatever is filled in stays inside its line: a name cannot start a paragraph, a header or a link (v5.0.0-1.3.11). In the
 HTML part everything is escaped and only a line that is nothing but an address of this site is a link: a person called

@@ -1,4 +1,4 @@
-"""The outbox: a letter is written down in the transaction that is the reason for it, so none is lost or sent too early.
+"""The e-mail outbox: e-mails are queued in the same database transaction as the change they report.
 
 A request only ever inserts one row here. Whether there is anybody to write to, and what to say, is found out later by
 the sender: the request takes the same time for an address that has an account and for one that has not.

@@ -1,4 +1,4 @@
-"""The sender: the background task of each worker that turns owed letters into mail.
+"""The e-mail sender: each worker's background task that delivers queued e-mails.
 
 A letter is claimed, written out, sent and settled. Whatever goes wrong in between is tried again, with growing waits:
 at least once, and twice only if a worker dies between the mail server's "250" and the row that says so.

@@ -1,4 +1,4 @@
-"""How a message leaves: MIME that nobody can add a header or a recipient to, and SMTP that nobody can listen to.
+"""The SMTP transport: MIME without header injection, and an encrypted connection to the mail server.
 
 Chapter: "Transactional e-mail". Source: RFC 5322 section 3.6.4, RFC 3834 section 5, RFC 8314 section 3; v5.0.0-1.3.11,
 v5.0.0-12.3.1.

@@ -1,4 +1,4 @@
-"""POST /api/auth/login/code: the second half of a sign-in, for programs.
+"""POST /api/auth/login/code: the second factor at login, for programs.
 
 Chapter: "The JSON API".
 """

@@ -1,4 +1,4 @@
-"""Codes: what an authenticator shows for a secret and a time, and recovery codes. Pure, but for random bits.
+"""TOTP codes of an authenticator, and recovery codes. Pure, but for random bits.
 
 Chapter: "The life of an account". Source: RFC 6238, RFC 4226; NIST SP 800-63B-4 sections 3.1.2 and 3.1.4; v5.0.0-6.5.*.
 """

@@ -1,4 +1,4 @@
-"""What the letters about second factors and passkeys say, and to whom: always to the account's own address.
+"""The e-mails about second factors and passkeys, always to the account's own address.
 
 Chapter: "Transactional e-mail". Source: v5.0.0-6.3.5, v5.0.0-6.3.7.
 """

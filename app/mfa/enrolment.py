@@ -1,4 +1,4 @@
-"""What the owner changes about the ways to sign in: the second factor on and off, recovery codes, a new passkey.
+"""Enrolment: the owner turns the second factor on or off, makes recovery codes, adds a passkey.
 
 Each asks for a proof in its very form (see `proofs`), judged in the transaction that makes the change.
 Chapter: "The life of an account". Source: v5.0.0-6.5.6, v5.0.0-7.5.1, v5.0.0-7.5.3; NIST SP 800-63B-4 section 4.1.

@@ -1,4 +1,4 @@
-"""/login/code: the second half of a sign-in. /account/second-factor: turn it on and off, and recovery codes.
+"""Second factor pages: /login/code, and /account/second-factor with recovery codes.
 
 Chapter: "The life of an account". Source: v5.0.0-6.3.3, v5.0.0-7.5.1.
 """

@@ -1,4 +1,4 @@
-"""/account/passkeys: add and remove them. /login/passkey and /step-up/passkey: the same forms, signed by a device.
+"""Passkey pages: /account/passkeys, /login/passkey and /step-up/passkey.
 
 The script `passkeys.js` puts into a hidden field what the device said, and sends an ordinary form. Without it nothing
 of this is shown but the list.

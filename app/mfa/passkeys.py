@@ -1,4 +1,4 @@
-"""Passkeys: a key pair that somebody's device keeps, and unlocks by face, finger or code. Both factors in one step.
+"""Passkeys: stored, removed, and used to sign in; both factors in one step.
 
 Rows and accounts alone; what a browser hands over is read and verified in `webauthn`. An answer is good once.
 Chapter: "The life of an account". Source: W3C Web Authentication Level 3, sections 7.1 and 7.2; v5.0.0-6.3.3,

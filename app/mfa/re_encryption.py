@@ -1,4 +1,4 @@
-"""Rows that nobody looks at: void ones go, and what an old secret of the site encrypted is encrypted anew."""
+"""Re-encryption after a key rotation, and deletion of void rows."""
 
 from collections.abc import Callable
 from typing import Any

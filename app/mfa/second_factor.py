@@ -1,4 +1,4 @@
-"""The second factor of an account: used to sign in, and turned off by an admin. Its owner's changes: see `enrolment`.
+"""The second factor at login, and its removal by an admin. Its owner's changes: see `enrolment`.
 
 While it is on no session comes into being without it: turning it on ends every other session and replaces this one, and
 `users.second_factor_at` is part of what `login_flow.lock_unchanged` compares. The user's row is locked first, as

@@ -1,4 +1,4 @@
-"""What a browser and a device hand over for passkeys: asked for, taken apart and verified. Knows no account.
+"""WebAuthn: challenges, and verifying what a browser and an authenticator return. Knows no account.
 
 What the device signs names our origin, so a page that looks like ours gets nothing of worth (phishing resistance). A
 challenge is ours and for one purpose; the device must have made sure who holds it. The signatures are the library's

@@ -1,4 +1,4 @@
-"""The demo domain as JSON: the same rules as the pages, the same 404 for another person's note."""
+"""The demo feature's JSON API: the same rules as its pages, the same 404 for another person's note."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""The demo domain's table: a note belongs to one person."""
+"""The demo feature's table: a note belongs to one person."""
 
 from typing import Any
 

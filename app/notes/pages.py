@@ -1,4 +1,4 @@
-"""The demo domain as pages: only the owner's notes, another person's are not found."""
+"""The demo feature's pages: only the owner's notes; another person's are not found."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the log says, and how: one event a line on standard error; JSON in production, words for a person at home.
+"""Logging: one event a line on standard error; JSON in production, plain text in development.
 
 Events have a name and fields, never a sentence with values in it. Nobody can be named here: no token, password or mail
 address; people and sessions by pseudonym. What slips in all the same, in the message of somebody's exception, is

@@ -1,4 +1,4 @@
-"""What is counted while the site runs: the instruments of /metrics. Who reads them is `ops`.
+"""Metrics: the counters and gauges that /metrics exports (see `ops`).
 
 Labels come out of closed lists (routes, verdicts, events): a visitor cannot make up a series. With several workers
 `serve` has them share files (the library's multiprocess mode), so that whichever is asked answers for all.

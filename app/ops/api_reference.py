@@ -1,4 +1,4 @@
-"""/openapi.json and /docs/swagger: the JSON API described, for programs and for people who try it out.
+"""The API reference: /openapi.json and /docs/swagger.
 
 In development; in production where APP_DOCS says so. The page is Swagger UI out of `static/swagger`, under the same
 policy as every other page: nothing inline, nothing from elsewhere.

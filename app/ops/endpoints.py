@@ -1,4 +1,4 @@
-"""For machines: /healthz for whoever restarts a process, /readyz for whoever sends visitors to it, and /metrics.
+"""Health check and metrics endpoints: /healthz, /readyz, /metrics.
 
 None of them says anything about a person, or about what the site is made of (v5.0.0-13.4.5).
 Chapter: "Going live".

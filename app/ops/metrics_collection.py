@@ -1,4 +1,4 @@
-"""What is not counted but looked at: each worker looks at its state once a second."""
+"""Metrics collection: each worker reads its own state once a second."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""The text of /metrics: the instruments of this worker, or of all of them, and what stands in the database."""
+"""Metrics export: the text of /metrics, of one worker or of all, and what the database holds."""
 
 import os
 from collections.abc import Iterable

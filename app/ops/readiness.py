@@ -1,4 +1,4 @@
-"""Whether this worker can serve: four questions, asked at most once a second however often somebody wants to know."""
+"""Readiness check: whether this worker can serve, asked at most once a second."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""HTTP/1.1 on the wire: bounds on what surrounds a request, which uvicorn's fast parser does not have.
+"""The HTTP/1.1 protocol: bounds on heads, bodies and idle connections that uvicorn's parser lacks.
 
 Without them one connection can fill the memory with a header that never ends, or be held open for ever, and many can
 with requests that never end. Bodies that are read are bounded by `headers.BodyLimit`, answers that nobody reads by

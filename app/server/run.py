@@ -1,4 +1,4 @@
-"""The server process: what must hold before it starts, and how uvicorn is run.
+"""Starting the server process: what must hold before, and how uvicorn is run.
 
 Owns the listening socket and the banner of a development start. Never decides what a request gets.
 Chapter: "Going live".

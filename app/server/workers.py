@@ -1,4 +1,4 @@
-"""Workers that end and are started anew: uvicorn's supervisor, with patience for one that cannot start.
+"""Workers: uvicorn's supervisor, with patience for a worker that cannot start.
 
 uvicorn itself stops the whole site over it: with the database gone for a minute, a killed worker took the healthy ones
 along. One that ends otherwise before it serves it starts again at once, for ever. Never sees a request.

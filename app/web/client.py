@@ -1,4 +1,4 @@
-"""Who asks, as far as the wire tells: address, browser and the id of this request, for logs and the audit trail."""
+"""The client of a request: address, browser and request id, for logs and the audit log."""
 
 import ipaddress
 import re

@@ -1,4 +1,4 @@
-"""E-mail addresses: which texts are one, which of them are the same one, and how one is shown. For every door alike.
+"""E-mail addresses: which texts are one, which are the same one, and how one is shown.
 
 A domain has two spellings, "bücher.example" and "xn--bcher-kva.example": people type the first, browsers send the
 second from an e-mail field. Looking up, uniqueness, rate limits and search all go by `email_key`.

@@ -1,4 +1,4 @@
-"""Every error of the application is answered here: problem+json, or a page of the site, with the same status.
+"""Error pages and problem+json: every error of the application is answered here.
 
 The framework answers errors outside of the user's middleware, so its answers lose headers and cookies, echo what was
 typed, and leak `repr(exc)`. The boundary stands just inside the headers middleware and lets no exception through.

@@ -1,4 +1,4 @@
-"""Forms: text in, a checked model out, or the typed values with a message beside each field. Strings only.
+"""Form validation: text in, a checked model out, or the typed values with a message beside each field.
 
 The framework's `Form()` JSON-decodes every field (the password `12345678` arrives as a number) and its parser decodes
 twice (`a%2Bb@example.com` arrives as `a b@example.com`), so neither is used.

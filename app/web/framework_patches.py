@@ -1,4 +1,4 @@
-"""Mends the framework at the places where it would let a request choose what a handler gets.
+"""Framework patches: places where the framework would let a request choose what a handler gets.
 
 1. The body overrides arguments. Ravyn merges a JSON body into the handler's keyword arguments, GET included:
    `PUT /users/7` with `{"user_id": 1}` hands the handler 1, and `request` itself can become a string. Here only the

@@ -1,4 +1,4 @@
-"""What a page says about what was done just now: once, and to the browser that did it.
+"""Notices (flash messages): shown once, to the browser that did the thing.
 
 The redirect after a form names a message of this closed set, `?notice=password_changed`, and leaves the same name in a
 cookie. The page shows it where both agree, and expires the cookie. A link that somebody sends around says nothing: it

@@ -1,4 +1,4 @@
-"""The description of the JSON API (OpenAPI 3.1), made of the routes themselves: what it says is what is served.
+"""OpenAPI 3.1: the description of the JSON API, made from the routes themselves.
 
 Not the framework's own: that one writes `security` in a form that is invalid, and describes arguments that a body does
 not fill here (see `framework_patches`). HTML pages stay out. Source: OpenAPI 3.1.1; RFC 9457 for every error.

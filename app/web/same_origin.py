@@ -1,4 +1,4 @@
-"""Requests that change something come from our own pages: the same-origin rule, and the hosts we answer to.
+"""CSRF protection by the same-origin rule, and trusted hosts.
 
 The rule is pure. SameSite=Strict cookies are the first fence, this is the second, so forms carry no token.
 Chapter: "Tokens in cookies". Pattern: learn-more.

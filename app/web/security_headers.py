@@ -1,4 +1,4 @@
-"""The middleware around everything: headers on every answer, each exactly once, and bounds on what may come in.
+"""Security headers on every answer, each exactly once, and bounds on what may come in.
 
 `SecurityHeaders` is outermost and gives each request its id and its line in the log. `WellFormed`, `BodyLimit` and
 `Methods` stand inside the error boundary, which answers what they refuse.

@@ -1,4 +1,4 @@
-"""Files for the browser, under names that change with their content, so that a cache may keep them for ever.
+"""Static files under names that change with their content, so that caches keep them for ever.
 
 The framework's StaticFiles sends no Cache-Control and an unquoted ETag (never a 304), follows symbolic links out of the
 folder and fails on `%00`. Here the folder is read once: what was not found then does not exist.

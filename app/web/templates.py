@@ -1,4 +1,4 @@
-"""The only way to a template: everything escaped, an unknown name is an error, the same names known to every page."""
+"""Templates: everything escaped, an unknown name is an error, the same names on every page."""
 
 import re
 import secrets

@@ -1,4 +1,4 @@
-"""Which addresses a visitor may be sent on to, and how ids in addresses are read. Pure: knows no framework."""
+"""Redirect targets and ids in addresses: which are safe. Pure: knows no framework."""
 
 import re
 from collections.abc import Mapping

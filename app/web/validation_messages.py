@@ -1,4 +1,4 @@
-"""What people are told about a value that does not fit: never what they typed, nothing of the validator's own."""
+"""Validation messages: what people read about a value that does not fit, never the value itself."""
 
 from collections.abc import Iterable
 from typing import Any

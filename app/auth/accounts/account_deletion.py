@@ -1,4 +1,4 @@
-"""The end of an account: its owner gives it up, may still come back for some days, and then it is gone.
+"""Account deletion: scheduled by its owner, cancelled by signing in again, carried out after some days.
 
 Signing in while the row is there calls it off (`accounts.login`). What stays is the audit trail, which has neither name
 nor address, and for a week the last letter, which has the address.

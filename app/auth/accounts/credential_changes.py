@@ -1,4 +1,4 @@
-"""What people change about their own accounts: name, password, address. Each is one transaction, with its letters.
+"""Password change, email change and name change by the owner. Each is one transaction, with its e-mails.
 
 An address counts once somebody has answered from it, and the account is still what it was when it was asked for; until
 then, and for a week after, its predecessor can call it off (v5.0.0-6.3.7). The links are made here, with the ids of the

@@ -1,4 +1,4 @@
-"""What the kernel's letters say, and to whom. Each is made when it is sent: only then is anybody's address looked up.
+"""The e-mails about accounts: text and recipient, decided when each is sent, not when it is queued.
 
 A letter to an address that nobody has confirmed holds no word that a visitor typed, or the site would carry everybody's
 advertisements. Letters to an account go to the address that the account has, never to one that was typed for it.

@@ -1,4 +1,4 @@
-"""What people do with their accounts: sign in, prove it again, sign out. What an admin does: see `user_admin`.
+"""Login, step-up and logout. What an administrator does to an account: see `user_admin`.
 
 Each function is one transaction that locks the user's row before the session's, so that a login and a deactivation that
 meet cannot leave a live session behind.

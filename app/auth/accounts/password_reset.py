@@ -1,4 +1,4 @@
-"""A forgotten password: a mailed link to choose a new one, and the same page for the first one of an invited account.
+"""Password reset: a mailed link to choose a new password, also the first one of an invited account.
 
 The request only owes a letter; whether there is anybody to write to is seen when it is written, so known and unknown
 addresses take the same time (v5.0.0-6.3.8). The link is bound to the password it replaces, logs nobody in, and what it

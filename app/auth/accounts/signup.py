@@ -1,4 +1,4 @@
-"""Registrations: what waits for a click in a mailbox, and becomes an account by it.
+"""Sign-up: a registration waits for its mailed link to be opened, and becomes an account by it.
 
 A registration is no account: nothing that signs in looks at it, and nobody is asked whether the address is taken before
 the letter is written. So a free and a taken address run the same statements and get the same answer (v5.0.0-6.3.8).

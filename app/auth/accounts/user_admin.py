@@ -1,4 +1,4 @@
-"""What an admin does to other people's accounts; the commands do the same, with nobody as the actor.
+"""User administration: what an admin, or a command, does to other people's accounts.
 
 Each function is one transaction that first locks the rows of all admins and of the person, in the order of their ids:
 whoever was an admin when the page was shown and is none now changes nothing, and of two admins who demote each other at

@@ -1,4 +1,4 @@
-"""By which words a person is found: the only writer of `user_words`, and of what stands in `users.search_text`.
+"""User search by words of name and address: the only writer of `user_words` and `users.search_text`.
 
 A database finds "begins with" by an index and "contains" by reading everything. So each word of the name and of the
 address, folded, is a row, and what somebody searches for is taken apart in the same way.

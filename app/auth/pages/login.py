@@ -1,4 +1,4 @@
-"""The pages of the kernel: /login, /logout, /auth/resume, /step-up.
+"""The login page, logout, /auth/resume and step-up.
 
 Chapter: "The way of a request". Patterns: login-endpoint, login-errors, refresh-endpoint.
 """

@@ -1,4 +1,4 @@
-"""Pages for people without a session: register, confirm the address, forgot the password, choose a new one.
+"""The signup page, address confirmation and password reset: pages for people without a session.
 
 Each form answers alike whatever it knows of an address, and no page logs anybody in: what a mailed link proves is the
 mailbox, not the person at the keyboard. GET changes nothing, for programs that look through mail follow links.

@@ -1,4 +1,4 @@
-"""How often a password or a code may be guessed, before the answer is "429, come back later".
+"""The rate limit on guesses: how often a password or a code may be tried before the answer is 429.
 
 Only failures count: a good login costs nothing and resets nothing (v5.0.0-6.3.1). A try is counted before anybody looks
 at what was typed, behind a lock, and taken back if it was right: of guesses that arrive at once no more are answered

@@ -1,4 +1,4 @@
-"""Counters that all workers share: the only reader and writer of `throttle_counters`. What they mean is in `attempts`.
+"""Rate limit counters that all workers share: the only reader and writer of `throttle_counters`.
 
 Each change is one atomic UPSERT, so no count is ever lost. In a transaction its rows stay locked until the end: what
 comes at once is counted one after the other. These rows are locked before the row of a user, always.

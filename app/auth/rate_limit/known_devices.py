@@ -1,4 +1,4 @@
-"""Devices that an account knows: browsers where somebody signed in to it, all the way, in the last 60 days.
+"""Known devices: browsers where somebody completed a login to the account in the last 60 days.
 
 A browser is known by a signed cookie of its own (see `cookies`), never by its address: at an address that many share
 nobody can tell accounts that exist from those that do not. The cookie holds random bits and is the same for every

@@ -1,4 +1,4 @@
-"""The figures of all limits, what counts as one network, and shares of the queue before the hasher.
+"""The figures of every rate limit, what counts as one network, and shares of the password hasher's queue.
 
 Chapter: "Logging in". Source: v5.0.0-2.4.1, v5.0.0-15.4.4.
 """

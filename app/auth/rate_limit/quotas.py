@@ -1,4 +1,4 @@
-"""How often a refresh token may be shown, and how many letters an address may be sent (see `attempts` for guesses).
+"""The rate limit on refresh tokens, and on e-mails to one address (guesses: see `attempts`).
 
 Chapter: "Logging in". Source: v5.0.0-2.4.1; RFC 6585 section 4.
 """

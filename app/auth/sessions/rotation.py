@@ -1,4 +1,4 @@
-"""Sessions: started, rotated, revoked. The only writer of the table.
+"""Sessions and refresh token rotation: started, rotated, revoked. The only writer of the table.
 
 A session is one login on one device, and it is the token family: rotation is one conditional UPDATE, reuse detection is
 one comparison (`rotation_policy`). Every function that changes a row says so in the audit trail, in the same

@@ -1,4 +1,4 @@
-"""The verdict on a refresh token that was presented: one pure table, no clock and no database of its own.
+"""The rotation policy: rotate, replay, retry or reuse. One pure decision table, without clock and database.
 
 Chapter: "Rotation and reuse". Source: RFC 9700 section 4.14.2; v5.0.0-10.4.5. Pattern: refresh-endpoint.
 """

@@ -1,4 +1,4 @@
-"""The check at the desk: is the session behind a good access token still alive, and who is it?
+"""The session cache: is the session behind a good access token still live, and whose is it?
 
 A badge is checked in once, with one query, and then remembered by this worker until its token ends, or until the change
 feed says that a row behind it changed. Nobody who calls `load` can tell whether it was remembered.

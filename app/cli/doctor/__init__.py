@@ -1,4 +1,4 @@
-"""`python -m app doctor`: looks at everything that can be set up wrongly, and says how to mend what it finds.
+"""`python -m app doctor`: checks everything that can be set up wrongly, and says how to fix what it finds.
 
 Reads and asks; changes nothing, but for one sign-in that fails on purpose when the site is reachable (it shows whether
 the proxy is believed, and leaves one line in the audit trail).

@@ -1,4 +1,4 @@
-"""The database: does it answer, is it up to date, may we too much, are there connections enough, what time is it."""
+"""Doctor's checks of the database: reachable, up to date, privileges, connections, clock."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""The mail server: does it take letters from us, encrypted, from that sender. Nothing is sent."""
+"""Doctor's checks of the mail server: encryption, login, sender. Nothing is sent."""
 
 import asyncio
 from collections.abc import Iterator

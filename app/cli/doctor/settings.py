@@ -1,4 +1,4 @@
-"""The settings themselves, and what of them reaches this machine: files, port, addresses."""
+"""Doctor's checks of the settings and of this machine: files, port, addresses."""
 
 import errno
 import socket

@@ -1,4 +1,4 @@
-"""The site as a visitor's browser gets it, from PUBLIC_ORIGIN through every proxy on the way."""
+"""Doctor's checks of the site as a browser gets it, from PUBLIC_ORIGIN through every proxy on the way."""
 
 import asyncio
 import http.client
