@@ -29,13 +29,13 @@ LETTERS = 50
 MAIL = f"""{KILLED_AT}
 from datetime import timedelta
 from app import main
-from app.auth import sessions
+from app.auth.sessions import rotation
 from app.email import outbox, transport
 from app.email.messages import Message
 
-async def start(tx, user, *, start=sessions.start, **options):
+async def start(tx, user, *, start=rotation.start, **options):
     pair = await start(tx, user, **options)
-    await outbox.put(tx, "hello", recipient="robin@example.com")
+    await outbox.enqueue(tx, "hello", recipient="robin@example.com")
     return pair
 
 async def hello(letter):
@@ -48,7 +48,7 @@ async def send(mail, send=transport.send):
 
 outbox.LEASE = timedelta(seconds=1)
 main.COMPOSERS["hello"] = hello
-sessions.start, transport.send = start, send
+rotation.start, transport.send = start, send
 """
 
 

@@ -24,7 +24,7 @@ from tests.support.server import Server, running
 pytestmark = [pytest.mark.race, pytest.mark.anyio]
 
 TRUSTED_FOR = 2.0  # seconds; five in earnest
-SMALL = f"from app.auth import badges; badges.TRUSTED_FOR = {TRUSTED_FOR}"
+SMALL = f"from app.auth.sessions import session_cache; session_cache.MAX_FEED_AGE = {TRUSTED_FOR}"
 
 PRIVATE = [
     ("GET", "/dashboard"),

@@ -17,9 +17,9 @@ from tests.support.server import Server, running
 pytestmark = [pytest.mark.race, linux_only]
 
 BOUNDS = """\
-from app import serve, wire
-from app.web import headers
-serve.UNREAD_SECONDS = wire.HEAD_SECONDS = headers.BODY_SECONDS = 1
+from app.server import protocol, run
+from app.web import security_headers
+run.UNREAD_SECONDS = protocol.HEAD_SECONDS = security_headers.BODY_SECONDS = 1
 """
 HANGING_SECONDS = 30
 AT_ONCE = 200

@@ -27,13 +27,13 @@ BEFORE_AN_ANSWER = (httpx.ConnectError, httpx.ReadError, httpx.WriteError, httpx
 
 
 TELLING = """\
-from app.auth import sessions
+from app.auth.sessions import rotation
 
-async def rotate(*arguments, rotate=sessions.rotate, **options):
+async def rotate(*arguments, rotate=rotation.rotate, **options):
     print("under way", flush=True)
     return await rotate(*arguments, **options)
 
-sessions.rotate = rotate
+rotation.rotate = rotate
 """
 
 

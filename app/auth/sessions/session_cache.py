@@ -76,7 +76,7 @@ class SessionCache:
     """What this worker remembers: (sid, generation) -> the badge, and when the token that fetched it ends."""
 
     def __init__(self) -> None:
-        self.badges: LRUCache[tuple[UUID, int], tuple[CachedSession, datetime]] = LRUCache(MAX_ENTRIES)
+        self.entries: LRUCache[tuple[UUID, int], tuple[CachedSession, datetime]] = LRUCache(MAX_ENTRIES)
         self.epoch = 0  # moves with every drop: a check-in that began before it does not store
         self.read_began = float("-inf")  # monotonic seconds
         self.read_at: datetime | None = None  # the same moment by the database's clock
@@ -92,13 +92,13 @@ async def load(token: AppToken, now: datetime, *, remembered: bool = True) -> Ca
     read-only database still serves pages. Errors: db.Unavailable.
     """
     key, began, epoch = (token.sid, token.gen), time.monotonic(), _cache.epoch
-    cached, until = _cache.badges.get(key, (None, now)) if remembered and _feed_is_recent(began) else (None, now)
+    cached, until = _cache.entries.get(key, (None, now)) if remembered and _feed_is_recent(began) else (None, now)
     if cached and now < until and str(cached.user_id) == token.sub:
         return cached
     cached = await _load_rows(token, now)
     # The second look at the clock: a process that was stopped for minutes in between has slept through the feed.
     if cached and epoch == _cache.epoch and _feed_is_recent(began) and time.monotonic() - began < MAX_FEED_AGE:
-        _cache.badges[key] = (cached, token.exp)
+        _cache.entries[key] = (cached, token.exp)
     return cached
 
 
@@ -131,8 +131,8 @@ async def invalidate(tx: Any, *, session_id: UUID | None = None, user_id: UUID |
 def evict(changed: Collection[UUID | None]) -> None:
     """Forget the badges of these sessions and users, in this worker, at once."""
     _cache.epoch += 1
-    for key in [key for key, (cached, _) in _cache.badges.items() if key[0] in changed or cached.user_id in changed]:
-        del _cache.badges[key]
+    for key in [key for key, (cached, _) in _cache.entries.items() if key[0] in changed or cached.user_id in changed]:
+        del _cache.entries[key]
 
 
 async def follow_invalidations() -> None:
@@ -157,7 +157,7 @@ async def read_invalidations() -> None:
     rows = await db.fetch_all(query.select_from(clock.outerjoin(invalidation_rows, recent)).limit(MAX_FEED_ROWS + 1))
     changed = {owner for row in rows for owner in (row.session_id, row.user_id) if owner}
     if len(rows) > MAX_FEED_ROWS:
-        changed = {sid for sid, _ in _cache.badges}  # not read to its end, so everybody's
+        changed = {sid for sid, _ in _cache.entries}  # not read to its end, so everybody's
     if changed:
         evict(changed)
     _cache.read_at, _cache.read_began = rows[0].now, began

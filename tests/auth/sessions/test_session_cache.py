@@ -116,7 +116,7 @@ async def test_feed_that_was_not_heard_for_five_seconds_is_not_trusted(
 
         assert bool(statements) is asks
     await session_cache.read_invalidations()
-    assert len(session_cache._cache.badges) == 0
+    assert len(session_cache._cache.entries) == 0
 
 
 async def logout(pair: TokenPair) -> None:
@@ -141,7 +141,7 @@ async def test_change_by_another_worker_is_seen_at_the_next_read(what: str) -> N
     pair = await start_session(person)
     await session_cache.read_invalidations()
     before = await check_in(pair)
-    remembered = dict(session_cache._cache.badges)
+    remembered = dict(session_cache._cache.entries)
 
     if what == "logout":
         await logout(pair)
@@ -151,7 +151,7 @@ async def test_change_by_another_worker_is_seen_at_the_next_read(what: str) -> N
         await user_admin.change(person.id, admin.id, role="user")
     else:
         assert await login_flow.step_up(person.id, access(pair).sid, person.password)
-    session_cache._cache.badges.update(remembered)
+    session_cache._cache.entries.update(remembered)
     assert await check_in(pair) == before  # not heard yet
     await session_cache.read_invalidations()
 
@@ -175,7 +175,7 @@ async def test_change_that_becomes_visible_late_is_still_applied() -> None:
     await db.execute(early)
     await session_cache.read_invalidations()
 
-    assert (access(pair).sid, 1) not in session_cache._cache.badges
+    assert (access(pair).sid, 1) not in session_cache._cache.entries
 
 
 async def test_who_changes_often_has_one_row_in_the_feed_and_is_heard_each_time(clock: Clock) -> None:
@@ -188,9 +188,9 @@ async def test_who_changes_often_has_one_row_in_the_feed_and_is_heard_each_time(
         clock.forward(minutes=4)
         await session_cache.read_invalidations()
         await check_in(pair)
-        remembered = dict(session_cache._cache.badges)
+        remembered = dict(session_cache._cache.entries)
         assert await credential_changes.change_name(person.id, name)
-        session_cache._cache.badges.update(remembered)  # as another worker, which has not heard of it yet
+        session_cache._cache.entries.update(remembered)  # as another worker, which has not heard of it yet
         await session_cache.read_invalidations()
         heard = await check_in(pair)
         assert heard
@@ -214,7 +214,7 @@ async def test_feed_that_is_too_long_to_read_is_taken_to_name_everybody(
 
         await session_cache.read_invalidations()
 
-        assert (len(session_cache._cache.badges) == 0) is forgotten
+        assert (len(session_cache._cache.entries) == 0) is forgotten
     statements.clear()
     await session_cache.read_invalidations()
     assert "LIMIT" in statements[0].sql
@@ -225,14 +225,14 @@ async def test_rows_are_applied_again_and_again_within_the_window(clock: Clock) 
     pair = await start_session(await make_user())
     await session_cache.read_invalidations()
     await check_in(pair)
-    stale = dict(session_cache._cache.badges)
+    stale = dict(session_cache._cache.entries)
     await logout(pair)
 
     for minutes in (0, 1, 3):
         clock.forward(minutes=minutes)
-        session_cache._cache.badges.update(stale)
+        session_cache._cache.entries.update(stale)
         await session_cache.read_invalidations()
-        assert len(session_cache._cache.badges) == 0
+        assert len(session_cache._cache.entries) == 0
 
 
 # v5.0.0-15.4.1
@@ -256,7 +256,7 @@ async def test_check_in_that_overlaps_a_revocation_stores_nothing(monkeypatch: p
     go_on.set()
     assert await checking_in  # it overlapped: either answer is true
 
-    assert len(session_cache._cache.badges) == 0
+    assert len(session_cache._cache.entries) == 0
     assert await check_in(pair) is None
 
 
@@ -275,7 +275,7 @@ async def test_process_that_slept_through_the_feed_stores_nothing(monkeypatch: p
 
     assert await check_in(pair)
 
-    assert len(session_cache._cache.badges) == 0
+    assert len(session_cache._cache.entries) == 0
 
 
 async def test_failed_transaction_forgets_nobody_and_tells_nobody() -> None:
@@ -291,7 +291,7 @@ async def test_failed_transaction_forgets_nobody_and_tells_nobody() -> None:
     with pytest.raises(ZeroDivisionError):
         await fails()
 
-    assert len(session_cache._cache.badges) == 1
+    assert len(session_cache._cache.entries) == 1
     assert await db.fetch_all(sa.select(invalidation_rows)) == []
     assert await check_in(pair)
 
@@ -365,7 +365,7 @@ async def test_refusal_names_the_first_check_of_the_rows_that_fails(
 
 
 async def test_desk_is_bounded() -> None:
-    assert session_cache._cache.badges.maxsize == session_cache.MAX_ENTRIES
+    assert session_cache._cache.entries.maxsize == session_cache.MAX_ENTRIES
 
 
 async def test_principal_does_not_show_its_token() -> None:
