@@ -1,4 +1,4 @@
-"""Writes docs/security.md: which requirement of the OWASP ASVS stands where in the code, and which test proves it.
+"""Writes the tables of docs/security.md: where the code meets a requirement of the ASVS, and which test proves it.
 
     python -m tests.controls     (make controls)
 
@@ -17,7 +17,6 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LIST = ROOT / "docs" / "asvs-ids.csv"
 TARGET = ROOT / "docs" / "security.md"
-README = ROOT / "README.md"
 MARKS = "<!-- controls -->\n", "<!-- /controls -->"
 CODE, TESTS = ("app", "templates", "static", "deploy"), ("tests", "e2e")
 NAMED = re.compile(r"\bv5\.0\.0-(\d+)\.(\d+)\.(\d+|\*)")
@@ -39,8 +38,7 @@ class Control:
 
 def main() -> None:
     controls = collect()
-    TARGET.write_text(page(controls))
-    README.write_text(with_counts(README.read_text(), controls))
+    TARGET.write_text(written_into(TARGET.read_text(), controls))
 
 
 def collect() -> list[Control]:
@@ -72,25 +70,14 @@ def places(folders: Iterable[str]) -> Iterable[tuple[str, int, str]]:
                         yield name, number, found.group()
 
 
-def page(controls: list[Control]) -> str:
+def tables(controls: list[Control]) -> str:
     proved = [control for control in controls if control.tests]
-    lines = [
-        "# What is defended, and what proves it",
-        "",
-        "Written by `make controls` out of the ids that code and tests name; a test says when it is stale. The",
-        "requirements are those of the OWASP Application Security Verification Standard 5.0.0 (CC BY-SA 4.0) that",
-        "apply to a site like this one; only their ids are taken, the titles are our own. Proved is what a test names.",
-        "Whether the tests miss a check that is taken away is tried by `make mutants`; what none of them missed",
-        "stands in [What no test misses](mutants.md), each with the reason.",
-        "",
-        *counts(controls),
-        "",
-    ]
+    lines = [*counts(controls), ""]
     for chapter, group in groupby(proved, key=lambda control: control.chapter):
-        lines += [f"## Chapter {chapter}", "", "| id | level | | code | test |", "|---|---|---|---|---|"]
+        lines += [f"### Chapter {chapter}", "", "| id | level | | code | test |", "|---|---|---|---|---|"]
         lines += [row(control) for control in group]
         lines.append("")
-    lines += ["## Not proved", "", "Applies, and no test names it: documentation, operation, or still to do.", ""]
+    lines += ["### Not proved", "", "Applies, and no test names it: documentation, operation, or still to do.", ""]
     lines += ["| id | level | | code |", "|---|---|---|---|"]
     lines += [
         f"| {control.id} | {control.level} | {control.title} | {shown(control.code)} |"
@@ -118,12 +105,13 @@ def counts(controls: list[Control]) -> list[str]:
     return lines + [f"| {level} | {of_all[level]} | {proved[level]} |" for level in sorted(of_all)]
 
 
-def with_counts(readme: str, controls: list[Control]) -> str:
-    before, mark, rest = readme.partition(MARKS[0])
-    if not mark:
-        raise ValueError(f"README.md has no {MARKS[0].strip()}")
+def written_into(page: str, controls: list[Control]) -> str:
+    """The page with the tables between its two marks made anew. Errors: ValueError if a mark is missing."""
+    before, mark, rest = page.partition(MARKS[0])
     _, end, after = rest.partition(MARKS[1])
-    return before + mark + "\n".join(counts(controls)) + "\n" + end + after
+    if not mark or not end:
+        raise ValueError(f"{TARGET.name} lacks {' or '.join(each.strip() for each in MARKS)}")
+    return before + mark + tables(controls) + end + after
 
 
 if __name__ == "__main__":

@@ -1,14 +1,20 @@
-"""What README says to write works as it stands there, in a copy of this tree; its pictures are the command's."""
+"""What README says to write works as it is printed, in a copy of this tree; its pictures are the command's.
+
+Its links, and those of the pages that it leads to, have a target.
+"""
 
 import re
 from pathlib import Path
 from textwrap import dedent
+
+import pytest
 
 from e2e import pictures
 from tests.support.copies import copied, run
 from tests.support.environment import ROOT
 
 README = (ROOT / "README.md").read_text()
+PAGES = [ROOT / "README.md", *(path for path in sorted((ROOT / "docs").glob("[a-z]*.md")) if path.stem != "patterns")]
 WRITTEN = re.compile(r"`(\w+/todos/[\w.]+)`[^:]*:\n\n((?:    .*\n|\n)+)")
 
 
@@ -47,6 +53,32 @@ def test_pictures_are_there_named_in_words_and_made_by_the_command() -> None:
         assert len(picture) < 250_000
         assert len(words) > 20
     assert {path.stem for path in pictures.FOLDER.iterdir()} == set(pictures.PICTURES)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_link_has_a_target(page: Path) -> None:
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()) if "://" not in link]
+
+    missing = []
+    for link in links:
+        path, _, fragment = link.partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.exists() or (fragment and fragment not in anchors(target)):
+            missing.append(link)
+    assert missing == []
+
+
+def test_readme_leads_to_every_page_about_the_application() -> None:
+    named = set(re.findall(r"\]\(docs/([\w-]+\.md)\)", README))
+
+    assert {page.name for page in PAGES} - {"README.md", "mutants.md"} <= named
+    assert len(README.splitlines()) < 317  # what is more belongs on one of them
+
+
+def anchors(page: Path) -> set[str]:
+    """The headings as GitHub names them in addresses."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 
 def insert(path: Path, *, before: str, line: str) -> None:

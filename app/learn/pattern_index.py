@@ -180,13 +180,13 @@ def explained() -> dict[str, list[chapters.Chapter]]:
     return found
 
 
-def written_into(page: str, root: str) -> str:
-    """The page with the table between its two comments made anew. `root`: the way from the page to the project."""
-    return MARKS.sub(lambda _: f"<!-- ledger -->\n{_table(root)}<!-- /ledger -->", page)
+def written_into(page: str) -> str:
+    """The page, a file in docs/, with the table between its two comments made anew."""
+    return MARKS.sub(lambda _: f"<!-- ledger -->\n{_table()}<!-- /ledger -->", page)
 
 
-def _table(root: str) -> str:
-    placed, tested, told, docs = places(), tests(), explained(), "" if root else "docs/"
+def _table() -> str:
+    placed, tested, told, root = places(), tests(), explained(), "../"
     lines = ["| pattern | on the page | verdict | code | tests | chapter |", "|---|---|---|---|---|---|"]
     for name, pattern in PATTERNS.items():
         code = [f"[`{place.removeprefix('app/')}`]({root}{place})" for place in placed[name]]
@@ -197,7 +197,7 @@ def _table(root: str) -> str:
         decision = "as printed" if pattern.as_printed else f"adapted. {pattern.fails} Here: {pattern.here}"
         cells = [
             f"`{name}`", pattern.what, decision, ", ".join(code), ", ".join(proofs),
-            f"[{chapter.title}]({docs}{file})",
+            f"[{chapter.title}]({file})",
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""How the login limits guessing, over HTTP: figures, words, and what nobody learns from them. README, "Limits"."""
+"""How the login limits guessing, over HTTP: figures, words, and what nobody learns from them. docs/behaviour.md."""
 
 import re
 from typing import Any

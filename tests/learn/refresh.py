@@ -1,4 +1,4 @@
-"""`make docs`: writes anew what is shown in the chapters, the ledger in README and docs/, and the transcripts.
+"""`make docs`: writes anew what is shown in the chapters, the pattern table of docs/patterns.md, and the transcripts.
 
 Here and not in app/, because what is shown as output comes from the tests. The tests fail over whatever is stale.
 """
@@ -15,12 +15,11 @@ from tests.learn import outputs  # isort: skip - the settings of the tests come 
 from app import db
 from app.learn import chapters, code_blocks, pattern_index
 from app.main import create_app
-from app.settings import ROOT
 from tests.learn.commands import COMMANDS
 from tests.patterns import printed
 from tests.support import database
 
-LEDGERS = {ROOT / "README.md": "", chapters.DOCS / "patterns.md": "../"}
+PATTERNS = chapters.DOCS / "patterns.md"
 
 
 def main() -> None:
@@ -31,8 +30,7 @@ def main() -> None:
     for chapter in [*chapters.chapters(), chapters.other_page("patterns")]:
         text = code_blocks.filled(chapter.path.read_text("utf-8"), recorded, headed=True)
         changed += _write(chapter.path, chapters.turned(chapter, text) if chapter.number else text)
-    for path, root in LEDGERS.items():
-        changed += _write(path, pattern_index.written_into(path.read_text("utf-8"), root))
+    changed += _write(PATTERNS, pattern_index.written_into(PATTERNS.read_text("utf-8")))
     print(f"{changed} files written" if changed else "Nothing was stale.")
 
 
