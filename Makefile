@@ -6,7 +6,7 @@ MAKEFLAGS += --no-print-directory
 
 VENV := .venv
 PY := $(VENV)/bin/python
-DATABASE_TESTS := $(addprefix tests/,auth mfa audit admin commands home mail dev contract race db test_housekeeping.py)
+DATABASE_TESTS := $(addprefix tests/,auth mfa audit admin cli home email dev contract race db test_maintenance.py)
 DATABASE_TESTS += tests/notes# notes
 DATABASE_TESTS += tests/learn/test_chapters.py# learn
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -105,7 +105,7 @@ routes: $(VENV)/.run .env ## every route and the guard before it
 	@APP_ENV=development exec $(PY) -m app routes
 
 .PHONY: controls
-controls: $(VENV)/.dev ## write docs/security.md anew: which requirement of the ASVS stands where, and what proves it
+controls: $(VENV)/.dev ## write the tables of docs/security.md anew: which requirement of the ASVS stands where, and what proves it
 	@$(PY) -m tests.controls
 
 .PHONY: mutants
