@@ -186,7 +186,7 @@ def _rewrite_history(made: Plan, files: list[Path]) -> None:
 
 def _renaming(name: str) -> dict[str, str]:
     """`Acme Desk` where people read it, `acmedesk` where programs do: files, loggers, roles of the database, keys."""
-    now = re.search(r'^APP_NAME = "(.+)"$', (ROOT / "app" / "web" / "render.py").read_text("utf-8"), re.MULTILINE)
+    now = re.search(r'^APP_NAME = "(.+)"$', (ROOT / "app" / "web" / "templates.py").read_text("utf-8"), re.MULTILINE)
     assert now
     slug = _slug(name)
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9 .-]{1,38}[A-Za-z0-9]", name) or not 3 <= len(slug) <= 24:
