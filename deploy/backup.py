@@ -5,8 +5,8 @@
     DATABASE_URL=... python3 deploy/backup.py restore FILE   into an empty PostgreSQL database or a new SQLite file
 
 Before a restore stop every server. PostgreSQL: CREATE DATABASE, run roles.sql in it if the site has its two roles, and
-restore with the address of lanyard_owner. SQLite: move the old file away, and what lies beside it (-wal, -shm). It ends
-with the rights that roles.sql gives, and says what to run afterwards.
+restore with the address of lanyard_owner. SQLite: move the old file away, and what lies beside it (-wal, -shm). It
+ends with the rights that roles.sql gives, and says what to run afterwards.
 
 A backup is as secret as the database: keep it elsewhere, encrypted, and try restoring now and then. It also remembers
 too much: sessions ended since then, links that were used, letters that were sent. So a restored database has everybody
