@@ -11,7 +11,7 @@ from ravyn import Request, get, post
 
 from app import db
 from app.auth import challenges, email_links, permissions
-from app.auth.accounts import credential_changes
+from app.auth.accounts import email_change
 from app.auth.challenges import see_other
 from app.auth.errors import RetryLater
 from app.auth.pages.signup import OPENED_BY_LINK, link_expired
@@ -40,9 +40,7 @@ async def ask_for_email(request: Request) -> Any:
         return await _email_page(request, form.values["email"], status=422, errors=form.errors)
     user, typed = request.user, form.data
     try:
-        field_errors = await credential_changes.request_email_change(
-            user.id, user.sid, typed.email, typed.current_password
-        )
+        field_errors = await email_change.request_email_change(user.id, user.sid, typed.email, typed.current_password)
     except RetryLater as error:
         return await _email_page(request, typed.email, **challenges.form_again(request, error))
     if field_errors:
@@ -61,7 +59,7 @@ async def undo(request: Request) -> Any:
     form = await forms.parse(request, UndoForm, bound=False)
     token = form.values["token"]
     try:
-        email = await credential_changes.undo_email(token, db.utcnow())
+        email = await email_change.undo_email(token, db.utcnow())
     except RetryLater as error:
         return await _undo_page(request, token, **challenges.form_again(request, error))
     if not email:
@@ -79,7 +77,7 @@ async def _undo_page(request: Request, token: str, status: int = 200, **context:
 
 
 async def _email_page(request: Request, typed: str, status: int = 200, **context: Any) -> Any:
-    pending = await credential_changes.pending_email(request.user.id, db.utcnow())
+    pending = await email_change.pending_email(request.user.id, db.utcnow())
     context = {"errors": {}, "error": "", **context}
     return templates.page(
         request, "account/email.html", status, form={"email": typed}, pending_email=pending, **context

@@ -14,7 +14,7 @@ from ravyn import Request, get, post
 from app import db
 from app.audit import events
 from app.auth import challenges, cookies, permissions
-from app.auth.accounts import account_deletion, credential_changes
+from app.auth.accounts import account_deletion, email_change, password_change, profile
 from app.auth.challenges import see_other
 from app.auth.errors import RetryLater
 from app.mfa import enrolment, passkeys
@@ -50,7 +50,7 @@ async def save_name(request: Request) -> Any:
     form = await forms.parse(request, NameForm)
     if form.data is None:
         return await _overview(request, form.values, status=422, errors=form.errors)
-    await credential_changes.change_name(request.user.id, form.data.name)
+    await profile.change_name(request.user.id, form.data.name)
     return see_other("/account", notice="name_changed")
 
 
@@ -67,7 +67,7 @@ async def change_password(request: Request) -> Any:
     user, typed = request.user, form.data
     away = partial(_remove_passkeys, user.id, typed.passkeys)
     try:
-        changed = await credential_changes.change_password(
+        changed = await password_change.change_password(
             user.id, user.sid, typed.current_password, typed.new_password, away
         )
     except RetryLater as error:
@@ -107,7 +107,7 @@ async def delete(request: Request) -> Any:
 
 
 async def _overview(request: Request, form: dict[str, str], status: int = 200, **context: Any) -> Any:
-    pending = await credential_changes.pending_email(request.user.id, db.utcnow())
+    pending = await email_change.pending_email(request.user.id, db.utcnow())
     return templates.page(
         request, "account/overview.html", status, form=form, pending_email=pending, **{"errors": {}, **context}
     )

@@ -127,7 +127,7 @@ class EmailLink(edgy.StrictModel):
     A registration is no account yet: its name and password wait here, and only the click makes the row in `users`.
     `fingerprint` is what the account's password hash was, hashed: a link to choose a new one dies with the old one.
     `used_at` is set when it is of no use any more, `done_at` where that is because it was followed.
-    More of the account goes into that of a new address: see `credential_changes`.
+    More of the account goes into that of a new address: see `email_change`.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)

@@ -14,8 +14,8 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth import email_links, keys
-from app.auth.accounts import credential_changes, login_flow
-from app.auth.accounts.credential_changes import FieldErrors
+from app.auth.accounts import login_flow, profile
+from app.auth.accounts.profile import FieldErrors
 from app.auth.errors import SessionEnded
 from app.auth.models import user_rows
 from app.auth.sessions import rotation, session_cache
@@ -180,7 +180,7 @@ async def added_lately(user_id: UUID, now: datetime) -> list[Added]:
     """What was added to the ways to sign in within LATELY, the newest first: whose password is known looks at this."""
     since = now - LATELY
     found = [Added("passkey", row.created_at, row.name) for row in await passkeys.of_user(user_id)]
-    turned_on = (await credential_changes.load_user(user_id)).second_factor_at
+    turned_on = (await profile.load_user(user_id)).second_factor_at
     if turned_on:
         newest = sa.select(sa.func.max(recovery_rows.c.saved_at)).where(recovery_rows.c.user_id == user_id)
         made = await db.fetch_value(newest)

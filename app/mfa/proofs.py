@@ -13,8 +13,8 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app import db
-from app.auth.accounts import credential_changes, login_flow
-from app.auth.accounts.credential_changes import FieldErrors
+from app.auth.accounts import login_flow, profile
+from app.auth.accounts.profile import FieldErrors
 from app.auth.errors import SessionEnded
 from app.auth.models import session_rows
 from app.auth.rate_limit import attempts
@@ -68,13 +68,13 @@ async def proved(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T
 
 
 async def _by_password(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T | FieldErrors:
-    user = await credential_changes.load_user(user_id)
+    user = await profile.load_user(user_id)
     wanted = {"current_password": proof.password, "code": proof.code or user.second_factor_at is None}
     if missing := {name: MISSING for name, given in wanted.items() if not given}:
         return missing
     async with attempts.step_up(sid, db.utcnow()) as attempt:
-        if not await credential_changes.password_is_right(attempt, proof.password, user, sid):
-            return {"current_password": credential_changes.NOT_YOURS}
+        if not await profile.password_is_right(attempt, proof.password, user, sid):
+            return {"current_password": profile.NOT_YOURS}
 
         async def claimed(tx: Any, at: datetime) -> T:
             if not await login_flow.lock_unchanged(tx, user, {"last_login": user.last_login}):
@@ -89,7 +89,7 @@ async def _by_password(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]
                 return await claimed(tx, await tx.fetch_value(sa.select(db.now())))
         except _ChangedError:  # by another request meanwhile
             await _still_signed_in(db, user_id, sid, db.utcnow())
-            return {"current_password": credential_changes.NOT_YOURS}
+            return {"current_password": profile.NOT_YOURS}
 
 
 class _ChangedError(Exception):

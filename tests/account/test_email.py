@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.auth.accounts import credential_changes
+from app.auth.accounts import email_change
 from app.auth.models import link_rows, session_rows, user_rows
 from tests.support.mailbox import delivered, emails_to, link_in
 from tests.support.pages import without_keys
@@ -152,7 +152,7 @@ async def test_following_the_undo_link_changes_nothing_until_the_button(client: 
         page = await client.visit(link, site="cross-site")
         assert page.status_code == 200
         assert "Call off the change" in page.text
-    assert await credential_changes.pending_email(person.id, db.utcnow()) == "new@example.com"
+    assert await email_change.pending_email(person.id, db.utcnow()) == "new@example.com"
 
 
 async def test_undo_calls_off_signs_out_and_leads_to_a_new_password(client: Visitor, person: Person) -> None:
@@ -163,7 +163,7 @@ async def test_undo_calls_off_signs_out_and_leads_to_a_new_password(client: Visi
     assert answer.status_code == 200
     assert "It is called off" in answer.text
     assert 'href="/forgot-password"' in answer.text
-    assert await credential_changes.pending_email(person.id, db.utcnow()) is None
+    assert await email_change.pending_email(person.id, db.utcnow()) is None
     assert await db.fetch_value(sa.select(session_rows.c.revoked_at)) is not None
     assert (await client.visit("/dashboard")).headers["location"].startswith("/login")
 

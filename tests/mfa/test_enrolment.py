@@ -12,7 +12,7 @@ from app import db
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth import passwords, tokens
-from app.auth.accounts import credential_changes, login_flow
+from app.auth.accounts import login_flow, profile
 from app.auth.errors import SessionEnded, TooManyAttempts
 from app.auth.models import session_rows, user_rows
 from app.auth.sessions import session_cache
@@ -442,9 +442,7 @@ async def test_account_that_changed_while_the_password_was_looked_at_is_not_chan
 
     monkeypatch.setattr(passwords, "verify", and_then_changed)
 
-    assert await turned_on(person, sid, Phone(codes.new_secret()), clock) == {
-        "current_password": credential_changes.NOT_YOURS
-    }
+    assert await turned_on(person, sid, Phone(codes.new_secret()), clock) == {"current_password": profile.NOT_YOURS}
     assert await db.fetch_all(sa.select(authenticator_rows)) == []
 
 

@@ -20,7 +20,7 @@ from app import db
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth import email_links, passwords, tokens
-from app.auth.accounts import credential_changes, login_flow, password_reset, user_admin
+from app.auth.accounts import email_change, login_flow, password_reset, user_admin
 from app.auth.errors import SessionEnded
 from app.auth.keys import b64
 from app.auth.models import counter_rows, user_rows
@@ -401,7 +401,7 @@ async def test_whoever_gets_the_account_back_by_mail_is_rid_of_a_thiefs_passkey(
     assert len(await db.fetch_all(sa.select(passkey_rows))) == 1
 
     address = {"email": person.email, "email_key": email_key(person.email)}
-    assert await credential_changes.undo_email(await link_for(person, email_links.UNDO_EMAIL, **address), db.utcnow())
+    assert await email_change.undo_email(await link_for(person, email_links.UNDO_EMAIL, **address), db.utcnow())
     assert await passkeys.sign_in(own.get(asks())) is None
 
 

@@ -10,7 +10,7 @@ from app import db
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth import email_links, keys, mfa_ticket, passwords, tokens
-from app.auth.accounts import credential_changes, login_flow, password_reset, user_admin
+from app.auth.accounts import login_flow, password_change, password_reset, user_admin
 from app.auth.accounts.user_admin import Outcome
 from app.auth.errors import TooManyAttempts
 from app.auth.models import session_rows, user_rows
@@ -172,7 +172,7 @@ async def test_ticket_dies_with_the_password(clock: Clock) -> None:
     phone = await with_a_phone(person)
     ticket = await ticket_of(person)
     token: Any = tokens.read(phone.pair.access_token if phone.pair else "", "access", clock.now)
-    assert not isinstance(await credential_changes.change_password(person.id, token.sid, PASSWORD, NEW), dict)
+    assert not isinstance(await password_change.change_password(person.id, token.sid, PASSWORD, NEW), dict)
     clock.forward(seconds=30)
 
     with pytest.raises(second_factor.TicketExpired):

@@ -30,12 +30,12 @@ TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
 # An exception in the words of those who quote what they were given, for whoever looks at the account.
 QUOTING = f"""
-from app.auth.accounts import credential_changes
+from app.auth.accounts import email_change
 
 async def pending_email(*_):
     raise ValueError("DETAIL:  Key (email_key)=(robin@example.com) exists. {TOKEN}\\n2026-01-01 [info] forged")
 
-credential_changes.pending_email = pending_email
+email_change.pending_email = pending_email
 """
 TALKING = """
 from app.auth.accounts import login_flow

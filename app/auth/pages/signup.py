@@ -12,7 +12,7 @@ from ravyn import Request, get, post
 
 from app import db
 from app.auth import challenges, cookies, email_links, passwords, permissions
-from app.auth.accounts import credential_changes, password_reset, signup
+from app.auth.accounts import email_change, password_reset, signup
 from app.auth.accounts.signup import Outcome
 from app.auth.challenges import see_other
 from app.auth.errors import RetryLater
@@ -92,7 +92,7 @@ async def confirm(request: Request) -> Any:
     form = await forms.parse(request, Confirmation, bound=False)
     token, password, user = form.values["token"], form.values["password"], request.user
     signed_in = user.is_authenticated
-    if link := await credential_changes.confirm_email(token, db.utcnow(), keep=user.sid if signed_in else None):
+    if link := await email_change.confirm_email(token, db.utcnow(), keep=user.sid if signed_in else None):
         to = "/account" if signed_in and user.id == link.user_id else "/login"
         return see_other(to, notice="email_changed")
     try:

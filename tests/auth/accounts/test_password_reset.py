@@ -12,7 +12,7 @@ from app import db
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth import email_links, passwords
-from app.auth.accounts import credential_changes, login_flow, password_reset, user_admin
+from app.auth.accounts import email_change, login_flow, password_reset, user_admin
 from app.auth.models import invalidation_rows, link_rows, session_rows, user_rows
 from app.auth.rate_limit import attempts
 from app.email.models import email_rows
@@ -220,7 +220,7 @@ async def test_mailbox_alone_does_nothing_about_a_second_factor_of_long_standing
         assert await password_reset.reset(await link_for(person), password)
         clock.forward(minutes=1)
     back = await link_of(person, email_links.UNDO_EMAIL, email=person.email, email_key=person.email)
-    assert await credential_changes.undo_email(back, db.utcnow())
+    assert await email_change.undo_email(back, db.utcnow())
     assert await password_reset.reset(await link_for(person), NEW)
 
     assert await second_factor_of(person) == since
@@ -237,11 +237,11 @@ async def test_second_factor_stands_where_its_owner_has_proved_a_mailbox_since(c
     assert phone.pair
     clock.forward(days=1)
     sid = UUID(forge.claims(phone.pair.access_token)["sid"])
-    assert await credential_changes.request_email_change(person.id, sid, "new@example.com", PASSWORD) == {}
+    assert await email_change.request_email_change(person.id, sid, "new@example.com", PASSWORD) == {}
     (email_message,) = [
         email_message for email_message in await emails_to("new@example.com") if "Confirm" in email_message.subject
     ]
-    assert await credential_changes.confirm_email(link_in(email_message).partition("?token=")[2], db.utcnow(), keep=sid)
+    assert await email_change.confirm_email(link_in(email_message).partition("?token=")[2], db.utcnow(), keep=sid)
     clock.forward(minutes=1)
 
     assert await password_reset.reset(await link_for(replace(person, email="new@example.com")), NEW)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth import email_links
-from app.auth.accounts import credential_changes, login_flow, signup
+from app.auth.accounts import email_change, login_flow, password_change, signup
 from app.auth.errors import TooManyAttempts
 from app.auth.models import link_rows
 from app.auth.rate_limit import limits
@@ -43,20 +43,20 @@ async def step_up(person: Person, sid: UUID) -> tuple[Try, str]:
 
 
 async def new_password(person: Person, sid: UUID) -> tuple[Try, str]:
-    return lambda guess: credential_changes.change_password(person.id, sid, guess, NEW), PASSWORD
+    return lambda guess: password_change.change_password(person.id, sid, guess, NEW), PASSWORD
 
 
 async def new_password_that_is_refused(person: Person, sid: UUID) -> tuple[Try, str]:
     """The complaint about the new one must not tell that the current one was right."""
-    return lambda guess: credential_changes.change_password(person.id, sid, guess, "too short"), PASSWORD
+    return lambda guess: password_change.change_password(person.id, sid, guess, "too short"), PASSWORD
 
 
 async def new_address(person: Person, sid: UUID) -> tuple[Try, str]:
-    return lambda guess: credential_changes.request_email_change(person.id, sid, "new@example.com", guess), PASSWORD
+    return lambda guess: email_change.request_email_change(person.id, sid, "new@example.com", guess), PASSWORD
 
 
 async def address_of_now(person: Person, sid: UUID) -> tuple[Try, str]:
-    return lambda guess: credential_changes.request_email_change(person.id, sid, person.email, guess), PASSWORD
+    return lambda guess: email_change.request_email_change(person.id, sid, person.email, guess), PASSWORD
 
 
 async def contested_registration(person: Person, sid: UUID) -> tuple[Try, str]:

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth import authentication, tokens
-from app.auth.accounts import credential_changes, login_flow, user_admin
+from app.auth.accounts import login_flow, profile, user_admin
 from app.auth.models import invalidation_rows, session_rows, user_rows
 from app.auth.sessions import rotation, session_cache
 from app.auth.tokens import AppToken, TokenPair
@@ -189,7 +189,7 @@ async def test_who_changes_often_has_one_row_in_the_feed_and_is_heard_each_time(
         await session_cache.read_invalidations()
         await check_in(pair)
         remembered = dict(session_cache._cache.entries)
-        assert await credential_changes.change_name(person.id, name)
+        assert await profile.change_name(person.id, name)
         session_cache._cache.entries.update(remembered)  # as another worker, which has not heard of it yet
         await session_cache.read_invalidations()
         heard = await check_in(pair)

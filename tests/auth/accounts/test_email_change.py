@@ -1,4 +1,4 @@
-"""Name, password, address: what is changed, what ends with it, who is told, and what does not happen."""
+"""Email change: requested, confirmed, undone."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -10,20 +10,16 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.audit.models import event_rows
 from app.auth import email_links, passwords
-from app.auth.accounts import credential_changes, login_flow, password_reset, user_admin
+from app.auth.accounts import email_change, login_flow, password_change, password_reset, profile, user_admin
 from app.auth.accounts.user_admin import Outcome
-from app.auth.errors import SessionEnded, TooManyAttempts
-from app.auth.models import invalidation_rows, link_rows, session_rows, user_rows
+from app.auth.models import link_rows, session_rows, user_rows
 from app.auth.sessions import rotation
-from app.auth.tokens import TokenPair
-from app.email.models import email_rows
 from app.mfa import enrolment, proofs, second_factor
 from app.web import client
-from tests.support import forge
+from tests.support.account_state import announced, ends, happened, open_link, queued, row_of, sid_of
 from tests.support.clock import Clock
-from tests.support.mailbox import delivered, emails_to, link_in
+from tests.support.mailbox import emails_to, link_in
 from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.phone import with_a_phone
 
@@ -32,42 +28,10 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
 NEW = "wrong zebra paperclip sonata"
 
 
-def sid_of(pair: TokenPair) -> UUID:
-    return UUID(forge.claims(pair.access_token)["sid"])
-
-
-async def row_of(person: Person) -> Any:
-    return await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == person.id))
-
-
-async def ends(person: Person) -> list[str | None]:
-    """Why each session of the person ended, oldest first; None for one that goes on."""
-    mine = sa.select(session_rows).where(session_rows.c.user_id == person.id).order_by(session_rows.c.id)
-    return [row.revoked_for for row in await db.fetch_all(mine)]
-
-
-async def happened(person: Person) -> list[str]:
-    mine = sa.select(event_rows.c.event).where(event_rows.c.user_id == person.id).order_by(event_rows.c.id)
-    return [row.event for row in await db.fetch_all(mine)]
-
-
-async def announced(person: Person) -> bool:
-    return await db.fetch_one(sa.select(invalidation_rows).where(invalidation_rows.c.user_id == person.id)) is not None
-
-
-async def queued() -> list[str]:
-    return [row.kind for row in await db.fetch_all(sa.select(email_rows).order_by(email_rows.c.id))]
-
-
-async def open_link(purpose: str, person: Person, **values: Any) -> str:
-    async with db.transaction() as tx:
-        return email_links.token(await email_links.make(tx, purpose, db.utcnow(), user_id=person.id, **values))
-
-
 async def asked(person: Person, email: str = "new@example.com") -> UUID:
     """Somebody signed in as the person has asked for that address. Returns the session."""
     sid = sid_of(await start_session(person))
-    assert await credential_changes.request_email_change(person.id, sid, email, PASSWORD) == {}
+    assert await email_change.request_email_change(person.id, sid, email, PASSWORD) == {}
     return sid
 
 
@@ -77,159 +41,15 @@ async def link_to(address: str, subject: str) -> str:
     return link_in(found[-1]).partition("?token=")[2]
 
 
-async def test_name_is_changed_everywhere_it_stands() -> None:
-    person = await make_user(name="Robin Before")
-
-    assert await credential_changes.change_name(person.id, "Zoë After")
-
-    row = await row_of(person)
-    assert row.name == "Zoë After"
-    assert "zoë after" in row.search_text
-    assert "before" not in row.search_text
-    assert await announced(person)
-    assert await happened(person) == [events.NAME_CHANGED]
-
-
-async def test_same_name_is_no_change() -> None:
-    person = await make_user(name="Robin")
-
-    assert not await credential_changes.change_name(person.id, "Robin")
-
-    assert await happened(person) == []
-
-
-# v5.0.0-6.2.2, v5.0.0-7.2.4
-async def test_new_password_ends_every_other_session_and_renews_this_one(clock: Clock) -> None:
-    """v5.0.0-7.2.4, v5.0.0-7.4.3"""
-    person = await make_user()
-    mine, theirs = await start_session(person), await start_session(person)
-    clock.forward(days=3)
-
-    pair = await credential_changes.change_password(person.id, sid_of(mine), PASSWORD, NEW)
-
-    assert isinstance(pair, TokenPair)
-    assert await ends(person) == [events.REPLACED, events.CREDENTIALS_CHANGED, None]
-    rows = await db.fetch_all(sa.select(session_rows).order_by(session_rows.c.id))
-    assert rows[2].id == sid_of(pair)
-    assert rows[2].ends_at == rows[0].ends_at
-    assert rows[2].authenticated_at == clock.now
-    assert (await passwords.verify(NEW, (await row_of(person)).password)).ok
-    for old in (mine, theirs):
-        assert isinstance(await rotation.rotate(old.refresh_token), rotation.Rejected)
-    assert await announced(person)
-    assert events.PASSWORD_CHANGED in await happened(person)
-
-
-# v5.0.0-6.3.7
-async def test_owner_is_told_of_the_new_password() -> None:
-    """v5.0.0-6.3.7"""
-    person = await make_user()
-
-    await credential_changes.change_password(person.id, sid_of(await start_session(person)), PASSWORD, NEW)
-
-    (message,) = await delivered()
-    assert (message.recipient, message.subject) == (person.email, "Your password was changed")
-    assert NEW not in message.text
-
-
-async def test_new_password_voids_what_waits_in_mailboxes_but_the_way_back() -> None:
-    person = await make_user()
-    waiting = {purpose: await open_link(purpose, person, email="x@example.com") for purpose in email_links.LASTS}
-
-    await credential_changes.change_password(person.id, sid_of(await start_session(person)), PASSWORD, NEW)
-
-    still = {purpose for purpose, raw in waiting.items() if await email_links.find(raw, purpose, db.utcnow())}
-    assert still == {email_links.UNDO_EMAIL}
-
-
-# v5.0.0-6.2.3
-@pytest.mark.parametrize(
-    ("current", "new", "fields"),
-    [
-        ("not the right passphrase", NEW, {"current_password"}),
-        (PASSWORD, "short", {"new_password"}),
-        (PASSWORD, PASSWORD, {"new_password"}),
-        (PASSWORD, passwords.APP_WORDS[0] * 5, {"new_password"}),
-        ("not the right passphrase", "short", {"current_password", "new_password"}),
-    ],
-)
-async def test_refused_password_changes_nothing_and_says_at_which_field(
-    current: str, new: str, fields: set[str]
-) -> None:
-    """v5.0.0-6.2.3"""
-    person = await make_user()
-    mine = await start_session(person)
-    before = await row_of(person)
-
-    faults = await credential_changes.change_password(person.id, sid_of(mine), current, new)
-
-    assert isinstance(faults, dict)
-    assert set(faults) == fields
-    assert await row_of(person) == before
-    assert await ends(person) == [None]
-    assert await queued() == []
-    wrong = [event for event in await happened(person) if event == events.STEP_UP_FAILED]
-    assert bool(wrong) is ("current_password" in fields)
-
-
-async def test_guessing_at_the_current_password_has_to_wait() -> None:
-    person = await make_user()
-    sid = sid_of(await start_session(person))
-    for _ in range(10):
-        await credential_changes.change_password(person.id, sid, "not the right passphrase", NEW)
-
-    with pytest.raises(TooManyAttempts):
-        await credential_changes.change_password(person.id, sid, PASSWORD, NEW)
-    with pytest.raises(TooManyAttempts):
-        await credential_changes.request_email_change(person.id, sid, "new@example.com", PASSWORD)
-
-    assert (await passwords.verify(PASSWORD, (await row_of(person)).password)).ok
-
-
-async def test_session_that_ended_meanwhile_changes_nothing() -> None:
-    """The owner signs a thief's session out while it changes the password."""
-    person = await make_user()
-    sid = sid_of(await start_session(person))
-    async with db.transaction() as tx:
-        await rotation.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=db.utcnow())
-
-    with pytest.raises(SessionEnded):
-        await credential_changes.change_password(person.id, sid, PASSWORD, NEW)
-
-    assert (await passwords.verify(PASSWORD, (await row_of(person)).password)).ok
-    assert await queued() == []
-
-
-@pytest.mark.race
-async def test_of_two_new_passwords_at_once_one_counts() -> None:
-    person = await make_user()
-    pairs = [await start_session(person) for _ in range(2)]
-    tries = [(sid_of(pair), f"{NEW} {number}") for number, pair in enumerate(pairs)]
-
-    async def change(sid: UUID, new: str) -> Any:
-        try:
-            return await credential_changes.change_password(person.id, sid, PASSWORD, new)
-        except SessionEnded:
-            return None
-
-    outcomes = await asyncio.gather(*(change(*each) for each in tries))
-
-    won = [isinstance(outcome, TokenPair) for outcome in outcomes]
-    assert sum(won) == 1
-    stored = (await row_of(person)).password
-    assert [(await passwords.verify(new, stored)).ok for _, new in tries] == won
-    assert (await ends(person)).count(None) == 1
-
-
 async def test_new_address_counts_when_its_mailbox_answers() -> None:
     person = await make_user(name="Robin")
     await start_session(person)
     sid = await asked(person, "New@Example.com")
 
     assert (await row_of(person)).email == person.email
-    assert await credential_changes.pending_email(person.id, db.utcnow()) == "New@Example.com"
+    assert await email_change.pending_email(person.id, db.utcnow()) == "New@Example.com"
     token = await link_to("New@Example.com", "Confirm")
-    assert (await credential_changes.confirm_email(token, db.utcnow(), keep=sid)).email == "New@Example.com"
+    assert (await email_change.confirm_email(token, db.utcnow(), keep=sid)).email == "New@Example.com"
 
     row = await row_of(person)
     assert (row.email, row.email_key) == ("New@Example.com", "new@example.com")
@@ -237,7 +57,7 @@ async def test_new_address_counts_when_its_mailbox_answers() -> None:
     assert person.email not in row.search_text
     assert await ends(person) == [events.CREDENTIALS_CHANGED, None]
     assert await announced(person)
-    assert await credential_changes.pending_email(person.id, db.utcnow()) is None
+    assert await email_change.pending_email(person.id, db.utcnow()) is None
     assert [event for event in await happened(person) if event.startswith("email")] == [
         events.EMAIL_CHANGE_REQUESTED,
         events.EMAIL_CHANGED,
@@ -248,7 +68,7 @@ async def test_confirmed_in_a_browser_that_is_not_signed_in_every_session_ends()
     person = await make_user()
     await asked(person)
 
-    await credential_changes.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
+    await email_change.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
 
     assert await ends(person) == [events.CREDENTIALS_CHANGED]
 
@@ -258,7 +78,7 @@ async def test_session_of_somebody_else_is_not_kept_by_name_of_it() -> None:
     await asked(person)
     stranger = sid_of(await start_session(await make_user()))
 
-    await credential_changes.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow(), keep=stranger)
+    await email_change.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow(), keep=stranger)
 
     assert await ends(person) == [events.CREDENTIALS_CHANGED]
 
@@ -272,7 +92,7 @@ async def test_old_address_is_told_at_once_and_again_with_a_way_back() -> None:
     (told,) = await emails_to(person.email)
     assert told.subject == "Somebody asked to change your address"
     assert "new@example.com" in told.text
-    await credential_changes.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
+    await email_change.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
 
     subjects = [message.subject for message in await emails_to(person.email)]
     assert subjects == ["Somebody asked to change your address", "The address of your account was changed"]
@@ -295,7 +115,7 @@ async def test_taken_address_gets_the_same_answer_and_its_owner_a_letter_without
 
     await asked(person, "Taken@example.com")
 
-    assert await credential_changes.pending_email(person.id, db.utcnow()) == "Taken@example.com"
+    assert await email_change.pending_email(person.id, db.utcnow()) == "Taken@example.com"
     (message,) = await emails_to(owner.email)
     assert message.subject == "Your address was given for another account"
     assert "token=" not in message.text
@@ -307,7 +127,7 @@ async def test_address_that_was_taken_meanwhile_is_not_taken_twice() -> None:
     token = await link_to("new@example.com", "Confirm")
     await make_user(email="new@example.com")
 
-    assert await credential_changes.confirm_email(token, db.utcnow()) is None
+    assert await email_change.confirm_email(token, db.utcnow()) is None
 
     assert (await row_of(person)).email == person.email
     assert await ends(person) == [None]
@@ -317,9 +137,9 @@ async def test_address_that_one_has_is_no_change() -> None:
     person = await make_user(email="robin@example.com")
     sid = sid_of(await start_session(person))
 
-    faults = await credential_changes.request_email_change(person.id, sid, "ROBIN@example.com", PASSWORD)
+    faults = await email_change.request_email_change(person.id, sid, "ROBIN@example.com", PASSWORD)
 
-    assert faults == {"email": credential_changes.SAME_ADDRESS}
+    assert faults == {"email": email_change.SAME_ADDRESS}
     assert await queued() == []
 
 
@@ -328,11 +148,9 @@ async def test_wrong_password_asks_for_no_address() -> None:
     person = await make_user()
     sid = sid_of(await start_session(person))
 
-    faults = await credential_changes.request_email_change(
-        person.id, sid, "new@example.com", "not the right passphrase"
-    )
+    faults = await email_change.request_email_change(person.id, sid, "new@example.com", "not the right passphrase")
 
-    assert faults == {"current_password": credential_changes.NOT_YOURS}
+    assert faults == {"current_password": profile.NOT_YOURS}
     assert await queued() == []
     assert await happened(person) == [events.STEP_UP_FAILED]
 
@@ -343,8 +161,8 @@ async def test_only_the_newest_link_to_a_new_address_is_good() -> None:
     first = await link_to("first@example.com", "Confirm")
     await asked(person, "second@example.com")
 
-    assert await credential_changes.confirm_email(first, db.utcnow()) is None
-    assert await credential_changes.confirm_email(await link_to("second@example.com", "Confirm"), db.utcnow())
+    assert await email_change.confirm_email(first, db.utcnow()) is None
+    assert await email_change.confirm_email(await link_to("second@example.com", "Confirm"), db.utcnow())
 
 
 async def test_mailbox_that_had_its_share_gets_no_more_and_the_answer_is_the_same(clock: Clock) -> None:
@@ -362,7 +180,7 @@ async def test_change_called_off_before_its_letter_went_out_is_never_mailed() ->
     person = await make_user()
     sid = await asked(person)
 
-    await credential_changes.change_password(person.id, sid, PASSWORD, NEW)
+    await password_change.change_password(person.id, sid, PASSWORD, NEW)
 
     assert await emails_to("new@example.com") == []
 
@@ -381,7 +199,7 @@ async def test_link_that_is_no_good_confirms_nothing(account: str, clock: Clock)
     else:
         token = token[:-1] + ("A" if token[-1] != "A" else "B")
 
-    assert await credential_changes.confirm_email(token, db.utcnow()) is None
+    assert await email_change.confirm_email(token, db.utcnow()) is None
 
     assert (await row_of(person)).email == person.email
 
@@ -459,10 +277,10 @@ async def test_change_that_waits_does_not_outlive_a_defence(defence: Any) -> Non
 
     waiting.append(await link_to("new@example.com", "Confirm"))  # of the defences that need two steps
     for token in waiting:
-        assert await credential_changes.confirm_email(token, db.utcnow()) is None
+        assert await email_change.confirm_email(token, db.utcnow()) is None
     assert (await row_of(person)).email == person.email
-    assert await credential_changes.pending_email(person.id, db.utcnow()) is None
-    assert await credential_changes.confirm_email(await link_to("other@example.com", "Confirm"), db.utcnow())
+    assert await email_change.pending_email(person.id, db.utcnow()) is None
+    assert await email_change.confirm_email(await link_to("other@example.com", "Confirm"), db.utcnow())
     assert await email_links.find(await link_to(person.email, "asked to change"), email_links.UNDO_EMAIL, db.utcnow())
 
 
@@ -481,8 +299,8 @@ async def test_change_that_waits_is_bound_to_the_account_as_it_was(values: dict[
 
     await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(values))
 
-    assert await credential_changes.confirm_email(token, db.utcnow()) is None
-    assert await credential_changes.pending_email(person.id, db.utcnow()) is None
+    assert await email_change.confirm_email(token, db.utcnow()) is None
+    assert await email_change.pending_email(person.id, db.utcnow()) is None
     assert (await row_of(person)).email_key != "new@example.com"
 
 
@@ -493,7 +311,7 @@ async def test_twenty_clicks_at_once_change_the_address_once() -> None:
     await asked(person)
     token = await link_to("new@example.com", "Confirm")
 
-    outcomes = await asyncio.gather(*(credential_changes.confirm_email(token, db.utcnow()) for _ in range(20)))
+    outcomes = await asyncio.gather(*(email_change.confirm_email(token, db.utcnow()) for _ in range(20)))
 
     assert [outcome.email for outcome in outcomes if outcome] == ["new@example.com"]
     assert (await happened(person)).count(events.EMAIL_CHANGED) == 1
@@ -507,7 +325,7 @@ async def test_new_address_voids_registrations_that_wait_for_it() -> None:
         raw = email_links.token(await email_links.make(tx, email_links.REGISTER, db.utcnow(), **values))
     await asked(person)
 
-    await credential_changes.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
+    await email_change.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
 
     assert await email_links.find(raw, email_links.REGISTER, db.utcnow()) is None
 
@@ -519,18 +337,18 @@ async def test_undo_brings_the_account_back_to_the_old_address_and_everybody_out
     await asked(person)
     change, undo = await link_to("new@example.com", "Confirm"), await link_to(person.email, "asked to change")
     if confirmed:
-        await credential_changes.confirm_email(change, db.utcnow())
+        await email_change.confirm_email(change, db.utcnow())
         reset = await open_link(email_links.RESET, person)  # mailed to the new address
         await start_session(person)
 
-    assert await credential_changes.undo_email(undo, db.utcnow()) == person.email
+    assert await email_change.undo_email(undo, db.utcnow()) == person.email
 
     row = await row_of(person)
     assert (row.email, row.email_key) == (person.email, person.email)
     assert person.email in row.search_text
     assert set(await ends(person)) == {events.CREDENTIALS_CHANGED}
     assert await email_links.find(reset, email_links.RESET, db.utcnow()) is None
-    assert await credential_changes.confirm_email(change, db.utcnow()) is None
+    assert await email_change.confirm_email(change, db.utcnow()) is None
     assert events.EMAIL_CHANGE_UNDONE in await happened(person)
     assert await announced(person)
     told = (await emails_to(person.email))[-1]
@@ -543,9 +361,9 @@ async def test_undo_is_good_once_and_for_a_week(clock: Clock) -> None:
     await asked(person)
     undo = await link_to(person.email, "asked to change")
 
-    assert await credential_changes.undo_email(undo, clock.now + timedelta(days=7)) is None
-    assert await credential_changes.undo_email(undo, clock.now + timedelta(days=6)) == person.email
-    assert await credential_changes.undo_email(undo, clock.now + timedelta(days=6)) is None
+    assert await email_change.undo_email(undo, clock.now + timedelta(days=7)) is None
+    assert await email_change.undo_email(undo, clock.now + timedelta(days=6)) == person.email
+    assert await email_change.undo_email(undo, clock.now + timedelta(days=6)) is None
 
 
 async def test_of_a_chain_of_changes_the_first_mailbox_wins(clock: Clock) -> None:
@@ -554,12 +372,12 @@ async def test_of_a_chain_of_changes_the_first_mailbox_wins(clock: Clock) -> Non
     undo = []
     for old, new in ((person.email, "thief1@example.com"), ("thief1@example.com", "thief2@example.com")):
         await asked(person, new)
-        await credential_changes.confirm_email(await link_to(new, "Confirm"), db.utcnow())
+        await email_change.confirm_email(await link_to(new, "Confirm"), db.utcnow())
         undo.append(await link_to(old, "was changed"))
         clock.forward(minutes=1)
 
-    assert await credential_changes.undo_email(undo[0], db.utcnow()) == person.email
-    assert await credential_changes.undo_email(undo[1], db.utcnow()) is None
+    assert await email_change.undo_email(undo[0], db.utcnow()) == person.email
+    assert await email_change.undo_email(undo[1], db.utcnow()) is None
 
     assert (await row_of(person)).email == person.email
 
@@ -567,7 +385,7 @@ async def test_of_a_chain_of_changes_the_first_mailbox_wins(clock: Clock) -> Non
 async def moved_by_a_thief(person: Person) -> str:
     """To a mailbox of the thief's; what the owner can call it off with."""
     await asked(person, "thief@example.com")
-    await credential_changes.confirm_email(await link_to("thief@example.com", "Confirm"), db.utcnow())
+    await email_change.confirm_email(await link_to("thief@example.com", "Confirm"), db.utcnow())
     return await link_to(person.email, "was changed")
 
 
@@ -584,7 +402,7 @@ async def test_way_back_wins_over_a_password_that_a_thief_chose_by_mail() -> Non
     waiting = await reset_link(person, "thief@example.com")
     assert await password_reset.reset(await reset_link(person, "thief@example.com"), NEW)
 
-    assert await credential_changes.undo_email(undo, db.utcnow()) == person.email
+    assert await email_change.undo_email(undo, db.utcnow()) == person.email
 
     for email in (person.email, "thief@example.com"):
         for password in (PASSWORD, NEW):
@@ -602,7 +420,7 @@ async def test_way_back_wins_over_a_reset_that_is_under_way(monkeypatch: pytest.
 
     async def and_then_undone(password: str, hashed: Any = passwords.hash) -> str:
         monkeypatch.undo()
-        assert await credential_changes.undo_email(undo, db.utcnow())
+        assert await email_change.undo_email(undo, db.utcnow())
         return str(await hashed(password))
 
     monkeypatch.setattr(passwords, "hash", and_then_undone)
@@ -623,7 +441,7 @@ async def test_way_back_turns_off_what_a_thief_turned_on(clock: Clock) -> None:
             await with_a_phone(person)
         clock.forward(days=6)
 
-        assert await credential_changes.undo_email(undo, db.utcnow())
+        assert await email_change.undo_email(undo, db.utcnow())
         assert await password_reset.reset(await reset_link(person, person.email), NEW)
 
         assert isinstance(await login_flow.login(person.email, NEW), login_flow.Login)
@@ -637,7 +455,7 @@ async def test_way_back_leaves_a_second_factor_of_long_standing(clock: Clock) ->
     undo = await moved_by_a_thief(person)
     clock.forward(days=6)
 
-    assert await credential_changes.undo_email(undo, db.utcnow())
+    assert await email_change.undo_email(undo, db.utcnow())
     assert await password_reset.reset(await reset_link(person, person.email), NEW)
 
     assert isinstance(await login_flow.login(person.email, NEW), login_flow.PendingLogin)
@@ -646,10 +464,10 @@ async def test_way_back_leaves_a_second_factor_of_long_standing(clock: Clock) ->
 async def test_undo_to_an_address_that_somebody_else_has_by_now_changes_nothing() -> None:
     person = await make_user()
     await asked(person)
-    await credential_changes.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
+    await email_change.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
     undo = await link_to(person.email, "was changed")
     await make_user(email=person.email)
 
-    assert await credential_changes.undo_email(undo, db.utcnow()) is None
+    assert await email_change.undo_email(undo, db.utcnow()) is None
 
     assert (await row_of(person)).email == "new@example.com"

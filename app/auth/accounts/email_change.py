@@ -1,12 +1,11 @@
-"""Password change, email change and name change by the owner. Each is one transaction, with its e-mails.
+"""Email change: requested by the owner, confirmed from the new mailbox, undone from the old one.
 
 An address counts once somebody has answered from it, and the account is still what it was when it was asked for; until
 then, and for a week after, its predecessor can call it off (v5.0.0-6.3.7). The links are made here, with the ids of the
 letters that will carry them: what is called off before a letter goes out is called off.
-Chapter: "The life of an account". Source: OWASP Forgot Password; v5.0.0-6.2.2, v5.0.0-6.2.3, v5.0.0-7.4.3.
+Chapter: "The life of an account". Source: OWASP Forgot Password; v5.0.0-6.3.7, v5.0.0-6.3.8, v5.0.0-7.4.3.
 """
 
-from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,73 +15,16 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth import email_links, passwords
-from app.auth.accounts import login_flow, user_search
-from app.auth.errors import SessionEnded
+from app.auth.accounts import login_flow, profile, user_search
+from app.auth.accounts.profile import FieldErrors
 from app.auth.models import link_rows, user_rows
 from app.auth.rate_limit import attempts, quotas
 from app.auth.sessions import rotation, session_cache
-from app.auth.tokens import TokenPair
 from app.email import outbox
 from app.web import client
 from app.web.email_address import email_key
 
-NOT_YOURS = "That is not your password."
-SAME_PASSWORD = "This is the password you have now. Choose another one."  # noqa: S105 - a sentence
 SAME_ADDRESS = "This is the address you have now."
-FieldErrors = dict[str, str]  # field -> the sentence beside it
-
-
-async def change_name(user_id: UUID, name: str) -> bool:
-    """False where it is the name already, or there is no such account."""
-    table = user_rows
-    async with db.transaction() as tx:
-        user = await tx.fetch_one(sa.select(table).where(table.c.id == user_id).with_for_update())
-        if user is None or user.name == name:
-            return False
-        values = {"name": name, "search_text": user_search.search_text(name, user.email_key)}
-        await tx.execute(sa.update(table).where(table.c.id == user_id).values(values))
-        await user_search.index(tx, user_id, name, user.email_key)
-        await session_cache.invalidate(tx, user_id=user_id)
-        await events.record(events.NAME_CHANGED, tx=tx, user_id=user_id, actor_id=user_id)
-    return True
-
-
-async def change_password(
-    user_id: UUID, sid: UUID, current: str, new: str, also: Callable[[Any, datetime], Awaitable[Any]] | None = None
-) -> TokenPair | FieldErrors:
-    """A new password for the old one. Every other session ends, and this one goes on under a new id.
-
-    Whoever knew the old password gains nothing from what it opened: not from a session, nor from a copy of this one's
-    tokens, nor from a link that waits in a mailbox. `also`: done in the same transaction, told when that is.
-    Raises TooManyAttempts, Overloaded; SessionEnded where this session ended meanwhile, and then nothing is changed.
-    """
-    async with attempts.step_up(sid, db.utcnow()) as attempt:
-        user = await load_user(user_id)
-        field_errors: FieldErrors = {}
-        if not await password_is_right(attempt, current, user, sid):
-            field_errors["current_password"] = NOT_YOURS
-        if complaint := _complaint(user, current, new):
-            field_errors["new_password"] = complaint
-        if field_errors:
-            return field_errors
-        encoded = await passwords.hash(new)
-        async with db.transaction() as tx:
-            now = await tx.fetch_value(sa.select(db.now()))
-            values = {"password": encoded, "must_change_password": False}
-            if await login_flow.lock_unchanged(tx, user, values):
-                reason = events.CREDENTIALS_CHANGED
-                await rotation.revoke_all(user_id, reason, tx=tx, now=now, actor_id=user_id, but=sid)
-                pair = await login_flow.replace_session(tx, user, sid, now)
-                if pair is None:
-                    raise SessionEnded
-                await email_links.void_of(tx, now, user_id)
-                if also:
-                    await also(tx, now)
-                await session_cache.invalidate(tx, user_id=user_id)
-                await events.record(events.PASSWORD_CHANGED, tx=tx, user_id=user_id, actor_id=user_id)
-                await outbox.enqueue(tx, "password_changed", user_id=user_id, **client.current().words())
-                return pair
-        return {"current_password": NOT_YOURS}  # changed by another request meanwhile
 
 
 async def request_email_change(user_id: UUID, sid: UUID, email: str, current: str) -> FieldErrors:
@@ -92,9 +34,9 @@ async def request_email_change(user_id: UUID, sid: UUID, email: str, current: st
     Raises TooManyAttempts, Overloaded.
     """
     async with attempts.step_up(sid, db.utcnow()) as attempt:
-        user = await load_user(user_id)
-        if not await password_is_right(attempt, current, user, sid):
-            return {"current_password": NOT_YOURS}
+        user = await profile.load_user(user_id)
+        if not await profile.password_is_right(attempt, current, user, sid):
+            return {"current_password": profile.NOT_YOURS}
         if email_key(email) == user.email_key:
             return {"email": SAME_ADDRESS}
         async with quotas.email("change_email", email_key(email), db.utcnow()) as welcome:
@@ -103,7 +45,7 @@ async def request_email_change(user_id: UUID, sid: UUID, email: str, current: st
             async with db.transaction() as tx:
                 now = await tx.fetch_value(sa.select(db.now()))
                 if not await login_flow.lock_unchanged(tx, user, {"last_login": user.last_login}):
-                    return {"current_password": NOT_YOURS}  # changed by another request meanwhile
+                    return {"current_password": profile.NOT_YOURS}  # changed by another request meanwhile
                 await email_links.void_changes(tx, now, user_id)
                 await _enqueue_with_link(tx, "email_to_confirm", email_links.CHANGE_EMAIL, user, email, now)
                 await _enqueue_with_link(
@@ -118,7 +60,7 @@ async def pending_email(user_id: UUID, now: datetime) -> str | None:
     table = link_rows
     waiting = table.c.purpose == email_links.CHANGE_EMAIL, table.c.used_at.is_(None), table.c.ends_at > now
     link = await db.fetch_one(sa.select(table.c.email, table.c.fingerprint).where(table.c.user_id == user_id, *waiting))
-    return link.email if link and link.fingerprint == _state(await load_user(user_id)) else None
+    return link.email if link and link.fingerprint == _state(await profile.load_user(user_id)) else None
 
 
 async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None) -> Any:
@@ -182,28 +124,6 @@ async def undo_email(raw: str, now: datetime) -> str | None:
         await events.record(events.EMAIL_CHANGE_UNDONE, tx=tx, user_id=user.id)
         await outbox.enqueue(tx, "email_change_undone", user_id=user.id, **client.current().words())
     return str(link.email)
-
-
-async def load_user(user_id: UUID) -> Any:
-    """The account's row. Raises SessionEnded where there is none any more."""
-    user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id))
-    if user is None:
-        raise SessionEnded
-    return user
-
-
-async def password_is_right(attempt: attempts.Attempt, current: str, user: Any, sid: UUID) -> bool:
-    """Is it the password of now? Settled before anything else is said about what was typed."""
-    if await attempt.settle((await passwords.verify(current, user.password)).ok, user.id):
-        return True
-    await events.record(events.STEP_UP_FAILED, user_id=user.id, actor_id=user.id, session_id=sid)
-    return False
-
-
-def _complaint(user: Any, current: str, new: str) -> str | None:
-    if complaint := passwords.complaint(new, about=(user.email, user.name)):
-        return complaint
-    return SAME_PASSWORD if passwords.normalise(new) == passwords.normalise(current) else None
 
 
 async def _enqueue_with_link(tx: Any, kind: str, purpose: str, user: Any, to: str, now: datetime, **facts: str) -> None:

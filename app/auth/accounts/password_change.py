@@ -1,0 +1,69 @@
+"""Password change: the owner replaces the current password with a new one.
+
+Chapter: "The life of an account". Source: v5.0.0-6.2.2, v5.0.0-6.2.3, v5.0.0-7.2.4, v5.0.0-7.4.3.
+"""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+
+from app import db
+from app.audit import events
+from app.auth import email_links, passwords
+from app.auth.accounts import login_flow, profile
+from app.auth.accounts.profile import FieldErrors
+from app.auth.errors import SessionEnded
+from app.auth.rate_limit import attempts
+from app.auth.sessions import rotation, session_cache
+from app.auth.tokens import TokenPair
+from app.email import outbox
+from app.web import client
+
+SAME_PASSWORD = "This is the password you have now. Choose another one."  # noqa: S105 - a sentence
+
+
+async def change_password(
+    user_id: UUID, sid: UUID, current: str, new: str, also: Callable[[Any, datetime], Awaitable[Any]] | None = None
+) -> TokenPair | FieldErrors:
+    """A new password for the old one. Every other session ends, and this one goes on under a new id.
+
+    Whoever knew the old password gains nothing from what it opened: not from a session, nor from a copy of this one's
+    tokens, nor from a link that waits in a mailbox. `also`: done in the same transaction, told when that is.
+    Raises TooManyAttempts, Overloaded; SessionEnded where this session ended meanwhile, and then nothing is changed.
+    """
+    async with attempts.step_up(sid, db.utcnow()) as attempt:
+        user = await profile.load_user(user_id)
+        field_errors: FieldErrors = {}
+        if not await profile.password_is_right(attempt, current, user, sid):
+            field_errors["current_password"] = profile.NOT_YOURS
+        if complaint := _complaint(user, current, new):
+            field_errors["new_password"] = complaint
+        if field_errors:
+            return field_errors
+        encoded = await passwords.hash(new)
+        async with db.transaction() as tx:
+            now = await tx.fetch_value(sa.select(db.now()))
+            values = {"password": encoded, "must_change_password": False}
+            if await login_flow.lock_unchanged(tx, user, values):
+                reason = events.CREDENTIALS_CHANGED
+                await rotation.revoke_all(user_id, reason, tx=tx, now=now, actor_id=user_id, but=sid)
+                pair = await login_flow.replace_session(tx, user, sid, now)
+                if pair is None:
+                    raise SessionEnded
+                await email_links.void_of(tx, now, user_id)
+                if also:
+                    await also(tx, now)
+                await session_cache.invalidate(tx, user_id=user_id)
+                await events.record(events.PASSWORD_CHANGED, tx=tx, user_id=user_id, actor_id=user_id)
+                await outbox.enqueue(tx, "password_changed", user_id=user_id, **client.current().words())
+                return pair
+        return {"current_password": profile.NOT_YOURS}  # changed by another request meanwhile
+
+
+def _complaint(user: Any, current: str, new: str) -> str | None:
+    if complaint := passwords.complaint(new, about=(user.email, user.name)):
+        return complaint
+    return SAME_PASSWORD if passwords.normalise(new) == passwords.normalise(current) else None
