@@ -1,7 +1,7 @@
 """Account deletion: scheduled by its owner, cancelled by signing in again, carried out after some days.
 
-Signing in while the row is there calls it off (`accounts.login`). What stays is the audit trail, which has neither name
-nor address, and for a week the last letter, which has the address.
+Signing in before that day cancels the deletion (`login_flow.complete`). Afterwards only the audit log remains, which
+has neither name nor address, and for a week the last e-mail, which has the address.
 Chapter: "The life of an account". Source: v5.0.0-7.4.2; GDPR articles 17 and 20.
 """
 
@@ -26,7 +26,10 @@ log = logs.get("auth")
 
 
 async def schedule(user_id: UUID) -> datetime | None:
-    """End every session and set the day of the deletion. Returns it; None for the last admin, who has to stay."""
+    """End every session and set the day of deletion. Returns that day; None for the last admin, who cannot leave.
+
+    Raises SessionEnded if the account is gone, inactive or already scheduled.
+    """
     table = user_rows
     async with db.transaction() as tx:
         now = await tx.fetch_value(sa.select(db.now()))
@@ -48,7 +51,7 @@ async def schedule(user_id: UUID) -> datetime | None:
 
 
 async def delete_due(now: datetime) -> int:
-    """Delete the accounts whose time is over, with all that belongs to them; how many. For the housekeeping."""
+    """Delete the accounts whose day has come, with all their data; returns how many. For maintenance."""
     due = await db.fetch_all(sa.select(user_rows.c.id, user_rows.c.role).where(user_rows.c.delete_after <= now))
     return sum([await _delete(row.id, row.role, now) for row in due])
 
@@ -61,7 +64,7 @@ async def _delete(user_id: UUID, role: str, now: datetime) -> bool:
             log.warning("last_admin_not_deleted", user=logs.pseudonym(user_id))
             return False
         person = await tx.fetch_one(sa.delete(table).where(*still).returning(table.c.email))
-        if person is None:  # kept meanwhile, or another worker was faster
+        if person is None:  # cancelled, or deleted by another worker
             return False
         await session_cache.invalidate(tx, user_id=user_id)
         await events.record(events.ACCOUNT_DELETED, tx=tx, user_id=user_id)
@@ -71,9 +74,9 @@ async def _delete(user_id: UUID, role: str, now: datetime) -> bool:
 
 
 async def _others_stay(tx: Any, user_id: UUID) -> bool:
-    """Is there an admin left if this one goes? Of two who go at once one is told no: their rows are locked.
+    """Is another admin left? Locks the rows of all admins, so of two who leave at once one gets no.
 
-    In the order of their ids and with this one's among them, as `user_admin` does: else two could wait for ever.
+    Locks in the order of ids, this user's row included, as `user_admin` does: another order could deadlock.
     """
     table = user_rows
     admins = sa.and_(table.c.role == "admin", table.c.is_active.is_(True), table.c.delete_after.is_(None))

@@ -24,7 +24,7 @@ ACCOUNTS = (
 
 
 async def ensure() -> None:
-    """Make the accounts that are missing. Costs one query when none is."""
+    """Create the demo accounts that are missing. One query if none is."""
     present = {user.email_key for user in await _rows()}
     for demo in ACCOUNTS:
         if demo.email not in present:
@@ -32,7 +32,7 @@ async def ensure() -> None:
 
 
 async def still_open() -> str | None:
-    """The address of a demo account whose published password works, or None. Production must not start with one."""
+    """The address of a demo account whose published password still works, or None. Production refuses to start then."""
     known = {demo.email: demo.password for demo in ACCOUNTS}
     for user in await _rows():
         if user.is_active and (await passwords.verify(known[user.email_key], user.password)).ok:

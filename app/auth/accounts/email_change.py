@@ -1,8 +1,9 @@
 """Email change: requested by the owner, confirmed from the new mailbox, undone from the old one.
 
-An address counts once somebody has answered from it, and the account is still what it was when it was asked for; until
-then, and for a week after, its predecessor can call it off (v5.0.0-6.3.7). The links are made here, with the ids of the
-letters that will carry them: what is called off before a letter goes out is called off.
+The new address counts once the link mailed to it is used, if the account's credentials have not changed since the
+request. Until then, and for a week after, a link mailed to the old address cancels or undoes the change (v5.0.0-6.3.7).
+The links are made here, under the ids of the e-mails that will carry them: a change that is cancelled before its e-mail
+is sent stays cancelled.
 Chapter: "The life of an account". Source: OWASP Forgot Password; v5.0.0-6.3.7, v5.0.0-6.3.8, v5.0.0-7.4.3.
 """
 
@@ -28,10 +29,10 @@ SAME_ADDRESS = "This is the address you have now."
 
 
 async def request_email_change(user_id: UUID, sid: UUID, email: str, current: str) -> FieldErrors:
-    """Mail a link to the new address that makes it count, and one to the old address that calls it off.
+    """Mail a confirmation link to the new address, and a link that cancels the change to the old one.
 
-    An address that belongs to an account gets the same answer, and its owner another letter (v5.0.0-6.3.8).
-    Raises TooManyAttempts, Overloaded.
+    An address that belongs to another account gets the same answer; its owner gets a different e-mail (v5.0.0-6.3.8).
+    Returns the validation errors by field, {} for none. Raises TooManyAttempts, Overloaded.
     """
     async with attempts.step_up(sid, db.utcnow()) as attempt:
         user = await profile.load_user(user_id)
@@ -56,7 +57,7 @@ async def request_email_change(user_id: UUID, sid: UUID, email: str, current: st
 
 
 async def pending_email(user_id: UUID, now: datetime) -> str | None:
-    """The address that waits to be confirmed, and still can be."""
+    """The requested new address, while it can still be confirmed; or None."""
     table = link_rows
     waiting = table.c.purpose == email_links.CHANGE_EMAIL, table.c.used_at.is_(None), table.c.ends_at > now
     link = await db.fetch_one(sa.select(table.c.email, table.c.fingerprint).where(table.c.user_id == user_id, *waiting))
@@ -64,9 +65,9 @@ async def pending_email(user_id: UUID, now: datetime) -> str | None:
 
 
 async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None) -> Any:
-    """The click in the new mailbox: from now on this is the address. Returns the link's row; None if it is no good.
+    """Confirm the new address with the link mailed to it. Returns the link's row; None if the link is not valid.
 
-    `keep`: the session of whoever clicks, which goes on if it is of this account; every other one ends.
+    `keep`: the session of the browser that confirms. It continues if it belongs to this account; every other one ends.
     """
     link = await email_links.find(raw, email_links.CHANGE_EMAIL, now)
     if link is None:
@@ -91,11 +92,11 @@ async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None) ->
 
 
 async def undo_email(raw: str, now: datetime) -> str | None:
-    """The click in the old mailbox: call off the change that waits, or put the old address back.
+    """Undo the change with the link mailed to the old address: cancel a pending change, or restore the old address.
 
-    All sessions end, and every link, passkey and young second factor is void that whoever asked for the change may have
-    got hold of. So is the password, which they know, or have chosen by a mailed link meanwhile: only a mailed link
-    chooses the next one. Returns the address that the account has now; None for a link that is no good.
+    The person who requested the change may hold any credential of the account. So all sessions end, and open links,
+    passkeys, a recently added second factor and the password become invalid: only a mailed link sets the next password.
+    Returns the address that the account has now; None if the link is not valid.
     Raises Overloaded.
     """
     link = await email_links.find(raw, email_links.UNDO_EMAIL, now)
@@ -110,7 +111,7 @@ async def undo_email(raw: str, now: datetime) -> str | None:
         if user.email_key != link.email_key and not await _set_email(tx, user, link):
             return None  # somebody else has an account with it by now
         await email_links.void_of(tx, now, user.id)
-        # Of a chain of changes the first mailbox wins: the links of the later ones went to whoever made them.
+        # In a chain of changes the first mailbox wins: the later links went to the person who made the changes.
         later = sa.or_(link_rows.c.created_at >= link.created_at, link_rows.c.email_key == link.email_key)
         await email_links.void(
             tx, now, link_rows.c.user_id == user.id, link_rows.c.purpose == email_links.UNDO_EMAIL, later
@@ -127,7 +128,7 @@ async def undo_email(raw: str, now: datetime) -> str | None:
 
 
 async def _enqueue_with_link(tx: Any, kind: str, purpose: str, user: Any, to: str, now: datetime, **facts: str) -> None:
-    """A letter to this address, and the link in it, which also is about this address."""
+    """Queue an e-mail to this address, and make the link in it, which is for the same address."""
     facts = facts | client.current().words()
     email_id = await outbox.enqueue(tx, kind, recipient=to, user_id=user.id, **facts)
     about = {"user_id": user.id, "email": to, "email_key": email_key(to), "fingerprint": _state(user)}
@@ -135,9 +136,9 @@ async def _enqueue_with_link(tx: Any, kind: str, purpose: str, user: Any, to: st
 
 
 def _state(user: Any) -> str:
-    """What a new address is bound to: whoever asks for it, and what they had proved, must be what still counts.
+    """A fingerprint of the credentials when the change was requested: it can be confirmed only while they are the same.
 
-    The way back to an old address is not bound to it.
+    The link that undoes a change is not bound to it.
     """
     seen = user.email_key, user.password, user.second_factor_at, user.must_change_password
     return passwords.fingerprint(" ".join(str(each) for each in seen))

@@ -1,7 +1,7 @@
-"""Login, step-up and logout. What an administrator does to an account: see `user_admin`.
+"""Login, step-up, refresh and logout, and the creation of accounts (by administrators: `user_admin`).
 
-Each function is one transaction that locks the user's row before the session's, so that a login and a deactivation that
-meet cannot leave a live session behind.
+Each function is one transaction that locks the user's row before the session's: a login that runs at the same time as a
+deactivation cannot leave a live session.
 Chapter: "Logging in". Patterns: login-endpoint, login-errors.
 """
 
@@ -29,21 +29,21 @@ from app.web.email_address import email_key
 
 
 class Login(NamedTuple):
-    """The pair to hand out. `kept`: the owner had given the account up, and this called it off."""
+    """The issued tokens. `deletion_cancelled`: a scheduled account deletion was cancelled by this login."""
 
     pair: TokenPair
     deletion_cancelled: bool
 
 
 class PendingLogin(NamedTuple):
-    """The password was right, and a second factor is on. `ticket` says so to `app.mfa`, which asks for the rest."""
+    """The password was right and a second factor is on. `ticket` proves that to `app.mfa`, which asks for the code."""
 
     ticket: str
 
 
 log = logs.get("auth")
 
-UNDO_WINDOW = timedelta(days=7)  # a second factor: as long as the way back to an old address is good
+UNDO_WINDOW = timedelta(days=7)  # for a second factor: as long as the link that undoes an email change
 
 _BY_KEY = sa.select(user_rows).where(user_rows.c.email_key == sa.bindparam("key"))
 _NOW = sa.select(db.now())
@@ -71,16 +71,16 @@ _LOCK_UNCHANGED = sa.update(user_rows).where(
 async def login(
     email: str, password: str, presented: Iterable[AppToken] = (), device: str = ""
 ) -> Login | PendingLogin | None:
-    """A new session for the right password of an active account; None for everything else, in the same time.
+    """A new session for the right password of an active account; None for everything else, after the same time.
 
-    Pending, and no session yet, where a second factor is on.
-    `presented`: tokens that the browser still holds; their sessions end as replaced. `device`: what it is known by, ""
+    PendingLogin, and no session yet, if a second factor is on.
+    `presented`: tokens that the browser still holds; their sessions end as replaced. `device`: the browser's id, ""
     for a program (see `cookies.device`).
     Raises TooManyAttempts, Overloaded.
     """
     key = email_key(email)
     async with attempts.login(key, device, db.utcnow()) as attempt:
-        for last_time in (False, True):  # twice where a login at the same moment has brought the stored hash up to date
+        for last_time in (False, True):  # retry once: a login at the same time may have updated the stored hash
             user = await db.fetch_one(_BY_KEY, {"key": key})
             verified = await passwords.verify(password, user.password if user else None)
             async with db.transaction() as tx:
@@ -101,10 +101,10 @@ async def login(
 
 
 async def step_up(user_id: UUID, sid: UUID, password: str) -> TokenPair | None:
-    """Prove the password again: a new session with the old absolute end, and the old one ended.
+    """Confirm the password again: a new session replaces the old one; its absolute expiry does not change.
 
-    A new one, so that whoever holds a copy of the old tokens gains nothing (v5.0.0-7.2.4). None for a wrong password,
-    or when the session ended meanwhile. Raises TooManyAttempts, Overloaded.
+    A new session, so that copies of the old tokens gain nothing (v5.0.0-7.2.4). None for a wrong password, or if the
+    session has ended. Raises TooManyAttempts, Overloaded.
     """
     async with attempts.step_up(sid, db.utcnow()) as attempt:
         user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id))
@@ -123,7 +123,7 @@ async def step_up(user_id: UUID, sid: UUID, password: str) -> TokenPair | None:
 
 
 async def refresh(raw: str | None, *, marker: str = "", retried: bool = False) -> rotation.Rotated | rotation.Rejected:
-    """`sessions.rotate` at a bounded pace. Raises TooManyAttempts, and nothing is lost: the token stays good."""
+    """`rotation.rotate` with a rate limit. Raises TooManyAttempts; the token then stays valid."""
     if raw:
         await quotas.count_refresh(raw, db.utcnow())
     outcome = await rotation.rotate(raw, marker=marker, retried=retried)
@@ -138,7 +138,7 @@ async def refresh(raw: str | None, *, marker: str = "", retried: bool = False) -
 
 
 async def logout(presented: Iterable[AppToken]) -> None:
-    """End the sessions of these tokens, whatever their age or generation. Doing it twice is no error, and one event."""
+    """End the sessions of these tokens, of any age or generation. A repeat is no error and records no second event."""
     for token in presented:
         user_id = UUID(token.sub)
         async with db.transaction() as tx:
@@ -148,7 +148,7 @@ async def logout(presented: Iterable[AppToken]) -> None:
 
 
 async def end_own_session(user_id: UUID, sid: UUID) -> bool:
-    """False if it is over, or not one's own."""
+    """End one of the user's own sessions. False if it has ended or belongs to another account."""
     own = sa.select(session_rows.c.id).where(session_rows.c.id == sid, session_rows.c.user_id == user_id)
     async with db.transaction() as tx:
         now = await tx.fetch_value(_NOW)
@@ -160,7 +160,7 @@ async def end_own_session(user_id: UUID, sid: UUID) -> bool:
 
 
 async def end_other_sessions(user_id: UUID, sid: UUID) -> int:
-    """End every session of one's own but this one; how many there were. What those asked for waits no longer."""
+    """End all sessions of the user but this one; returns how many. Cancels a pending email change."""
     async with db.transaction() as tx:
         now = await tx.fetch_value(_NOW)
         await tx.fetch_one(_locked(user_id))
@@ -169,7 +169,7 @@ async def end_other_sessions(user_id: UUID, sid: UUID) -> int:
 
 
 async def create(email: str, name: str, password: str, role: str = "user") -> UUID | None:
-    """A new account; None when the address is taken. The password is hashed as it is: judge it before."""
+    """A new account; None if the address is taken. Validate the password first (`passwords.complaint`)."""
     encoded = await passwords.hash(password)
     try:
         async with db.transaction() as tx:
@@ -179,9 +179,9 @@ async def create(email: str, name: str, password: str, role: str = "user") -> UU
 
 
 async def add(tx: Any, email: str, name: str, encoded: str, role: str = "user") -> UUID:
-    """A new account with a password that is hashed already. Errors: IntegrityError when the address is taken."""
+    """A new account with a password hash. Errors: IntegrityError if the address is taken; ValueError without one."""
     key, user_id = email_key(email), db.uuid7()
-    if not key:  # whatever is no address would be signed in to with any text that is none
+    if not key:  # an empty key would match every text that is not an address
         raise ValueError("an account needs an address")
     values = {
         "id": user_id,
@@ -200,21 +200,21 @@ async def add(tx: Any, email: str, name: str, encoded: str, role: str = "user") 
 
 
 async def lock_unchanged(tx: Any, user: Any, values: dict[str, Any]) -> bool:
-    """Lock and change the row if it still is what was verified: active, and the same proofs."""
+    """Lock and update the row if it is still as verified: active, and with the same credentials. True if it was."""
     seen = {"of": user.id, "password_seen": user.password, "delete_after_seen": user.delete_after}
     seen["second_factor_seen"] = user.second_factor_at
     return bool(await tx.execute(_LOCK_UNCHANGED, values | seen))
 
 
 def second_factor_is_recent(user: Any, at: datetime) -> bool:
-    """Was the second factor turned on less than a week before then, or later? Until then a mailed link undoes it."""
+    """Was the second factor turned on less than a week before `at`, or later? Then a mailed link turns it off."""
     return user.second_factor_at is not None and user.second_factor_at > at - UNDO_WINDOW
 
 
 async def undo_second_factor(tx: Any, user_id: UUID) -> None:
-    """In the transaction of a mailed link, which also ends the sessions and tells the workers.
+    """Turn the second factor off, in the transaction of a mailed link, which also ends the sessions.
 
-    What an authenticator and we had in common is good for nothing from then on, and deleted by the housekeeping.
+    The authenticator's secret and the recovery codes are void from then on; maintenance deletes them.
     """
     await tx.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(second_factor_at=None))
     await events.record(events.SECOND_FACTOR_UNDONE, tx=tx, user_id=user_id)
@@ -222,7 +222,7 @@ async def undo_second_factor(tx: Any, user_id: UUID) -> None:
 
 
 async def replace_session(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair | None:
-    """A new session with the old absolute end, and the old one ended; None if it was over already."""
+    """Replace the session by a new one with the same absolute expiry. None if it has already ended."""
     ends_at = await tx.fetch_value(sa.select(session_rows.c.ends_at).where(session_rows.c.id == sid))
     if not await rotation.revoke(sid, events.REPLACED, tx=tx, now=now, actor_id=user.id):
         return None
@@ -232,7 +232,7 @@ async def replace_session(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair 
 async def _accept(
     tx: Any, user: Any, new_hash: str | None, presented: Iterable[AppToken], device: str, now: Any
 ) -> Login | PendingLogin | None:
-    """What the right password is worth; None where the account is not any more what was verified."""
+    """Complete the login, or ask for the second factor. None if the account has changed since it was verified."""
     half = user.second_factor_at is not None
     values = {"last_login": user.last_login if half else now, "password": new_hash or user.password}
     if not await lock_unchanged(tx, user, values):
@@ -248,9 +248,9 @@ async def _accept(
 
 
 async def complete(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, device: str) -> Login:
-    """The session of somebody who has proved all there is to prove, in the transaction that has claimed the row.
+    """Start the session after every factor was verified, in the transaction that locked the user's row.
 
-    From now on the account knows the device: after a whole sign-in, and never before.
+    From now on the device is known to the account: only a complete login makes it known.
     """
     await known_devices.remember(tx, user.email_key, device, now)
     for token in presented:
@@ -265,17 +265,17 @@ async def complete(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, 
 
 
 async def _is_new_device(tx: Any, user_id: UUID, now: Any) -> bool:
-    """Is there no session of the last 60 days on a device that is called the same, though there were sessions?"""
+    """True if the account had sessions, but none in the last 60 days on a device of this name."""
     this, since = client.current().user_agent, now - known_devices.KNOWN_FOR
     if await tx.fetch_one(_SAME_DEVICE, {"owner": user_id, "this": this, "since": since}):
-        return False  # nearly always, and somebody may have thousands of sessions
+        return False  # the usual case; an account may have thousands of sessions
     seen = await tx.fetch_all(_KNOWN_DEVICES, {"owner": user_id})
     known = {client.device(row.user_agent) for row in seen if row.last_seen_at > since}
     return bool(seen) and client.device(this) not in known
 
 
 async def _cancel_deletion(tx: Any, user: Any) -> bool:
-    """Who gave the account up and signs in while it is still there wants it after all (see `account_deletion`)."""
+    """Signing in before the day of deletion cancels it (see `account_deletion`)."""
     if user.delete_after is None:
         return False
     await tx.execute(sa.update(user_rows).where(user_rows.c.id == user.id).values(delete_after=None))
@@ -285,7 +285,7 @@ async def _cancel_deletion(tx: Any, user: Any) -> bool:
 
 
 async def _changed(tx: Any, user: Any) -> bool:
-    """Is the row another one than was verified, so that the password has to be looked at once more?"""
+    """Have the credentials changed since they were verified, so that the password must be verified again?"""
     stored = await tx.fetch_one(sa.select(user_rows).where(user_rows.c.id == user.id))
     return stored is not None and _credentials(stored) != _credentials(user)
 

@@ -28,11 +28,12 @@ SAME_PASSWORD = "This is the password you have now. Choose another one."  # noqa
 async def change_password(
     user_id: UUID, sid: UUID, current: str, new: str, also: Callable[[Any, datetime], Awaitable[Any]] | None = None
 ) -> TokenPair | FieldErrors:
-    """A new password for the old one. Every other session ends, and this one goes on under a new id.
+    """Replace the password. Every other session ends; this one continues under a new id, its expiry unchanged.
 
-    Whoever knew the old password gains nothing from what it opened: not from a session, nor from a copy of this one's
-    tokens, nor from a link that waits in a mailbox. `also`: done in the same transaction, told when that is.
-    Raises TooManyAttempts, Overloaded; SessionEnded where this session ended meanwhile, and then nothing is changed.
+    A person who knew the old password keeps no access: other sessions, copies of this session's tokens and open mailed
+    links (except the undo link of an email change) become invalid. `also(tx, now)` runs in the same transaction.
+    Returns the new tokens, or the validation errors by field.
+    Raises TooManyAttempts, Overloaded; SessionEnded if this session has ended, and then nothing changes.
     """
     async with attempts.step_up(sid, db.utcnow()) as attempt:
         user = await profile.load_user(user_id)

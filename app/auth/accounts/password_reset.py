@@ -1,9 +1,9 @@
 """Password reset: a mailed link to choose a new password, also the first one of an invited account.
 
-The request only owes a letter; whether there is anybody to write to is seen when it is written, so known and unknown
-addresses take the same time (v5.0.0-6.3.8). The link is bound to the password it replaces, logs nobody in, and what it
-does ends every session (v5.0.0-7.4.3): whoever had the old password is out. A second factor stands, unless it is young
-enough to be a thief's.
+The request only queues an e-mail; the account is looked up when the e-mail is composed, so known and unknown addresses
+take the same time (v5.0.0-6.3.8). The link is bound to the password it replaces and signs nobody in. Resetting ends
+every session (v5.0.0-7.4.3), so a person with the old password is signed out. A second factor stays on, unless it is so
+recent that an attacker may have added it.
 Chapter: "Transactional e-mail". Source: OWASP Forgot Password; v5.0.0-6.4.1, v5.0.0-6.4.3.
 """
 
@@ -26,7 +26,7 @@ from app.web.email_address import email_key
 
 
 async def request(email: str) -> None:
-    """Owe the owner of the address a letter, if there is one. Raises TooManyAttempts."""
+    """Queue a reset e-mail to this address, whether it has an account or not. Raises TooManyAttempts."""
     key = email_key(email)
     async with quotas.email("forgot", key, db.utcnow()) as welcome:
         if welcome:
@@ -37,15 +37,15 @@ async def request(email: str) -> None:
 
 
 async def make_link(email_key: str, email_id: UUID, browser: client.Client) -> tuple[Any, Any] | None:
-    """For the letter: the account of that address and its link, the same one for the same letter; or None.
+    """For the e-mail: the account of that address and its link, the same one for the same e-mail; or None.
 
-    `browser`: who asked for it, for the owner's trail.
+    `browser`: the client that requested the reset, for the audit log.
     """
     return await _make_link(user_rows.c.email_key == email_key, email_links.RESET, email_id, browser)
 
 
 async def make_link_for(user_id: UUID, purpose: str, email_id: UUID) -> tuple[Any, Any] | None:
-    """The same for a letter that an admin had sent, which stands in the trail already. `purpose`: RESET or INVITE."""
+    """The same for an e-mail that an admin sent, which is already in the audit log. `purpose`: RESET or INVITE."""
     return await _make_link(user_rows.c.id == user_id, purpose, email_id, None)
 
 
@@ -58,15 +58,15 @@ async def _make_link(whose: Any, purpose: str, email_id: UUID, browser: client.C
             now = await tx.fetch_value(sa.select(db.now()))
             values = {"user_id": user.id, "fingerprint": passwords.fingerprint(user.password)}
             row = await email_links.make(tx, purpose, now, link_id=email_id, **values)
-            if browser and row.created_at == now:  # not a letter that is tried once more
+            if browser and row.created_at == now:  # not a retry of the same e-mail
                 await events.record(events.PASSWORD_RESET_REQUESTED, tx=tx, user_id=user.id, browser=browser)
-    except sa.exc.IntegrityError:  # used already: the letter arrived after all
+    except sa.exc.IntegrityError:  # already used: the e-mail had arrived
         return None
     return user, row
 
 
 async def find(raw: str, now: datetime) -> tuple[Any, Any] | None:
-    """The account whose password this link may replace, and the link. None when it may not, whatever the reason."""
+    """The account whose password this link may replace, and the link; None if the link is not valid."""
     row = await email_links.find(raw, email_links.RESET, now) or await email_links.find(raw, email_links.INVITE, now)
     user = row and await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == row.user_id))
     if not user or not user.is_active or row.fingerprint != passwords.fingerprint(user.password):
@@ -77,18 +77,18 @@ async def find(raw: str, now: datetime) -> tuple[Any, Any] | None:
 def undoes_second_factor(user: Any, now: datetime) -> bool:
     """Does a mailed reset turn the second factor off?
 
-    One that a thief turned on would lock the owner out for good; one of long standing must not fall with a mailbox. So:
-    where it is young, and nobody has proved since that this mailbox is the owner's.
+    A second factor that an attacker turned on would lock the owner out for good; an old one must not be lost with the
+    mailbox. So only a recent one, if no mailed link was used since it was turned on.
     """
     proved = user.mailbox_proved_at
     return login_flow.second_factor_is_recent(user, now) and (proved is None or proved < user.second_factor_at)
 
 
 async def reset(raw: str, password: str, device: str = "") -> bool:
-    """Replace the password and end every session; False when the link is not good (any more).
+    """Replace the password and end every session; False if the link is not valid.
 
-    The password is hashed as it is: judge it before. Whatever strangers try, it can be used on this `device` for a
-    while (v5.0.0-6.1.1). Raises Overloaded.
+    Validate the password first (`passwords.complaint`). The account knows the `device` for 30 minutes: guesses from
+    elsewhere do not delay the owner's login (v5.0.0-6.1.1). Raises Overloaded.
     """
     found = await find(raw, db.utcnow())
     if found is None:
@@ -109,7 +109,7 @@ class _LinkExpired(Exception):
 
 async def _replace(tx: Any, raw: str, user: Any, purpose: str, encoded: str, device: str) -> None:
     table = user_rows
-    # The user's row first, as everywhere; of two links used at once the second finds another password.
+    # Lock the user's row first, as everywhere; of two links used at once the second finds a changed password.
     unchanged = (table.c.id == user.id, table.c.is_active.is_(True), table.c.password == user.password)
     user = await tx.fetch_one(sa.select(table).where(*unchanged).with_for_update())
     if user is None:
@@ -117,7 +117,7 @@ async def _replace(tx: Any, raw: str, user: Any, purpose: str, encoded: str, dev
     now = await tx.fetch_value(sa.select(db.now()))
     if await email_links.use(tx, raw, purpose, now) is None:
         raise _LinkExpired
-    # Passkeys of before are void: a thief may have added one.
+    # Older passkeys become void: an attacker may have added one.
     values = {"password": encoded, "must_change_password": False, "passkeys_since": now, "mailbox_proved_at": now}
     await tx.execute(sa.update(table).where(table.c.id == user.id).values(values))
     if undoes_second_factor(user, now):

@@ -22,7 +22,7 @@ FieldErrors = dict[str, str]  # field -> the message shown beside it
 
 
 async def change_name(user_id: UUID, name: str) -> bool:
-    """False where it is the name already, or there is no such account."""
+    """Change the name of the account. False if the name is the same or the account does not exist."""
     table = user_rows
     async with db.transaction() as tx:
         user = await tx.fetch_one(sa.select(table).where(table.c.id == user_id).with_for_update())
@@ -37,7 +37,7 @@ async def change_name(user_id: UUID, name: str) -> bool:
 
 
 async def load_user(user_id: UUID) -> Any:
-    """The account's row. Raises SessionEnded where there is none any more."""
+    """The row of the account. Raises SessionEnded if the account was deleted."""
     user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id))
     if user is None:
         raise SessionEnded
@@ -45,7 +45,7 @@ async def load_user(user_id: UUID) -> Any:
 
 
 async def password_is_right(attempt: attempts.Attempt, current: str, user: Any, sid: UUID) -> bool:
-    """Is it the password of now? Settled before anything else is said about what was typed."""
+    """Is this the current password? Counts the attempt before any other validation error is shown."""
     if await attempt.settle((await passwords.verify(current, user.password)).ok, user.id):
         return True
     await events.record(events.STEP_UP_FAILED, user_id=user.id, actor_id=user.id, session_id=sid)

@@ -1,9 +1,9 @@
-"""Sign-up: a registration waits for its mailed link to be opened, and becomes an account by it.
+"""Sign-up: a registration becomes an account when its mailed link is confirmed.
 
-A registration is no account: nothing that signs in looks at it, and nobody is asked whether the address is taken before
-the letter is written. So a free and a taken address run the same statements and get the same answer (v5.0.0-6.3.8).
-Of several registrations of one address the first one confirmed wins, and the others are void: somebody who registered
-another person's address, with a password of their own, is left with nothing (pre-hijacking).
+A pending registration cannot sign in. Whether the address is taken is looked up only when the e-mail is composed, so a
+free and a taken address run the same statements and get the same answer (v5.0.0-6.3.8). If one address is registered
+several times, the first confirmed registration wins and the others become void: registering another person's address
+with your own password gains nothing (pre-hijacking).
 Chapter: "Transactional e-mail". Source: OWASP Authentication, "Authentication and Error Messages"; Sudhodanan and
 Paverd, "Pre-hijacked accounts" (USENIX Security 2022).
 """
@@ -26,9 +26,9 @@ from app.web.email_address import email_key
 
 
 class PendingSignup(NamedTuple):
-    """A registration that can be confirmed. `contested`: the address has another one, so its password is asked for.
+    """A registration that can be confirmed. `contested`: the address has another one, so the password is required.
 
-    Otherwise the owner of the mailbox could confirm the registration of a stranger, and with it a stranger's password.
+    Otherwise the owner of the mailbox could confirm another person's registration, and with it that person's password.
     """
 
     row: Any
@@ -37,12 +37,12 @@ class PendingSignup(NamedTuple):
 
 class Outcome(Enum):
     CONFIRMED = auto()
-    GONE = auto()  # used, over, void, or never ours: nobody is told which
-    NOT_YOURS = auto()  # contested, and the password is not the one of this registration
+    GONE = auto()  # used, expired, void or unknown: the answer does not say which
+    NOT_YOURS = auto()  # contested, and the password is not that of this registration
 
 
 async def request(email: str, name: str, password: str) -> None:
-    """Note the registration and owe the address a letter. The password is hashed as it is: judge it before.
+    """Store the registration and queue its e-mail. Validate the password first (`passwords.complaint`).
 
     Raises TooManyAttempts, Overloaded.
     """
@@ -59,7 +59,7 @@ async def request(email: str, name: str, password: str) -> None:
 
 
 async def resend(email: str) -> None:
-    """Owe the address its link once more, if a registration waits there; that is seen when the letter is written.
+    """Queue the link again. Whether a registration is pending is looked up when the e-mail is composed.
 
     Raises TooManyAttempts.
     """
@@ -71,7 +71,7 @@ async def resend(email: str) -> None:
 
 
 async def find(raw: str, now: datetime) -> PendingSignup | None:
-    """The registration that a mailed link leads to. Changes nothing: mail scanners follow links."""
+    """The registration of a mailed link, or None. Changes nothing: mail scanners follow links."""
     row = await email_links.find(raw, email_links.REGISTER, now)
     return row and PendingSignup(row, await _contested(row, now))
 
@@ -87,31 +87,31 @@ async def confirm(raw: str, password: str = "") -> Outcome:
         return Outcome.NOT_YOURS
     try:
         async with db.transaction() as tx:
-            # First of all: two registrations of one address wait for each other here, and nowhere else.
+            # First: concurrent confirmations of one address wait for each other here, and nowhere else.
             user_id = await login_flow.add(tx, row.email, row.name, row.password)
             now = await tx.fetch_value(sa.select(db.now()))
             if await email_links.use(tx, raw, email_links.REGISTER, now) is None:
                 raise _LinkExpired
             await void(tx, row.email_key, now)
             await events.record(events.REGISTERED, tx=tx, user_id=user_id, actor_id=user_id)
-    except (_LinkExpired, sa.exc.IntegrityError):  # somebody was faster, with this link or with this address
+    except (_LinkExpired, sa.exc.IntegrityError):  # a concurrent request used this link or this address
         return Outcome.GONE
     return Outcome.CONFIRMED
 
 
 async def newest(email: str, now: datetime) -> Any:
-    """The row of the last registration of the address that can still be confirmed, or None."""
+    """The newest registration of the address that can still be confirmed, or None."""
     mine = sa.select(link_rows).where(_open(email_key(email), now))
     return await db.fetch_one(mine.order_by(link_rows.c.id.desc()).limit(1))
 
 
 async def holder(email: str) -> Any:
-    """The account that has the address already, or None."""
+    """The account that has this address, or None."""
     return await db.fetch_one(sa.select(user_rows).where(user_rows.c.email_key == email_key(email)))
 
 
 async def void(tx: Any, email_key: str, now: datetime) -> None:
-    """Nothing that waits for this address can be confirmed any more."""
+    """Make all pending registrations of this address void."""
     await email_links.void(tx, now, link_rows.c.purpose == email_links.REGISTER, link_rows.c.email_key == email_key)
 
 

@@ -1,8 +1,8 @@
 """User administration: what an admin, or a command, does to other people's accounts.
 
 Each function is one transaction that first locks the rows of all admins and of the person, in the order of their ids:
-whoever was an admin when the page was shown and is none now changes nothing, and of two admins who demote each other at
-once one stays. No function takes a password: an admin can have a link sent, nothing else (v5.0.0-6.4.6).
+a person who is no longer an admin changes nothing, and of two admins who demote each other at once one stays. No
+function takes a password: an admin can only send a link (v5.0.0-6.4.6).
 Chapter: "The admin area". Source: v5.0.0-2.3.5, v5.0.0-7.4.2, v5.0.0-7.4.5, v5.0.0-8.3.2.
 """
 
@@ -27,17 +27,17 @@ from app.email import outbox
 
 class Outcome(Enum):
     DONE = auto()
-    NOTHING = auto()  # it was so already
-    MISSING = auto()  # there is no such person, or no such session of theirs
-    YOURSELF = auto()  # nobody does this to oneself: the last door must not be locked from outside
-    LAST_ADMIN = auto()  # somebody has to look after the site
-    NO_ADMIN = auto()  # the actor is none, or not any more
-    INACTIVE = auto()  # a link would open nothing
+    NOTHING = auto()  # nothing to change
+    MISSING = auto()  # no such account, or no such session of it
+    YOURSELF = auto()  # administrators cannot do this to their own account
+    LAST_ADMIN = auto()  # at least one admin must remain
+    NO_ADMIN = auto()  # the actor is not an admin, or no longer one
+    INACTIVE = auto()  # a link would have no effect
 
 
 @dataclass(slots=True)
 class AdminAction:
-    """A transaction with the rows locked. `refused` says why nothing may be done, if so."""
+    """A transaction with the rows locked. `refused`: why the action is not allowed; None if it is."""
 
     tx: Any
     now: datetime
@@ -54,9 +54,9 @@ async def change(
     role: str | None = None,
     is_active: bool | None = None,
 ) -> Outcome:
-    """Change what is given, all of it or nothing. A new role counts at the next check; deactivation ends all sessions.
+    """Apply the given changes, all or none. A new role counts from the next request; deactivation ends all sessions.
 
-    An account that is opened again keeps its password; its old sessions stay ended.
+    A reactivated account keeps its password; its old sessions stay ended.
     """
     async with admin_action(user_id, actor_id) as action:
         if action.refused:
@@ -75,7 +75,7 @@ async def change(
 
 
 async def end_sessions(user_id: UUID, actor_id: UUID | None) -> Outcome:
-    """End every session of the account, which stays open, and call a waiting change of its address off.
+    """End every session of the account and cancel a pending email change. The account stays active.
 
     NOTHING if there was neither.
     """
@@ -102,7 +102,7 @@ async def end_session(user_id: UUID, sid: UUID, actor_id: UUID | None) -> Outcom
 
 
 async def send_link(user_id: UUID, actor_id: UUID | None) -> Outcome:
-    """Owe the person a letter with a link to choose a password: the invitation once more, or a new password."""
+    """Queue an e-mail with a link to choose a password: the invitation again, or a password reset."""
     async with admin_action(user_id, actor_id) as action:
         if action.refused:
             return action.refused
@@ -117,7 +117,7 @@ async def send_link(user_id: UUID, actor_id: UUID | None) -> Outcome:
 
 
 async def require_new_password(user_id: UUID, actor_id: UUID | None, *, required: bool = True) -> Outcome:
-    """From the next request on, every private page leads to the one where the password is changed; or no longer."""
+    """From the next request on, every private page redirects to the password change (`required=False`: no longer)."""
     async with admin_action(user_id, actor_id) as action:
         if action.refused:
             return action.refused
@@ -131,10 +131,10 @@ async def require_new_password(user_id: UUID, actor_id: UUID | None, *, required
 
 
 async def invite(email: str, name: str, role: str, actor_id: UUID) -> UUID | Outcome:
-    """Make an account whose password nobody knows, and owe its owner a letter with a link to choose one.
+    """Create an account with a random password, and queue an e-mail with a link to choose one.
 
-    NOTHING when the address is taken. A hash of what nobody knows, rather than none: an address that was invited must
-    answer a guess in the same time as any other (v5.0.0-6.3.8).
+    Returns the id; NOTHING if the address is taken. The random password is hashed, so that a login to an invited
+    address takes the same time as to any other (v5.0.0-6.3.8).
     """
     encoded = await passwords.of_nobody()
     try:
@@ -152,7 +152,7 @@ async def invite(email: str, name: str, role: str, actor_id: UUID) -> UUID | Out
 
 
 def invited(person: Any) -> bool:
-    """Was asked in by an admin, and has not come in yet."""
+    """Was this account invited by an admin and never used to sign in?"""
     return person.invited_at is not None and person.last_login is None
 
 
@@ -179,7 +179,7 @@ async def _admins(tx: Any) -> set[UUID]:
 
 
 def _lock(which: Any) -> Any:
-    """These rows and those of all admins. In one order, or two who lock each other would wait for ever."""
+    """Select these rows and those of all admins for update, in the order of ids: another order could deadlock."""
     table = user_rows
     admins = sa.and_(table.c.role == "admin", table.c.is_active.is_(True), table.c.delete_after.is_(None))
     return sa.select(table).where(sa.or_(which, admins)).order_by(table.c.id).with_for_update()
@@ -204,6 +204,6 @@ async def _apply(action: AdminAction, actor_id: UUID | None, values: dict[str, A
 
 
 async def write(action: AdminAction, values: dict[str, Any]) -> None:
-    """And tell every worker: what it remembers of the person no longer holds."""
+    """Update the account's row and invalidate its cached sessions in every worker."""
     await action.tx.execute(sa.update(user_rows).where(user_rows.c.id == action.person.id).values(values))
     await session_cache.invalidate(action.tx, user_id=action.person.id)

@@ -1,7 +1,7 @@
 """User search by words of name and address: the only writer of `user_words` and `users.search_text`.
 
-A database finds "begins with" by an index and "contains" by reading everything. So each word of the name and of the
-address, folded, is a row, and what somebody searches for is taken apart in the same way.
+A database finds "begins with" by an index and "contains" only by a full scan. So each word of the name and the address
+is stored as a case-folded row, and a search text is split in the same way.
 """
 
 import unicodedata
@@ -25,23 +25,23 @@ HIGHEST_CHARACTER = "\U0010ffff"  # sorts after every letter, and is none
 
 
 def search_text(name: str, email_key: str) -> str:
-    """What people are sorted by, name first: "Zoë" stands beside "zoë". Some letters fold to many, so it is cut."""
+    """The sort key of a user, name first, case-folded. At most 512 characters: some letters fold to several."""
     return db.case_folded(f"{name} {readable(email_key)}")[:512]
 
 
 def words_of(name: str, email_key: str) -> list[str]:
-    """What a person is found by: the address in both spellings of its domain."""
+    """The words that find a user: name, and address in both spellings of its domain."""
     return words(f"{name} {readable(email_key)} {email_key}")
 
 
 def words(text: str) -> list[str]:
-    """Letters, digits and the marks on them, in the order they come; an address falls apart at its dots and its "@"."""
+    """The distinct case-folded words of a text, in order. An address is split at its dots and its "@"."""
     apart = "".join(each if unicodedata.category(each)[0] in "LMN" else " " for each in db.case_folded(text))
     return list(dict.fromkeys(word[:LONGEST] for word in apart.split()))
 
 
 async def index(tx: Any, user_id: UUID, name: str, email_key: str) -> None:
-    """Have the person found by this name and address, and no longer by the old ones, in the caller's transaction."""
+    """Index the user under this name and address instead of the old ones, in the caller's transaction."""
     await tx.execute(sa.delete(word_rows).where(word_rows.c.user_id == user_id))
     if found := words_of(name, email_key):
         await tx.execute(sa.insert(word_rows).values([{"word": word, "user_id": user_id} for word in found]))
@@ -49,25 +49,25 @@ async def index(tx: Any, user_id: UUID, name: str, email_key: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """`which`: conditions on `user_rows`. `few`: so few fit that they are to be found along them and sorted then."""
+    """`which`: conditions on `user_rows`. `few`: few rows match: find them by the words first and sort afterwards."""
 
     which: list[Any]
     few: bool
 
 
 async def matching(text: str, *, sorted_by_words: bool = False) -> Matching:
-    """Each word of the text begins a word of theirs; nobody matches a text without words. One query.
+    """Users with a word that starts with each word of the text; a text without words matches nobody. One query.
 
-    The rare words together lead to the people; common ones are looked up for one person after the other. That is soon
-    done where people who match are spread over the list, which is not so when it is sorted by these very words.
+    Rare words are looked up in the index; common words are tested for one user after the other. That is fast if the
+    matches are spread over the list, which is not the case when the list is sorted by these words.
     """
-    asked = words(text)[:MOST_WORDS]
-    if not asked:
+    searched = words(text)[:MOST_WORDS]
+    if not searched:
         return Matching([sa.false()], few=True)
     common = COMMON_WORD_ROWS * (SORTED_FACTOR if sorted_by_words else 1)
-    counts = await db.fetch_one(sa.select(*(_count(word, common) for word in asked)))
-    rare = [word for word, count in zip(asked, counts, strict=True) if count < common]
-    which = [_has(word) for word in asked if word not in rare]
+    counts = await db.fetch_one(sa.select(*(_count(word, common) for word in searched)))
+    rare = [word for word, count in zip(searched, counts, strict=True) if count < common]
+    which = [_has(word) for word in searched if word not in rare]
     if rare:
         theirs = (sa.select(word_rows.c.user_id).where(_begins(word)) for word in rare)
         which.append(user_rows.c.id.in_(sa.intersect(*theirs)))
