@@ -6,16 +6,17 @@ from tests.support.environment import ROOT
 
 TARGET = ROOT / "docs" / "mutants.md"
 HEAD = """\
-# What no test misses
+# Mutation testing: surviving mutants
 
-`make mutants` takes one check after the other out of the code: a condition of a WHERE, one side of an "and" or "or", a
-guard, a statement that tells others, the edge of a comparison, a switch. The tests that enter the changed function run
-on each mutant until one fails. What survives stands here, with the reason why no test can, or need, fail. The program
-writes the list, people the reasons; a test refuses a line without one, and a line about code that is gone.
+`make mutants` removes or changes one check of the code at a time: a condition of a WHERE, one side of an "and" or
+"or", a permission, a statement that notifies others, the boundary of a comparison, a switch. The tests that enter the
+changed function run on each mutant until one fails. Surviving mutants are listed here, with the reason why no test
+can, or need, fail. The program writes the list, people write the reasons; a test refuses a line without
+one, and a line about code that no longer exists.
 
-It is a program of our own (`tests/mutants`), and no part of CI. mutmut 3.8 leaves alone what has a decorator or stands
-outside of functions, and there stand the statements that decide races; cosmic-ray 8.7 starts Python anew for each
-mutant. Neither takes a condition out of a WHERE, or a statement that tells others.
+The program is our own (`tests/mutants`), and no part of CI. mutmut 3.8 skips code that has a decorator or stands
+outside of functions, where the statements that decide races are; cosmic-ray 8.7 starts Python anew for each
+mutant. Neither removes a condition of a WHERE, or a statement that notifies others.
 """
 TABLE = "| change | why nothing fails |\n|---|---|\n"
 
