@@ -75,10 +75,10 @@ def test_chapters_and_their_sections_are_reached_from_the_side(page: Page, serve
     sign_in(page.context, server, person)
     page.goto("/learn/permissions")
     side = page.get_by_role("navigation", name="Chapters")
-    expect(side.get_by_role("link", name="Doors", exact=True)).to_have_attribute("aria-current", "page")
+    expect(side.get_by_role("link", name="Permissions", exact=True)).to_have_attribute("aria-current", "page")
 
-    side.get_by_role("link", name="Four rules").click()
-    expect(page.locator(":target")).to_have_text("Four rules")
+    side.get_by_role("link", name="The four permissions").click()
+    expect(page.locator(":target")).to_have_text("The four permissions")
 
     side.get_by_role("link", name="Keys", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Keys")
