@@ -66,7 +66,7 @@ USERS_EXPORTED = "users_exported"
 AUDIT_EXPORTED = "audit_exported"
 EMAIL_RETRIED = "email_retried"
 
-# Event -> what the person whom it happened to reads.
+# Event -> the text that the owner of the account reads.
 EVENT_TEXT = {
     LOGIN: "Signed in",
     LOGIN_FAILED: "Somebody tried to sign in with a wrong password",
@@ -129,9 +129,9 @@ ENDED_BY_OWNER = "ended_by_owner"
 CREDENTIALS_CHANGED = (
     "credentials_changed"  # a new password, address or second factor: every other session, or all of them
 )
-ACCOUNT_DELETION = "closed"  # the owner gave the account up
+ACCOUNT_DELETION = "closed"  # the owner requested account deletion
 
-# Reason -> what the person whose session it was reads.
+# Reason -> the text that the owner of the session reads.
 REASON_TEXT = {
     LOGGED_OUT: "Signed out there",
     REPLACED: "Replaced: signed in again there, or confirmed the password",
@@ -152,13 +152,13 @@ async def record(event: str, *, tx: Any = db, **what: Any) -> None:
     written = row(event, **what)
     await tx.execute(RECORDED, written)
     if isinstance(tx, db.Transaction):
-        tx.after_commit.append(lambda: tell(written))
+        tx.after_commit.append(lambda: log_event(written))
     else:
-        tell(written)
+        log_event(written)
 
 
-def tell(written: dict[str, Any]) -> None:
-    """Tell the log and the figures of a row that is committed, people and sessions by pseudonym (v5.0.0-16.3.*)."""
+def log_event(written: dict[str, Any]) -> None:
+    """Log a committed row and count it in the metrics; users and sessions by pseudonym (v5.0.0-16.3.*)."""
     metrics.EVENTS.labels(written["event"]).inc()
     owner, actor, session = (logs.pseudonym(written[name]) for name in ("user_id", "actor_id", "session_id"))
     log.info(written["event"], user=owner, actor=actor, session=session, ip=written["ip"], detail=written["detail"])
@@ -174,11 +174,10 @@ def row(
     at: datetime | None = None,
     browser: client.Client | None = None,
 ) -> dict[str, Any]:
-    """What is written about it.
+    """The values of a row of the audit log.
 
-    `user_id`: whose account it is about. `actor_id`: who did it, None for somebody not signed in. `detail`: at most 255
-    characters out of our own vocabulary, never text that a visitor sent. `browser`: who asked, where that is not the
-    request being answered.
+    `user_id`: the account. `actor_id`: who did it, None if not signed in. `detail`: at most 255 characters of our own
+    vocabulary, never text that a visitor sent. `browser`: the client, if it is not that of the current request.
     Errors: KeyError for an event outside the vocabulary.
     """
     EVENT_TEXT[event]
@@ -198,9 +197,9 @@ def row(
 
 
 async def of_user(user_id: UUID, limit: int = 10, *, after: UUID | None = None) -> list[Any]:
-    """The events of an account, newest first; renewals left out, for they are noise to a person.
+    """The events of an account, newest first, without token refreshes.
 
-    `after`: the last event of the page before.
+    `after`: the id of the last event of the previous page.
     """
     table = event_rows
     noise = (SESSION_ROTATED, SESSION_REPLAYED, SESSION_RETRY_REQUESTED)
@@ -214,7 +213,7 @@ async def of_user(user_id: UUID, limit: int = 10, *, after: UUID | None = None) 
 
 
 async def of_session(user_id: UUID, session_id: UUID, limit: int = 500) -> list[Any]:
-    """What happened to one session of an account, renewals too, oldest first; the newest `limit` of them."""
+    """The newest `limit` events of one session of an account, token refreshes included, oldest first."""
     table = event_rows
     query = (
         sa.select(table)
@@ -226,12 +225,12 @@ async def of_session(user_id: UUID, session_id: UUID, limit: int = 500) -> list[
 
 
 def reason_text(reason: str | None) -> str:
-    """Why a session is over, as its person reads it. `reason`: the row's `revoked_for`, None if nobody ended it."""
+    """Why a session ended, as text for its owner. `reason`: the row's `revoked_for`, None if it expired."""
     return REASON_TEXT.get(reason or "", "Not used for too long, or the longest time was over")
 
 
 def described(event: Any) -> dict[str, Any]:
-    """An event's row in words for the person whose account it is: what `timeline` of the macros shows."""
+    """An event's row as text for the owner of the account: what the template macro `timeline` shows."""
     reason = REASON_TEXT.get(event.detail, "") if event.event == SESSION_REVOKED else ""
     somebody_else = event.actor_id is not None and event.actor_id != event.user_id
     return {

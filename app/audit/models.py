@@ -13,8 +13,8 @@ f: Any = edgy.fields
 class AuditEvent(edgy.StrictModel):
     """Something that happened to an account.
 
-    `user_id` is the account it happened to, `actor_id` who did it (None: nobody signed in). Neither is a foreign key:
-    the trail outlives the account.
+    `user_id` is the account, `actor_id` who did it (None: not signed in). Neither is a foreign key: the audit log
+    outlives the account.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)

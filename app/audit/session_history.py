@@ -47,7 +47,7 @@ ROW, DAY, NODE, CHANNEL = 54, 30, 32, 27
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:
-    """One line of a session's life. `generation`: the pair handed out, or the token that came back."""
+    """One event of a session. `generation`: of the issued pair, or of the presented token."""
 
     kind: str
     at: datetime
@@ -60,7 +60,7 @@ class HistoryEntry:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """A happening on paper: the middle of its mark."""
+    """An entry with the centre of its mark in the picture."""
 
     entry: HistoryEntry
     x: int
@@ -86,7 +86,7 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Edge:
-    """From a pair to what became of it. `kind` is that of the later end."""
+    """A line from a pair to its successor. `kind` is that of the later end."""
 
     kind: str
     path: str
@@ -107,17 +107,19 @@ class Picture:
     days: list[tuple[int, str]]  # y, and the date in UTC
     marks: list[Mark]
     edges: list[Edge]
-    story: str  # one sentence for who does not see it
+    story: str  # one sentence as text alternative
 
 
 def of_session(session: Any, rows: Iterable[Any]) -> list[HistoryEntry]:
-    """The happenings of a session: its row, and the rows of the audit trail about it, oldest first.
+    """The history of a session, from its row and its rows of the audit log, oldest first.
 
-    The row remembers only where the session was last seen, so the sign-in stands where the first renewal came from.
-    Renewals before the first row, of a trail that `events.of_session` cut, are one happening.
+    The session's row stores only the last device, so the login is shown at the device of the first refresh.
+    Refreshes before the first row, which `events.of_session` has cut off, become one entry.
     """
     found = [_of_row(row) for row in rows if row.event in WORDS]
-    found.sort(key=lambda one: one.kind == events.SESSION_REVOKED)  # a robbed session is ended first, and reported then
+    found.sort(
+        key=lambda one: one.kind == events.SESSION_REVOKED
+    )  # after a reuse the session is ended first and reported second
     first = next((one for one in found if one.kind == events.SESSION_ROTATED), None)
     where, ip = (first.where, first.ip) if first else (client.device(session.user_agent), session.ip)
     unseen = first.generation - 2 if first else 0
@@ -126,7 +128,7 @@ def of_session(session: Any, rows: Iterable[Any]) -> list[HistoryEntry]:
 
 
 def picture(entries: Sequence[HistoryEntry], lanes: Sequence[str] = (), *, alive: bool = True) -> Picture:
-    """Where everything goes. `lanes`: names of columns in a fixed order; others follow as they come, up to three."""
+    """The layout. `lanes`: names of the first columns; further devices get columns in order, three in all."""
     shown = _shortened(entries)
     names = _lane_names(shown, lanes)
     wide = ONE_LANE if len(names) == 1 else LANE
@@ -155,7 +157,7 @@ def _of_row(row: Any) -> HistoryEntry:
 
 
 def _shortened(entries: Sequence[HistoryEntry]) -> list[HistoryEntry]:
-    """Plain renewals of one device in a row become one mark; those next to something else stay."""
+    """Merge long runs of refreshes of one device into one mark; those next to another event stay."""
     shown: list[HistoryEntry] = []
     for (kind, _), group in groupby(entries, key=lambda one: (one.kind, one.where)):
         run = list(group)
@@ -173,7 +175,7 @@ def _lane_names(shown: Sequence[HistoryEntry], fixed: Sequence[str]) -> list[str
 
 
 def _edge(before: Sequence[Mark], mark: Mark) -> Edge | None:
-    """From the pair that was presented: the one before what was handed out, or the copy's own."""
+    """The line from the presented pair: the predecessor of the issued pair, or the copied one."""
     one = mark.entry
     if one.kind in (STARTED, events.SESSION_REVOKED, events.REFRESH_FROM_THE_FUTURE):
         return None
@@ -186,7 +188,7 @@ def _edge(before: Sequence[Mark], mark: Mark) -> Edge | None:
     half = NODE // 2
     if start.lane == mark.lane and not between:
         return Edge(one.kind, f"M{start.x} {start.y + half}V{mark.y - half}")
-    # Round the others: down into the gap below the pair, along it, down beside the lane, and in from the left.
+    # Around the other marks: down into the gap below the pair, along it, down beside the lane, and in from the left.
     rail, gap = mark.x - CHANNEL, start.y + half + 9
     turn = 8 if rail > start.x else -8
     out = f"M{start.x} {start.y + half}V{gap - 4}Q{start.x} {gap} {start.x + turn // 2} {gap}"

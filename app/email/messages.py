@@ -25,7 +25,7 @@ NOT_IN_A_LINE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A letter, written out. `text` and `html` say the same."""
+    """A composed e-mail. `text` and `html` have the same content."""
 
     recipient: str
     subject: str
@@ -35,14 +35,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Of a letter. `href` is "" or an address of this site, which `text` stands for."""
+    """A line of an e-mail. `href`: "" or a URL of this site, for which `text` is the label."""
 
     text: str
     href: str = ""
 
 
-# Makes the message out of a letter's row (`id`, `kind`, `recipient`, `user_id`, `facts` as a dict, `created_at`).
-# None: there is nobody to write to. May be called again for the same letter, when sending it failed.
+# Composes the message of a queued e-mail (`id`, `kind`, `recipient`, `user_id`, `facts` as a dict, `created_at`).
+# None: there is no recipient, nothing is sent. Called again for the same e-mail after a failed delivery.
 Composer = Callable[[Any], Awaitable[Message | None]]
 
 

@@ -1,6 +1,4 @@
-"""The outbox's table: letters that are to go out, and those that did. Written by `outbox.enqueue` and the sender
-alone.
-"""
+"""The table of the e-mail outbox: queued, sent and failed e-mails. Written by `outbox` alone."""
 
 from typing import Any
 
@@ -13,12 +11,12 @@ f: Any = edgy.fields
 
 
 class Email(edgy.StrictModel):
-    """A letter somebody is owed; what it says is worked out when it is sent, so no link that opens anything is kept.
+    """A queued e-mail. Its text is composed when it is sent, so no usable link is stored.
 
-    `kind` names it (see `auth.letters`), `facts` are small texts that it needs (JSON). `recipient` is an address, or ""
-    where the account of `user_id` says it. Exactly one of `sent_at`, `dropped_at` (nobody to write to) and `failed_at`
-    (a dead letter) is set in the end; `next_try_at` is then when the row is pruned.
-    `subject`, `text` and `html` are filled in development alone, for the mailbox.
+    `kind` selects the composer (see `accounts.emails`), `facts` are short texts that it needs (JSON). `recipient` is an
+    address, or "" for the address of the account `user_id`. In the end exactly one of `sent_at`, `dropped_at` (no
+    recipient) and `failed_at` (permanently failed) is set; `next_try_at` is then when the row is pruned.
+    `subject`, `text` and `html` are stored in development only, for the mailbox page.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)

@@ -1,8 +1,8 @@
 """The e-mail outbox: e-mails are queued in the same database transaction as the change they report.
 
-A request only ever inserts one row here. Whether there is anybody to write to, and what to say, is found out later by
-the sender: the request takes the same time for an address that has an account and for one that has not.
-Every statement that changes the table stands here; when to try what is the business of `sender`.
+A request only inserts one row. The sender finds out later whether there is a recipient and composes the text, so the
+request takes the same time for an address with an account and for one without.
+All statements that change the table are here; `sender` decides when to try again.
 Chapter: "Transactional e-mail". Source: v5.0.0-6.3.8 (no telling accounts apart), OWASP Forgot Password.
 """
 
@@ -20,16 +20,18 @@ import sqlalchemy as sa
 from app import db
 from app.email.models import email_rows
 
-LEASE = timedelta(seconds=60)  # a claimed letter is nobody else's for so long; a killed worker's is tried again then
-RETENTION = timedelta(days=7)  # what was sent, or dropped
-DEAD_RETENTION = timedelta(days=30)  # for somebody to look at; also what nobody ever tried to send
+LEASE = timedelta(
+    seconds=60
+)  # a claimed e-mail belongs to one worker for so long; if that worker is killed, it is tried again then
+RETENTION = timedelta(days=7)  # of sent and dropped e-mails
+DEAD_RETENTION = timedelta(days=30)  # of failed e-mails, and of those that were never tried
 
 _wakeups: set[asyncio.Event] = set()
 
 
 @dataclass(frozen=True, slots=True)
 class QueuedEmail:
-    """A letter that this worker has claimed, for the `attempts`th time."""
+    """An e-mail that this worker has claimed, for the `attempts`th time."""
 
     id: UUID
     kind: str
@@ -41,10 +43,10 @@ class QueuedEmail:
 
 
 async def enqueue(tx: Any, kind: str, *, recipient: str = "", user_id: UUID | None = None, **facts: str) -> UUID:
-    """Owe somebody a letter, in the caller's transaction. Returns its id.
+    """Queue an e-mail in the caller's transaction. Returns its id.
 
-    `recipient`: where to; "" means the address that the account of `user_id` has when the letter goes out. `facts` are
-    short texts out of our own vocabulary, ids, addresses: never a token, a password or anything to be kept secret.
+    `recipient`: the address; "" means the address that the account `user_id` has when the e-mail is sent. `facts` are
+    short texts of our own vocabulary, ids, addresses: never a token, a password or another secret.
     """
     email_id = db.uuid7()
     values = {
@@ -66,7 +68,7 @@ async def enqueue(tx: Any, kind: str, *, recipient: str = "", user_id: UUID | No
 
 @contextmanager
 def wakeup() -> Iterator[asyncio.Event]:
-    """Set whenever this worker has committed a letter. For the sender."""
+    """An event that is set when this worker has committed a queued e-mail. For the sender."""
     event = asyncio.Event()
     _wakeups.add(event)
     try:
@@ -76,14 +78,14 @@ def wakeup() -> Iterator[asyncio.Event]:
 
 
 async def due() -> datetime | None:
-    """The time by the database's clock if a letter is due, else None: all that an idle worker ever asks."""
+    """The database's time if an e-mail is due, else None: the only query of an idle worker."""
     once = sa.select(db.now()).scalar_subquery()  # PostgreSQL would read its clock for each row, and so each row
     now = await db.fetch_value(sa.select(once).where(sa.exists().where(*_due(once))))
     return now if isinstance(now, datetime) else None
 
 
 async def claim(now: datetime, most: int) -> list[QueuedEmail]:
-    """The letters that are due, now this worker's for the time of the lease. Of many who ask at once one gets each."""
+    """Claim up to `most` due e-mails for the time of the lease. Of concurrent workers one gets each."""
     table = email_rows
     # A CTE, for PostgreSQL may run a subquery more than once and then lock more rows than it was told.
     some = sa.select(table.c.id).where(*_due(now)).order_by(table.c.next_try_at).limit(most)
@@ -99,9 +101,9 @@ async def claim(now: datetime, most: int) -> list[QueuedEmail]:
 
 
 async def finish(email_message: QueuedEmail, **values: Any) -> None:
-    """Write down how it went.
+    """Store the outcome, in `values`.
 
-    Only while the claim is ours: a lease may have run out. That a letter was sent is true in any case.
+    Only while this worker's claim lasts: the lease may have expired. That an e-mail was sent is stored in any case.
     """
     table = email_rows
     ours = sa.true() if values.get("sent_at") else table.c.attempts == email_message.attempts
@@ -111,22 +113,22 @@ async def finish(email_message: QueuedEmail, **values: Any) -> None:
 
 
 async def try_again(tx: Any, email_id: UUID) -> bool:
-    """Owe a letter that was given up once more, in the caller's transaction; False if it was not."""
+    """Queue a failed e-mail again, in the caller's transaction. False if it has not failed."""
     table = email_rows
-    given_up = table.c.id == email_id, table.c.failed_at.is_not(None)
+    failed = table.c.id == email_id, table.c.failed_at.is_not(None)
     values = {"failed_at": None, "attempts": 0, "next_try_at": db.now(), "error": ""}
-    return bool(await tx.execute(sa.update(table).where(*given_up).values(values)))
+    return bool(await tx.execute(sa.update(table).where(*failed).values(values)))
 
 
 async def prune(now: datetime) -> int:
-    """Delete letters that are over: their `next_try_at` says when. How many there were."""
+    """Delete finished e-mails whose retention has ended (`next_try_at`); returns how many."""
     table = email_rows
     over = sa.and_(table.c.next_try_at <= now, sa.not_(_queued()))
     return await db.prune(table, sa.or_(over, table.c.created_at <= now - DEAD_RETENTION))
 
 
 async def forget(tx: Any, user_id: UUID) -> None:
-    """Of an account that is deleted: every letter to it, sent or owed, in the caller's transaction."""
+    """Delete all e-mails to an account that is being deleted, sent or queued, in the caller's transaction."""
     await tx.execute(sa.delete(email_rows).where(email_rows.c.user_id == user_id))
 
 

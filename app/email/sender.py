@@ -1,8 +1,8 @@
 """The e-mail sender: each worker's background task that delivers queued e-mails.
 
-A letter is claimed, written out, sent and settled. Whatever goes wrong in between is tried again, with growing waits:
-at least once, and twice only if a worker dies between the mail server's "250" and the row that says so.
-Nothing that goes wrong with one letter stops the others, or the task.
+An e-mail is claimed, composed, sent and marked as sent. After an error it is tried again, with growing delays. It is
+delivered at least once, and twice only if a worker dies between the mail server's "250" and the update of the row.
+An error with one e-mail stops neither the others nor the task.
 Chapter: "Transactional e-mail". Source: v5.0.0-2.3.3 (all or nothing), v5.0.0-16.2.5 (nothing secret in the log).
 """
 
@@ -22,15 +22,15 @@ from app.web import client
 
 log = logs.get("mail")
 
-# After each try that failed; ten in a day and a half, then it is a dead letter.
+# Delay after each failed attempt: ten attempts in a day and a half, then it has failed.
 WAITS = tuple(timedelta(seconds=each) for each in (10, 60, 300, 1800, 3600, 7200, 4 * 3600, 8 * 3600, 16 * 3600))
-TOO_OLD = timedelta(days=7)  # nobody waits for it any more, and a flood of old news helps nobody
-AT_ONCE = 5  # letters under way in one worker
-TRY_SECONDS = 40  # below the lease, so that nobody else tries the same letter meanwhile
-POLL_EVERY = 1.0  # seconds: for what other workers left undone, and for what is due again
-# After a commit of our own: the answer to the request goes out before anything here depends on who has an account.
+TOO_OLD = timedelta(days=7)  # after a long outage, old e-mails are not sent any more
+AT_ONCE = 5  # e-mails that one worker sends at the same time
+TRY_SECONDS = 40  # below the lease, so that no other worker tries the same e-mail
+POLL_EVERY = 1.0  # seconds: to find e-mails of other workers, and retries
+# After a commit of this worker: the response is sent before any work here depends on who has an account.
 PAUSE = 0.1
-STOP_SECONDS = 5  # at shutdown, for letters under way; then their lease runs out
+STOP_SECONDS = 5  # at shutdown, for e-mails being sent; then their lease expires
 
 
 class UnknownKindError(Exception):
@@ -38,7 +38,7 @@ class UnknownKindError(Exception):
 
 
 async def follow(composers: Mapping[str, Composer]) -> None:
-    """Send what is owed, for ever. Without a mail server in production: nothing, letters wait."""
+    """Send queued e-mails for ever. Without a mail server in production: returns, e-mails stay queued."""
     if not transport.is_set_up():
         return
     with outbox.wakeup() as rung:
@@ -53,7 +53,7 @@ async def follow(composers: Mapping[str, Composer]) -> None:
 
 
 async def send_due(composers: Mapping[str, Composer]) -> int:
-    """One round: claim some letters that are due, and try each once. How many. Errors: db.Unavailable."""
+    """Claim some due e-mails and try each once; returns how many. Errors: db.Unavailable."""
     now = await outbox.due()
     if now is None:
         return 0
@@ -73,7 +73,7 @@ async def _round(composers: Mapping[str, Composer]) -> int:
 
 
 async def _finished(work: Coroutine[Any, Any, int]) -> int:
-    """Told to stop, let what is under way arrive: the mail server may have taken it already."""
+    """On cancellation, let running deliveries finish: the mail server may have accepted the e-mail already."""
     task = asyncio.create_task(work)
     try:
         return await asyncio.shield(task)
@@ -90,7 +90,7 @@ async def _try(email_message: QueuedEmail, composers: Mapping[str, Composer], no
         async with asyncio.timeout(TRY_SECONDS):
             if now - email_message.created_at > TOO_OLD:
                 raise transport.Undeliverable(f"older than {TOO_OLD.days} days")
-            if email_message.kind not in composers:  # a newer version may have one: tried again
+            if email_message.kind not in composers:  # a newer version may have a composer: tried again
                 raise UnknownKindError(f"nobody knows how to write {email_message.kind!r}")
             message = await composers[email_message.kind](email_message)
             if message is not None:
@@ -100,7 +100,7 @@ async def _try(email_message: QueuedEmail, composers: Mapping[str, Composer], no
         outcome = {**how, "next_try_at": now + outbox.RETENTION, "error": ""}
     except db.Unavailable:
         log.warning("letter_waits", email_message=str(email_message.id), reason="the database cannot be asked")
-        return  # nor could it be told; the lease runs out
+        return  # the outcome cannot be stored either; the lease expires
     except Exception as error:
         outcome = _after(error, email_message, message, now)
     try:
@@ -121,10 +121,10 @@ async def _send(message: Message, email_message: QueuedEmail, now: datetime) -> 
 
 
 def _after(error: Exception, email_message: QueuedEmail, message: Message | None, now: datetime) -> dict[str, Any]:
-    """What becomes of a letter that did not go out, and a line in the log: without its address, or what it says."""
+    """The columns to store after a failed attempt. Logs the reason without the address or the text of the e-mail."""
     reason = client.clean(f"{type(error).__name__}: {error}".strip(": "), 255)
     shown = reason.replace(message.recipient, "(the recipient)") if message and message.recipient else reason
-    # A defect of ours wants its place; a mail server that is down does not.
+    # A traceback for our own errors, not for a mail server that is down.
     trace = None if isinstance(error, (*transport.Failed, transport.Undeliverable, UnknownKindError)) else error
     if isinstance(error, transport.Undeliverable) or email_message.attempts > len(WAITS):
         log.error(
@@ -145,7 +145,7 @@ def _after(error: Exception, email_message: QueuedEmail, message: Message | None
 
 
 def _kept(message: Message) -> dict[str, Any]:
-    """For the mailbox of a developer. In production nothing that a letter says is kept: it may open an account."""
+    """The text for the development mailbox. In production no text is stored: its links may open an account."""
     if not get_settings().is_development:
         return {}
     return {

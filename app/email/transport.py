@@ -25,23 +25,23 @@ from app.web import templates
 STEP_SECONDS = 10  # for each answer of the mail server
 PORTS = {"smtp": 587, "smtps": 465}
 
-Failed = (aiosmtplib.SMTPException, OSError, TimeoutError)  # what another try may mend
+Failed = (aiosmtplib.SMTPException, OSError, TimeoutError)  # errors that a retry may fix
 
 
 class Undeliverable(Exception):
-    """No later try can help: no such mailbox, text refused, no address or subject at all. `str()` says which."""
+    """A permanent failure: no such mailbox, text refused, invalid address or subject. `str()` says which."""
 
 
 def is_set_up() -> bool:
-    """Letters can go out; in development they are shown instead if there is no mail server."""
+    """Can e-mails be sent? True in development: without a mail server they are shown in the mailbox page."""
     return bool(get_settings().smtp_url) or get_settings().is_development
 
 
 def written(message: Message, email_id: UUID, at: datetime) -> EmailMessage:
-    """The message as it goes over the wire, to one recipient. Errors: Undeliverable.
+    """The MIME message for one recipient. Errors: Undeliverable.
 
-    The Message-ID is the letter's: one that was sent twice, because a worker died before it could write down that it
-    had sent it, is the same letter, and most mailboxes show it once.
+    The Message-ID is made of the e-mail's id: if it is sent twice, because a worker died before it stored that it was
+    sent, most mailboxes show it once.
     """
     try:
         checked = validate_email(
@@ -55,17 +55,17 @@ def written(message: Message, email_id: UUID, at: datetime) -> EmailMessage:
         mail["Subject"] = message.subject
         mail["Date"] = at
         mail["Message-ID"] = f"<{email_id}@{_host()}>"
-        mail["Auto-Submitted"] = "auto-generated"  # no answer from a holiday
+        mail["Auto-Submitted"] = "auto-generated"  # no out-of-office replies (RFC 3834)
         mail.set_content(message.text, cte="quoted-printable")
         mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
-        mail.as_bytes()  # what cannot be written is found here, not half-way into SMTP
+        mail.as_bytes()  # encoding errors appear here, not in the middle of SMTP
     except ValueError as error:
         raise Undeliverable(f"the letter cannot be written: {error}") from error
     return mail
 
 
 async def send(mail: EmailMessage) -> None:
-    """Hand it to the mail server of SMTP_URL. Errors: Undeliverable; `Failed` for what may go better later."""
+    """Send it to the mail server of SMTP_URL. Errors: Undeliverable; `Failed` if a retry may help."""
     try:
         await aiosmtplib.send(mail, **_server())
     except aiosmtplib.SMTPRecipientsRefused as error:
@@ -73,14 +73,14 @@ async def send(mail: EmailMessage) -> None:
         if refusal.code >= 500:
             raise Undeliverable(f"{refusal.code} {refusal.message}") from error
         raise
-    except aiosmtplib.SMTPDataError as error:  # after the text: the mailbox or a filter will not have it
+    except aiosmtplib.SMTPDataError as error:  # after the text: the mailbox or a filter refused it
         if error.code >= 500:  # final, RFC 5321 section 4.2.1
             raise Undeliverable(f"{error.code} {error.message}") from error
         raise
 
 
 async def greet() -> str:
-    """Connect as `send` does, say who we are, and leave. Returns host and port. Errors: as `send`."""
+    """Check the connection: connect as `send` does, NOOP, quit. Returns "host:port". Errors: as `send`."""
     server = _server()
     async with aiosmtplib.SMTP(**server) as smtp:
         await smtp.noop()
@@ -95,7 +95,7 @@ def _server() -> dict[str, Any]:
         "port": url.port or PORTS[url.scheme],
         "username": unquote(url.username) if url.username else None,
         "password": unquote(url.password) if url.password else None,
-        "local_hostname": _host(),  # else a look-up of this machine's name, which then stands in every letter
+        "local_hostname": _host(),  # else the host name of this machine appears in every e-mail
         "use_tls": implicit,
         "start_tls": not implicit and host not in LOOPBACK,  # True: or not at all
         "tls_context": _tls(),

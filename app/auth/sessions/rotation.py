@@ -248,7 +248,7 @@ async def _issue_successor(row: Any, token: AppToken, decision: Decision) -> Rot
     if done is None:
         return None
     fresh, written = done
-    events.tell(written)
+    events.log_event(written)
     quick = (token.quick or 0) + 1 if now - token.iat < QUICK_GAP else 0
     return Rotated(tokens.issue_pair(fresh, role=row.role, now=now, quick=quick), quick, decision)
 
