@@ -69,7 +69,7 @@ def test_lifetimes_are_the_settings() -> None:
 
 # v5.0.0-6.4.3, v5.0.0-6.4.4
 def test_week_in_which_a_mailed_link_undoes_a_second_factor_is_that_of_the_code() -> None:
-    named = {int(days) for row in table("What a mailed link may undo") for days in re.findall(r"(\d+) days", row)}
+    named = {int(days) for row in table("What an e-mailed link can undo") for days in re.findall(r"(\d+) days", row)}
 
     assert (
         [timedelta(days=days) for days in named]
@@ -91,7 +91,7 @@ def test_words_that_no_password_consists_of_are_named() -> None:
 
 # v5.0.0-2.1.1, v5.0.0-5.1.1
 def test_rules_for_fields_are_those_of_the_forms() -> None:
-    rules = table("What is typed")
+    rules = table("Input validation")
 
     assert f"at most {email_address.LONGEST} characters" in rules["e-mail address"][0]
     assert (
@@ -108,7 +108,7 @@ def test_rules_for_fields_are_those_of_the_forms() -> None:
 
 # v5.0.0-8.1.1, v5.0.0-8.1.2
 def test_what_an_admin_may_change_is_in_the_table() -> None:
-    rows = table("Who may read and change what")
+    rows = table("Access rules, field by field")
     named = {"name": "name", "role": "role", "is_active": "active or not", "must_change_password": "password"}
 
     changed = set(UserPatch.model_fields) - set(Confirmed.model_fields)  # a proof is not kept
@@ -124,9 +124,9 @@ def test_doors_ask_for_nothing_but_what_the_page_names() -> None:
 
     asked = {name for form in (*forms, mfa_pages.SignInForm, passkey_pages.SignedForm) for name in form.model_fields}
     assert asked == {"email", "password", "code", "credential", "token", "next"}  # the last one: where to go afterwards
-    assert list(table("Ways to prove who one is")) == [
+    assert list(table("Authentication methods")) == [
         f"password of {default('password_min_length')} characters or more",
-        "link mailed to a confirmed address",
+        "link sent by e-mail to a confirmed address",
         "passkey (WebAuthn) that its device unlocked for its owner",
         "code of an authenticator (RFC 6238)",
         f"recovery code, {8 * codes.RECOVERY_BYTES} random bits",
@@ -161,7 +161,7 @@ def test_every_secret_setting_has_a_schedule() -> None:
 
 # v5.0.0-13.1.1, v5.0.0-13.1.3, v5.0.0-8.3.3
 def test_time_outs_are_those_of_the_code() -> None:
-    sides = table("What it talks to")
+    sides = table("External services and time-outs")
 
     assert seconds(sides["PostgreSQL"][1]) == [POOL_SECONDS, ANSWER_SECONDS, TRANSACTION_SECONDS]
     assert seconds(sides["SQLite"][1]) == [sqlite.BUSY_SECONDS]
@@ -181,7 +181,7 @@ def test_time_outs_are_those_of_the_code() -> None:
 
 # v5.0.0-16.1.1, v5.0.0-16.2.3
 def test_every_event_of_the_log_is_listed_and_goes_to_one_place() -> None:
-    listed = {name for row in table("What is written down") for name in re.findall(r"`(\w+)`", row)}
+    listed = {name for row in table("Log inventory") for name in re.findall(r"`(\w+)`", row)}
 
     said = {name for text in sources().values() for name in logged(text) if name.islower()}
     assert said - listed == set()
@@ -201,7 +201,7 @@ def test_nothing_is_evaluated_and_no_program_is_started_for_a_visitor() -> None:
 
 # v5.0.0-15.1.3, v5.0.0-2.1.3
 def test_bounds_of_what_costs_much_are_those_of_the_code() -> None:
-    costly = table("What costs much")
+    costly = table("Resource limits")
 
     assert f"{default('password_checks_waiting')} waiting" in costly["hashing a password"][0]
     assert f"{paging.PAGE} rows a page" in costly["search"][0]
@@ -211,13 +211,13 @@ def test_bounds_of_what_costs_much_are_those_of_the_code() -> None:
 @pytest.mark.parametrize(
     ("heading", "decides"),
     [
-        ("What is typed", "is also judged together"),
-        ("What a browser has to know", "An older one is not turned away"),
-        ("Who may read and change what", "What a decision depends on beside the role"),
+        ("Input validation", "is also judged together"),
+        ("Browser requirements", "An older one is not turned away"),
+        ("Access rules, field by field", "What a decision depends on beside the role"),
         ("Cryptography", "against a quantum computer"),
-        ("What is held, and how it is kept", "where it may be"),
-        ("Parts that deserve a second look", "is taken within three days"),
-        ("Parts that deserve a second look", "Of the dependencies"),
+        ("Data classification and retention", "where it may be"),
+        ("Risky components", "is taken within three days"),
+        ("Risky components", "Of the dependencies"),
     ],
 )
 def test_what_has_to_be_decided_is_written_down(heading: str, decides: str) -> None:
