@@ -30,7 +30,7 @@ def admin_area(page: Page, server: Server, admin: Person) -> Page:
 def test_person_is_searched_found_and_opened(admin_area: Page, server: Server) -> None:
     person = server.run(lambda: make_user(name="Zoë Searched", email="zs@search.example"))
     admin_area.goto("/admin")
-    admin_area.get_by_role("link", name="PeopleFilters").first.click()
+    admin_area.get_by_role("link", name="Users").first.click()
     admin_area.get_by_label("Search people").fill("searched ZO")
     admin_area.get_by_label("State").select_option("Active")
     admin_area.get_by_role("button", name="Search").click()

@@ -481,8 +481,8 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "copy of the data": ("user", "A copy of your data", lambda at: at.go("/account/export")),
     "account, to delete": ("user", "Delete your account?", lambda at: at.go("/account/delete")),
     "admin": ("admin", "Administration", administration),
-    "people": ("admin", "PeopleFilters", lambda at: at.go("/admin/users")),
-    "people, nobody found": ("admin", "PeopleFilters", lambda at: at.go("/admin/users?q=nobody-at-all")),
+    "people": ("admin", "Users", lambda at: at.go("/admin/users")),
+    "people, nobody found": ("admin", "Users", lambda at: at.go("/admin/users?q=nobody-at-all")),
     "person, to deactivate": (
         "admin", "Deactivate this person?", lambda at: at.go(at.somebody_else() + "/deactivate")
     ),

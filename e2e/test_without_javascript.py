@@ -111,7 +111,7 @@ def test_closing_and_opening_an_account(page: Page, server: Server, person: Pers
     page.get_by_role("link", name="Admin", exact=True).click()
 
     for action, notice in (("Deactivate", "is deactivated"), ("Reactivate", "is active again")):
-        page.get_by_role("link", name="PeopleFilters", exact=True).click()
+        page.get_by_role("link", name="Users", exact=True).click()
         page.get_by_label("Search people").fill(person.email)
         page.get_by_role("button", name="Search").click()
         page.get_by_role("link", name=f"{action} {person.name}").click()

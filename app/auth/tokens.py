@@ -113,7 +113,7 @@ class TokenPair:
 def issue_pair(session: Any, *, role: str, now: datetime, quick: int = 0) -> TokenPair:
     """The access and the refresh token of the session's current generation.
 
-    Neither outlives `session.ends_at`. `quick` counts resumes in a row within seconds (see `sessions.rotate`).
+    Neither outlives `session.ends_at`. `quick` counts resumes in a row within seconds (see `rotation.rotate`).
     """
     config: Any = get_settings().jwt_config
     access_ends = min(now + config.access_token_lifetime, session.ends_at)

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 @dataclass(slots=True)
 class Condition:
-    """`rotation_policy` gets the row of `filters` (or None) and raises unless the request may go on.
+    """`decide` gets the row of `asked` (or None) and raises unless the request may go on.
 
     `of`: the session that it is about. `locked` is the same query with a lock on its row; `first` locks what has to be
     locked before that. `values` are the parameters of all three.
@@ -33,7 +33,7 @@ class Condition:
     settled: bool = field(default=False, init=False)  # the request itself ended the session: the rest is its own doing
 
     def ask(self, connection: sa.Connection) -> None:
-        """Does it hold? Raises what `rotation_policy` raises."""
+        """Does it hold? Raises what `decide` raises."""
         if not self.settled:
             self.decide(connection.execute(self.asked, self.values).first())
 

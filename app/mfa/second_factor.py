@@ -46,7 +46,7 @@ async def sign_in(
     """The second half of a sign-in: the session, for a ticket and a code of the authenticator or a recovery code.
 
     A ticket is good for one sign-in; what else was sent with it is not looked at any more. None for a wrong code.
-    Raises TooManyAttempts; TicketGone, also where the step was turned off meanwhile.
+    Raises TooManyAttempts; TicketExpired, also where the step was turned off meanwhile.
     """
     user_id = mfa_ticket.holder(ticket)
     user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id)) if user_id else None
@@ -89,7 +89,7 @@ async def for_a_code(
 ) -> T | None:
     """Do it for a good code, in the transaction that uses the code up; None for a wrong one, which stays counted.
 
-    `used`: the counter that is there if the ticket has been good already: TicketGone. `actor_id`: who is signed in;
+    `used`: the counter that is there if the ticket has been good already: TicketExpired. `actor_id`: who is signed in;
     None at the sign-in itself, where whoever fails too often knows the password and should not: the owner gets a letter
     (v5.0.0-6.3.5). What cannot be a code by its form is no guess: it is wrong, and not counted.
     """

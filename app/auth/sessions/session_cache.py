@@ -103,7 +103,7 @@ async def load(token: AppToken, now: datetime, *, remembered: bool = True) -> Ca
 
 
 def of_row(row: Any, token: AppToken, now: datetime) -> CachedSession | None:
-    """What a row of HELD makes of the token: the badge, or None as `load` has it."""
+    """What a row of SESSION_AND_USER makes of the token: the cached session, or None as `load` has it."""
     if _rejection(row, token, now):
         return None
     second_factor = row.second_factor_at is not None
@@ -141,7 +141,7 @@ async def follow_invalidations() -> None:
         try:
             await read_invalidations()
         except db.Unavailable:
-            log.warning("feed_unread")  # from TRUSTED_FOR on every request checks in
+            log.warning("feed_unread")  # from MAX_FEED_AGE on every request asks the rows
         await asyncio.sleep(READ_EVERY)
 
 

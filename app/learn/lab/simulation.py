@@ -2,7 +2,7 @@
 it.
 
 A world is its list of moves, replayed from the beginning each time: it can be linked, and nothing is kept between two
-requests. The server's part is `rotation_policy` and `issued`, as in `sessions.rotate`; the rest is what browsers,
+requests. The server's part is `rotation_policy` and `issued`, as in `rotation.rotate`; the rest is what browsers,
 thieves and networks do. No clock is read here.
 """
 
