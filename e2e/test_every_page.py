@@ -362,7 +362,8 @@ def passkeys(at: Scene) -> None:
     at.server.run(one)
     at.go("/account/passkeys")
     at.page.get_by_label("Name").fill("")
-    at.page.evaluate("document.querySelector('form[data-passkey]').submit()")
+    with at.page.expect_navigation():  # what comes next must not overtake it
+        at.page.evaluate("document.querySelector('form[data-passkey]').submit()")
 
 
 def second_step_proved_by_no_passkey(at: Scene) -> None:
