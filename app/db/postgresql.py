@@ -21,6 +21,7 @@ from app.db.urls import CERTAIN, Address
 
 CONNECT_SECONDS = 5  # for all hosts together, unless the address says more
 HOST_SECONDS = 2  # for each of several, at least
+GREETINGS = 3  # tries at a host that closes a connection right after its greeting
 READ_ONLY_SECONDS = 1.0  # how long a connection is kept whose server takes no writes
 UNNAMED = {"statement_cache_size": 0, "prepared_statement_cache_size": 0}  # the driver's, and SQLAlchemy's
 READ_ONLY = "25006"  # SQLSTATE
@@ -80,9 +81,8 @@ class Connector:
         failure: Exception | None = None
         for host in list(self._hosts):
             try:
-                async with asyncio.timeout(seconds):  # a pooler greets at once, and lets wait whoever asks something
-                    opened = await asyncpg.connect(**options | {"host": host[0], "port": host[1]})
-                    await self._look_at(opened, info, pooled)
+                async with asyncio.timeout(seconds):  # a pooler greets at once; only a statement waits for the server
+                    opened = await self._greet(options | {"host": host[0], "port": host[1]}, info, pooled)
             except asyncpg.ProtocolViolationError as error:  # PgBouncer: "unsupported startup parameter"
                 if not pooled:
                     raise _PoolerMet from error
@@ -105,6 +105,23 @@ class Connector:
         """A host that is gone for good must not use up the time of the next one."""
         count = len(self._hosts)
         return CONNECT_SECONDS if count == 1 else max(HOST_SECONDS, CONNECT_SECONDS / count)
+
+    async def _greet(self, options: dict[str, Any], info: Any, pooled: bool) -> Any:
+        """Open a connection and look at it; again if it is lost meanwhile.
+
+        PgBouncer hands out server connections that have just been terminated, and closes the client ("invalid server
+        parameter"): after a restart of the server the first statements would fail although it answers.
+        """
+        for attempt in range(1, GREETINGS + 1):
+            opened = await asyncpg.connect(**options)
+            try:
+                await self._look_at(opened, info, pooled)
+            except asyncpg.ConnectionDoesNotExistError:
+                if attempt == GREETINGS:
+                    raise
+            else:
+                break
+        return opened
 
     async def _look_at(self, opened: Any, info: Any, pooled: bool) -> None:
         """Who is it that we speak with? In a transaction, which a pooler keeps on one server."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import re
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -54,6 +56,23 @@ async def test_host_that_is_silent_costs_the_next_one_nothing_and_is_asked_last(
         try:
             assert await db.fetch_value(sa.select(1)) == 1
             assert db.database.connector._hosts[-1] == ("127.0.0.1", port)
+        finally:
+            await db.disconnect()
+
+
+@pytest.mark.parametrize(("cuts", "opens"), [(2, True), (3, False)])
+async def test_connection_that_is_lost_right_after_its_greeting_is_opened_again(
+    url: str, cuts: int, opens: bool
+) -> None:
+    """PgBouncer does so with a server connection that was terminated a moment ago. A host that always does is down."""
+    async with cutting(cuts) as port:
+        db.point_at(re.sub(r"127\.0\.0\.1:\d+", f"127.0.0.1:{port}", url))
+        await db.connect()
+        try:
+            if opens:
+                assert await db.fetch_value(sa.select(1)) == 1
+            with pytest.raises(db.Unavailable, match="08003") if not opens else contextlib.nullcontext():
+                await db.fetch_value(sa.select(1))
         finally:
             await db.disconnect()
 
@@ -163,6 +182,37 @@ async def test_transaction_whose_plan_became_invalid_is_unavailable_once(account
         await in_a_transaction(add(account))
 
     assert (await in_a_transaction(add(account))).amount == 2
+
+
+@asynccontextmanager
+async def cutting(times: int) -> AsyncIterator[int]:
+    """A way to the server that cuts so many connections at their first statement; yields its port."""
+    left = times
+    relays = set()
+
+    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal left
+        relays.add(asyncio.current_task())
+        answers, requests = await asyncio.open_connection("127.0.0.1", postgres.port())
+
+        async def answer() -> None:
+            while data := await answers.read(65536):
+                writer.write(data)
+
+        back = asyncio.create_task(answer())
+        while data := await reader.read(65536):
+            if left and data.startswith(b"Q"):  # a simple query: BEGIN
+                left -= 1
+                break
+            requests.write(data)
+        back.cancel()
+        requests.close()
+        writer.close()
+
+    server = await asyncio.start_server(relay, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+    await asyncio.gather(*relays)
 
 
 async def cut() -> None:
