@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.settings import get_settings
-from app.web.email_address import LONGEST, address, email_key, readable
+from app.web.email_address import LONGEST, address, email_key, readable, without_tag
 
 KEY = "joan@xn--bcher-kva.example"
 
@@ -122,3 +122,20 @@ def test_text_that_is_too_long_is_not_even_looked_at(text: str, monkeypatch: pyt
 @pytest.mark.parametrize("text", ["", "joan", "joan@example.com", "joan@xn--zzzz.example", "xn--@", "@xn--"])
 def test_what_has_no_other_letters_is_shown_as_it_is(text: str) -> None:
     assert readable(text) == text
+
+
+@pytest.mark.parametrize(
+    ("key", "mailbox"),
+    [
+        ("joan@example.com", "joan@example.com"),
+        ("joan+lists@example.com", "joan@example.com"),
+        ("joan+a+b@example.com", "joan@example.com"),
+        ("joan+@example.com", "joan@example.com"),
+        ("+joan@example.com", "+joan@example.com"),
+        ("j.oan@example.com", "j.oan@example.com"),
+        ("joan-lists@example.com", "joan-lists@example.com"),
+        ("", ""),
+    ],
+)
+def test_mailbox_is_the_address_without_its_tag(key: str, mailbox: str) -> None:
+    assert without_tag(key) == mailbox

@@ -40,7 +40,7 @@ async def request_email_change(user_id: UUID, sid: UUID, email: str, current: st
             return {"current_password": profile.NOT_YOURS}
         if email_key(email) == user.email_key:
             return {"email": SAME_ADDRESS}
-        async with quotas.email("change_email", email_key(email), db.utcnow()) as welcome:
+        async with quotas.email("change_email", email_key(email), db.utcnow(), user_id) as welcome:
             if not welcome:
                 return {}
             async with db.transaction() as tx:

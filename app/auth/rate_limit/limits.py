@@ -17,7 +17,8 @@ from app.settings import get_settings
 
 PAIR, DEVICE, ACCOUNT, UNKNOWN_DEVICES = "account and address", "known device", "account", "account from anywhere"
 ADDRESS, SITE, PASSWORD_ONLY = "address", "site", "right password without a code"
-SESSION, CODE, EMAIL, TOKEN, INVALID_TOKEN = "session", "code", "letters", "one token", "garbage"
+SESSION, CODE, TOKEN, INVALID_TOKEN = "session", "code", "one token", "garbage"
+EMAIL, EMAIL_CHANGE = "letters", "new addresses of an account"
 
 _in_progress: Counter[str] = Counter()  # what has a share -> password checks of this worker
 
@@ -45,6 +46,7 @@ def limit(scope: str) -> tuple[int, timedelta]:
         ADDRESS: (settings.address_failures_per_5_minutes, timedelta(minutes=5)),
         SITE: (settings.login_failures_per_minute, timedelta(minutes=1)),
         EMAIL: (settings.address_emails_per_hour, timedelta(hours=1)),
+        EMAIL_CHANGE: (10, timedelta(days=1)),
         TOKEN: (300, timedelta(minutes=1)),
         INVALID_TOKEN: (300, timedelta(minutes=1)),
     }[scope]

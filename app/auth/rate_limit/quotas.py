@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from uuid import UUID
 
 from cachetools import LRUCache
 
@@ -15,11 +16,12 @@ from app.audit import events
 from app.auth import tokens
 from app.auth.rate_limit import counters, limits
 from app.web import client
+from app.web.email_address import without_tag
 
 BATCH = 20  # refreshes that a worker counts by itself before it tells the database
 MAX_QUICK = 300  # refreshes in a row, each within 5 seconds of the one before
 
-# Letters to any address that somebody names: kind -> how many one mailbox gets, in which time.
+# E-mails to any address that somebody names: kind -> how many one mailbox gets, in which time.
 EMAILS = {
     "register": (3, timedelta(hours=6)),
     "resend": (3, timedelta(hours=6)),
@@ -65,18 +67,22 @@ async def _tally(scope: str, what: str, now: datetime) -> None:
 
 
 @asynccontextmanager
-async def email(kind: str, email_key: str, now: datetime) -> AsyncIterator[bool]:
-    """Around a request for a letter to that address. False: the mailbox has had its share, and gets nothing.
+async def email(kind: str, email_key: str, now: datetime, account: UUID | None = None) -> AsyncIterator[bool]:
+    """Around a request for an e-mail to that address. False: the mailbox has used up its quota, and gets nothing.
 
-    Whoever asks is not told; the answer is the same, so nobody can see how much others have asked for (v5.0.0-6.3.8).
-    Raises TooManyAttempts for a place that asks too often, for whichever addresses.
+    The answer is the same then, so nobody can see how much others have asked for (v5.0.0-6.3.8). Addresses that differ
+    in their +tag are one mailbox, but for a password reset: it goes to addresses of accounts alone, and nobody can use
+    up an owner's resets by asking for another tag.
+    `account`: the one that asks for a new address.
+    Raises TooManyAttempts for a network, or an account, that asks too often, for any addresses.
     """
     here = limits.networks_of(client.current().ip)
     with limits.queue_share(here[-1]):
         asked = limits.bounds_of(limits.EMAIL, here)
+        asked += [limits.bound(limits.EMAIL_CHANGE, str(account))] if account else []
         rows = await counters.add({each.key: each.window for each in asked}, 1, now)
         if full := [rows[each.key] for each in asked if rows[each.key].count > each.most]:
             raise limits.too_many_attempts(max(row.ends_at for row in full), now)
         most, window = EMAILS[kind]
-        mailbox = counters.key("mailbox", kind, email_key)
+        mailbox = counters.key("mailbox", kind, email_key if kind == "forgot" else without_tag(email_key))
         yield (await counters.add({mailbox: window}, 1, now))[mailbox].count <= most

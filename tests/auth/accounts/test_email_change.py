@@ -13,6 +13,7 @@ from app.audit import events
 from app.auth import email_links, passwords
 from app.auth.accounts import email_change, login_flow, password_change, password_reset, profile, user_admin
 from app.auth.accounts.user_admin import Outcome
+from app.auth.errors import TooManyAttempts
 from app.auth.models import link_rows, session_rows, user_rows
 from app.auth.sessions import rotation
 from app.mfa import enrolment, proofs, second_factor
@@ -174,6 +175,32 @@ async def test_mailbox_that_had_its_share_gets_no_more_and_the_answer_is_the_sam
     clock.forward(hours=6)
     await asked(await make_user(), "target@example.com")
     assert len(await emails_to("target@example.com")) == 4
+
+
+async def test_plus_addresses_of_one_mailbox_share_its_quota_of_new_addresses(clock: Clock) -> None:
+    for number in range(5):
+        await asked(await make_user(), f"target+{number}@example.com")
+
+    sent = [await emails_to(f"target+{number}@example.com") for number in range(5)]
+    assert [len(each) for each in sent] == [1, 1, 1, 0, 0]
+
+
+async def test_account_requests_ten_new_addresses_a_day_wherever_it_asks_from(clock: Clock) -> None:
+    """v5.0.0-2.4.1: neither other networks nor other sessions are a new quota. Another account is not affected."""
+    person, bystander = await make_user(), await make_user()
+    for number in range(10):
+        with client.of({"client": (f"203.0.113.{number}", 1), "headers": []}):
+            await asked(person, f"target{number}@example.com")
+
+    with client.of({"client": ("203.0.113.99", 1), "headers": []}), pytest.raises(TooManyAttempts) as refused:
+        await asked(person, "target10@example.com")
+
+    assert refused.value.seconds == 24 * 3600
+    assert await emails_to("target10@example.com") == []
+    await asked(bystander, "target10@example.com")
+    clock.forward(hours=24)
+    await asked(person, "target11@example.com")
+    assert len(await emails_to("target11@example.com")) == 1
 
 
 async def test_change_called_off_before_its_letter_went_out_is_never_mailed() -> None:

@@ -20,7 +20,7 @@ from app.mfa import second_factor
 from app.web.client import Client
 from tests.support import forge
 from tests.support.clock import Clock
-from tests.support.mailbox import emails_to, link_in
+from tests.support.mailbox import delivered, emails_to, link_in
 from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.phone import with_a_phone
 from tests.support.statements import sent, spoken
@@ -338,6 +338,17 @@ async def test_mailbox_gets_five_letters_a_day_and_its_owner_can_still_sign_in(c
     clock.forward(days=1)
     await password_reset.request(person.email)
     assert (await email_messages()).count("forgot") == 6
+
+
+async def test_resets_for_other_tags_of_a_mailbox_use_up_none_of_its_owner() -> None:
+    """v5.0.0-6.1.1: a tag without an account gets no e-mail, so it need not count for the mailbox."""
+    person = await make_user(email="joan@example.com")
+    for number in range(10):
+        await password_reset.request(f"joan+{number}@example.com")
+
+    await password_reset.request(person.email)
+
+    assert [message.recipient for message in await delivered()] == [person.email]
 
 
 async def test_one_place_has_to_wait_whatever_it_asks_for(clock: Clock) -> None:

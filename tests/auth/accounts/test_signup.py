@@ -203,6 +203,19 @@ async def test_mailbox_gets_three_of_each_letter_in_six_hours(clock: Clock) -> N
     assert len(await db.fetch_all(sa.select(email_rows))) == 7
 
 
+async def test_plus_addresses_of_one_mailbox_share_its_quota(clock: Clock) -> None:
+    for number in range(5):
+        await signup.request(f"joan+{number}@example.com", "Joan", PASSWORD)
+        await signup.resend(f"Joan+tag+{number}@EXAMPLE.com")
+    await signup.request(EMAIL, "Joan", PASSWORD)
+    assert len(await db.fetch_all(sa.select(email_rows))) == 6
+
+    await signup.request("other+1@example.com", "Joan", PASSWORD)
+    await signup.request("joan+1@other.example.com", "Joan", PASSWORD)
+
+    assert len(await db.fetch_all(sa.select(email_rows))) == 8
+
+
 async def test_one_place_makes_us_write_twenty_letters_an_hour(clock: Clock) -> None:
     for number in range(20):
         await signup.request(f"person{number}@example.com", "Joan", PASSWORD)
