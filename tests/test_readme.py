@@ -14,7 +14,8 @@ from tests.support.copies import copied, run
 from tests.support.environment import ROOT
 
 README = (ROOT / "README.md").read_text()
-PAGES = [ROOT / "README.md", *(path for path in sorted((ROOT / "docs").glob("[a-z]*.md")) if path.stem != "patterns")]
+FILES = [ROOT / name for name in ("README.md", "SECURITY.md", "CHANGELOG.md")]
+PAGES = [*FILES, *(path for path in sorted((ROOT / "docs").glob("[a-z]*.md")) if path.stem != "patterns")]
 WRITTEN = re.compile(r"`(\w+/todos/[\w.]+)`[^:]*:\n\n((?:    .*\n|\n)+)")
 
 
@@ -71,7 +72,7 @@ def test_every_link_has_a_target(page: Path) -> None:
 def test_readme_leads_to_every_page_about_the_application() -> None:
     named = set(re.findall(r"\]\(docs/([\w-]+\.md)\)", README))
 
-    assert {page.name for page in PAGES} - {"README.md", "mutants.md"} <= named
+    assert {page.name for page in PAGES} - {*(file.name for file in FILES), "mutants.md"} <= named
     assert len(README.splitlines()) < 317  # what is more belongs on one of them
 
 

@@ -19,6 +19,7 @@ from app.settings import ROOT
 
 NEVER = {".git", ".venv", ".env", "var", "__pycache__"}
 LOCKS = {"requirements.lock", "requirements-dev.lock"}
+KEPT = "LICENSE"  # its notice stays in every copy, under the old name too
 FEATURES: dict[str, tuple[str, ...]] = {
     # learn:
     "learn": (
@@ -163,7 +164,9 @@ def _files() -> list[Path]:
         names = [ROOT / name for name in found.split("\0") if name]
     else:
         names = [path for path in ROOT.rglob("*") if not NEVER & set(path.relative_to(ROOT).parts)]
-    return sorted(path for path in names if path.is_file() and not path.is_symlink() and path.name not in LOCKS)
+    return sorted(
+        path for path in names if path.is_file() and not path.is_symlink() and path.name not in {*LOCKS, KEPT}
+    )
 
 
 def _rewrite_history(made: Plan, files: list[Path]) -> None:
