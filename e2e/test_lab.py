@@ -47,7 +47,7 @@ def mint(page: Page) -> None:
 def run(page: Page, name: str) -> None:
     page.goto(f"{LAB}/attacks/{name}")
     press(page, "Run it")
-    expect(page.get_by_role("heading", name="The exchange")).to_be_visible()
+    expect(page.get_by_role("heading", name="Requests and responses")).to_be_visible()
 
 
 def wind(page: Page) -> None:
@@ -128,7 +128,7 @@ def test_attack_is_run_by_its_button_and_does_not_touch_the_reader(
 
     press(page, "Run it")
 
-    works = "It works, and nobody is signed out." if attack.innocent else "It does not work."
+    works = "The requests succeed, and the user stays signed in." if attack.innocent else "The attack fails."
     expect(page.get_by_role("status")).to_contain_text(works)
     assert cookie(page.context, "refresh") == pair.refresh_token
     page.goto("/dashboard")

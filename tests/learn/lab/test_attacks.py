@@ -1,4 +1,4 @@
-"""Each attack, in this process and with a plain HTTP client against a server process: the same answers, one verdict."""
+"""Each attack script in this process and with an HTTP client against a server process: same responses, same result."""
 
 import ast
 import html
@@ -45,13 +45,13 @@ def over_http(client: httpx.AsyncClient) -> Send:
 
 
 def shown_on(page: str) -> tuple[bool, list[int]]:
-    """What a page of the lab says: the verdict, and the status of each answer in turn."""
+    """What a page of the lab shows: whether the defence held, and the status of each response in order."""
     return "verdict-passed" in page, [int(status) for status in re.findall(r'status-\d">(\d+)<', page)]
 
 
 @pytest.mark.parametrize("attack", attacks.ALL, ids=lambda attack: attack.name)
 async def test_lab_gets_what_a_plain_http_client_gets(server: Server, attack: Attack) -> None:
-    """The script over loopback HTTP, and the button of the page, at one and the same server process."""
+    """The script over loopback HTTP and the button of the page, against one server process."""
     async with server.database(), httpx.AsyncClient(base_url=server.url, timeout=30) as client:
         async with sandbox.throw_away(over_http(client)) as plain:
             outcome = await attacks.run(attack, plain)
@@ -79,12 +79,12 @@ async def test_nothing_is_left_of_a_run_and_the_reader_is_not_touched(client: Vi
     assert shown_on(page.text)[0], page.text
     assert await everything() == before
     assert (await client.visit("/dashboard")).status_code == 200
-    assert f"<bdi>{reader.name}</bdi>" in page.text  # who asked in there is not who asks out here
+    assert f"<bdi>{reader.name}</bdi>" in page.text  # the script's requests do not change who this request is from
 
 
 async def everything() -> dict[str, list[Any]]:
-    """Accounts, sessions, trail and letters, whole."""
-    tables = {"users": user_rows, "sessions": session_rows, "trail": event_rows, "letters": email_rows}
+    """All rows of accounts, sessions, the audit log and e-mails."""
+    tables = {"users": user_rows, "sessions": session_rows, "events": event_rows, "emails": email_rows}
     return {name: await db.fetch_all(sa.select(table).order_by(table.c.id)) for name, table in tables.items()}
 
 
@@ -106,28 +106,30 @@ async def test_page_holds_no_token_that_could_be_used(
         assert raw.rpartition(".")[2] not in page
 
 
-async def test_attack_that_works_is_said_to_work(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The verdict comes from the answers: with the defence gone it turns."""
+async def test_attack_that_succeeds_is_reported_as_succeeding(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The result is computed from the responses: without the defence it changes."""
     monkeypatch.setattr(rotation, "decide", lambda *_: Decision.REPLAY)
     monkeypatch.setattr(same_origin.SameOrigin, "_allowed", lambda *_: True)
 
     for name in ("stale-refresh", "cross-site-post"):
         page = (await client.submit(f"/learn/lab/attacks/{name}")).text
         assert not shown_on(page)[0], name
-        assert "The site did not hold." in page
+        assert "The attack succeeds." in page
 
 
-async def test_script_that_cannot_go_on_has_not_held(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_script_that_stops_early_counts_as_a_failed_defence(
+    client: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(rotation, "decide", lambda *_: Decision.DEAD)
 
     page = await client.submit("/learn/lab/attacks/lost-answer")
 
     assert page.status_code == 200
-    assert "The site did not hold." in page.text
+    assert "Honest requests fail." in page.text
 
 
 @pytest.mark.usefixtures("database")
-async def test_person_left_behind_by_a_stopped_worker_is_removed_by_the_next_run() -> None:
+async def test_temporary_account_of_a_stopped_worker_is_removed_by_the_next_run() -> None:
     left = await make_user(email=f"left{sandbox.DOMAIN}")
     stays = await make_user()
     await db.execute(sa.update(user_rows).values(created_at=db.utcnow() - timedelta(hours=1)))
@@ -139,7 +141,7 @@ async def test_person_left_behind_by_a_stopped_worker_is_removed_by_the_next_run
 
 
 @pytest.mark.usefixtures("database")
-async def test_person_is_removed_when_the_run_fails() -> None:
+async def test_temporary_account_is_removed_when_the_run_fails() -> None:
     with pytest.raises(ZeroDivisionError):
         async with sandbox.throw_away(over_http(httpx.AsyncClient())):
             raise ZeroDivisionError
@@ -148,14 +150,14 @@ async def test_person_is_removed_when_the_run_fails() -> None:
 
 
 @pytest.mark.parametrize("attack", attacks.ALL, ids=lambda attack: attack.name)
-def test_test_that_an_attack_names_is_there(attack: Attack) -> None:
+def test_test_that_an_attack_names_exists(attack: Attack) -> None:
     file, _, name = attack.test.partition("::")
     tree = ast.parse((ROOT / file).read_text())
 
     assert name in {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
-def test_names_are_unlike_and_fit_an_address() -> None:
+def test_names_are_unique_and_fit_a_url() -> None:
     names = [attack.name for attack in attacks.ALL]
 
     assert len(set(names)) == len(names) == 13

@@ -1,8 +1,8 @@
-"""The attacks: each a short script against the real endpoints, on a throw-away session.
+"""The attacks: each is a short script that sends requests to the real endpoints, with a temporary account.
 
-A script asks, looks at the answers alone and says whether the site held. How the requests travel it does not know, so a
-test runs the same script with a plain HTTP client against a server process and compares. Each first shows that what is
-attacked works: a refusal of something broken would prove nothing.
+A script decides from the responses alone whether the attack failed. It does not know how its requests are sent, so a
+test runs the same script with an HTTP client against a server process and compares the results. Each script first sends
+a valid request that succeeds: without it, a refusal would prove nothing.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,8 +15,8 @@ from app.learn.lab.sandbox import Bench
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """`test`: what fails once the defence is gone. `transcripts`: ids under which the framework's printed code was
-    recorded in the same place, the best first. `innocent`: what looks like an attack and must work."""
+    """`test` fails without the defence. `transcripts`: names in transcripts.json of what the documentation page's code
+    does in this case; the first one that exists is shown. `innocent`: honest behaviour that must succeed."""
 
     name: str
     title: str
@@ -30,81 +30,88 @@ class Attack:
 ALL = (
     Attack(
         "alg-none", "alg: none",
-        "A token may say that it is not signed. Some libraries believed it, and everybody was an admin.",
+        "The token's header declares that the token is unsigned. Some libraries accepted such a token, so that anyone "
+        "could make themselves an administrator.",
         tokens.alg_none, "tests/auth/test_tokens.py::test_unsigned_and_foreign_signatures_are_refused",
         ("alg-none", "token-decode"),
     ),
     Attack(
         "key-confusion", "Key confusion",
-        "The public key, which everybody knows, used as the secret of another algorithm; or a key of the forger's own.",
+        "The attacker signs with HMAC and uses the public key, which anyone can download, as the secret. Or the token "
+        "brings the attacker's own key in its header.",
         tokens.key_confusion,
         "tests/auth/test_tokens.py::test_header_that_is_not_ours_is_refused_whatever_the_signature",
         ("key-confusion", "pitfall-weak-key"),
     ),
     Attack(
         "wrong-audience", "Wrong audience",
-        "Another site shares the key or the issuer. Its token is well signed, and not meant for this door.",
+        "A token of another site that has the same key or issuer: its signature is valid, but it is not meant for this "
+        "site.",
         tokens.wrong_audience, "tests/auth/test_tokens.py::test_wrong_claims_are_refused_whatever_the_signature",
         ("wrong-audience", "decode-validation"),
     ),
     Attack(
         "expired", "Expired",
-        "A token from an old log, or one that says it never ends.",
+        "A token found in an old log, or one without an expiry.",
         tokens.expired, "tests/auth/test_tokens.py::test_times_at_their_edges",
         ("expired", "pitfall-no-expiry"),
     ),
     Attack(
-        "refresh-as-access", "Refresh as access",
-        "A refresh token lives for a week. If it opened doors, the short life of an access token were for nothing.",
+        "refresh-as-access", "Refresh token as access token",
+        "A refresh token is valid for a week. If routes accepted it as an access token, the short lifetime of access "
+        "tokens would protect nothing.",
         tokens.refresh_as_access, "tests/auth/test_tokens.py::test_one_kind_is_never_taken_for_the_other",
         ("refresh-as-access", "refresh-type-check"),
     ),
     Attack(
-        "stale-refresh", "Stale refresh token",
-        "A thief copied a refresh token and comes with it after the owner has renewed.",
+        "stale-refresh", "Reused refresh token",
+        "A thief copies a refresh token and presents it after the owner has refreshed twice.",
         sessions.stale_refresh, "tests/race/test_server.py::test_token_two_generations_old_ends_the_session_for_good",
         ("stale-refresh", "refresh-endpoint"),
     ),
     Attack(
         "two-tabs", "Two tabs at once",
-        "One browser, two tabs, one refresh token: both renew in the same instant. Many sites log such people out.",
+        "Two tabs of one browser present the same refresh token at the same moment. Many sites sign the user out then.",
         sessions.two_tabs,
         "tests/race/test_server.py::test_twenty_parallel_refreshes_with_one_token_make_one_generation",
         ("two-tabs", "refresh-endpoint"), innocent=True,
     ),
     Attack(
-        "lost-answer", "Lost answer",
-        "A tunnel: the server has renewed, the browser never hears of it and comes with the old token once more.",
+        "lost-answer", "Lost response",
+        "The server issues a new pair, but the response never arrives, so the browser presents the old refresh token "
+        "again.",
         sessions.lost_answer, "tests/auth/sessions/test_rotation.py::test_lost_answer_is_handed_out_again_days_later",
         ("lost-answer", "refresh-endpoint"), innocent=True,
     ),
     Attack(
         "cross-site-post", "Form post from another site",
-        "A page elsewhere sends a form here, and the browser adds the visitor's cookies.",
+        "Cross-site request forgery (CSRF): a page of another site sends a form to this one, and the browser adds the "
+        "user's cookies.",
         requests.cross_site_post, "tests/web/test_same_origin.py::test_the_rule_for_what_changes_something",
         ("cross-site-post",),
     ),
     Attack(
         "script-reads-cookies", "Script reads the token",
-        "One line of foreign script, and whatever lies in localStorage is on its way.",
+        "Cross-site scripting (XSS): one injected line of script can send everything in localStorage to the attacker.",
         requests.script_reads_cookies, "e2e/test_tokens_out_of_reach.py::test_script_reads_no_cookie",
         ("script-reads-cookies", "pitfall-localstorage"),
     ),
     Attack(
         "open-redirect", "Open redirect",
-        "A link to our own login page that leads on to somebody else's copy of it.",
+        "A link to this site's login page whose parameter next sends the user on to a copy of that page on another "
+        "site.",
         requests.open_redirect, "tests/web/test_urls.py::test_anything_else_becomes_the_dashboard",
         ("open-redirect",),
     ),
     Attack(
         "mass-assignment", "Mass assignment",
-        "A field more than the form has: role=admin.",
+        "The request has a field that the form does not have: role=admin.",
         requests.mass_assignment, "tests/contract/test_auth_api.py::test_unknown_fields_are_422",
         ("mass-assignment", "login-endpoint"),
     ),
     Attack(
-        "body-over-arguments", "Body over arguments",
-        "The framework merges a JSON body into the handler's arguments: whoever names one chooses it.",
+        "body-over-arguments", "Body overrides arguments",
+        "The unpatched framework merges a JSON body into the handler's arguments, so a client can set any of them.",
         requests.body_over_arguments, "tests/contract/test_auth_api.py::test_body_never_overrides_who_asks",
         ("body-over-arguments", "protected"),
     ),
@@ -112,12 +119,12 @@ ALL = (
 
 
 async def run(attack: Attack, bench: Bench) -> Outcome:
-    """The script's outcome; one that could not go on has not held."""
+    """Run the script. A script that stops early counts as a failed defence."""
     try:
         return await attack.script(bench)
     except (KeyError, ValueError) as error:
         return Outcome(
-            False, f"An answer was not what it should be ({type(error).__name__}), so the script stopped.", []
+            False, f"The script stopped, because a response was not as expected ({type(error).__name__}).", []
         )
 
 

@@ -1,4 +1,4 @@
-"""What the scripts share: their outcome, and the steps that several of them take."""
+"""What the attack scripts share: the class of their results, and requests that several of them send."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,17 +15,17 @@ ELSEWHERE = "https://evil.example"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`held`: the site did what it promises. `checks`: the lines that decided. `forged`: what was sent, taken apart."""
+    """`held`: the defence worked. `checks`: the source lines that decided. `forged`: the forged tokens, decoded."""
 
     held: bool
     sentence: str
     checks: list[Place]
-    forged: list[tuple[str, str, str]] = field(default_factory=list)  # what it is, header, payload
+    forged: list[tuple[str, str, str]] = field(default_factory=list)  # description, header, payload
 
 
 async def forged(bench: Bench, forgeries: list[tuple[str, str]], sentence: str) -> Outcome:
-    """Each token at a private door; the genuine one first, so that a refusal means something."""
-    genuine = await bench.ask("The genuine token, to compare.", "GET", ME, token=bench.pair.access_token)
+    """Send each token to a protected route, after the genuine token, which must be accepted."""
+    genuine = await bench.ask("For comparison: the genuine token.", "GET", ME, token=bench.pair.access_token)
     answers = [await bench.ask(f"{what[0].upper()}{what[1:]}.", "GET", ME, token=raw) for what, raw in forgeries]
     found = [await trace.refused_by(raw, db.utcnow()) for _, raw in forgeries]
     places = [trace.place_of(check) for check in dict.fromkeys(found) if check]
@@ -44,7 +44,7 @@ async def renew(bench: Bench, note: str, token: str) -> Answer:
 
 
 async def me(bench: Bench, note: str, renewed: Answer) -> Answer:
-    """Use what a renewal handed out. Errors: KeyError if it handed out nothing."""
+    """Use the access token in the response of a refresh. Errors: KeyError if there is none."""
     return await bench.ask(note, "GET", ME, token=renewed.json()["access_token"])
 
 
@@ -62,6 +62,6 @@ def statuses(*answers: Answer) -> list[int]:
 
 
 def about(answer: Answer) -> tuple[Any, Any]:
-    """Role and id of whoever /api/auth/me speaks of."""
+    """Role and id in the response of /api/auth/me."""
     said = answer.json()
     return said["role"], said["user_id"]

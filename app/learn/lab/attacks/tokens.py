@@ -1,4 +1,4 @@
-"""Forged, foreign, stale and mistaken access tokens."""
+"""Access tokens that are forged, expired, meant for another site or of the wrong type."""
 
 import json
 
@@ -13,25 +13,33 @@ async def alg_none(bench: Bench) -> Outcome:
     signature = bench.pair.access_token.rpartition(".")[2]
     claims |= {"role": "admin"}
     forgeries = [
-        ("no signature at all", forge.unsigned({**header, "alg": "none"}, claims)),
-        ("a signature from elsewhere", forge.unsigned({**header, "alg": "none"}, claims, signature)),
-        ("the same in capitals", forge.unsigned({**header, "alg": "NONE"}, claims, signature)),
+        ("no signature", forge.unsigned({**header, "alg": "none"}, claims)),
+        ("the signature of another token", forge.unsigned({**header, "alg": "none"}, claims, signature)),
+        ("the same, with NONE in capitals", forge.unsigned({**header, "alg": "NONE"}, claims, signature)),
     ]
-    return await forged(bench, forgeries, "The algorithm is the key's, never the token's; none is nobody's.")
+    return await forged(
+        bench, forgeries, "The key determines the algorithm, never the token, and no key has the algorithm none."
+    )
 
 
 async def key_confusion(bench: Bench) -> Outcome:
-    published = await bench.ask("The keys that this site publishes.", "GET", "/.well-known/jwks.json")
+    published = await bench.ask("The public keys of this site.", "GET", "/.well-known/jwks.json")
     header, claims = forge.parts(bench.pair.access_token)
     other = "EdDSA" if header["alg"] == "HS256" else "HS256"
     public = json.dumps(published.json()).encode()
     own = {"kty": "oct", "k": "AAAA"}
     forgeries = [
-        (f"our key's name, but {other}", forge.signed_wrongly({**header, "alg": other}, claims, public)),
-        ("HMAC under what is published", forge.signed_wrongly({**header, "alg": "HS256"}, claims, public)),
-        ("a key that the token brings along", forge.signed_wrongly({**header, "jwk": own}, claims, bytes(3))),
+        (
+            f"the key id of this site with the algorithm {other}",
+            forge.signed_wrongly({**header, "alg": other}, claims, public),
+        ),
+        (
+            "HMAC with the published keys as the secret",
+            forge.signed_wrongly({**header, "alg": "HS256"}, claims, public),
+        ),
+        ("a key in the token's own header", forge.signed_wrongly({**header, "jwk": own}, claims, bytes(3))),
     ]
-    return await forged(bench, forgeries, "A key is good for one algorithm, and no token brings a key along.")
+    return await forged(bench, forgeries, "Each key has exactly one algorithm, and a key in a header is never used.")
 
 
 async def wrong_audience(bench: Bench) -> Outcome:
@@ -45,7 +53,7 @@ async def wrong_audience(bench: Bench) -> Outcome:
         ("for another site and for this one", meant(aud=[claims["aud"], ELSEWHERE])),
         ("from another issuer", meant(iss=ELSEWHERE)),
     ]
-    return await forged(bench, forgeries, "A good signature is not enough: it must be meant for this very site.")
+    return await forged(bench, forgeries, "A valid signature is not enough: issuer and audience must be this site.")
 
 
 async def expired(bench: Bench) -> Outcome:
@@ -53,16 +61,20 @@ async def expired(bench: Bench) -> Outcome:
     now = int(db.utcnow().timestamp())
     endless = {name: value for name, value in claims.items() if name != "exp"}
     forgeries = [
-        ("over for a minute", forge.signed_as_if_the_key_had_leaked(header, claims | {"exp": now - 60})),
-        ("over on this very second", forge.signed_as_if_the_key_had_leaked(header, claims | {"exp": now})),
-        ("without an end", forge.signed_as_if_the_key_had_leaked(header, endless)),
+        ("expired a minute ago", forge.signed_as_if_the_key_had_leaked(header, claims | {"exp": now - 60})),
+        ("expires in this very second", forge.signed_as_if_the_key_had_leaked(header, claims | {"exp": now})),
+        ("no expiry", forge.signed_as_if_the_key_had_leaked(header, endless)),
     ]
-    return await forged(bench, forgeries, "Over is over, without leeway; and a token without an end is none.")
+    return await forged(
+        bench, forgeries, "exp is required, and a token is invalid from that second on, without leeway."
+    )
 
 
 async def refresh_as_access(bench: Bench) -> Outcome:
-    stolen = [("the refresh token, to enter", bench.pair.refresh_token)]
-    outcome = await forged(bench, stolen, "Each kind opens its own door: one enters, the other renews.")
+    stolen = [("the refresh token, as an access token", bench.pair.refresh_token)]
+    outcome = await forged(
+        bench, stolen, "Each type of token has one use: access tokens for requests, refresh tokens for refreshing."
+    )
     body = {"refresh_token": bench.pair.access_token}
-    swapped = await bench.ask("The access token, to renew.", "POST", REFRESH, body=body)
+    swapped = await bench.ask("The access token, as a refresh token.", "POST", REFRESH, body=body)
     return Outcome(outcome.held and swapped.status == 401, outcome.sentence, outcome.checks, outcome.forged)
