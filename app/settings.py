@@ -53,6 +53,7 @@ class Settings(RavynSettings):
     step_up_seconds: int = Field(default=10 * 60, gt=0)
     admins_need_second_factor: bool = False
     deletion_grace_days: int = Field(default=14, ge=1, le=365)
+    registration: Literal["open", "invited", "closed"] = "open"
     security_contact: str = ""
     password_min_length: int = Field(default=15, ge=8)  # NIST SP 800-63B-4 section 3.1.1.2: 15 where it stands alone
     password_max_length: int = Field(default=128, ge=64, le=1024)
@@ -84,6 +85,16 @@ class Settings(RavynSettings):
     @property
     def is_development(self) -> bool:
         return self.env == "development"
+
+    @property
+    def takes_signups(self) -> bool:
+        """May visitors create accounts?"""
+        return self.registration == "open"
+
+    @property
+    def takes_invited(self) -> bool:
+        """May administrators create accounts, and invited people use their link?"""
+        return self.registration != "closed"
 
     # learn:
     @property

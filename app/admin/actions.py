@@ -125,11 +125,13 @@ async def edit(request: Request) -> Any:
 
 @get()
 async def invite_page(request: Request) -> Any:
+    user_admin.check_takes_invited()
     return await _invite_page(request, {"email": "", "name": "", "role": "user"})
 
 
 @post(status_code=303)
 async def invite(request: Request) -> Any:
+    user_admin.check_takes_invited()
     form = await forms.parse(request, InviteForm)
     if form.data is None:
         return await _invite_page(request, form.values, status=422, errors=form.errors)

@@ -148,7 +148,8 @@ async def index(request: Request) -> Any:
 
 @post(status_code=201)
 async def invite(request: Request, data: Invitation) -> Any:
-    """Make an account; its owner gets a letter with a link to choose the password."""
+    """Make an account; its owner gets a letter with a link to choose the password. 403 with APP_REGISTRATION=closed."""
+    user_admin.check_takes_invited()
     await _confirm(request, data)
     made = await user_admin.invite(data.email, data.name, data.role, request.user.id)
     if made is Outcome.NOTHING:

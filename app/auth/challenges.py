@@ -18,6 +18,7 @@ from app.auth.errors import (
     AuthError,
     Forbidden,
     PasswordChangeRequired,
+    RegistrationClosed,
     RetryLater,
     SecondFactorRequired,
     SessionEnded,
@@ -34,6 +35,10 @@ from app.web import errors, notices, templates, urls
 log = logs.get("auth")
 SAFE = ("GET", "HEAD")
 CLEAR = {"Clear-Site-Data": '"cache", "storage"'}
+CLOSED = {
+    "invited": "Accounts are created by invitation only. Ask an administrator of this site for one.",
+    "closed": "This site takes no new accounts.",
+}
 A_MINUTE = timedelta(minutes=1)
 LONGEST_REFERER = 2048
 
@@ -46,6 +51,8 @@ async def answer(request: Any, error: AuthError) -> Any:
         detail, headers = retry_later(error)
         return errors.answer(request, error.status, detail, headers=headers)
     user, page = authentication.requester(request, error), errors.wants_html(request.scope)
+    if isinstance(error, RegistrationClosed):
+        return _registration_closed(request, page)
     if isinstance(error, Unavailable):
         detail = "We cannot check right now whether you are signed in. You still are: please try again in a moment."
         return errors.answer(request, 503, detail, headers={"Retry-After": "5"})
@@ -202,6 +209,12 @@ def _new_password(request: Any) -> Any:
 def _old_password(request: Any) -> Any:
     detail = "Choose a new password first, at /account/password."
     return errors.answer(request, 403, detail, error="password_change_required")
+
+
+def _registration_closed(request: Any, page: bool) -> Any:
+    if page:
+        return templates.page(request, "auth/registration_closed.html", 403)
+    return errors.answer(request, 403, CLOSED[get_settings().registration], error="registration_closed")
 
 
 def _second_factor() -> Any:

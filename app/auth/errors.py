@@ -33,6 +33,10 @@ class SecondFactorRequired(AuthError):
     """Signed in and allowed, but the site wants a second factor for this."""
 
 
+class RegistrationClosed(AuthError):
+    """The site creates no account this way (APP_REGISTRATION). The same for every address."""
+
+
 class RetryLater(AuthError):
     """Not now, whoever it is: try again after `seconds`. Says nothing about any account."""
 

@@ -32,7 +32,7 @@ class ProblemDetails(BaseModel):
     detail: str
     request_id: str
     errors: list[FieldError] = []
-    error: str = Field(default="", description="for programs: invalid_grant, refresh_stale, ...")
+    error: str = Field(default="", description="for programs: invalid_grant, refresh_stale, registration_closed, ...")
     ticket: str = Field(default="", description="with second_factor_required: bring it to /api/auth/login/code")
 
 

@@ -51,6 +51,7 @@ def page(
         "nonce": scope.get("csp_nonce", ""),
         "notice": notices.NOTICES.get(notice),
         "path": scope["path"],
+        "registration": get_settings().registration,
         "hidden_as": lambda: Markup('<input type="hidden" name="as" value="{}">').format(user.id),
         **context,
     }

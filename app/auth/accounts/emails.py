@@ -22,7 +22,12 @@ from app.web.email_address import email_key
 
 
 async def _register(row: Any) -> Message | None:
-    """The confirmation link. If the address has an account: a note that it has, and the registration becomes void."""
+    """The confirmation link. If the address has an account: a note that it has, and the registration becomes void.
+
+    None if sign-up was closed meanwhile: the link would open nothing.
+    """
+    if not get_settings().takes_signups:
+        return None
     if user := await signup.holder(row.recipient):
         async with db.transaction() as tx:
             await signup.void(tx, user.email_key, await tx.fetch_value(sa.select(db.now())))
@@ -37,7 +42,7 @@ async def _register(row: Any) -> Message | None:
 
 async def _resend(row: Any) -> Message | None:
     """The newest link again; no e-mail to an address with an account or without a registration."""
-    if await signup.holder(row.recipient):
+    if not get_settings().takes_signups or await signup.holder(row.recipient):
         return None
     link = await signup.newest(row.recipient, db.utcnow())
     return (

@@ -4,6 +4,7 @@ The request only queues an e-mail; the account is looked up when the e-mail is c
 take the same time (v5.0.0-6.3.8). The link is bound to the password it replaces and signs nobody in. Resetting ends
 every session (v5.0.0-7.4.3), so a person with the old password is signed out. A second factor stays on, unless it is so
 recent that an attacker may have added it.
+With APP_REGISTRATION=closed an invited person gets no password, by no link: the account stays unused.
 Chapter: "Transactional e-mail". Source: OWASP Forgot Password; v5.0.0-6.4.1, v5.0.0-6.4.3.
 """
 
@@ -17,10 +18,12 @@ from app import db
 from app.audit import events
 from app.auth import email_links, passwords
 from app.auth.accounts import login_flow
+from app.auth.errors import RegistrationClosed
 from app.auth.models import user_rows
 from app.auth.rate_limit import known_devices, quotas
 from app.auth.sessions import rotation, session_cache
 from app.email import outbox
+from app.settings import get_settings
 from app.web import client
 from app.web.email_address import email_key
 
@@ -53,7 +56,7 @@ async def _make_link(whose: Any, purpose: str, email_id: UUID, browser: client.C
     try:
         async with db.transaction() as tx:
             user = await tx.fetch_one(sa.select(user_rows).where(whose, user_rows.c.is_active.is_(True)))
-            if user is None:
+            if user is None or _is_refused(user):
                 return None
             now = await tx.fetch_value(sa.select(db.now()))
             values = {"user_id": user.id, "fingerprint": passwords.fingerprint(user.password)}
@@ -66,12 +69,23 @@ async def _make_link(whose: Any, purpose: str, email_id: UUID, browser: client.C
 
 
 async def find(raw: str, now: datetime) -> tuple[Any, Any] | None:
-    """The account whose password this link may replace, and the link; None if the link is not valid."""
+    """The account whose password this link may replace, and the link; None if the link is not valid.
+
+    Raises RegistrationClosed for the valid link of an invited person.
+    """
     row = await email_links.find(raw, email_links.RESET, now) or await email_links.find(raw, email_links.INVITE, now)
     user = row and await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == row.user_id))
     if not user or not user.is_active or row.fingerprint != passwords.fingerprint(user.password):
         return None
+    if _is_refused(user):
+        raise RegistrationClosed
     return user, row
+
+
+def _is_refused(user: Any) -> bool:
+    """Is this the first password of an invited person, where nobody new is taken?"""
+    accepted = user.mailbox_proved_at or user.last_login
+    return not get_settings().takes_invited and user.invited_at is not None and not accepted
 
 
 def undoes_second_factor(user: Any, now: datetime) -> bool:

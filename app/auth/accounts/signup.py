@@ -4,6 +4,7 @@ A pending registration cannot sign in. Whether the address is taken is looked up
 free and a taken address run the same statements and get the same answer (v5.0.0-6.3.8). If one address is registered
 several times, the first confirmed registration wins and the others become void: registering another person's address
 with your own password gains nothing (pre-hijacking).
+With APP_REGISTRATION other than `open` nothing here creates an account, links that were mailed before included.
 Chapter: "Transactional e-mail". Source: OWASP Authentication, "Authentication and Error Messages"; Sudhodanan and
 Paverd, "Pre-hijacked accounts" (USENIX Security 2022).
 """
@@ -18,9 +19,11 @@ from app import db
 from app.audit import events
 from app.auth import email_links, passwords
 from app.auth.accounts import login_flow
+from app.auth.errors import RegistrationClosed
 from app.auth.models import link_rows, user_rows
 from app.auth.rate_limit import attempts, quotas
 from app.email import outbox
+from app.settings import get_settings
 from app.web import client
 from app.web.email_address import email_key
 
@@ -41,11 +44,18 @@ class Outcome(Enum):
     NOT_YOURS = auto()  # contested, and the password is not that of this registration
 
 
+def check_open() -> None:
+    """Raises RegistrationClosed unless visitors may sign up. Called first: the answer is the same for every address."""
+    if not get_settings().takes_signups:
+        raise RegistrationClosed
+
+
 async def request(email: str, name: str, password: str) -> None:
     """Store the registration and queue its e-mail. Validate the password first (`passwords.complaint`).
 
-    Raises TooManyAttempts, Overloaded.
+    Raises RegistrationClosed, TooManyAttempts, Overloaded.
     """
+    check_open()
     key, now = email_key(email), db.utcnow()
     async with quotas.email("register", key, now) as welcome:
         encoded = await passwords.hash(password)
@@ -61,8 +71,9 @@ async def request(email: str, name: str, password: str) -> None:
 async def resend(email: str) -> None:
     """Queue the link again. Whether a registration is pending is looked up when the e-mail is composed.
 
-    Raises TooManyAttempts.
+    Raises RegistrationClosed, TooManyAttempts.
     """
+    check_open()
     key = email_key(email)
     async with quotas.email("resend", key, db.utcnow()) as welcome:
         if welcome:
@@ -71,13 +82,18 @@ async def resend(email: str) -> None:
 
 
 async def find(raw: str, now: datetime) -> PendingSignup | None:
-    """The registration of a mailed link, or None. Changes nothing: mail scanners follow links."""
+    """The registration of a mailed link, or None. Changes nothing: mail scanners follow links.
+
+    Raises RegistrationClosed for a valid link.
+    """
     row = await email_links.find(raw, email_links.REGISTER, now)
+    if row:
+        check_open()
     return row and PendingSignup(row, await _contested(row, now))
 
 
 async def confirm(raw: str, password: str = "") -> Outcome:
-    """Make the account. Signs nobody in. Raises TooManyAttempts, Overloaded."""
+    """Make the account. Signs nobody in. Raises RegistrationClosed, TooManyAttempts, Overloaded."""
     now = db.utcnow()
     waiting = await find(raw, now)
     if waiting is None:

@@ -20,9 +20,11 @@ from app import db
 from app.audit import events
 from app.auth import email_links, passwords
 from app.auth.accounts import login_flow, user_search
+from app.auth.errors import RegistrationClosed
 from app.auth.models import session_rows, user_rows
 from app.auth.sessions import rotation, session_cache
 from app.email import outbox
+from app.settings import get_settings
 
 
 class Outcome(Enum):
@@ -102,10 +104,15 @@ async def end_session(user_id: UUID, sid: UUID, actor_id: UUID | None) -> Outcom
 
 
 async def send_link(user_id: UUID, actor_id: UUID | None) -> Outcome:
-    """Queue an e-mail with a link to choose a password: the invitation again, or a password reset."""
+    """Queue an e-mail with a link to choose a password: the invitation again, or a password reset.
+
+    Raises RegistrationClosed for an invitation where nobody new is taken.
+    """
     async with admin_action(user_id, actor_id) as action:
         if action.refused:
             return action.refused
+        if invited(action.person):
+            check_takes_invited()
         if not action.person.is_active:
             return Outcome.INACTIVE
         kind, event = (
@@ -134,8 +141,9 @@ async def invite(email: str, name: str, role: str, actor_id: UUID) -> UUID | Out
     """Create an account with a random password, and queue an e-mail with a link to choose one.
 
     Returns the id; NOTHING if the address is taken. The random password is hashed, so that a login to an invited
-    address takes the same time as to any other (v5.0.0-6.3.8).
+    address takes the same time as to any other (v5.0.0-6.3.8). Raises RegistrationClosed.
     """
+    check_takes_invited()
     encoded = await passwords.of_nobody()
     try:
         async with db.transaction() as tx:
@@ -149,6 +157,12 @@ async def invite(email: str, name: str, role: str, actor_id: UUID) -> UUID | Out
     except sa.exc.IntegrityError:
         return Outcome.NOTHING
     return user_id
+
+
+def check_takes_invited() -> None:
+    """Raises RegistrationClosed where administrators create no accounts either."""
+    if not get_settings().takes_invited:
+        raise RegistrationClosed
 
 
 def invited(person: Any) -> bool:

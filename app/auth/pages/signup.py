@@ -56,6 +56,7 @@ class NewPassword(BaseModel):
 async def register_page(request: Request) -> Any:
     if request.user.is_authenticated:
         return see_other("/dashboard")
+    signup.check_open()
     return _form(request, "register", {"name": "", "email": ""})
 
 
@@ -63,6 +64,7 @@ async def register_page(request: Request) -> Any:
 async def register(request: Request) -> Any:
     if request.user.is_authenticated:
         return see_other("/dashboard")
+    signup.check_open()
     form = await forms.parse(request, Registration, bound=False)
     shown, field_errors = {"name": form.values["name"], "email": form.values["email"]}, form.errors
     if form.values["password"]:
@@ -108,13 +110,19 @@ async def confirm(request: Request) -> Any:
 
 
 @get()
-async def address_page(request: Request) -> Any:
-    """Where to write: for a forgotten password, or for a confirmation sent again; its path tells which."""
+async def resend_page(request: Request) -> Any:
+    signup.check_open()
+    return _form(request, "address", {"email": ""})
+
+
+@get()
+async def forgot_page(request: Request) -> Any:
     return _form(request, "address", {"email": ""})
 
 
 @post(status_code=303)
 async def resend(request: Request) -> Any:
+    signup.check_open()
     return await _asks(request, signup.resend, "/verify-email/sent")
 
 
@@ -126,7 +134,10 @@ async def forgot(request: Request) -> Any:
 @get()
 async def sent_page(request: Request) -> Any:
     """The same words whether anything was sent or not."""
-    return templates.page(request, "auth/sent.html", what=request.scope["path"].split("/")[1])
+    what = request.scope["path"].split("/")[1]
+    if what != "forgot-password":
+        signup.check_open()
+    return templates.page(request, "auth/sent.html", what=what)
 
 
 @get()
@@ -214,10 +225,10 @@ route_patterns = [
     permissions.public("/register/sent", sent_page),
     permissions.public("/verify-email", confirm_page),
     permissions.public("/verify-email", confirm),
-    permissions.public("/verify-email/resend", address_page),
+    permissions.public("/verify-email/resend", resend_page),
     permissions.public("/verify-email/resend", resend),
     permissions.public("/verify-email/sent", sent_page),
-    permissions.public("/forgot-password", address_page),
+    permissions.public("/forgot-password", forgot_page),
     permissions.public("/forgot-password", forgot),
     permissions.public("/forgot-password/sent", sent_page),
     permissions.public("/reset-password", reset_page),
