@@ -1,12 +1,15 @@
 """The rules of the throttle as tables and properties, and the counters it stands on."""
 
 import asyncio
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 from ipaddress import IPv6Address
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from cachetools import LRUCache
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +20,7 @@ from app.auth.models import counter_rows
 from app.auth.rate_limit import attempts, counters, limits, quotas
 from app.settings import get_settings
 from tests.support.clock import Clock
+from tests.support.statements import sent
 
 MINUTE = timedelta(minutes=1)
 numbers = st.integers(min_value=0, max_value=2**31)
@@ -163,6 +167,59 @@ class TestCounters:
 
         assert refused.value.seconds == 60
         await quotas.count_refresh("shared", clock.forward(seconds=60))
+
+    async def test_flood_at_once_gets_exactly_as_many_through_as_the_limit_says(self, clock: Clock) -> None:
+        most, _ = limits.limit(limits.TOKEN)
+
+        answers = await asyncio.gather(
+            *(quotas.count_refresh("at once", clock.now) for _ in range(5 * most)), return_exceptions=True
+        )
+
+        assert answers.count(None) == most
+        assert {type(answer) for answer in answers} == {type(None), TooManyAttempts}
+
+    async def test_flood_at_once_is_counted_with_a_statement_for_twenty(self, clock: Clock) -> None:
+        with sent() as run:
+            await asyncio.gather(
+                *(quotas.count_refresh("cheap", clock.now) for _ in range(2000)), return_exceptions=True
+            )
+
+        counted = [one for one in run if "throttle_counters" in one.sql]
+        assert len(counted) == 300 // quotas.BATCH + 1
+
+    async def test_each_other_worker_lets_through_less_than_one_batch_more(
+        self, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Three workers, each with counts of its own, take turns until all refuse."""
+        most, _ = limits.limit(limits.TOKEN)
+        workers: list[LRUCache[Any, Any]] = [LRUCache(10) for _ in range(3)]
+        passed = 0
+        for number in range(3 * most):
+            monkeypatch.setattr(quotas, "_tallies", workers[number % 3])
+            with suppress(TooManyAttempts):
+                await quotas.count_refresh("spread", clock.now)
+                passed += 1
+
+        assert most <= passed <= most + 2 * (quotas.BATCH - 1)
+
+    async def test_counts_go_on_after_the_database_did_not_answer(
+        self, clock: Clock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def gone(*_: object) -> None:
+            raise db.Unavailable
+
+        with monkeypatch.context() as broken:
+            broken.setattr(counters, "add", gone)
+            answers = await asyncio.gather(
+                *(quotas.count_refresh("gone", clock.now) for _ in range(quotas.BATCH)), return_exceptions=True
+            )
+        assert [type(answer) for answer in answers if answer] == [db.Unavailable]
+
+        for _ in range(quotas.BATCH):
+            await quotas.count_refresh("gone", clock.now)
+
+        (row,) = await db.fetch_all(sa.select(counter_rows))
+        assert row.count == quotas.BATCH
 
 
 @pytest.mark.anyio
