@@ -25,23 +25,23 @@ def edit(page: Page) -> None:
     page.goto(f"{LAB}/inspector")
     payload = page.get_by_label("Payload")
     payload.fill(payload.input_value().replace('"user"', '"admin"'))
-    press(page, "Check it")
-    expect(page.get_by_role("status").filter(has_text="Refused by the check Signature")).to_be_visible()
+    press(page, "Check the token")
+    expect(page.get_by_role("status").filter(has_text="Refused: check 6 of 19 fails, Signature.")).to_be_visible()
     expect(page.get_by_label("Payload")).to_have_value(re.compile('"admin"'))
 
 
 def edit_badly(page: Page) -> None:
     page.goto(f"{LAB}/inspector")
     page.get_by_label("Header").fill("no object")
-    press(page, "Check it")
-    expect(page.get_by_role("alert")).to_contain_text("This must be a JSON object.")
+    press(page, "Check the token")
+    expect(page.get_by_role("alert")).to_contain_text("Enter a JSON object.")
 
 
 def mint(page: Page) -> None:
     page.goto(f"{LAB}/inspector")
     page.get_by_label("Role claim").fill("astronaut")
-    press(page, "Mint and decode")
-    expect(page.get_by_text("Three readers")).to_be_visible()
+    press(page, "Create and decode")
+    expect(page.get_by_text("Three decoders")).to_be_visible()
 
 
 def run(page: Page, name: str) -> None:

@@ -1,6 +1,6 @@
-// Niceties of the Token Lab: it all works without this file.
+// Optional additions to the Token Lab: every page works without this file.
 
-// Countdowns tick. The server wrote what stands there first.
+// Update the countdowns, which the server has rendered with their first value.
 const units = [["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
 const distance = (seconds) => {
   let rest = Math.abs(seconds);
@@ -18,13 +18,13 @@ const tick = () => {
 };
 if (ticking.length) setInterval(tick, 1000);
 
-// A slider says where it stands.
+// Show the value of each slider.
 for (const output of document.querySelectorAll(".slider output")) {
   const input = document.getElementById(output.htmlFor.value);
   input.addEventListener("input", () => { output.value = input.value; });
 }
 
-// What a script can take from this page: tried here, with a sample that is worth nothing.
+// Show what a script on this page can read. The token in localStorage is a worthless sample.
 const place = document.querySelector("[data-reach]");
 if (place) {
   const key = "token-lab-sample";

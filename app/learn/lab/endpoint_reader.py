@@ -1,4 +1,4 @@
-"""Whose session an exhibit shows. Who may enter at all is the guard's business (`permissions.Developer`)."""
+"""The user whose session a page of the lab shows. `permissions.Developer` decides who may open the page at all."""
 
 from typing import Any
 
@@ -6,9 +6,10 @@ from app.auth.permissions import SignedIn
 
 
 def reader(request: Any) -> Any:
-    """Who reads, or None for a visitor without a session, who is invited to sign in.
+    """The signed-in user; None for a visitor without a session, whom the page asks to sign in.
 
-    Raises what a private page raises where a session may still be found: a refresh cookie, a link from another site.
+    Errors: as a protected page raises them where the request may belong to a session: it has a refresh cookie, or it
+    follows a link on another site, so that the browser sent no cookies.
     """
     user = request.user
     if user.is_authenticated:

@@ -1,6 +1,6 @@
-"""Tokens as a forger makes them, and one that no forger can make.
+"""Forged tokens for the attacks, and tokens signed with the site's own key to test the checks after the signature.
 
-Written by hand, for the library refuses to write much of what a forger writes.
+Encoded by hand, because the JWT library refuses to create most of them.
 """
 
 import base64
@@ -13,30 +13,30 @@ from typing import Any
 
 from app.auth import keys
 
-WRONG_KEY = secrets.token_bytes(32)  # of this process; verifies nothing
+WRONG_KEY = secrets.token_bytes(32)  # a new one in each process; the site verifies nothing with it
 
 
 def parts(raw: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Header and payload, unchecked. Errors: ValueError for what is no token."""
+    """Header and payload, not verified. Errors: ValueError for text that is not a token."""
     header, payload, _ = raw.split(".")
     return _unpacked(header), _unpacked(payload)
 
 
 def unsigned(header: Mapping[str, Any], claims: Mapping[str, Any], signature: str = "") -> str:
-    """A signature from elsewhere, or none."""
+    """A token with the given signature, which belongs to another token, or without one."""
     return f"{_body(header, claims)}.{signature}"
 
 
 def signed_wrongly(header: Mapping[str, Any], claims: Mapping[str, Any], key: bytes = WRONG_KEY) -> str:
-    """HMAC-SHA256 under a key that is not ours, whatever algorithm the header names."""
+    """A token signed with HMAC-SHA256 and a key that is not the site's, whatever algorithm the header names."""
     body = _body(header, claims)
     return f"{body}.{_b64(hmac.digest(key, body.encode(), hashlib.sha256))}"
 
 
 def signed_as_if_the_key_had_leaked(header: Mapping[str, Any], claims: Mapping[str, Any]) -> str:
-    """Signed with the site's own key, so that the checks behind the signature are reached.
+    """A token signed with the site's own key, so that the checks after the signature run.
 
-    For a check in this process, and then forgotten: never shown, never out of the process.
+    Only for checks inside this process: never show or store the result.
     """
     body, key = _body(header, claims), keys.current()
     if key.algorithm == "HS256":

@@ -1,4 +1,4 @@
-"""What the reader's browser sent, taken apart. Raw tokens stay in here: a page gets everything but a signature."""
+"""The reader's own tokens, decoded. Raw tokens do not leave this module: a page gets every part but the signature."""
 
 import json
 from collections.abc import Mapping
@@ -14,14 +14,14 @@ from app.settings import get_settings
 from app.web import cookies as web_cookies
 
 WAYS = {
-    "kept": "keep the old signature",
-    "wrong": "sign with a wrong key",
-    "leaked": "as if the site's own key had leaked",
+    "kept": "keep the original signature",
+    "wrong": "sign with a key that this site does not know",
+    "leaked": "sign with this site's key, as if it had leaked",
 }
 
 
-class NoObject(ValueError):
-    """`field`: whose text is no JSON object."""
+class NotAnObject(ValueError):
+    """The text of the form field `field` is not a JSON object."""
 
     def __init__(self, field: str) -> None:
         super().__init__(field)
@@ -30,7 +30,7 @@ class NoObject(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A token on a page. `head` and `body` are its first two parts as sent; of the third only the length."""
+    """A token as a page shows it. `head` and `body`: its first two parts, encoded. Of the signature only the length."""
 
     name: str
     head: str
@@ -51,7 +51,7 @@ def pretty(part: Mapping[str, Any]) -> str:
 
 
 def access_token(scope: Any) -> Shown | None:
-    """The access cookie of the request; None where a program sent a bearer header instead."""
+    """The token in the access cookie; None if the request has no such cookie."""
     raw = _access(scope)
     if raw is None:
         return None
@@ -64,9 +64,9 @@ def access_token(scope: Any) -> Shown | None:
 
 
 def refresh_token(row: Any) -> list[Claim]:
-    """What the refresh cookie says, made again from the session's row: only the ways to renew read the cookie itself.
+    """The claims of the refresh token, computed from the session's row: only the routes that refresh read the cookie.
 
-    Without its jti: who has that needs only the signing key to forge the token.
+    Without `jti`: together with the signing key, it would be enough to forge the token.
     """
     config: Any = get_settings().jwt_config
     ends: datetime = min(row.handed_at + config.refresh_token_lifetime, row.ends_at)
@@ -86,14 +86,14 @@ async def own_trace(scope: Any, now: datetime) -> list[Step]:
 
 
 async def edited_trace(scope: Any, header: str, payload: str, way: str, now: datetime) -> list[Step]:
-    """What becomes of the edited token. Errors: NoObject names the field whose text is no JSON object."""
-    said, claimed = _object("header", header), _object("payload", payload)
+    """All checks for the edited token. Errors: NotAnObject for a text that is not a JSON object."""
+    head, body = _object("header", header), _object("payload", payload)
     if way == "kept":
-        raw = forge.unsigned(said, claimed, (_access(scope) or "..").rpartition(".")[2])
+        raw = forge.unsigned(head, body, (_access(scope) or "..").rpartition(".")[2])
     elif way == "leaked":
-        raw = forge.signed_as_if_the_key_had_leaked(said, claimed)
+        raw = forge.signed_as_if_the_key_had_leaked(head, body)
     else:
-        raw = forge.signed_wrongly(said, claimed)
+        raw = forge.signed_wrongly(head, body)
     return await trace.trace(raw, now)
 
 
@@ -106,7 +106,7 @@ def _object(field: str, text: str) -> dict[str, Any]:
         value = json.loads(text)
         json.dumps(value)
     except (ValueError, RecursionError):
-        raise NoObject(field) from None
+        raise NotAnObject(field) from None
     if not isinstance(value, dict):
-        raise NoObject(field)
+        raise NotAnObject(field)
     return value

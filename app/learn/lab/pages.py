@@ -1,4 +1,4 @@
-"""The exhibits as pages. Every one works by links and forms; static/lab.js makes countdowns tick, nothing more."""
+"""The pages of the lab. All of them work without JavaScript; static/lab.js only updates countdowns and sliders."""
 
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
@@ -32,7 +32,7 @@ from app.web.errors import Problem
 from app.web.forms import Line, Lines
 
 MACHINE = "/learn/lab/time-machine"
-NO_OBJECT = "This must be a JSON object."
+NOT_AN_OBJECT = "Enter a JSON object."
 
 
 class EditForm(BaseModel):
@@ -59,7 +59,7 @@ async def inspect(request: Request) -> Any:
 
 @post(status_code=200)
 async def edit(request: Request) -> Any:
-    """The verdict on an edited token; the token itself is never shown."""
+    """All checks for an edited token; the page never shows the token itself."""
     if reader(request) is None:
         return await _inspector(request)
     form = await forms.parse(request, EditForm)
@@ -69,8 +69,8 @@ async def edit(request: Request) -> Any:
         steps = await inspector.edited_trace(
             request.scope, form.data.header, form.data.payload, form.data.way, db.utcnow()
         )
-    except inspector.NoObject as error:
-        return await _inspector(request, 422, edited=form.values, errors={error.field: NO_OBJECT})
+    except inspector.NotAnObject as error:
+        return await _inspector(request, 422, edited=form.values, errors={error.field: NOT_AN_OBJECT})
     return await _inspector(request, edited=form.values, decision=steps)
 
 

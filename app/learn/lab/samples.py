@@ -1,6 +1,6 @@
-"""Sample tokens with custom claims, as the framework's page makes them; signed by a key that dies with the process.
+"""Sample tokens with custom claims, as the documentation page creates them; their key exists only in this process.
 
-Issuer and audience are the lab's own, so no door of the site takes one, whatever it claims.
+Issuer and audience are the lab's own, so the site accepts none of them, whatever their claims are.
 Pattern: custom-claims, token-decode-claims.
 """
 
@@ -19,7 +19,7 @@ _KEY = secrets.token_bytes(32)
 
 
 class Sample(Token):
-    """The framework's token, with the two custom claims of its page declared: only so are they kept."""
+    """The framework's token class with the page's two custom claims. It drops claims that are not declared."""
 
     email: str | None = None
     role: str | None = None
@@ -27,14 +27,14 @@ class Sample(Token):
 
 @dataclass(frozen=True, slots=True)
 class Minted:
-    """A sample, and what three readers make of it."""
+    """A sample token, and what three decoders return for it."""
 
     raw: str
     header: dict[str, Any]
     payload: dict[str, Any]
-    base_class: dict[str, Any]  # what the framework's own class gives back
+    base_class: dict[str, Any]  # claims that the framework's own class returns
     subclass: dict[str, Any]
-    refused_by: str  # heading of the check where the site's own door stops it
+    refused_by: str  # heading of the check that fails when the site reads it as an access token
 
     @property
     def parts(self) -> list[str]:
@@ -42,7 +42,7 @@ class Minted:
 
 
 async def mint(sub: str, email: str, role: str, now: datetime) -> Minted:
-    """A token that says so, for five minutes. Errors: ValueError for what the framework does not take."""
+    """A token with these claims, valid for five minutes. Errors: ValueError for values that the framework refuses."""
     sample = Sample(
         sub=sub, email=email, role=role, iss=ISSUER, aud=AUDIENCE, iat=now, exp=now + LIVES, jti=secrets.token_hex(8)
     )

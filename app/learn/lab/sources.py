@@ -1,4 +1,4 @@
-"""Where a check stands: found in the running source, so that no page of the lab names a line that has moved."""
+"""The source line of a check, searched for in the running code, so that the lab never shows an outdated line number."""
 
 import inspect
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from typing import Any
 
 from app.settings import ROOT
 
-GONE = "(the line that stood here is gone)"
+GONE = "(this check has been removed)"
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """`file` is relative to the project; `code` is the line itself."""
+    """`file` is relative to the project's root; `code` is the text of the line."""
 
     file: str
     line: int
@@ -23,11 +23,12 @@ class Place:
 
 
 def find(where: Any, text: str) -> Place:
-    """The first line of a function, handler or class that holds `text`.
+    """The first line of a function, handler or class that contains `text`.
 
-    Where none does any more, its first line, and GONE: whoever took a defence out to see what happens is to see it.
+    If no line does, the first line of the function with GONE as its code: a reader who removes a check to see what
+    happens sees that it is missing.
     """
-    where = getattr(where, "fn", where)  # a handler is the framework's object around the function
+    where = getattr(where, "fn", where)  # a handler is an object of the framework that wraps the function
     lines, start = inspect.getsourcelines(where)
     file = Path(inspect.getsourcefile(where) or "").resolve().relative_to(ROOT).as_posix()
     for number, line in enumerate(lines, start=start):

@@ -1,7 +1,7 @@
-"""The way of one token through every check, each with the line where it stands.
+"""The list of all checks for one token, with the result and the source line of each.
 
-No check is made here. `tokens.refused_by` and `session_cache.rejected_by` run the ones that decide and name the first
-that refuses; this module knows only what each name means and where to read it.
+This module makes no checks. `tokens.refused_by` and `session_cache.rejected_by` run the real ones and return the name
+of the first that fails; this module has the explanation and the source line of each name.
 """
 
 from dataclasses import dataclass
@@ -15,53 +15,55 @@ from app.learn.lab.sources import Place
 
 PASSED, FAILED, NOT_REACHED = "passed", "failed", "not reached"
 
-# Check -> heading, what it asks, and where: a function (or class) and a piece of the line.
+# Check -> heading, explanation, and where it is: a function (or class) and a part of the source line.
 ABOUT: dict[str, tuple[str, str, Any, str]] = {
     "characters": (
         "Characters",
-        "Three parts of base64url with dots between, and no longer than a cookie can be. Padding, spaces, a missing or "
-        "an empty part end here: the library would overlook some of them.",
+        "The token is three parts of base64url, separated by dots, and at most 4096 characters long. Padding, spaces "
+        "and missing or empty parts are refused here, because the JWT library accepts some of them.",
         tokens._read, "SHAPE.fullmatch",
     ),
     "header": (
         "Header",
-        "It can be read, and holds alg, kid and typ, nothing else. A header that brings its own key (jwk, jku, x5u) or "
-        "wants something special (crit) is not one of ours.",
+        "The header is a JSON object with exactly alg, kid and typ. A header with a key or the address of a key (jwk, "
+        "jku, x5u) or with extensions (crit) is refused.",
         tokens._key_of, "set(header)",
     ),
-    "typ": ("Type in the header", "at+jwt for an access token. A token made for something else is not taken for one.",
+    "typ": ("Type in the header", "typ is at+jwt, the type of access tokens. Any other type of token is refused.",
             tokens._key_of, 'header["typ"]'),
-    "kid": ("Key id", "It names a key of our ring. Never a file, an address or a key from outside.",
+    "kid": ("Key id", "kid names a key in this site's configuration. It is never used as a file name or an address.",
             tokens._key_of, "keys.find"),
-    "alg": ("Algorithm", "Each key has one. What the header says about it must agree; it never chooses.",
+    "alg": ("Algorithm", "alg is the algorithm of that key. The header never selects the algorithm.",
             tokens._key_of, 'header["alg"]'),
-    "signature": ("Signature", "The key, the algorithm, header and payload give exactly these bytes.",
+    "signature": ("Signature", "The key verifies the signature of header and payload.",
                   tokens._read, "key.verifies"),
-    "required": ("Claims are there", "The payload is an object, and exp, iat, iss, aud, sub and jti are in it.",
+    "required": ("Required claims", "The payload is a JSON object with exp, iat, iss, aud, sub and jti.",
                  tokens._read, '"require"'),
-    "iss": ("Issuer", "This site signed it; not another one that happens to share the key.", tokens._read, "issuer="),
-    "aud": ("Audience", "It is meant for this site. One string: a list of audiences is not taken.",
+    "iss": ("Issuer", "iss is this site. Another site with the same key is refused.", tokens._read, "issuer="),
+    "aud": ("Audience", "aud is this site, as a single string. A list of audiences is refused.",
             tokens._read, "audience="),
-    "claims": ("Claims are well-formed", "Ids are UUIDs, times and generations are whole numbers.",
+    "claims": ("Format of the claims", "Ids are UUIDs; times and generations are whole numbers.",
                tokens.AppToken, "class AppToken"),
-    "token_type": ("Type in the claims", "An access token, whatever the header says.",
+    "token_type": ("Type in the claims", "token_type is access: the payload repeats the type.",
                    tokens._read, "token.token_type != kind"),
-    "exp": ("Expiry", "Not over: on the second itself it is. No leeway.", tokens.not_in_time, "now >= token.exp"),
-    "iat": ("Issued at, not before", "Not from the future, two minutes aside: clocks differ.",
+    "exp": ("Expiry", "The current time is before exp. There is no leeway.", tokens.not_in_time, "now >= token.exp"),
+    "iat": ("Issued at, not before", "iat and nbf are at most two minutes in the future, because clocks differ.",
             tokens.not_in_time, "token.iat > now"),
-    "session": ("Session", "The row that sid names is there.", session_cache._rejection, "row is None"),
-    "account": ("Account", "It may sign in.", session_cache._rejection, "is_active"),
-    "revoked": ("Revocation", "Nobody ended the session: no logout, no administrator, no old copy.",
+    "session": ("Session", "The database has a session with the id in sid.", session_cache._rejection, "row is None"),
+    "account": ("Account", "The account of the session is active.", session_cache._rejection, "is_active"),
+    "revoked": ("Revocation", "Nothing has revoked the session: no logout, no administrator, no reused refresh token.",
                 session_cache._rejection, "revoked_at"),
-    "ended": ("Absolute end", "The session's own end has not come.", session_cache._rejection, "ends_at"),
-    "owner": ("Owner", "sub is the person whose session it is.", session_cache._rejection, "user_id"),
-    "generation": ("Generation", "No newer than what was ever handed out.", session_cache._rejection, "token.gen"),
+    "ended": ("Session expiry", "The session is younger than its maximum lifetime.",
+              session_cache._rejection, "ends_at"),
+    "owner": ("Owner", "sub is the id of the user that the session belongs to.", session_cache._rejection, "user_id"),
+    "generation": ("Generation", "gen is not higher than the newest generation that the session has issued.",
+                   session_cache._rejection, "token.gen"),
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One check and what became of it: PASSED, FAILED or NOT_REACHED."""
+    """One check and its result: PASSED, FAILED or NOT_REACHED."""
 
     name: str
     title: str
@@ -71,12 +73,12 @@ class Step:
 
 
 async def trace(raw: str, now: datetime) -> list[Step]:
-    """Every check in its order, for an access token."""
+    """All checks of an access token, in the order in which the server makes them."""
     return _steps(await refused_by(raw, now))
 
 
 async def refused_by(raw: str, now: datetime) -> str | None:
-    """The name of the check that refuses an access token, None for a good one; what a request would meet."""
+    """The name of the first check that fails for an access token; None for a valid one. As in a request."""
     if check := tokens.refused_by(raw, "access", now):
         return check
     token = tokens.read_whatever_its_age(raw, "access")

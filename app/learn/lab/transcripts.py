@@ -1,4 +1,4 @@
-"""What the framework's printed code does in the same place: recorded by tests on the unpatched packages."""
+"""What the documentation page's code does, recorded by tests that run it with the unpatched packages."""
 
 import json
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ class Transcript:
 
 
 def first_of(ids: Iterable[str]) -> Transcript | None:
-    """The first of these that was recorded; None where none was."""
+    """The first of these that is recorded; None if none is."""
     if not FILE.exists():
         return None
     recorded = json.loads(FILE.read_text(encoding="utf-8"))

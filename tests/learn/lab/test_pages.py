@@ -1,4 +1,4 @@
-"""The lab's pages: who may enter, what they never show, and that bad input is told and kept."""
+"""The lab's pages: who may open them, what they never show, and that a form with errors comes back with its input."""
 
 import json
 import os
@@ -42,7 +42,7 @@ def signatures(pair: TokenPair) -> list[str]:
 
 
 @pytest.mark.parametrize(("method", "path"), ROUTES)
-async def test_lab_is_open_on_this_machine_in_development_and_not_there_for_anybody_else(
+async def test_lab_exists_on_this_machine_in_development_and_is_404_otherwise(
     client: Visitor, app: Any, method: str, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = Place(app, "192.0.2.7")
@@ -76,7 +76,9 @@ async def test_visitor_without_a_session_is_invited_to_sign_in_and_comes_back(cl
 
 
 @pytest.mark.parametrize("exhibit", ["inspector", "family"])
-async def test_reader_whose_access_token_is_over_is_renewed_first(client: Visitor, clock: Clock, exhibit: str) -> None:
+async def test_reader_whose_access_token_is_expired_is_refreshed_first(
+    client: Visitor, clock: Clock, exhibit: str
+) -> None:
     await sign_in(client, await make_user())
     clock.forward(minutes=16)
 
@@ -84,7 +86,7 @@ async def test_reader_whose_access_token_is_over_is_renewed_first(client: Visito
 
     assert [step.url.path for step in page.history] == [f"/learn/lab/{exhibit}", "/auth/resume"]
     assert page.status_code == 200
-    assert "Sign in to see your own" not in page.text
+    assert "Sign in to see your session" not in page.text
 
 
 async def test_link_from_another_site_is_bounced_so_that_the_cookies_come_along(client: Visitor) -> None:
@@ -99,14 +101,27 @@ async def test_inspector_shows_everything_but_a_signature(client: Visitor) -> No
     head, body, _ = pair.access_token.split(".")
     assert head in page
     assert body in page
-    assert "Good: all 19 checks pass." in page
+    assert "Accepted: all 19 checks pass." in page
     for signature in signatures(pair):
         assert signature not in page
     assert pair.refresh_token.split(".")[1] not in page
     assert good_forge.claims(pair.refresh_token)["jti"] not in page
 
 
-async def test_claims_of_the_refresh_token_are_made_again_as_they_were(client: Visitor) -> None:
+@pytest.mark.parametrize("insecure", [False, True])
+async def test_cookies_are_described_as_they_are_set(
+    client: Visitor, monkeypatch: pytest.MonkeyPatch, insecure: bool
+) -> None:
+    monkeypatch.setattr(get_settings(), "cookie_insecure", insecure)
+    await sign_in(client, await make_user())
+
+    page = (await client.visit("/learn/lab/inspector")).text
+
+    assert "<strong>HttpOnly</strong>" in page
+    assert ("<strong>Secure</strong>" in page) is ("<strong>__Host-</strong>" in page) is not insecure
+
+
+async def test_claims_of_the_refresh_token_are_computed_as_they_were_issued(client: Visitor) -> None:
     pair = await sign_in(client, await make_user())
     row = await db.fetch_one(sa.select(session_rows))
 
@@ -118,12 +133,12 @@ async def test_claims_of_the_refresh_token_are_made_again_as_they_were(client: V
 
 
 @pytest.mark.parametrize(
-    ("changes", "way", "told"),
+    ("changes", "way", "result"),
     [
-        ({}, "kept", "Good: all 19 checks pass."),
+        ({}, "kept", "Accepted: all 19 checks pass."),
         ({"role": "admin"}, "kept", "<strong>Signature</strong>"),
         ({"role": "admin"}, "wrong", "<strong>Signature</strong>"),
-        ({"role": "admin"}, "leaked", "Good: all 19 checks pass."),
+        ({"role": "admin"}, "leaked", "Accepted: all 19 checks pass."),
         ({"aud": "https://other.example"}, "leaked", "<strong>Audience</strong>"),
         ({"exp": 1}, "leaked", "<strong>Expiry</strong>"),
         ({"gen": 7}, "leaked", "<strong>Generation</strong>"),
@@ -131,8 +146,8 @@ async def test_claims_of_the_refresh_token_are_made_again_as_they_were(client: V
     ],
     ids=str,
 )
-async def test_edited_token_meets_its_check_and_is_never_shown(
-    client: Visitor, changes: dict[str, Any], way: str, told: str
+async def test_edited_token_fails_the_expected_check_and_is_never_shown(
+    client: Visitor, changes: dict[str, Any], way: str, result: str
 ) -> None:
     pair = await sign_in(client, await make_user())
     header, payload = forge.parts(pair.access_token)
@@ -141,8 +156,7 @@ async def test_edited_token_meets_its_check_and_is_never_shown(
     page = await client.submit("/learn/lab/inspector/edit", fields)
 
     assert page.status_code == 200
-    result = page.text.partition('id="result"')[2].partition("<form")[0]
-    assert told in result
+    assert result in page.text.partition('id="result"')[2].partition("<form")[0]
     made = forge.signed_as_if_the_key_had_leaked(header, payload | changes)
     for secret in (*signatures(pair), made.rpartition(".")[2]):
         assert secret not in page.text
@@ -150,7 +164,9 @@ async def test_edited_token_meets_its_check_and_is_never_shown(
 
 @pytest.mark.parametrize("bad", ["", "{", "[]", '"x"', "[" * 1900, '{"a": 1e999'])
 @pytest.mark.parametrize("name", ["header", "payload"])
-async def test_text_that_is_no_object_is_told_and_kept(client: Visitor, name: str, bad: str) -> None:
+async def test_text_that_is_not_an_object_is_an_error_and_stays_in_the_form(
+    client: Visitor, name: str, bad: str
+) -> None:
     await sign_in(client, await make_user())
     fields = {"header": '{"alg": "kept?"}', "payload": '{"sub": "kept?"}', "way": "wrong"} | {name: bad}
 
@@ -162,7 +178,7 @@ async def test_text_that_is_no_object_is_told_and_kept(client: Visitor, name: st
     assert page.text.count("&#34;kept?&#34;") == 1
 
 
-async def test_signature_of_a_kind_that_is_not_offered_is_told(client: Visitor) -> None:
+async def test_unknown_choice_of_signature_is_an_error(client: Visitor) -> None:
     await sign_in(client, await make_user())
 
     page = await client.submit("/learn/lab/inspector/edit", {"header": "{}", "payload": "{}", "way": "sideways"})
@@ -173,7 +189,7 @@ async def test_signature_of_a_kind_that_is_not_offered_is_told(client: Visitor) 
 
 @pytest.mark.pattern("custom-claims")
 @pytest.mark.pattern("token-decode-claims")
-async def test_sample_keeps_its_claims_for_who_declares_them_and_opens_no_door(client: Visitor) -> None:
+async def test_sample_keeps_declared_claims_and_is_refused_by_the_site(client: Visitor) -> None:
     fields = {"sub": "user123", "email": "<b>@example.com", "role": "admin"}
 
     page = (await client.submit("/learn/lab/inspector/mint", fields)).text
@@ -190,7 +206,7 @@ async def test_sample_keeps_its_claims_for_who_declares_them_and_opens_no_door(c
 
 
 @pytest.mark.parametrize("fields", [{"sub": ""}, {"sub": "a\x00b", "role": "kept?"}, {"sub": "x" * 81}])
-async def test_sample_without_a_subject_is_told(client: Visitor, fields: dict[str, str]) -> None:
+async def test_sample_without_a_subject_is_an_error(client: Visitor, fields: dict[str, str]) -> None:
     page = await client.submit("/learn/lab/inspector/mint", fields)
 
     assert page.status_code == 422

@@ -1,4 +1,4 @@
-"""The trace tells what the kernel decides: the same verdict as a request, the right check, the line where it stands."""
+"""The list of checks agrees with the real code: the result of a request, the check that fails and its source line."""
 
 from datetime import timedelta
 from typing import Any
@@ -21,7 +21,7 @@ from tests.support.visitor import Visitor
 pytestmark = pytest.mark.anyio
 
 
-def test_every_check_of_the_kernel_is_explained_in_its_order() -> None:
+def test_every_check_is_explained_in_the_order_in_which_it_is_made() -> None:
     assert tuple(trace.ABOUT) == tokens.CHECKS + session_cache.CHECKS
 
 
@@ -34,15 +34,15 @@ def test_place_of_a_check_is_a_line_of_the_file(check: str) -> None:
     assert trace.ABOUT[check][3] in line
 
 
-def test_line_that_somebody_took_out_is_said_to_be_gone() -> None:
-    at = sources.find(tokens._read, "a line that nobody wrote")
+def test_removed_check_is_reported_as_removed() -> None:
+    at = sources.find(tokens._read, "a line that does not exist")
 
     assert (at.file, at.code) == ("app/auth/tokens.py", sources.GONE)
 
 
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("check", [*BROKEN, None])
-async def test_trace_agrees_with_the_kernel_and_with_a_request(client: Visitor, check: str | None) -> None:
+async def test_trace_agrees_with_the_real_checks_and_with_a_request(client: Visitor, check: str | None) -> None:
     pair = await start_session(await make_user())
     fault = BROKEN[check] if check else {}
     now = db.utcnow()
@@ -106,7 +106,7 @@ def test_distance_in_its_two_largest_units(seconds: int, text: str) -> None:
     assert claims.distance(now + timedelta(seconds=seconds), now) == text
 
 
-def test_every_claim_that_a_token_of_ours_holds_has_a_meaning() -> None:
+def test_every_claim_of_our_tokens_has_a_meaning() -> None:
     ours = {"alg", "kid", "typ", *tokens.AppToken.model_fields}
 
     assert ours <= set(claims.MEANINGS)
