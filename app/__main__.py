@@ -80,10 +80,12 @@ def rotate_keys(options: argparse.Namespace) -> int:
     import os
 
     from app.auth import key_rotation
-    from app.settings import env_file, secrets_folder
+    from app.setting_files import Refused, env_file, secrets_folder
 
     try:
         print(key_rotation.rotate(options.step, os.environ, env_file(), secrets_folder()))
+    except Refused as refused:
+        return refused.say()
     except (ValueError, OSError) as error:
         print(f"lanyard: {error}", file=sys.stderr)
         return 1
@@ -158,7 +160,7 @@ def _parser() -> argparse.ArgumentParser:
         "doctor",
         help="look for mistakes in the set-up, and say how to mend them",
         description="Look at settings, files, port, database, mail server and the site as visitors reach it. "
-        "Exit code 1 if there is something to mend. Fails to sign in once, on purpose.",
+        "Exit code 1 if there is something to mend, 2 if settings are refused. Fails to sign in once, on purpose.",
     )
     command.add_argument(
         "--workers", type=_count, default=1, metavar="N", help="processes on this database, all machines together (1)"

@@ -1,31 +1,28 @@
 """Every setting of the application, checked once at the start.
 
 Owns the environment variables (`.env.example` lists them) and the framework's `JWTConfig`. A value that would make the
-application unsafe stops it: one line on standard error names the variable, exit code 2. There is one class for all
-environments; `APP_ENV` decides only what the comments say, and is `production` unless set.
+application unsafe stops every command: one line on standard error for each names the variable, exit code 2. There is
+one class for all environments; `APP_ENV` decides only what the comments say, and is `production` unless set.
 Chapter: "Configuration that refuses to be weak". Patterns: settings,
 minimal-config, complete-config, parameters, practice-env, practice-short.
 """
 
-import codecs
-import os
 import re
-import sys
 from datetime import timedelta
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
 from ravyn import RavynSettings
 from ravyn import conf as ravyn_conf
 from ravyn.core.config.jwt import JWTConfig
 
-from app import hosts, weak_secrets
+from app import database_urls, hosts, setting_files, weak_secrets
+from app.setting_files import Refused
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = setting_files.ROOT
 ALGORITHMS = ("HS256", "EdDSA")
 ARGON2_MEMORY_KIB = 19456  # OWASP Password Storage: argon2id, 19 MiB, two iterations, one lane
 EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - compared, not bound
@@ -34,7 +31,11 @@ MAILBOX = re.compile(r"(?:([^<>@,;:\"]*[^<>@,;:\" ]) *<)?([a-zA-Z0-9.!#$%&'*+/=?
 
 
 class Settings(RavynSettings):
-    """What the environment says. Times carry their unit in the name; `jwt_config` is what the tokens are made with."""
+    """What the environment says. Times carry their unit in the name; `jwt_config` is what the tokens are made with.
+
+    A rule about two settings stands at the later one: a validator sees the values above its own, if they are good. So
+    all mistakes are found at once; a validator of the whole class runs only when every field is good.
+    """
 
     model_config = SettingsConfigDict(
         env_prefix="APP_", extra="ignore", populate_by_name=True, hide_input_in_errors=True
@@ -47,16 +48,16 @@ class Settings(RavynSettings):
     jwt_algorithm: str = "HS256"
     issuer: str = ""
     audience: str = ""
-    access_token_seconds: int = 15 * 60
     refresh_token_seconds: int = 7 * 24 * 3600
+    access_token_seconds: int = 15 * 60
     session_seconds: int = 30 * 24 * 3600
     step_up_seconds: int = Field(default=10 * 60, gt=0)
     admins_need_second_factor: bool = False
     deletion_grace_days: int = Field(default=14, ge=1, le=365)
     registration: Literal["open", "invited", "closed"] = "open"
     security_contact: str = ""
-    password_min_length: int = Field(default=15, ge=8)  # NIST SP 800-63B-4 section 3.1.1.2: 15 where it stands alone
     password_max_length: int = Field(default=128, ge=64, le=1024)
+    password_min_length: int = Field(default=15, ge=8)  # NIST SP 800-63B-4 section 3.1.1.2: 15 where it stands alone
     argon2_memory_kib: int = ARGON2_MEMORY_KIB
     password_checks_waiting: int = Field(default=100, ge=1)
     address_failures_per_5_minutes: int = Field(default=50, ge=1)
@@ -71,16 +72,16 @@ class Settings(RavynSettings):
     keep_alive_seconds: int = Field(default=130, gt=0)  # Caddy keeps idle connections for 120, Go 90, nginx and AWS 60
     keep_alive_connections: int = Field(default=1000, ge=1)
     learn: bool | None = None  # learn
-    public_origin: str = Field(default="", validation_alias="PUBLIC_ORIGIN")
     cookie_insecure: bool = Field(default=False, validation_alias="COOKIE_INSECURE")
+    host: str = Field(default="127.0.0.1", validation_alias="HOST")
+    port: int = Field(default=8000, ge=1, le=65535, validation_alias="PORT")
+    public_origin: str = Field(default="", validation_alias="PUBLIC_ORIGIN")
     database_url: str = Field(
         default=f"sqlite+aiosqlite:///{ROOT / 'var' / 'lanyard.db'}", validation_alias="DATABASE_URL"
     )
     database_pool_size: int = Field(default=10, ge=1)
     smtp_url: str = Field(default="", repr=False, validation_alias="SMTP_URL")
     mail_from: str = Field(default="", validation_alias="MAIL_FROM")
-    host: str = Field(default="127.0.0.1", validation_alias="HOST")
-    port: int = Field(default=8000, ge=1, le=65535, validation_alias="PORT")
 
     @property
     def is_development(self) -> bool:
@@ -142,13 +143,8 @@ class Settings(RavynSettings):
 
     @property
     def origin(self) -> str:
-        """Where the site is reached, as browsers spell it; in development the address that `make run` prints.
-
-        `localhost` where that is one of HOST's addresses, for passkeys refuse an address in digits.
-        """
-        host = hosts.name(f"[{self.host}]" if ":" in self.host else self.host)
-        here = hosts.is_loopback(host) or host in EVERYWHERE or not host
-        return self.public_origin or hosts.origin(f"http://{'localhost' if here else host}:{self.port}")
+        """Where the site is reached, as browsers spell it; in development the address that `make run` prints."""
+        return self.public_origin or _own_origin(self.host, self.port)
 
     @property
     def reported_to(self) -> str:
@@ -200,14 +196,59 @@ class Settings(RavynSettings):
             raise ValueError("must begin with mailto:, https:// or tel: (RFC 9116 section 2.5.3)")
         return contact
 
+    @field_validator("access_token_seconds")
+    @classmethod
+    def _shorter_than_a_refresh_token(cls, seconds: int, others: ValidationInfo) -> int:
+        if seconds >= others.data.get("refresh_token_seconds", seconds + 1):
+            raise ValueError("must be below APP_REFRESH_TOKEN_SECONDS")
+        return seconds
+
+    @field_validator("password_min_length")
+    @classmethod
+    def _not_above_the_most(cls, length: int, others: ValidationInfo) -> int:
+        if length > others.data.get("password_max_length", length):
+            raise ValueError("must not be above APP_PASSWORD_MAX_LENGTH")
+        return length
+
+    @field_validator("request_memory_bytes")
+    @classmethod
+    def _room_for_two_bodies(cls, size: int, others: ValidationInfo) -> int:
+        if size < 2 * others.data.get("body_limit_bytes", 0):
+            raise ValueError("must be at least twice APP_BODY_LIMIT_BYTES")
+        return size
+
+    @field_validator("argon2_memory_kib")
+    @classmethod
+    def _enough_for_passwords(cls, memory: int, others: ValidationInfo) -> int:
+        if memory < ARGON2_MEMORY_KIB and not _in_development(others):
+            raise ValueError(f"must be at least {ARGON2_MEMORY_KIB}")
+        return memory
+
     @field_validator("public_origin")
     @classmethod
-    def _an_origin(cls, origin: str) -> str:
-        return hosts.origin(origin) if origin else ""
+    def _an_origin(cls, written: str, others: ValidationInfo) -> str:
+        origin = hosts.origin(written) if written else ""
+        if not (origin or _in_development(others)):
+            raise ValueError("is not set: the address people type, such as https://app.example.com")
+        host, port = others.data.get("host"), others.data.get("port")
+        if not (origin or (host and port)) or others.data.get("cookie_insecure", True):
+            return origin  # what stands in the way is named by itself
+        parts = urlsplit(origin or _own_origin(str(host), int(port or 0)))
+        if parts.scheme == "http" and not hosts.is_loopback(hosts.asked_for(parts.netloc)):
+            # In development too: browsers would throw the cookies away in silence.
+            known = "" if origin else "is not set, and without it HOST "
+            raise ValueError(f"{known}is plain http: use https, or set COOKIE_INSECURE=true and know the risk")
+        return origin
+
+    @field_validator("database_url")
+    @classmethod
+    def _a_database(cls, url: str, others: ValidationInfo) -> str:
+        database_urls.tls(database_urls.parsed(url))
+        return cls._with_a_password_of_its_own(url, others)
 
     @field_validator("smtp_url")
     @classmethod
-    def _a_mail_server(cls, url: str) -> str:
+    def _a_mail_server(cls, url: str, others: ValidationInfo) -> str:
         try:
             parts = urlsplit(url)
             odd = parts.path not in ("", "/") or parts.query or parts.fragment or parts.port == 0
@@ -219,6 +260,12 @@ class Settings(RavynSettings):
                 "must be smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465, "
                 "signs in the password such as @ : / # written as %40 %3A %2F %23"
             )
+        return cls._with_a_password_of_its_own(url, others)
+
+    @classmethod
+    def _with_a_password_of_its_own(cls, url: str, others: ValidationInfo) -> str:
+        if not _in_development(others) and weak_secrets.has_default_password(url):
+            raise ValueError("holds a password that everybody tries: change it there, then here")
         return url
 
     @field_validator("mail_from")
@@ -235,97 +282,48 @@ class Settings(RavynSettings):
             raise ValueError("is called APP_ADDRESS_EMAILS_PER_HOUR now: rename it")
         return value
 
-    @model_validator(mode="after")
-    def _together(self) -> "Settings":
-        if self.access_token_seconds >= self.refresh_token_seconds:
-            raise ValueError("APP_ACCESS_TOKEN_SECONDS must be below APP_REFRESH_TOKEN_SECONDS")
-        if self.password_min_length > self.password_max_length:
-            raise ValueError("APP_PASSWORD_MIN_LENGTH must not be above APP_PASSWORD_MAX_LENGTH")
-        if self.request_memory_bytes < 2 * self.body_limit_bytes:
-            raise ValueError("APP_REQUEST_MEMORY_BYTES must be at least twice APP_BODY_LIMIT_BYTES")
-        if not (self.public_origin or self.is_development):
-            raise ValueError("PUBLIC_ORIGIN is not set: the address people type, such as https://app.example.com")
-        if self.argon2_memory_kib < ARGON2_MEMORY_KIB and not self.is_development:
-            raise ValueError(f"APP_ARGON2_MEMORY_KIB must be at least {ARGON2_MEMORY_KIB}")
-        for variable, url in (("DATABASE_URL", self.database_url), ("SMTP_URL", self.smtp_url)):
-            if not self.is_development and weak_secrets.has_default_password(url):
-                raise ValueError(f"{variable} holds a password that everybody tries: change it there, then here")
-        parts = urlsplit(self.origin)
-        kept = parts.scheme == "https" or hosts.is_loopback(hosts.asked_for(parts.netloc))
-        if not (kept or self.cookie_insecure):  # in development too: browsers would throw the cookies away in silence
-            variable = "PUBLIC_ORIGIN" if self.public_origin else "HOST without PUBLIC_ORIGIN"
-            raise ValueError(f"{variable} is plain http: use https, or set COOKIE_INSECURE=true and know the risk")
-        return self
-
 
 @cache
 def get_settings() -> Settings:
     """The settings of this process.
 
     Read from the environment, then from the file that APP_ENV_FILE names (`.env` beside the code unless set).
-    Errors: one line on standard error and exit code 2.
+    Errors: a line on standard error for everything that is missing or wrong, and exit code 2.
     """
     try:
         settings = load_settings()
-    except ValidationError as error:
-        print(f"lanyard: {describe(error)}", file=sys.stderr)
-        raise SystemExit(2) from None
+    except Refused as refused:
+        raise SystemExit(refused.say()) from None
     ravyn_conf.monkay.settings = settings  # `ravyn.conf.settings` is ours everywhere, not only inside a request
     return settings
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read and check, without the cache. Errors: pydantic.ValidationError, whose `describe` is one line."""
-    return Settings(_env_file=env_file(), _secrets_dir=secrets_folder(), **overrides)  # type: ignore[call-arg]
-
-
-def env_file() -> Path:
-    """Where settings stand that the process environment does not have. Errors: exit code 2 if it is not UTF-8."""
-    file = Path(os.environ.get("APP_ENV_FILE", ROOT / ".env"))
-    if file.is_file() and (encoding := _not_utf8(file.read_bytes())):
-        print(f"lanyard: {file} is {encoding}: save it as UTF-8", file=sys.stderr)
-        raise SystemExit(2)
-    return file
-
-
-def _not_utf8(content: bytes) -> str:
-    """What the text is instead; "" for UTF-8. PowerShell's `>` writes UTF-16."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content:
-        return "UTF-16"  # without a mark, too: ASCII in it is every other byte zero
+    """Read and check, without the cache. Errors: Refused."""
+    file, folder = setting_files.env_file(), setting_files.secrets_folder()
+    if folder:
+        setting_files.refuse_unreadable(folder, Settings.model_fields)
     try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        return "not UTF-8"
-    return ""
+        return Settings(_env_file=file, _secrets_dir=folder, **overrides)  # type: ignore[call-arg]
+    except ValidationError as error:
+        found = error.errors(include_input=False, include_url=False, include_context=False)
+        raise Refused(*map(_described, found)) from None
 
 
-def secrets_folder() -> Path | None:
-    """Where each setting may be a file of its name: secrets of a container engine, credentials of systemd.
-
-    An environment is inherited and shown in many places, a file is not (v5.0.0-13.3.1). Errors: exit code 2.
-    """
-    named = os.environ.get("APP_SECRETS_DIR")
-    if named and not Path(named).is_dir():
-        print(f"lanyard: APP_SECRETS_DIR names no folder: {named}", file=sys.stderr)
-        raise SystemExit(2)
-    return Path(named) if named else None
+def _in_development(others: ValidationInfo) -> bool:
+    return others.data.get("env") == "development"
 
 
-def describe(error: ValidationError) -> str:
-    """The first thing to mend, in one line that names the variable and never repeats its value."""
-    return describe_all(error)[0]
+def _own_origin(host: str, port: int) -> str:
+    """Without PUBLIC_ORIGIN. `localhost` where that is one of HOST's addresses: passkeys refuse one in digits."""
+    name = hosts.name(f"[{host}]" if ":" in host else host)
+    here = hosts.is_loopback(name) or name in EVERYWHERE or not name
+    return hosts.origin(f"http://{'localhost' if here else name}:{port}")
 
 
-def describe_all(error: ValidationError) -> list[str]:
-    """As `describe`, for everything there is to mend."""
-    return [_described(each) for each in error.errors(include_input=False, include_url=False, include_context=False)]
-
-
-def _described(first: Any) -> str:
-    message = first["msg"].removeprefix("Value error, ")
-    if not first["loc"]:
-        return message
-    name = str(first["loc"][0])
+def _described(fault: Any) -> str:
+    """The variable, and what is wrong with it."""
+    message, name = fault["msg"].removeprefix("Value error, "), str(fault["loc"][0])
     field = Settings.model_fields.get(name)
     variable = (field and field.validation_alias) or (f"APP_{name.upper()}" if field else name)
     return f"{variable} {message[0].lower()}{message[1:]}"

@@ -11,8 +11,8 @@ ends with the rights that roles.sql gives, and says what to run afterwards.
 A backup is as secret as the database: keep it elsewhere, encrypted, and try restoring now and then. It also remembers
 too much: sessions ended since then, links that were used, letters that were sent. So a restored database has everybody
 signed out, mailed links void and letters owed dropped (after-restore.sql), in the same transaction.
-Needs nothing but Python and app/db/urls.py; for PostgreSQL its own pg_dump, pg_restore and psql on PATH (from 16 on,
-where `sslmode=verify-full` names no file), and the server's own address: through a pooler it is refused.
+Needs nothing but Python and app/database_urls.py; for PostgreSQL its own pg_dump, pg_restore and psql on PATH (from
+16 on, where `sslmode=verify-full` names no file), and the server's own address: through a pooler it is refused.
 Exit codes: 0 done, 1 could not be done, 2 wrong usage. What is there already is never overwritten.
 """
 
@@ -25,7 +25,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-URLS = Path(__file__).parents[1] / "app" / "db" / "urls.py"
+URLS = Path(__file__).parents[1] / "app" / "database_urls.py"
 AFTER = Path(__file__).with_name("after-restore.sql")
 # The end of roles.sql: a new database gives the site by default what a migration took from it in the old one.
 RIGHTS = Path(__file__).with_name("roles.sql"), "-- From here on also after a restore", "COMMIT;"

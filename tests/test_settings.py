@@ -1,8 +1,10 @@
-"""What stops the start: each in one line that names the variable, exit code 2, and never the secret's value."""
+"""What stops the start: each a line that names the variable, all at once, exit code 2, and never the secret's value."""
 
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from app.settings import Settings
 from deploy.published_keys import KNOWN
+from tests.support import account
 from tests.support.environment import ROOT
 
 STRONG = "k3J9x!aB7qLmZ2wR8tYvE4uI6oP0sDfGh1jKcNbV5"
@@ -73,7 +76,12 @@ def test_production_is_the_default_and_lifetimes_are_timedeltas() -> None:
         ({"PUBLIC_ORIGIN": "https://[::1"}, "PUBLIC_ORIGIN must be scheme and host alone"),
         ({"PUBLIC_ORIGIN": "http://app.example.org"}, "PUBLIC_ORIGIN is plain http"),
         ({"PUBLIC_ORIGIN": "http://192.168.1.7:8000", "APP_ENV": "development"}, "PUBLIC_ORIGIN is plain http"),
-        ({"PUBLIC_ORIGIN": "", "HOST": "192.168.1.7", "APP_ENV": "development"}, "HOST without PUBLIC_ORIGIN is plain"),
+        (
+            {"PUBLIC_ORIGIN": "", "HOST": "192.168.1.7", "APP_ENV": "development"},
+            "PUBLIC_ORIGIN is not set, and without",
+        ),
+        ({"DATABASE_URL": f"mysql://mail:{STRONG}@db/lanyard"}, "DATABASE_URL is for another driver"),
+        ({"DATABASE_URL": "postgresql://db/x?sslmode=verify-full&sslrootcert=/no"}, "DATABASE_URL has an sslrootcert"),
         ({"PORT": "99999"}, "PORT"),
         ({"SMTP_URL": f"http://mail:{STRONG}@mail.example"}, "SMTP_URL must be smtp://"),
         ({"SMTP_URL": f"smtp://mail:{STRONG}@"}, "SMTP_URL must be smtp://"),
@@ -209,6 +217,72 @@ def test_jwt_config_carries_issuer_audience_and_real_lifetimes() -> None:
 
 
 COMMANDS = ("serve", "migrate", "doctor", "prune", "promote x@example.org", "rotate-keys add")
+WRONG = {
+    "APP_SECRET_KEY": "short",
+    "APP_JWT_ALGORITHM": "none",
+    "APP_ACCESS_TOKEN_SECONDS": "604800",
+    "APP_PASSWORD_MIN_LENGTH": "129",
+    "APP_ARGON2_MEMORY_KIB": "8",
+    "APP_REQUEST_MEMORY_BYTES": "1048576",
+    "PORT": "none",
+    "PUBLIC_ORIGIN": "http://app.example.org",
+    "DATABASE_URL": "postgresql://ann:hunter2@db/lanyard?ssl=true",
+    "SMTP_URL": "smtp://ann:postgres@mail.example",
+    "MAIL_FROM": "nobody",
+}
+FAULTS = (
+    "APP_SECRET_KEY is too short: 32 bytes at least (openssl rand -base64 48)",
+    "APP_JWT_ALGORITHM must be one of HS256, EdDSA",
+    "APP_ACCESS_TOKEN_SECONDS must be below APP_REFRESH_TOKEN_SECONDS",
+    "APP_PASSWORD_MIN_LENGTH must not be above APP_PASSWORD_MAX_LENGTH",
+    "APP_ARGON2_MEMORY_KIB must be at least 19456",
+    "APP_REQUEST_MEMORY_BYTES must be at least twice APP_BODY_LIMIT_BYTES",
+    "PORT input should be a valid integer, unable to parse string as an integer",
+    "PUBLIC_ORIGIN is plain http: use https, or set COOKIE_INSECURE=true and know the risk",
+    "DATABASE_URL has an option that means nothing here, ssl: write sslmode=require, or better sslmode=verify-full",
+    "SMTP_URL holds a password that everybody tries: change it there, then here",
+    "MAIL_FROM must be one address, such as Lanyard <no-reply@example.com>",
+)
+
+
+@pytest.mark.parametrize("command", [command for command in COMMANDS if not command.startswith("rotate-keys")])
+def test_every_command_names_everything_that_is_wrong_at_once(command: str) -> None:
+    """`rotate-keys` alone works with a secret that no server would start with."""
+    done = run_command(command, **WRONG)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [f"lanyard: {fault}" for fault in FAULTS]
+
+
+def test_everything_that_is_missing_is_named_at_once() -> None:
+    done = run_command("serve")
+
+    assert done.returncode == 2
+    assert [line.partition(" is not set:")[0] for line in done.stderr.splitlines()] == [
+        "lanyard: APP_SECRET_KEY", "lanyard: PUBLIC_ORIGIN",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("place", ["file", "folder", "file in the folder", "folder in the folder"])
+def test_settings_that_this_account_may_not_read_are_named(tmp_path: Path, place: str) -> None:
+    folder, secret = tmp_path / "secrets", tmp_path / "secrets" / "app_secret_key"
+    folder.mkdir()
+    (tmp_path / "env").touch()
+    secret.mkdir() if place == "folder in the folder" else secret.write_text(STRONG)
+    said, reason = {
+        "file": (tmp_path / "env", "Permission denied"),
+        "folder": (folder, "Permission denied"),
+        "file in the folder": (secret, "Permission denied"),
+        "folder in the folder": (secret, "Is a directory"),
+    }[place]
+    if reason == "Permission denied":
+        said.chmod(0)
+
+    done = run_command("doctor", account.unprivileged, APP_ENV_FILE=str(tmp_path / "env"), APP_SECRETS_DIR=str(folder))
+    said.chmod(0o700)
+
+    assert (done.returncode, done.stdout) == (2, "")
+    assert re.fullmatch(rf"lanyard: .*{said}\)?( cannot be read)?: {reason}\n", done.stderr)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -240,3 +314,13 @@ def run_with_file(folder: Path, content: bytes, *command: str) -> "subprocess.Co
     file.write_bytes(content)
     environment = {"PATH": os.environ["PATH"], "APP_ENV_FILE": str(file)}
     return subprocess.run([sys.executable, *command], cwd=ROOT, env=environment, capture_output=True, text=True)
+
+
+def run_command(
+    command: str, before: Callable[[], None] | None = None, **variables: str
+) -> "subprocess.CompletedProcess[str]":
+    environment = {"PATH": os.environ["PATH"], "APP_ENV_FILE": os.devnull} | variables
+    return subprocess.run(
+        [sys.executable, "-m", "app", *command.split()],
+        cwd=ROOT, env=environment, capture_output=True, text=True, preexec_fn=before,
+    )  # fmt: skip

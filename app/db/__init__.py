@@ -9,7 +9,6 @@ Chapter: "The audit log".
 """
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -69,11 +68,7 @@ __all__ = [
 PRUNED = 1000  # rows that are deleted at a time
 _INSERT: dict[str, Any] = {"sqlite": _insert_on_sqlite, "postgresql": _insert_on_postgresql}
 
-try:
-    database = Database(get_settings().database_url)
-except ValueError as error:
-    print(f"lanyard: DATABASE_URL {error}", file=sys.stderr)
-    raise SystemExit(2) from None
+database = Database(get_settings().database_url)
 registry = edgy.Registry(database=database)
 
 T = TypeVar("T")

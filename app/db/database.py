@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from databasez.core.transaction import Transaction as _StockTransaction
 from databasez.sqlalchemy import SQLAlchemyTransaction
 
+from app.database_urls import parsed
 from app.db import conditions, sqlite
-from app.db.urls import parsed
 from app.settings import get_settings
 
 POOL_SECONDS = 5  # how long a request waits for a connection before it is told to come back (503)

@@ -7,7 +7,6 @@ for a transaction.
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -17,7 +16,7 @@ from typing import Any
 import asyncpg
 import sqlalchemy as sa
 
-from app.db.urls import CERTAIN, Address
+from app.database_urls import Address, tls
 
 CONNECT_SECONDS = 5  # for all hosts together, unless the address says more
 HOST_SECONDS = 2  # for each of several, at least
@@ -139,29 +138,6 @@ class Connector:
             raise
         info["new"], info["opened"], info["reads_only"] = True, time.monotonic(), row["reads_only"]
         info["bounds"] = LOCALLY.format(self._bounded) if self._bounded and not row["bounded"] else ""
-
-
-def tls(address: Address) -> Any:
-    """What the driver takes as `ssl`. Errors: ValueError about a file that cannot be used."""
-    mode, options = address.sslmode, address.options
-    if mode not in CERTAIN:
-        return {"": None, "disable": False}.get(mode, mode)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = mode == "verify-full"
-    named, file = "sslrootcert", address.authorities
-    try:
-        if file:
-            context.load_verify_locations(cafile=file)
-        elif mode == "require":
-            context.verify_mode = ssl.CERT_NONE
-        else:
-            context.load_default_certs()
-        if "sslcert" in options:
-            named, file = "sslcert or sslkey", options["sslcert"]
-            context.load_cert_chain(file, options["sslkey"], password=lambda: "")
-    except OSError as error:
-        raise ValueError(f"has an {named} that cannot be used ({file}): {error.strerror or error}") from None
-    return context
 
 
 def _lend(connection: Any, record: Any, _: Any) -> None:

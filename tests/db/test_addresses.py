@@ -16,7 +16,7 @@ import sqlalchemy as sa
 import trustme
 
 from app import db
-from app.db.urls import parsed
+from app.database_urls import parsed
 from tests.support import database as databases
 from tests.support import postgres
 from tests.support.encrypted import Front, encrypting

@@ -24,15 +24,9 @@ def examine(workers: int, proxies: str) -> Iterator[Finding]:
     """One finding after the other, in the order in which to mend them.
 
     `workers`: processes on this database, all machines together. `proxies`: what `serve` is given as
-    --forwarded-allow-ips.
+    --forwarded-allow-ips. Settings that are refused end it as they end every command: the questions need settings.
     """
-    from app.cli.doctor import settings
-
-    wrong = list(settings.refused())
-    yield from wrong
-    if wrong:
-        return  # the other questions need settings
-    from app.cli.doctor import database, emails, site
+    from app.cli.doctor import database, emails, settings, site
 
     yield from _whole("settings", settings.examine())
     yield from _whole("database", database.examine(workers))

@@ -9,22 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from pydantic import ValidationError
-
-from app import settings as source
+from app import setting_files
 from app.cli.doctor import Finding
 from app.settings import get_settings
 
 IN_A_CONTAINER = Path("/run/secrets")  # files there are open to all, where nobody else is
-
-
-def refused() -> Iterator[Finding]:
-    """Every setting that stops the start, not only the first."""
-    try:
-        source.load_settings()
-    except ValidationError as error:
-        for line in source.describe_all(error):
-            yield Finding("settings", line, f"in {source.env_file()} or the environment; .env.example explains each")
 
 
 def examine() -> Iterator[Finding]:
@@ -37,8 +26,8 @@ def examine() -> Iterator[Finding]:
 
 def _files() -> Iterator[Finding]:
     """Whoever reads the secret makes tokens for anybody (v5.0.0-13.3.2)."""
-    found = [source.env_file(), *_database_file()]
-    if folder := source.secrets_folder():
+    found = [setting_files.env_file(), *_database_file()]
+    if folder := setting_files.secrets_folder():
         found += folder.iterdir()
     for file in found:
         if file.is_file() and stat.S_IMODE(file.stat().st_mode) & 0o077 and file.parent != IN_A_CONTAINER:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.db.urls import OPTIONS, SSL_MODES, Address, parsed
+from app.database_urls import OPTIONS, SSL_MODES, Address, parsed
 
 ANN = "postgresql://ann:hunter2@db/lanyard"
 
