@@ -1,4 +1,4 @@
-"""The Token Lab in a browser: every exhibit, with and without JavaScript, in both colour schemes and on a phone."""
+"""The Token Lab in a browser: every page, with and without JavaScript, in both colour schemes and on a phone."""
 
 import re
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from app.learn.lab import attacks, stories
+from app.learn.lab import attacks, scenarios
 from app.learn.lab.attacks import Attack
 from e2e.support.people import cookie, sign_in
 from e2e.test_every_page import NARROW, PHONE, grumble, violations
@@ -51,18 +51,18 @@ def run(page: Page, name: str) -> None:
 
 
 def wind(page: Page) -> None:
-    """The thief comes first, by hand."""
+    """The scenario "The thief refreshes first", by buttons."""
     page.goto(f"{LAB}/time-machine")
-    press(page, "Copies the cookies")
+    press(page, "Copy the cookies")
     press(page, "+ 16 min")
-    press(page, "Opens a page")
+    press(page, "Open a page")
     press(page, "Wait")
     press(page, "+ 16 min")
-    press(page, "Tab 1 opens a page")
-    expect(page.get_by_role("status").filter(has_text="an old token came back")).to_be_visible()
+    press(page, "Open a page in tab 1")
+    expect(page.get_by_role("status").filter(has_text="an old token was used again")).to_be_visible()
 
 
-# Name: whether one is signed in, and how one gets there.
+# Name -> whether the reader is signed in, and the steps to the page.
 EXHIBITS: dict[str, tuple[bool, Callable[[Page], Any]]] = {
     "front page": (False, lambda page: page.goto(LAB)),
     "inspector, invitation": (False, lambda page: page.goto(f"{LAB}/inspector")),
@@ -70,16 +70,16 @@ EXHIBITS: dict[str, tuple[bool, Callable[[Page], Any]]] = {
     "inspector, edited": (True, edit),
     "inspector, edited badly": (True, edit_badly),
     "inspector, sample": (False, mint),
-    "family, invitation": (False, lambda page: page.goto(f"{LAB}/family")),
-    "family": (True, lambda page: page.goto(f"{LAB}/family")),
+    "session history, invitation": (False, lambda page: page.goto(f"{LAB}/family")),
+    "session history": (True, lambda page: page.goto(f"{LAB}/family")),
     "attacks": (True, lambda page: page.goto(f"{LAB}/attacks")),
     "attack": (True, lambda page: page.goto(f"{LAB}/attacks/expired")),
     "attack, forged": (True, lambda page: run(page, "key-confusion")),
     "attack, exchange": (True, lambda page: run(page, "stale-refresh")),
     "attack, script": (True, lambda page: run(page, "script-reads-cookies")),
     "time machine": (False, lambda page: page.goto(f"{LAB}/time-machine")),
-    "time machine, story": (True, lambda page: page.goto(f"{LAB}/time-machine?moves={stories.ALL[3].moves}")),
-    "time machine, by hand": (False, wind),
+    "time machine, scenario": (True, lambda page: page.goto(f"{LAB}/time-machine?moves={scenarios.ALL[3].moves}")),
+    "time machine, by buttons": (False, wind),
 }
 
 
@@ -136,7 +136,7 @@ def test_attack_is_run_by_its_button_and_does_not_touch_the_reader(
 
 
 def test_token_in_the_page_lacks_its_signature(page: Page, server: Server, person: Person) -> None:
-    """Whatever a script could read: the document as it stands, every field in it."""
+    """Everything that a script could read: the document and the value of every field."""
     pair = sign_in(page.context, server, person)
     edit(page)
 
@@ -149,7 +149,7 @@ def test_token_in_the_page_lacks_its_signature(page: Page, server: Server, perso
     assert pair.refresh_token.rpartition(".")[2] not in readable
 
 
-def test_countdown_ticks_and_sliders_tell_their_value(page: Page, server: Server, person: Person) -> None:
+def test_countdown_runs_and_sliders_show_their_value(page: Page, server: Server, person: Person) -> None:
     sign_in(page.context, server, person)
     page.clock.install()
     page.goto(f"{LAB}/inspector")
@@ -158,12 +158,12 @@ def test_countdown_ticks_and_sliders_tell_their_value(page: Page, server: Server
     assert page.locator("[data-until]").first.inner_text() != before
 
     page.goto(f"{LAB}/time-machine")
-    page.get_by_label("Answers lost, percent").press("End")
+    page.get_by_label("Lost responses in percent").press("End")
 
     expect(page.locator("output").last).to_have_text("90")
 
 
-def test_reader_comes_from_the_invitation_back_to_the_exhibit(page: Page, person: Person) -> None:
+def test_signing_in_from_the_lab_leads_back_to_the_same_page(page: Page, person: Person) -> None:
     page.goto(f"{LAB}/inspector")
     page.get_by_role("main").get_by_role("link", name="Sign in").click()
     page.get_by_label("E-mail").fill(person.email)
@@ -173,7 +173,7 @@ def test_reader_comes_from_the_invitation_back_to_the_exhibit(page: Page, person
     expect(page.get_by_role("heading", name="Your two cookies")).to_be_visible()
 
 
-def test_story_is_a_link_that_shows_where_it_leads(page: Page) -> None:
+def test_scenario_is_a_link_that_is_marked_as_current(page: Page) -> None:
     page.goto(LAB)
     page.get_by_role("link", name="Time machine", exact=True).first.click()
 

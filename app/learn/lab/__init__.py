@@ -1,11 +1,11 @@
-"""The Token Lab: the kernel, looked at from outside, with the reader's own session and with throw-away ones.
+"""The Token Lab: pages that show the reader's own tokens and run attacks against this site's real endpoints.
 
-Never shows a signature that the site would accept: script on the page could take it. What it mints is signed by a key
-of its own, for an audience of its own. What it signs with the site's key, to see a claim refused, never leaves the
-process. Development only, and only for whoever sits at this machine (`permissions.Developer`).
+The lab never shows a signature that the site would accept, because a script on the page could read it. Sample tokens
+have their own key and audience. Tokens signed with the site's key, to reach later checks, never leave the process. The
+lab exists in development only, and only for requests from this machine (`permissions.Developer`).
 
-    inspector   both cookies as the server sees them; every check with the line where it stands (`trace`, `sources`)
-    family      the session's generations, from the audit trail (app/audit/session_history.py)
-    attacks     scripts that run against the real endpoints (`wire`) on a throw-away account (`bench`)
-    machine     the real `rotation_policy` on a clock of its own
+    inspector    both tokens decoded, and every check with its source line (`trace`, `sources`)
+    family       the history of the reader's session, from the audit log (app/audit/session_history.py)
+    attacks      scripts that send requests (`http_exchange`) with a temporary account (`sandbox`)
+    simulation   the time machine: the real `rotation_policy` with a simulated clock
 """

@@ -1,7 +1,7 @@
-"""Requests to the application in this process, written down as they went. No HTTP client needs to be installed.
+"""Requests to the application in this process, recorded with their responses. Needs no HTTP client.
 
-They go the whole way of a request, from the outermost middleware on, as somebody at an address that no reader has, so
-that nothing they do counts against the reader.
+The requests pass through all middleware, and come from an IP address that no reader has, so that they do not count
+towards the reader's rate limits.
 """
 
 import asyncio
@@ -26,20 +26,20 @@ class Answer:
     body: str
 
     def header(self, name: str) -> str:
-        """The first one of that name, "" for none."""
+        """The first header with this name in lower case; "" if there is none."""
         return next((value for key, value in self.headers if key.lower() == name), "")
 
     def json(self) -> Any:
         return json.loads(self.body)
 
 
-# method, path with query, headers, body -> answer
+# method, path with query, headers, body -> response
 Send = Callable[[str, str, Mapping[str, str], str], Awaitable[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One request and its answer, fit to be shown: no token whole, no page at length. `note`: what is special."""
+    """One request and its response as text for a page, with tokens and pages shortened. `note`: its purpose."""
 
     note: str
     request: str
@@ -55,18 +55,18 @@ def exchange(note: str, method: str, path: str, headers: Mapping[str, str], body
         *(f"{name}: {value}" for name, value in shown),
     ]
     others = len(answer.headers) - len(shown)
-    got.append(f"({others} more headers, which every answer carries)")
+    got.append(f"({others} more headers, as in every response)")
     return Exchange(note, _text(sent, body), _text(got, _readable(answer)), answer.status)
 
 
 def shortened(text: str) -> str:
-    """The text with every token in it cut: enough to recognise it, too little to use it."""
+    """The text with every token shortened: still recognisable, but of no use."""
     return TOKEN.sub(r"\1….\2….●●●", text)
 
 
 def in_this_process(scope: Mapping[str, Any]) -> Send:
-    """Sends to the application that answers `scope`, at the same host."""
-    ip = f"192.0.2.{1 + secrets.randbelow(254)}"  # RFC 5737: nobody's; another one each time, for the throttle
+    """A function that sends requests to the application of `scope`, with the same host."""
+    ip = f"192.0.2.{1 + secrets.randbelow(254)}"  # RFC 5737: for documentation; a new one each time, for rate limits
     host = next((value for name, value in scope["headers"] if name == b"host"), b"localhost")
 
     async def send(method: str, path: str, headers: Mapping[str, str], body: str) -> Answer:
@@ -80,7 +80,7 @@ def in_this_process(scope: Mapping[str, Any]) -> Send:
             "query_string": query.encode(), "root_path": "", "headers": sent, "client": (ip, 49152),
             "server": scope.get("server"), "extensions": {},
         }  # fmt: skip
-        # A task has context variables of its own: who asks in there must not become who asks out here.
+        # A task has its own context variables: the user of that request must not become the user of this one.
         return await asyncio.create_task(_answer(scope["app"], made, body.encode()))
 
     return send

@@ -21,9 +21,9 @@ from app.learn.lab import (
     inspector,
     samples,
     sandbox,
+    scenarios,
     simulation,
     sources,
-    stories,
     transcripts,
 )
 from app.learn.lab.endpoint_reader import reader
@@ -114,7 +114,7 @@ async def run_attack(request: Request) -> Any:
 
 @get()
 async def time_machine(request: Request) -> Any:
-    """A move sends on to the address of the world after it, which can be kept as a link."""
+    """Show the simulation. A new move redirects to an address that contains all moves and can be shared as a link."""
     query = request.query_params
     moves = simulation.read(query.get("moves", ""))
     loss, wait = _number(query.get("loss"), 0, 90, 0), _number(query.get("wait"), 10, 1800, 60)
@@ -124,7 +124,7 @@ async def time_machine(request: Request) -> Any:
         return RedirectResponse(f"{MACHINE}?{here}#world", status_code=303)
     world = simulation.replay(moves, loss)
     return templates.page(
-        request, "learn/lab/time_machine.html", world=world, moves=moves, loss=loss, wait=wait, stories=stories.ALL,
+        request, "learn/lab/time_machine.html", world=world, moves=moves, loss=loss, wait=wait, scenarios=scenarios.ALL,
         picture=simulation.picture(world), full=len(moves) >= simulation.MOST_MOVES,
         decide=sources.find(rotation_policy.decide, "def decide"),
     )  # fmt: skip
@@ -165,7 +165,7 @@ def _asked(request: Request) -> attacks.Attack:
 
 
 def _number(raw: str | None, least: int, most: int, default: int) -> int:
-    """A whole number out of a link, kept within its bounds."""
+    """A whole number from a link, limited to its range."""
     text = raw or ""
     return max(least, min(most, int(text))) if text.isascii() and text.isdigit() and len(text) < 9 else default
 

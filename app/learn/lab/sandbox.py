@@ -1,6 +1,6 @@
-"""A throw-away person with a session, for one attack: made before it, gone after it. Never the reader's.
+"""A temporary account with a session for one attack, deleted afterwards. The reader's account is never used.
 
-What the lab may do to the database stands here: accounts of its own domain, which nobody can register, and their trail.
+The only writes of the lab: accounts with its own e-mail domain, which nobody can sign up with, and their rows.
 """
 
 import asyncio
@@ -28,8 +28,8 @@ from app.learn.lab import http_exchange
 from app.learn.lab.http_exchange import Answer, Exchange, Send
 
 DOMAIN = "@token-lab.invalid"  # RFC 2606: no mailbox can be there
-AT_ONCE = 2  # attacks that may run at the same time in a worker
-FORGOTTEN_AFTER = timedelta(minutes=1)  # a worker that was stopped in the middle leaves its person behind
+AT_ONCE = 2  # attacks that one worker runs at the same time
+FORGOTTEN_AFTER = timedelta(minutes=1)  # a worker that is stopped during an attack leaves its account behind
 
 _turns = asyncio.Semaphore(AT_ONCE)
 
@@ -43,7 +43,7 @@ class Person:
 
 @dataclass
 class Bench:
-    """What an attack works with. Everything it asks is written down in `exchanges`."""
+    """The account and the session of one attack. `exchanges` records every request that it sends."""
 
     person: Person
     pair: TokenPair
@@ -62,9 +62,9 @@ class Bench:
         form: Mapping[str, str] | None = None,
         **headers: str,
     ) -> Answer:
-        """One request: with `token` as bearer, or from a browser with the cookies of `jar`; JSON `body` or a `form`.
+        """Send one request: with `token` as bearer, or as a browser with the cookies of `jar`; JSON `body` or a `form`.
 
-        Further headers by keyword: `sec_fetch_site="cross-site"`.
+        Keyword arguments are further headers: `sec_fetch_site="cross-site"`.
         """
         sent = {name.replace("_", "-").title(): value for name, value in headers.items()}
         if token:
@@ -86,7 +86,7 @@ class Bench:
 
 @asynccontextmanager
 async def throw_away(send: Send) -> AsyncIterator[Bench]:
-    """A bench for one attack; afterwards nothing of its person is left."""
+    """A sandbox for one attack. Deletes the account with all its rows afterwards."""
     async with _turns:
         forgotten = user_rows.c.created_at < db.utcnow() - FORGOTTEN_AFTER
         await _remove(sa.and_(user_rows.c.email_key.endswith(DOMAIN), forgotten))
@@ -103,12 +103,12 @@ async def _made() -> Person:
     password = secrets.token_urlsafe(24)
     user_id = await login_flow.create(f"{secrets.token_hex(8)}{DOMAIN}", "Throw-away", password)
     if user_id is None:
-        raise RuntimeError("two throw-away accounts of one name")
+        raise RuntimeError("two temporary accounts with the same address")
     return Person(user_id, password)
 
 
 async def _remove(which: Any) -> None:
-    """The account, by cascade its sessions, its letters and its trail: a run is no part of anybody's history."""
+    """Delete accounts with their audit events and e-mails; their sessions go by cascade."""
     async with db.transaction() as tx:
         doomed = [row.id for row in await tx.fetch_all(sa.select(user_rows.c.id).where(which).limit(100))]
         for table in (event_rows, email_rows):

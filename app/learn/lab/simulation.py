@@ -1,9 +1,8 @@
-"""The time machine: the real `rotation_policy` on a clock of its own, with two tabs, a thief and a bad network around
-it.
+"""The time machine: a simulation of two tabs, a thief and an unreliable network, with the real `rotation_policy`.
 
-A world is its list of moves, replayed from the beginning each time: it can be linked, and nothing is kept between two
-requests. The server's part is `rotation_policy` and `issued`, as in `rotation.rotate`; the rest is what browsers,
-thieves and networks do. No clock is read here.
+A simulation is a list of moves, which is replayed from the start for each request. The page's address contains the
+list, so that a simulation can be shared as a link and the server stores nothing. The server's decisions are `decide`
+and `issued`, as in `rotation.rotate`; the rest simulates browsers, the thief and the network. It reads no real clock.
 """
 
 import random
@@ -18,25 +17,25 @@ from app.auth.sessions.rotation_policy import Decision, decide, issued
 START = datetime(2030, 1, 7, 9, 0, tzinfo=UTC)
 ACCESS, IDLE, LONGEST = timedelta(minutes=15), timedelta(days=7), timedelta(days=30)
 MOST_MOVES = 40
-WAITS = (1, 60 * 60 * 24 * 8)  # seconds that a wait may take
+WAITS = (1, 60 * 60 * 24 * 8)  # shortest and longest wait in seconds
 ONE, TWO, THIEF = "Tab 1", "Tab 2", "Thief"
 
-# Letter -> what the button says. A wait is w and its seconds.
+# Letter -> what happens. `w` and a number waits for so many seconds.
 MOVES = {
-    "1": "Tab 1 opens a page",
-    "2": "Tab 2 opens a page",
-    "b": "Both at the same moment",
-    "x": "The next renewal gets lost",
-    "h": "Tab 2 asks, and its request hangs",
-    "d": "The request that hangs arrives",
-    "c": "A thief copies the cookies",
-    "t": "The thief opens a page",
+    "1": "tab 1 opens a page",
+    "2": "tab 2 opens a page",
+    "b": "both tabs open a page at the same time",
+    "x": "the response to the next refresh gets lost",
+    "h": "tab 2 sends a request, which the network delays",
+    "d": "the delayed request arrives",
+    "c": "the thief copies the cookies",
+    "t": "the thief opens a page",
 }
 
 
 @dataclass
 class Row:
-    """The session on the server: the part that `rotation_policy` looks at."""
+    """The session's row: the columns that `rotation_policy` reads."""
 
     generation: int = 1
     confirmed: int = 1
@@ -46,8 +45,8 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Jar:
-    """What somebody holds: the generation of the pair, and when its access token is over."""
+class Cookies:
+    """The cookies of the browser or the thief: the generation of their pair, and when its access token expires."""
 
     generation: int
     access_until: datetime
@@ -55,24 +54,24 @@ class Jar:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What happened, for the log beside the picture. `decision`: what `rotation_policy` said, where it was asked."""
+    """One line of the simulation's log. `decision`: the result of `decide`, if it was called."""
 
     at: datetime
-    who: str
+    who: str  # the subject of the sentence `text`; "" if it has its own
     text: str
     decision: Decision | None = None
 
 
 @dataclass
 class World:
-    """Everything after the moves so far. `loss`: percent of answers lost, by a die that always falls the same way."""
+    """The state after the moves so far. `loss`: lost responses in percent, chosen by a seeded random generator."""
 
     loss: int = 0
     now: datetime = START
     row: Row = field(default_factory=Row)
-    browser: Jar = field(default_factory=lambda: Jar(1, START + ACCESS))
-    thief: Jar | None = None
-    hanging: Jar | None = None
+    browser: Cookies = field(default_factory=lambda: Cookies(1, START + ACCESS))
+    thief: Cookies | None = None
+    delayed: Cookies | None = None
     next_lost: bool = False
     log: list[Line] = field(default_factory=list)
     happened: list[HistoryEntry] = field(default_factory=lambda: [HistoryEntry(session_history.STARTED, START, 1, ONE)])
@@ -87,15 +86,15 @@ class World:
 
 
 def replay(moves: Sequence[str], loss: int = 0) -> World:
-    """The world after these moves. Errors: none; what is no move is passed over (see `read`)."""
+    """The state after `moves`, which must all be valid (see `read`). The same moves always give the same state."""
     world = World(loss=loss)
     for number, move in enumerate(moves):
-        _move(world, move, random.Random(f"{number} {loss}"))  # noqa: S311 - a die for a picture, the same each time
+        _move(world, move, random.Random(f"{number} {loss}"))  # noqa: S311 - seeded: the same result each time
     return world
 
 
 def read(raw: str) -> list[str]:
-    """The moves in a link, "1-w960-b"; what is no move is left out, and so is what is beyond the limit."""
+    """The moves in a link, such as "1-w960-b", without invalid ones and without those beyond the maximum number."""
     return [move for move in raw[:1000].split("-") if is_move(move)][:MOST_MOVES]
 
 
@@ -107,7 +106,7 @@ def is_move(move: str) -> bool:
 
 
 def after(moves: Sequence[str], move: str) -> list[str]:
-    """The list with one more move, without the last one (`undo`), or empty (`restart`); as it was for anything else."""
+    """The list with one more move, without the last (`undo`) or empty (`restart`); unchanged if `move` is invalid."""
     if move == "restart":
         return []
     if move == "undo":
@@ -121,26 +120,26 @@ def picture(world: World) -> session_history.Picture:
 
 
 def words(seconds: int) -> str:
-    """A wait, for people: "16 minutes"."""
+    """A duration in words: "16 minutes"."""
     for unit, length in (("day", 86400), ("hour", 3600), ("minute", 60)):
         if seconds >= length and seconds % length == 0:
             return f"{seconds // length} {unit}{'s' if seconds > length else ''}"
     return f"{seconds} second{'s' if seconds > 1 else ''}"
 
 
-def _move(world: World, move: str, die: random.Random) -> None:
-    lost = world.next_lost or die.randrange(100) < world.loss
+def _move(world: World, move: str, generator: random.Random) -> None:
+    lost = world.next_lost or generator.randrange(100) < world.loss
     if move[0] == "w":
         world.now += timedelta(seconds=int(move[1:]))
-        world.log.append(Line(world.now, "", f"{words(int(move[1:]))} go by."))
+        world.log.append(Line(world.now, "", f"The clock moves forward by {words(int(move[1:]))}."))
     elif move == "x":
         world.next_lost = True
-        world.log.append(Line(world.now, "", "The answer to the next renewal will get lost."))
+        world.log.append(Line(world.now, "", "The response to the next refresh will be lost."))
     elif move == "c":
         _steal(world)
     elif move == "h":
-        world.hanging = world.browser
-        world.log.append(Line(world.now, TWO, "Sends a request, which hangs in the network with the cookies of now."))
+        world.delayed = world.browser
+        world.log.append(Line(world.now, TWO, "sends a request with its current cookies. The network delays it."))
     elif move == "d":
         _arrive(world)
     elif move == "b":
@@ -155,32 +154,34 @@ def _move(world: World, move: str, die: random.Random) -> None:
 
 def _steal(world: World) -> None:
     world.thief = world.browser
-    world.log.append(Line(world.now, THIEF, f"Copies what lies in the browser: pair {world.browser.generation}."))
+    world.log.append(Line(world.now, THIEF, f"copies the browser's cookies: pair {world.browser.generation}."))
 
 
 def _arrive(world: World) -> None:
-    held, world.hanging = world.hanging, None
+    held, world.delayed = world.delayed, None
     if held is None:
-        world.log.append(Line(world.now, TWO, "No request hangs."))
+        world.log.append(Line(world.now, TWO, "has no delayed request."))
     else:
         _open(world, TWO, held, lost=False)
 
 
-def _open(world: World, who: str, held: Jar | None, *, lost: bool) -> None:
-    """A page is asked for with what somebody holds: by the access token while it counts, else by renewing first."""
+def _open(world: World, who: str, held: Cookies | None, *, lost: bool) -> None:
+    """Request a page: with the access token while it is valid, otherwise after a refresh."""
     if held is None:
-        world.log.append(Line(world.now, who, "Has copied nothing yet, and sees the login page."))
+        world.log.append(Line(world.now, who, "has no cookies yet and gets the login page."))
     elif world.now < held.access_until and world.alive:
         world.row.confirmed = max(world.row.confirmed, held.generation)
-        world.log.append(Line(world.now, who, f"Shows access token {held.generation}: still good, the page comes."))
+        world.log.append(
+            Line(world.now, who, f"presents access token {held.generation}, which is valid: the page opens.")
+        )
     elif world.now < held.access_until:
-        world.log.append(Line(world.now, who, f"Shows access token {held.generation}; the session is over."))
+        world.log.append(Line(world.now, who, f"presents access token {held.generation}, but the session has ended."))
     else:
         world.next_lost = False
-        _renew(world, who, held, asked=False, lost=lost)
+        _refresh(world, who, held, asked=False, lost=lost)
 
 
-def _renew(world: World, who: str, held: Jar, *, asked: bool, lost: bool) -> None:
+def _refresh(world: World, who: str, held: Cookies, *, asked: bool, lost: bool) -> None:
     g, row = held.generation, world.row
     decision = decide(row, True, g, asked, world.now, IDLE)
     if decision in (Decision.ROTATE, Decision.REPLAY):
@@ -188,49 +189,44 @@ def _renew(world: World, who: str, held: Jar, *, asked: bool, lost: bool) -> Non
             setattr(row, name, value)
         _receive(world, who, held, decision, lost)
     elif decision is Decision.RETRY:
-        _note(world, who, events.SESSION_RETRY_REQUESTED, g, decision, f"Brings {g} late and is told to ask again.")
+        text = f"presents refresh token {g} late. The server answers: read your cookies again and retry."
+        _record(world, who, events.SESSION_RETRY_REQUESTED, g, decision, text)
         mine = (world.thief if who == THIEF else world.browser) or held
         if mine.generation != g:
-            _open(world, who, mine, lost=False)  # the browser reads its cookies again: a newer pair lies there
+            _open(world, who, mine, lost=False)  # the browser reads its cookies again and has a newer pair
         else:
-            _renew(world, who, mine, asked=True, lost=False)
+            _refresh(world, who, mine, asked=True, lost=False)
     elif decision is Decision.REUSE:
         row.revoked_at = world.now
-        _note(
-            world,
-            who,
-            events.SESSION_REUSED,
-            g,
-            decision,
-            f"Brings {g}, long replaced: the session ends for everybody.",
-        )
+        text = f"presents refresh token {g}, which was replaced before: the session ends for everyone."
+        _record(world, who, events.SESSION_REUSED, g, decision, text)
         world.happened.append(HistoryEntry(events.SESSION_REVOKED, world.now, 0, words="ended for both"))
     else:
-        world.log.append(Line(world.now, who, f"Brings {g}; the session is over.", decision))
+        world.log.append(Line(world.now, who, f"presents refresh token {g}, but the session has ended.", decision))
 
 
-def _receive(world: World, who: str, held: Jar, decision: Decision, lost: bool) -> None:
-    """A pair was handed out; it may get lost on its way. Who gets it opens a page, which proves that it arrived."""
+def _receive(world: World, who: str, held: Cookies, decision: Decision, lost: bool) -> None:
+    """The response with the issued pair arrives or is lost. On arrival a page opens, which confirms the pair."""
     generation, replayed = world.row.generation, decision is Decision.REPLAY
     if lost:
         kind = session_history.LOST if not replayed else events.SESSION_REPLAYED
-        text = f"Renews with {held.generation}; the answer with {generation} gets lost."
-        _note(world, who, kind, generation, decision, text)
+        text = f"refreshes with token {held.generation}; the response with pair {generation} is lost."
+        _record(world, who, kind, generation, decision, text)
         return
-    jar = Jar(generation, world.now + ACCESS)
+    received = Cookies(generation, world.now + ACCESS)
     if who == THIEF:
-        world.thief = jar
+        world.thief = received
     else:
-        world.browser = jar
+        world.browser = received
     world.row.confirmed = max(world.row.confirmed, generation)
     if replayed:
-        text = f"Brings {held.generation} and is handed {generation} once more."
-        _note(world, who, events.SESSION_REPLAYED, generation, decision, text)
+        text = f"presents refresh token {held.generation} and gets pair {generation} again."
+        _record(world, who, events.SESSION_REPLAYED, generation, decision, text)
     else:
-        text = f"Renews with {held.generation} and gets {generation}."
-        _note(world, who, events.SESSION_ROTATED, generation, decision, text)
+        text = f"refreshes with token {held.generation} and gets pair {generation}."
+        _record(world, who, events.SESSION_ROTATED, generation, decision, text)
 
 
-def _note(world: World, who: str, kind: str, generation: int, decision: Decision, text: str) -> None:
+def _record(world: World, who: str, kind: str, generation: int, decision: Decision, text: str) -> None:
     world.happened.append(HistoryEntry(kind, world.now, generation, who))
     world.log.append(Line(world.now, who, text, decision))

@@ -214,7 +214,9 @@ async def test_sample_without_a_subject_is_an_error(client: Visitor, fields: dic
     assert fields.get("role", "") in page.text
 
 
-async def test_family_shows_the_readers_own_session_alone(client: Visitor, make_client: Callable[[], Visitor]) -> None:
+async def test_session_history_shows_only_the_readers_own_session(
+    client: Visitor, make_client: Callable[[], Visitor]
+) -> None:
     person = await make_user()
     pair = await sign_in(client, person)
     await rotation.rotate(pair.refresh_token)

@@ -1,4 +1,4 @@
-"""The time machine: the server's part is the server's own, the stories tell what they say, and a link is bounded."""
+"""The time machine decides as the real server does, each scenario shows what its text says, and links have limits."""
 
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from app.auth import tokens
 from app.auth.models import session_rows
 from app.auth.sessions import rotation, rotation_policy
 from app.auth.sessions.rotation_policy import Decision
-from app.learn.lab import simulation, stories
+from app.learn.lab import scenarios, simulation
 from app.learn.lab.simulation import Row, replay
 from tests.support import forge
 from tests.support.clock import Clock
@@ -24,8 +24,8 @@ from tests.support.visitor import Visitor
 moves = st.lists(st.sampled_from([*simulation.MOVES, "w20", "w120", "w960", "w86400"]), max_size=simulation.MOST_MOVES)
 
 
-def story(title: str) -> simulation.World:
-    found = next(one for one in stories.ALL if one.title == title)
+def played(title: str) -> simulation.World:
+    found = next(one for one in scenarios.ALL if one.title == title)
     return replay(simulation.read(found.moves), found.loss)
 
 
@@ -34,11 +34,11 @@ def decisions(world: simulation.World) -> list[Decision]:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("told", stories.ALL, ids=lambda told: told.title)
-async def test_server_of_a_story_decides_as_the_real_one(
-    database: str, clock: Clock, monkeypatch: pytest.MonkeyPatch, told: stories.Story
+@pytest.mark.parametrize("scenario", scenarios.ALL, ids=lambda scenario: scenario.title)
+async def test_simulated_server_decides_as_the_real_one(
+    database: str, clock: Clock, monkeypatch: pytest.MonkeyPatch, scenario: scenarios.Scenario
 ) -> None:
-    """Every token that the story presents is presented to `sessions.rotate` too, at the same distance in time."""
+    """Every token of the scenario is presented to `rotation.rotate`, too, at the same time after the login."""
     asked: list[tuple[Any, int, bool, Any, Decision]] = []
 
     def listening(row: Row, active: bool, g: int, again: bool, now: Any, idle: Any) -> Decision:
@@ -47,7 +47,7 @@ async def test_server_of_a_story_decides_as_the_real_one(
         return asked[-1][-1]
 
     monkeypatch.setattr(simulation, "decide", listening)
-    world = replay(simulation.read(told.moves), told.loss)
+    world = replay(simulation.read(scenario.moves), scenario.loss)
     pair = await start_session(await make_user())
     started, first = clock.now, await the_row(pair)
 
@@ -77,44 +77,44 @@ def refresh_token(row: Any, g: int, clock: Clock) -> str:
     ("title", "seen", "alive"),
     [
         ("Two tabs", [Decision.ROTATE, Decision.REPLAY, Decision.ROTATE], True),
-        ("A lost answer", [Decision.ROTATE, Decision.REPLAY, Decision.ROTATE], True),
-        ("The thief comes first", [Decision.ROTATE, Decision.REUSE], False),
+        ("A lost response", [Decision.ROTATE, Decision.REPLAY, Decision.ROTATE], True),
+        ("The thief refreshes first", [Decision.ROTATE, Decision.REUSE], False),
         (
-            "A thief in step",
+            "A thief within the leeway",
             [Decision.ROTATE, Decision.REPLAY, Decision.ROTATE, Decision.REPLAY, Decision.ROTATE, Decision.REUSE],
             False,
         ),
-        ("A request that hangs", [Decision.ROTATE, Decision.RETRY, Decision.ROTATE], True),
+        ("A delayed request", [Decision.ROTATE, Decision.RETRY, Decision.ROTATE], True),
     ],
 )
-def test_story_goes_as_it_is_told(title: str, seen: list[Decision], alive: bool) -> None:
-    world = story(title)
+def test_scenario_goes_as_its_text_says(title: str, seen: list[Decision], alive: bool) -> None:
+    world = played(title)
 
     assert decisions(world) == seen
     assert world.alive is alive
 
 
-def test_bad_network_loses_answers_and_signs_nobody_out() -> None:
-    world = story("A bad network")
+def test_unreliable_network_loses_responses_and_signs_nobody_out() -> None:
+    world = played("An unreliable network")
 
     assert decisions(world).count(Decision.REPLAY) >= 3
     assert set(decisions(world)) == {Decision.ROTATE, Decision.REPLAY}
     assert world.alive
 
 
-def test_thief_with_a_copy_notices_that_the_session_is_over() -> None:
+def test_thief_who_presents_a_replaced_token_ends_the_session() -> None:
     world = replay(["c", "w960", "1", "w960", "t", "1"])
 
     assert [line.text for line in world.log][-2:] == [
-        "Brings 1, long replaced: the session ends for everybody.",
-        "Brings 2; the session is over.",
+        "presents refresh token 1, which was replaced before: the session ends for everyone.",
+        "presents refresh token 2, but the session has ended.",
     ]
     assert world.happened[-1].kind == events.SESSION_REVOKED
 
 
 @given(moves, st.integers(0, 90))
 def test_without_a_thief_nobody_is_signed_out_but_by_time(plan: list[str], loss: int) -> None:
-    """P, in the simulator: a request that hangs arrives within minutes there too, as in a browser."""
+    """As tests/race/test_property.py, in the simulation; a delayed request arrives within minutes there, too."""
     honest = [move for move in plan if move not in ("c", "t", "h", "d")]
 
     world = replay(honest, loss)
@@ -146,7 +146,7 @@ def test_link_is_read_within_its_bounds(raw: str, read: list[str]) -> None:
     assert simulation.read(raw) == read
 
 
-def test_moves_are_added_taken_back_and_begun_anew() -> None:
+def test_moves_are_added_undone_and_restarted() -> None:
     assert simulation.after(["1"], "w60") == ["1", "w60"]
     assert simulation.after(["1", "2"], "undo") == ["1"]
     assert simulation.after([], "undo") == []
@@ -163,17 +163,37 @@ def test_wait_in_words(seconds: int, text: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_move_leads_to_the_address_of_the_world_after_it(client: Visitor, database: str) -> None:
+async def test_move_redirects_to_an_address_that_contains_all_moves(client: Visitor, database: str) -> None:
     answer = await client.visit("/learn/lab/time-machine?moves=1-c&loss=20&wait=90&move=w")
 
     assert answer.status_code == 303
     assert answer.headers["location"] == "/learn/lab/time-machine?moves=1-c-w90&loss=20&wait=90#world"
     page = await client.visit(answer.headers["location"])
-    assert "90 seconds go by." in page.text
+    assert "The clock moves forward by 90 seconds." in page.text
 
 
 @pytest.mark.anyio
-async def test_nonsense_in_a_link_is_passed_over(client: Visitor, database: str) -> None:
+@pytest.mark.parametrize(
+    ("plan", "reason"),
+    [
+        (["w86400"] * 8, "nobody refreshed it for 7 days"),
+        (["w86400"] * 7, "nobody refreshed it for 7 days"),
+        (["w518400", "1"] * 5, "its maximum lifetime of 30 days is over"),
+        (["c", "w960", "1", "w960", "1", "t"], "an old token was used again"),
+        (["w518400", "1"] * 4, "generation 5"),
+    ],
+    ids=len,
+)
+async def test_page_says_why_the_session_has_ended(
+    client: Visitor, database: str, plan: list[str], reason: str
+) -> None:
+    page = await client.visit(f"/learn/lab/time-machine?moves={'-'.join(plan)}")
+
+    assert reason in page.text.partition('role="status"')[2].partition("</p>")[0]
+
+
+@pytest.mark.anyio
+async def test_invalid_moves_in_a_link_are_ignored(client: Visitor, database: str) -> None:
     link = "/learn/lab/time-machine?moves=%3Cscript%3E-1&loss=9999&wait=-1&move=%27"
 
     page = await client.visit(link, follow_redirects=True)
