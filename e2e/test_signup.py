@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from app import db
 from app.auth import cookies
 from app.auth.models import user_rows
+from app.email.models import email_rows
 from e2e.support.people import sign_in
 from e2e.support.traffic import Traffic
 from tests.support import mailbox, sink
@@ -271,3 +272,39 @@ def test_register_form_that_is_refused_keeps_what_was_typed_and_leads_to_each_fi
     expect(page.get_by_label("Password", exact=True)).to_have_value("")
     page.get_by_role("alert").get_by_role("link", name=re.compile("^E-mail: ")).click()
     expect(page.get_by_label("E-mail")).to_be_focused()
+
+
+def test_field_for_programs_is_nothing_to_a_person(anyone: Page, server: Server, email: str) -> None:
+    """Not seen, not reached by keyboard, not read out, not filled in by browser or password manager."""
+    page = anyone
+    page.goto("/register")
+    trap = page.locator("input[name=homepage]")
+
+    expect(trap).to_have_count(1)
+    expect(trap).not_to_be_visible()
+    expect(page.get_by_label("Leave this field empty")).not_to_be_visible()
+    assert not trap.evaluate("(field) => { field.focus(); return document.activeElement === field }")
+    assert "Leave this field empty" not in page.locator("main").aria_snapshot()
+    for name, value in {"autocomplete": "off", "tabindex": "-1", "data-lpignore": "true"}.items():
+        expect(trap).to_have_attribute(name, value)
+    page.get_by_label("Name").focus()
+    reached = []
+    for _ in range(8):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.getAttribute('name')"))
+    assert {"email", "password"} <= set(reached)
+    assert "homepage" not in reached
+    fill_in(page, email)
+    assert mailbox.arrived(server, email)
+
+
+def test_program_that_fills_in_every_field_sees_what_a_person_sees(page: Page, server: Server, email: str) -> None:
+    page.goto("/register")
+    page.locator("input[name=homepage]").evaluate("(field) => { field.value = 'https://spam.example' }")
+    fill_in(page, email)
+    page.goto("/register")
+    fill_in(page, f"next-{email}")
+
+    mailbox.arrived(server, f"next-{email}")
+    query = sa.select(sa.func.count()).where(email_rows.c.recipient == email)
+    assert server.run(lambda: db.fetch_value(query)) == 0

@@ -23,9 +23,12 @@ from app.auth.errors import RegistrationClosed
 from app.auth.models import link_rows, user_rows
 from app.auth.rate_limit import attempts, quotas
 from app.email import outbox
+from app.observability import logs, metrics
 from app.settings import get_settings
 from app.web import client
 from app.web.email_address import email_key
+
+log = logs.get("auth")
 
 
 class PendingSignup(NamedTuple):
@@ -50,16 +53,21 @@ def check_open() -> None:
         raise RegistrationClosed
 
 
-async def request(email: str, name: str, password: str) -> None:
+async def request(email: str, name: str, password: str, honeypot: str = "") -> None:
     """Store the registration and queue its e-mail. Validate the password first (`passwords.complaint`).
 
+    `honeypot`: the field that no person sees. If a program filled it in, the same limits apply and the same time is
+    spent, and nothing is stored: an answer that differs would tell the program what to leave out.
     Raises RegistrationClosed, TooManyAttempts, Overloaded.
     """
     check_open()
     key, now = email_key(email), db.utcnow()
     async with quotas.email("register", key, now) as welcome:
         encoded = await passwords.hash(password)
-        if not welcome:
+        if honeypot:
+            metrics.SIGNUPS_DROPPED.inc()
+            log.info("signup_dropped", because="honeypot")
+        if honeypot or not welcome:
             return
         async with db.transaction() as tx:
             row = await email_links.make(

@@ -36,6 +36,7 @@ class Registration(BaseModel):
     name: Annotated[str, forms.Line(1, 80)]
     email: Address
     password: str = Field(min_length=1)
+    homepage: str = ""  # the honeypot: hidden, so a person leaves it empty
 
 
 class Confirmation(BaseModel):
@@ -74,7 +75,7 @@ async def register(request: Request) -> Any:
     if form.data is None or field_errors:
         return _form(request, "register", shown, status=422, errors=field_errors)
     try:
-        await signup.request(form.data.email, form.data.name, form.data.password)
+        await signup.request(form.data.email, form.data.name, form.data.password, form.data.homepage)
     except RetryLater as error:
         return _form(request, "register", shown, **challenges.form_again(request, error))
     return see_other("/register/sent")
