@@ -166,6 +166,7 @@ def _parser() -> argparse.ArgumentParser:
         "--workers", type=_count, default=1, metavar="N", help="processes on this database, all machines together (1)"
     )
     command.add_argument("--forwarded-allow-ips", default="", metavar="IPS", help="as `serve` is given them")
+    command.add_argument("--json", action="store_true", help="for a program: state, what, says, fix of each finding")
     command.set_defaults(command=doctor)
 
     command = commands.add_parser(

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import re
 import socket
@@ -12,9 +13,12 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import aiosmtpd.controller
 import pytest
+from aiosmtpd.handlers import Sink
+from aiosmtpd.smtp import AuthResult
 
 from app import db
 from app.auth.accounts import demo_accounts
@@ -75,6 +79,49 @@ def settings(tmp_path: Path) -> dict[str, str]:
 def examine(settings: dict[str, str], *arguments: str, program: Sequence[str] = ("-m", "app")) -> Report:
     command = [sys.executable, *program, "doctor", *arguments]
     return Report(subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=120))
+
+
+def test_json_says_what_the_text_says(settings: dict[str, str]) -> None:
+    text = examine(settings)
+    done = subprocess.run(
+        [sys.executable, "-m", "app", "doctor", "--json"], cwd=ROOT, env=settings, capture_output=True, text=True
+    )
+
+    report = json.loads(done.stdout)
+    assert (done.returncode, done.stderr) == (text.code, "")
+    assert report["wrong"] == len(text.wrong)
+    found = {each["what"]: (each["says"], each["fix"]) for each in report["findings"] if each["state"] == "wrong"}
+    assert found == text.wrong
+    assert {each["what"] for each in report["findings"]} == text.seen
+    assert all(each.keys() == {"state", "what", "says", "fix"} for each in report["findings"])
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_no_secret_of_a_setting_is_repeated(settings: dict[str, str], form: list[str]) -> None:
+    """Not even where a mail server's own sentence repeats it."""
+    password = "quite/a@secret of mine"
+    token = "m7Kq!xZ2rT9vYb4NpLc8WdHs5GfJ3uEa"
+
+    def refuse(*_: Any) -> AuthResult:
+        return AuthResult(success=False, handled=False, message=f"535 {password} is wrong, and {token}, and {STRONG}")
+
+    port = free_port()
+    controller = aiosmtpd.controller.Controller(
+        Sink(), hostname="127.0.0.1", port=port, authenticator=refuse, auth_require_tls=False
+    )
+    controller.start()
+    try:
+        url = f"smtp://robin:{quote(password, safe='')}@127.0.0.1:{port}"
+        given = settings | {"SMTP_URL": url, "APP_METRICS_TOKEN": token}
+        done = subprocess.run(
+            [sys.executable, "-m", "app", "doctor", *form], cwd=ROOT, env=given, capture_output=True, text=True
+        )
+    finally:
+        controller.stop()
+
+    assert "*** is wrong, and ***, and ***" in done.stdout
+    for secret in (password, quote(password, safe=""), token, STRONG):
+        assert secret not in done.stdout + done.stderr
 
 
 def test_mistakes_on_this_machine_are_found(settings: dict[str, str]) -> None:

@@ -6,8 +6,11 @@ Chapter: "Going live".
 """
 
 import argparse
-from collections.abc import Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+from urllib.parse import unquote, urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,10 @@ class Finding:
     says: str
     fix: str = ""
     note: bool = False
+
+    @property
+    def state(self) -> str:
+        return "ok" if not self.fix else "note" if self.note else "wrong"
 
 
 def examine(workers: int, proxies: str) -> Iterator[Finding]:
@@ -48,12 +55,45 @@ def _whole(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
 
 def run(options: argparse.Namespace) -> int:
     """Print the findings. Returns the exit code: 1 if there is something to mend."""
+    findings = map(without_secrets, examine(options.workers, options.forwarded_allow_ips))
+    return _as_json(findings) if options.json else _as_text(findings)
+
+
+def _as_text(findings: Iterable[Finding]) -> int:
     wrong = 0
-    for finding in examine(options.workers, options.forwarded_allow_ips):
-        mark = "ok" if not finding.fix else "note" if finding.note else "WRONG"
+    for finding in findings:
+        mark = "WRONG" if finding.state == "wrong" else finding.state
         wrong += mark == "WRONG"
         print(f"{mark:<6} {finding.what:<10} {finding.says}", flush=True)
         if finding.fix:
             print(f"{'':<18}fix: {finding.fix}", flush=True)
     print("Nothing to mend." if not wrong else f"{wrong} to mend.")
     return 1 if wrong else 0
+
+
+def _as_json(findings: Iterable[Finding]) -> int:
+    found = [{"state": each.state, "what": each.what, "says": each.says, "fix": each.fix} for each in findings]
+    wrong = sum(each["state"] == "wrong" for each in found)
+    print(json.dumps({"wrong": wrong, "findings": found}, indent=2))
+    return 1 if wrong else 0
+
+
+def without_secrets(finding: Finding) -> Finding:
+    """The finding without the value of any secret setting: what programs and drivers say may repeat one."""
+    says, fix = finding.says, finding.fix
+    for secret in _secrets():
+        says, fix = says.replace(secret, "***"), fix.replace(secret, "***")
+    return replace(finding, says=says, fix=fix)
+
+
+@cache
+def _secrets() -> tuple[str, ...]:
+    """Longest first."""
+    from app.settings import get_settings
+
+    settings = get_settings()
+    found = {*settings.secret_keys, settings.metrics_token}
+    for url in (settings.database_url, settings.smtp_url):
+        password = urlsplit(url).password or ""
+        found |= {password, unquote(password)}
+    return tuple(sorted(filter(None, found), key=len, reverse=True))
