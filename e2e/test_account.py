@@ -38,7 +38,7 @@ def other(new_context: Callable[..., BrowserContext], server: Server, person: Pe
 
 
 def change_password(page: Page, person: Person, new: str = NEW) -> None:
-    page.get_by_label("Password you have now", exact=True).fill(person.password)
+    page.get_by_label("Current password", exact=True).fill(person.password)
     page.get_by_label("New password", exact=True).fill(new)
     page.get_by_role("button", name="Change password").click()
 
@@ -104,13 +104,13 @@ def test_other_browser_is_out_within_a_second_whichever_worker_answers(
 
 def test_wrong_and_weak_password_are_told_at_their_fields(mine: Page, person: Person) -> None:
     mine.goto("/account/password")
-    mine.get_by_label("Password you have now", exact=True).fill("not the right passphrase")
+    mine.get_by_label("Current password", exact=True).fill("not the right passphrase")
     mine.get_by_label("New password", exact=True).fill("short")
     mine.get_by_role("button", name="Change password").click()
 
     expect(mine.get_by_role("alert")).to_be_focused()
-    expect(mine.get_by_label("Password you have now", exact=True)).to_have_accessible_description(
-        re.compile("That is not your password")
+    expect(mine.get_by_label("Current password", exact=True)).to_have_accessible_description(
+        re.compile("The password is wrong")
     )
     expect(mine.get_by_label("New password", exact=True)).to_have_accessible_description(
         re.compile("Use at least 15 characters")
@@ -136,7 +136,7 @@ def test_other_device_is_signed_out_while_somebody_sits_at_it(
     mine: Page, other: Page, server: Server, person: Person
 ) -> None:
     mine.goto("/dashboard")
-    mine.get_by_role("link", name="Your devices").click()
+    mine.get_by_role("link", name="Manage devices").click()
     expect(mine.get_by_role("heading", level=1)).to_have_text("Devices")
     expect(mine.get_by_text("this device", exact=True)).to_have_count(1)
 
@@ -175,7 +175,7 @@ def test_password_typed_long_ago_is_asked_for_and_leads_back(mine: Page, other: 
     let_an_hour_pass(mine.context)
     mine.goto("/account/sessions")
     mine.get_by_role("link", name="Sign out all others").click()
-    expect(mine.get_by_role("heading", level=1)).to_have_text("Confirm that it is you")
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Confirm your identity")
 
     mine.get_by_label("Password", exact=True).fill(person.password)
     mine.get_by_role("button", name="Continue").click()
@@ -185,9 +185,9 @@ def test_password_typed_long_ago_is_asked_for_and_leads_back(mine: Page, other: 
 
 def test_copy_of_the_data_is_a_file_that_opens(mine: Page, person: Person, tmp_path: Path) -> None:
     mine.goto("/account")
-    mine.get_by_role("link", name="A copy of your data").click()
+    mine.get_by_role("link", name="Export your data").click()
     with mine.expect_download() as started:
-        mine.get_by_role("button", name="Download the file").click()
+        mine.get_by_role("button", name="Download").click()
 
     started.value.save_as(tmp_path / "copy.json")
 
@@ -204,8 +204,8 @@ def test_account_that_was_given_up_is_kept_by_signing_in(
     mine: Page, other: Page, server: Server, person: Person
 ) -> None:
     mine.goto("/account")
-    mine.get_by_role("link", name="Delete the account").click()
-    expect(mine.get_by_role("heading", level=2, name="What stays, and why")).to_be_visible()
+    mine.get_by_role("link", name="Delete account").click()
+    expect(mine.get_by_role("heading", level=2, name="What is kept, and why")).to_be_visible()
     mine.get_by_role("button", name="Delete my account").click()
 
     expect(mine.get_by_role("status")).to_contain_text("sign in before that day, and it stays")
@@ -229,7 +229,7 @@ def test_address_is_changed_from_the_new_mailbox_and_put_back_from_the_old_one(
     mine.get_by_label("New e-mail address").fill(new)
     mine.get_by_label("Password", exact=True).fill(person.password)
     mine.get_by_role("button", name="Send the link").click()
-    expect(mine.get_by_role("main")).to_contain_text(f"A change to {new} waits")
+    expect(mine.get_by_role("main")).to_contain_text(f"The change to {new} is not confirmed yet")
 
     mine.goto(link_in(arrived(server, new, "Confirm your new address"), server.url))
     expect(mine.get_by_role("main")).to_contain_text(new)
@@ -243,13 +243,13 @@ def test_address_is_changed_from_the_new_mailbox_and_put_back_from_the_old_one(
     arrived(server, person.email, "Somebody asked to change your address")
     old_mailbox = new_context().new_page()
     old_mailbox.goto(link_in(arrived(server, person.email, "The address of your account was changed"), server.url))
-    old_mailbox.get_by_role("button", name="Call off the change").click()
+    old_mailbox.get_by_role("button", name="Cancel the change").click()
 
-    expect(old_mailbox.get_by_role("heading", level=1)).to_have_text("It is called off")
+    expect(old_mailbox.get_by_role("heading", level=1)).to_have_text("The change is cancelled")
     mine.get_by_role("link", name="signed in as").click()
     expect(mine.get_by_role("heading", level=1)).to_have_text("Sign in")
     enter(mine, person)
-    expect(mine.get_by_role("alert")).to_contain_text("do not fit")
+    expect(mine.get_by_role("alert")).to_contain_text("is wrong")
     old_mailbox.get_by_role("link", name="Choose a new password").click()
     expect(old_mailbox.get_by_role("heading", level=1)).to_contain_text("password")
 
@@ -262,15 +262,15 @@ def test_thief_who_asks_for_another_address_is_called_off_before_it_counts(
     mine.get_by_label("New e-mail address").fill(new)
     mine.get_by_label("Password", exact=True).fill(person.password)
     mine.get_by_role("button", name="Send the link").click()
-    expect(mine.get_by_role("main")).to_contain_text(f"A change to {new} waits")
+    expect(mine.get_by_role("main")).to_contain_text(f"The change to {new} is not confirmed yet")
     confirm = link_in(arrived(server, new, "Confirm your new address"), server.url)
 
     owner = new_context().new_page()
     owner.goto(link_in(arrived(server, person.email, "Somebody asked to change your address"), server.url))
-    owner.get_by_role("button", name="Call off the change").click()
-    expect(owner.get_by_role("heading", level=1)).to_have_text("It is called off")
+    owner.get_by_role("button", name="Cancel the change").click()
+    expect(owner.get_by_role("heading", level=1)).to_have_text("The change is cancelled")
 
     mine.goto(confirm)
-    expect(mine.get_by_role("heading", level=1)).to_have_text("This link is not good")
+    expect(mine.get_by_role("heading", level=1)).to_have_text("This link is not valid")
     mine.goto("/dashboard")
     expect(mine.get_by_role("heading", level=1)).to_have_text("Sign in")

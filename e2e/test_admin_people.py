@@ -42,7 +42,7 @@ def ask_to(page: Page, action: str, person: Person) -> None:
 def test_old_password_is_asked_for_before_the_confirmation(stale_admin_area: Page, person: Person) -> None:
     ask_to(stale_admin_area, "Deactivate", person)
 
-    expect(stale_admin_area.get_by_role("heading", level=1)).to_have_text("Confirm that it is you")
+    expect(stale_admin_area.get_by_role("heading", level=1)).to_have_text("Confirm your identity")
     expect(stale_admin_area.get_by_label("Password", exact=True)).to_be_focused()
 
 
@@ -67,7 +67,7 @@ def test_wrong_password_opens_no_confirmation(stale_admin_area: Page, person: Pe
     stale_admin_area.get_by_label("Password", exact=True).fill("not the right passphrase")
     stale_admin_area.get_by_role("button", name="Continue").click()
 
-    expect(stale_admin_area.get_by_role("alert")).to_have_text("That is not your password.")
+    expect(stale_admin_area.get_by_role("alert")).to_have_text("The password is wrong.")
     expect(stale_admin_area.get_by_role("alert")).to_be_focused()
 
 
@@ -80,7 +80,7 @@ def test_confirmation_left_open_too_long_does_nothing_and_asks(
 
     admin_area.get_by_role("button", name="Deactivate").click()
 
-    expect(admin_area.get_by_role("heading", level=1)).to_have_text("Confirm that it is you")
+    expect(admin_area.get_by_role("heading", level=1)).to_have_text("Confirm your identity")
     assert [row.revoked_at for row in sessions_of(server, person)] == [None]
 
 

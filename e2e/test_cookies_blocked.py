@@ -39,7 +39,7 @@ def test_wrong_password_is_still_a_wrong_password(page: Page, person: Person) ->
 
     log_in(page, person.email, "wrong")
 
-    expect(page.get_by_role("main")).to_contain_text("do not fit")
+    expect(page.get_by_role("main")).to_contain_text("is wrong")
     expect(page.get_by_role("main")).not_to_contain_text(NEEDED)
 
 

@@ -114,7 +114,7 @@ def reset(at: Scene, with_second_step: bool = False) -> None:
 
 def reset_refused(at: Scene) -> None:
     reset(at)
-    at.press("Save the password")
+    at.press("Save password")
 
 
 def dashboard_with_an_alarm(at: Scene) -> None:
@@ -220,7 +220,7 @@ def undo(at: Scene) -> None:
 
 def undone(at: Scene) -> None:
     undo(at)
-    at.press("Call off the change")
+    at.press("Cancel the change")
 
 
 def devices(at: Scene) -> None:
@@ -293,12 +293,12 @@ def device(at: Scene) -> None:
     assert at.person
     person = at.person
     at.go("/account/sessions/" + at.server.run(lambda: robbed(person)).rpartition("/")[2])
-    at.page.get_by_text("The same as a table").click()
+    at.page.get_by_text("Show as a table").click()
 
 
 def session_of_somebody(at: Scene) -> None:
     at.go("/admin/users/" + at.server.run(somebody_robbed))
-    at.page.get_by_text("The same as a table").click()
+    at.page.get_by_text("Show as a table").click()
 
 
 async def somebody_robbed() -> str:
@@ -422,25 +422,25 @@ def bounce(at: Scene) -> None:
 
 # Name: who looks at it, the heading that says it is that page, how one gets there.
 PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
-    "home": ("", "A badge for every session.", lambda at: at.go("/")),
-    "home, signed in": ("user", "A badge for every session.", lambda at: at.go("/")),
+    "home": ("", "User accounts and sign-in, ready to build on.", lambda at: at.go("/")),
+    "home, signed in": ("user", "User accounts and sign-in, ready to build on.", lambda at: at.go("/")),
     "login": ("", "Sign in", lambda at: at.go_told("/login?notice=signed_out")),
     "login, refused": ("", "Sign in", login_refused),
     "login, empty": ("", "Sign in", login_empty),
     "register": ("", "Create an account", lambda at: at.go("/register")),
     "register, refused": ("", "Create an account", refused("/register", "Create account")),
-    "register, sent": ("", "Look into your mailbox", lambda at: at.go("/register/sent")),
+    "register, sent": ("", "Check your e-mail", lambda at: at.go("/register/sent")),
     "confirm": ("", "Confirm your address", confirmation("a passphrase of one's own")),
     "confirm, contested": ("", "Confirm your address", confirmation("a stranger's passphrase", "one's own passphrase")),
-    "resend": ("", "Send the mail again", refused("/verify-email/resend", "Send it again")),
-    "resend, sent": ("", "Look into your mailbox", lambda at: at.go("/verify-email/sent")),
+    "resend": ("", "Send the confirmation e-mail again", refused("/verify-email/resend", "Send the link again")),
+    "resend, sent": ("", "Check your e-mail", lambda at: at.go("/verify-email/sent")),
     "forgot": ("", "Forgot your password?", lambda at: at.go("/forgot-password")),
     "forgot, refused": ("", "Forgot your password?", refused("/forgot-password", "Send the link")),
-    "forgot, sent": ("", "Look into your mailbox", lambda at: at.go("/forgot-password/sent")),
+    "forgot, sent": ("", "Check your e-mail", lambda at: at.go("/forgot-password/sent")),
     "reset": ("", "Choose a new password", reset),
     "reset, which undoes a second step": ("", "Choose a new password", lambda at: reset(at, with_second_step=True)),
     "reset, refused": ("", "Choose a new password", reset_refused),
-    "link, gone": ("", "This link is not good", lambda at: at.go("/reset-password?token=x")),
+    "link, gone": ("", "This link is not valid", lambda at: at.go("/reset-password?token=x")),
     "dashboard": ("user", "Hello, Robin Example", dashboard_with_an_alarm),
     # notes:
     "notes, none": ("user", "Notes", lambda at: at.go("/notes")),
@@ -453,14 +453,14 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     # /notes
     "account": ("user", "Your account", account_with_a_new_address),
     "account, refused": ("user", "Your account", account_refused),
-    "password": ("user", "Change the password", lambda at: at.go("/account/password")),
-    "password, with passkeys": ("user", "Change the password", password_with_passkeys),
-    "password, refused": ("user", "Change the password", password_refused),
-    "e-mail": ("user", "Change the e-mail address", lambda at: at.go("/account/email")),
-    "e-mail, refused": ("user", "Change the e-mail address", email_refused),
-    "e-mail, to call off": ("user", "Call off the change?", undo),
-    "e-mail, called off": ("user", "It is called off", undone),
-    "e-mail, no good link": ("", "This link is not good", lambda at: at.go("/undo-email-change?token=x")),
+    "password": ("user", "Change password", lambda at: at.go("/account/password")),
+    "password, with passkeys": ("user", "Change password", password_with_passkeys),
+    "password, refused": ("user", "Change password", password_refused),
+    "e-mail": ("user", "Change e-mail address", lambda at: at.go("/account/email")),
+    "e-mail, refused": ("user", "Change e-mail address", email_refused),
+    "e-mail, to call off": ("user", "Cancel the change?", undo),
+    "e-mail, called off": ("user", "The change is cancelled", undone),
+    "e-mail, no good link": ("", "This link is not valid", lambda at: at.go("/undo-email-change?token=x")),
     "second step": ("user", "Second step", second_step),
     "second step, refused": ("user", "Second step", second_step_refused),
     "second step, off": ("user", "Turn on the second step", refused("/account/second-factor", "Turn on")),
@@ -479,7 +479,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "other devices, none": ("user", "Sign out all other devices?", lambda at: at.go("/account/sessions/revoke-others")),
     "activity": ("user", "Security activity", lambda at: (devices(at), at.go("/account/activity"))),
     "activity, none": ("user", "Security activity", lambda at: at.go("/account/activity")),
-    "copy of the data": ("user", "A copy of your data", lambda at: at.go("/account/export")),
+    "copy of the data": ("user", "Export your data", lambda at: at.go("/account/export")),
     "account, to delete": ("user", "Delete your account?", lambda at: at.go("/account/delete")),
     "admin": ("admin", "Administration", administration),
     "people": ("admin", "Users", lambda at: at.go("/admin/users")),
@@ -499,8 +499,8 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "audit, nothing found": ("admin", "Audit trail", lambda at: at.go("/admin/audit?ip=192.0.2.99")),
     "mail": ("admin", "Mail", mail),
     "letter, to try again": ("admin", "Try this letter again?", email_to_retry),
-    "step-up": ("admin", "Confirm that it is you", step_up),
-    "step-up, refused": ("admin", "Confirm that it is you", step_up_refused),
+    "step-up": ("admin", "Confirm your identity", step_up),
+    "step-up, refused": ("admin", "Confirm your identity", step_up_refused),
     "mailbox": ("", "Mailbox", mailbox),
     "mailbox, nothing found": ("", "Mailbox", lambda at: at.go("/dev/mailbox?q=nobody-at-all")),
     "letter": ("", "Choose a new password", email_message),

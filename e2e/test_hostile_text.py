@@ -184,7 +184,7 @@ def test_characters_that_turn_text_around_are_refused(page: Page, server: Server
     page.get_by_role("button", name="Save name").click()
 
     expect(page.get_by_label("Name")).to_have_accessible_description(
-        "Up to 80 characters. Shown on your badge. Error: This contains characters that cannot be shown."
+        "Up to 80 characters. Shown on your dashboard. Error: This contains characters that cannot be shown."
     )
 
 

@@ -49,7 +49,7 @@ def test_from_the_form_to_the_badge_and_through_a_forgotten_password(anyone: Pag
     page.context.clear_cookies()
     page.goto(forgets(page, server, email))
     page.get_by_label("New password").fill(NEW)
-    page.get_by_role("button", name="Save the password").click()
+    page.get_by_role("button", name="Save password").click()
     enters(page, email, NEW)
 
 
@@ -69,5 +69,5 @@ def test_admin_invites_and_finds_the_person(page: Page, context: BrowserContext,
     page.context.clear_cookies()
     page.goto(mailbox.link_in(mailbox.arrived(server, f"{local}@{PEOPLE}"), server.url))
     page.get_by_label("New password").fill(NEW)
-    page.get_by_role("button", name="Save the password").click()
+    page.get_by_role("button", name="Save password").click()
     enters(page, f"{local}@{PEOPLE}", NEW)

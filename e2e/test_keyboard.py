@@ -45,7 +45,7 @@ def test_signing_in(page: Page, person: Person) -> None:
 
 
 def test_skip_link_comes_first_and_leads_past_the_header(signed_in: Page) -> None:
-    skip = signed_in.get_by_role("link", name="Skip to the content")
+    skip = signed_in.get_by_role("link", name="Skip to main content")
 
     signed_in.keyboard.press("Tab")
     expect(skip).to_be_focused()
@@ -97,8 +97,8 @@ def test_changing_the_password(signed_in: Page, person: Person) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
     tab_to(page, page.get_by_role("link", name="Password", exact=True))
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", level=1)).to_have_text("Change the password")
-    tab_to(page, page.get_by_label("Password you have now", exact=True))
+    expect(page.get_by_role("heading", level=1)).to_have_text("Change password")
+    tab_to(page, page.get_by_label("Current password", exact=True))
     page.keyboard.type(person.password)
     tab_to(page, page.get_by_label("New password", exact=True))
     page.keyboard.type("wrong zebra paperclip sonata")

@@ -181,6 +181,6 @@ def test_scenario_is_a_link_that_is_marked_as_current(page: Page) -> None:
 
     expect(page.get_by_role("link", name="Two tabs")).to_have_attribute("aria-current", "true")
     expect(page.get_by_role("img", name="The generations of this session")).to_be_visible()
-    page.get_by_text("The same as a table").click()
+    page.get_by_text("Show as a table").click()
     expect(page.get_by_role("table")).to_be_visible()
     expect(page.get_by_role("row").filter(has_text="same pair again")).to_contain_text("Tab 2")

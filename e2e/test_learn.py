@@ -17,7 +17,7 @@ CHAPTERS = chapters.chapters()
 
 def test_front_page_and_header_lead_to_the_tutorial(page: Page) -> None:
     page.goto("/")
-    page.get_by_role("link", name="Read how it is made").click()
+    page.get_by_role("link", name="Read how it is built").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Learn")
 
     page.goto("/login")

@@ -10,7 +10,7 @@ from e2e.support.people import cookie, sign_in
 from tests.support.people import Person
 from tests.support.server import Server
 
-WRONG = "That address and password do not fit, or the account cannot be used. Nothing was changed."
+WRONG = "The e-mail address or the password is wrong, or the account cannot be used."
 
 
 def submit(page: Page, email: str, password: str) -> None:

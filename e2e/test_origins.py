@@ -49,7 +49,7 @@ def test_site_at_such_an_origin_signs_in_and_links_to_itself(
         page = new_context().new_page()
         page.goto(f"{origin}/account/password")
         log_in(page, person.email, PASSWORD)
-        expect(page.get_by_role("heading", level=1)).to_have_text("Change the password")
+        expect(page.get_by_role("heading", level=1)).to_have_text("Change password")
         assert page.evaluate("location.origin") == origin
 
         if "[" not in shown:

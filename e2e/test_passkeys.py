@@ -84,7 +84,7 @@ def sign_in_by_button(page: Page, to: str = "/dashboard") -> None:
     page.context.add_init_script("delete PublicKeyCredential.isConditionalMediationAvailable")
     page.context.clear_cookies()
     page.goto(f"/login?next={to}")
-    page.get_by_role("link", name="Use a passkey").click()
+    page.get_by_role("link", name="Sign in with a passkey").click()
     page.get_by_role("button", name="Continue").click()
 
 
@@ -117,7 +117,7 @@ def test_mistyped_password_leaves_no_passkey_that_only_the_phone_knows(mine: Pag
     """What the phone has made waits in the page for the right one."""
     phone = Phone(mine)
     add(mine, "My phone", "not the right passphrase")
-    expect(mine.get_by_role("alert")).to_contain_text("That is not your password.")
+    expect(mine.get_by_role("alert")).to_contain_text("The password is wrong.")
     (made,) = phone.kept()
 
     expect(mine.get_by_label("Name")).to_have_value("My phone")
@@ -183,8 +183,8 @@ def test_passkey_instead_of_the_password_to_confirm(mine: Page) -> None:
     let_an_hour_pass(mine.context)
 
     mine.goto("/account/delete")
-    expect(mine.get_by_role("heading", level=1)).to_have_text("Confirm that it is you")
-    mine.get_by_role("link", name="Use a passkey").click()
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Confirm your identity")
+    mine.get_by_role("link", name="Use a passkey instead").click()
     mine.get_by_role("button", name="Continue").click()
 
     expect(mine.get_by_role("heading", level=1)).to_have_text("Delete your account?")

@@ -78,7 +78,7 @@ def test_lost_phone_a_recovery_code_and_the_password_alone_again(page: Page, ser
     page.goto("/account/second-factor")
     expect(page.get_by_text("You have 9 of 10 recovery codes left.")).to_be_visible()
     type_code(page, phone.recovery_codes[1], "Turn off the second step", "not the right passphrase")
-    expect(page.get_by_role("alert")).to_contain_text("That is not your password.")
+    expect(page.get_by_role("alert")).to_contain_text("The password is wrong.")
     expect(page.get_by_label("Code", exact=True)).to_have_value(phone.recovery_codes[1])
     type_code(page, phone.recovery_codes[1], "Turn off the second step", person.password)
     expect(page.get_by_role("status")).to_have_text("The second step is off. Your password alone signs you in.")

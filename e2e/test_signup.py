@@ -31,7 +31,7 @@ def fill_in(page: Page, email: str, password: str = PASSWORD, name: str = "Joan 
     page.get_by_label("E-mail").fill(email)
     page.get_by_label("Password", exact=True).fill(password)
     page.get_by_role("button", name="Create account").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mailbox")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your e-mail")
 
 
 def log_in(page: Page, email: str, password: str = PASSWORD) -> None:
@@ -50,7 +50,7 @@ def forgets(page: Page, server: Server, email: str) -> str:
     page.get_by_role("link", name="Forgot your password?").click()
     page.get_by_label("E-mail").fill(email)
     page.get_by_role("button", name="Send the link").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mailbox")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your e-mail")
     return link_to(server, email, "Choose a new password")
 
 
@@ -124,10 +124,10 @@ def test_unconfirmed_person_is_offered_the_mail_again(page: Page, server: Server
     page.goto("/login")
     log_in(page, email)
 
-    page.get_by_role("link", name="Have the confirmation mail sent again").click()
+    page.get_by_role("link", name="Send it again").click()
     page.get_by_label("E-mail").fill(email)
-    page.get_by_role("button", name="Send it again").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("Look into your mailbox")
+    page.get_by_role("button", name="Send the link again").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your e-mail")
 
     assert link_to(server, email, "Confirm your address") == first
     page.goto(first)
@@ -150,7 +150,7 @@ def test_owner_of_the_mailbox_confirms_their_own_registration_and_no_strangers(
     page.get_by_label("Password", exact=True).fill(PASSWORD)
     page.get_by_role("button", name="Confirm this address").click()
 
-    expect(page.get_by_role("alert")).to_contain_text("not the password of this registration")
+    expect(page.get_by_role("alert")).to_contain_text("not the password of this sign-up")
     assert server.run(lambda: db.fetch_value(sa.select(user_rows.c.id).where(user_rows.c.email_key == email))) is None
 
 
@@ -166,7 +166,7 @@ def test_forgotten_password_ends_the_sessions_of_every_browser(
 
     page.goto(forgets(page, server, person.email))
     page.get_by_label("New password", exact=True).fill(NEW)
-    page.get_by_role("button", name="Save the password").click()
+    page.get_by_role("button", name="Save password").click()
 
     expect(page.get_by_role("status")).to_contain_text("Your new password is set")
     assert [each["name"] for each in page.context.cookies()] == [cookies.device_name()]  # it signs nobody in
@@ -181,13 +181,13 @@ def test_forgotten_password_ends_the_sessions_of_every_browser(
 def test_password_that_is_refused_can_be_chosen_again(page: Page, server: Server, person: Person) -> None:
     page.goto(forgets(page, server, person.email))
     page.get_by_label("New password", exact=True).fill("too short")
-    page.get_by_role("button", name="Save the password").click()
+    page.get_by_role("button", name="Save password").click()
     expect(page.get_by_role("alert")).to_be_focused()
     page.get_by_role("alert").get_by_role("link", name=re.compile("^New password: Use at least 15")).click()
     expect(page.get_by_label("New password", exact=True)).to_be_focused()
 
     page.get_by_label("New password", exact=True).fill(NEW)
-    page.get_by_role("button", name="Save the password").click()
+    page.get_by_role("button", name="Save password").click()
 
     expect(page.get_by_role("status")).to_contain_text("Your new password is set")
 
@@ -196,13 +196,13 @@ def test_link_that_was_used_says_so_and_offers_a_new_one(page: Page, server: Ser
     link = forgets(page, server, person.email)
     for _ in range(2):
         page.goto(link)
-        if page.get_by_role("button", name="Save the password").is_visible():
+        if page.get_by_role("button", name="Save password").is_visible():
             page.get_by_label("New password", exact=True).fill(NEW)
-            page.get_by_role("button", name="Save the password").click()
+            page.get_by_role("button", name="Save password").click()
             expect(page.get_by_role("status")).to_be_visible()
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Your password is set")
-    page.get_by_role("link", name="Ask for a new link").click()
+    page.get_by_role("link", name="Request a new link").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Forgot your password?")
 
 
@@ -221,7 +221,7 @@ def test_token_stands_in_no_later_address_and_no_referer(
     page.goto(link)
     if which == "reset":
         page.get_by_label("New password", exact=True).fill(NEW)
-    page.get_by_role("button", name="Confirm this address" if which == "confirm" else "Save the password").click()
+    page.get_by_role("button", name="Confirm this address" if which == "confirm" else "Save password").click()
     expect(page.get_by_role("status")).to_be_visible()
     page.get_by_role("link", name="Create an account").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Create an account")

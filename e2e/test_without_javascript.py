@@ -26,11 +26,11 @@ def page(context: BrowserContext) -> Page:
 
 def test_signing_in_and_out(page: Page, person: Person) -> None:
     page.goto("/")
-    page.get_by_role("link", name="Get your badge").click()
+    page.get_by_role("main").get_by_role("link", name="Sign in").click()
     page.get_by_label("E-mail").fill(person.email)
     page.get_by_label("Password", exact=True).fill("not the right passphrase")
     page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("alert")).to_contain_text("do not fit")
+    expect(page.get_by_role("alert")).to_contain_text("is wrong")
     expect(page.get_by_label("E-mail")).to_have_value(person.email)
 
     page.get_by_label("Password", exact=True).fill(person.password)
@@ -89,7 +89,7 @@ def test_the_life_of_an_account(page: Page, server: Server, person: Person) -> N
 
     page.get_by_role("link", name="Your account", exact=True).click()
     page.get_by_role("link", name="Password", exact=True).click()
-    page.get_by_label("Password you have now", exact=True).fill(person.password)
+    page.get_by_label("Current password", exact=True).fill(person.password)
     page.get_by_label("New password", exact=True).fill("wrong zebra paperclip sonata")
     page.get_by_role("button", name="Change password").click()
     expect(page.get_by_role("status")).to_contain_text("Your password is changed.")
@@ -98,9 +98,9 @@ def test_the_life_of_an_account(page: Page, server: Server, person: Person) -> N
     page.get_by_label("New e-mail address").fill("zoe@example.com")
     page.get_by_label("Password", exact=True).fill("wrong zebra paperclip sonata")
     page.get_by_role("button", name="Send the link").click()
-    expect(page.get_by_role("main")).to_contain_text("A change to zoe@example.com waits")
+    expect(page.get_by_role("main")).to_contain_text("The change to zoe@example.com is not confirmed yet")
 
-    page.get_by_role("link", name="Delete the account").click()
+    page.get_by_role("link", name="Delete account").click()
     page.get_by_role("button", name="Delete my account").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
 

@@ -24,8 +24,8 @@ from app.web.errors import Problem
 
 PAGE = 50
 # Which passkeys go with an old password.
-PASSKEYS = {"none": "Keep them all", "new": "Remove those that were added lately", "all": "Remove them all"}
-LAST_ADMIN = "You are the only administrator. Make somebody else one first, so that somebody can look after this site."
+PASSKEYS = {"none": "Keep all", "new": "Remove those that were added recently", "all": "Remove all"}
+LAST_ADMIN = "You are the only administrator. Make somebody else an administrator first."
 
 
 class NameForm(BaseModel):
@@ -118,7 +118,8 @@ async def _password_page(request: Request, chosen: str = "", status: int = 200, 
     known = await passkeys.of_user(request.user.id)
     added = await enrolment.added_lately(request.user.id, db.utcnow())
     ways = {way: words for way, words in PASSKEYS.items() if way != "new" or any(each.name for each in added)}
-    hint = f"At least {get_settings().password_min_length} characters: a few unrelated words, for instance."
+    shortest = get_settings().password_min_length
+    hint = f"At least {shortest} characters. A few unrelated words are easy to remember and hard to guess."
     context = {"errors": {}, "error": "", "hint": hint, "added": added, "days": enrolment.LATELY.days, **context}
     context |= {"ways": ways if known else {}, "chosen": chosen if chosen in ways else "none"}
     return templates.page(request, "account/password.html", status, **context)

@@ -33,7 +33,7 @@ class Numbers:
     admins: int
     deactivated: int
     sessions: int
-    alarms: int  # sessions ended because an old token came back, in DAYS
+    alarms: int  # sessions ended because an old token was used again, in DAYS
     queued: int
     dead: int
 

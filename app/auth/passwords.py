@@ -83,9 +83,9 @@ def complaint(password: str, *, about: tuple[str, ...] = ()) -> str | None:
     if len(normal) < shortest:
         return f"Use at least {shortest} characters. A few unrelated words are easy to remember and hard to guess."
     if _surrogate(normal):
-        return "This password has characters that cannot be stored."
+        return "This password contains characters that cannot be stored."
     if any(is_bad_password(form) for form in {normal, normal.lower(), normal.strip()} if len(form) >= 10):
-        return "This password stands in lists of stolen passwords. Choose another one."
+        return "This password is in lists of stolen passwords. Choose another one."
     if not _has_own_part(normal, about):
         return "This password is mostly your name, your address or the name of this site. Choose another one."
     return None

@@ -52,7 +52,7 @@ def page(
         "notice": notices.NOTICES.get(notice),
         "path": scope["path"],
         "registration": get_settings().registration,
-        "hidden_as": lambda: Markup('<input type="hidden" name="as" value="{}">').format(user.id),
+        "hidden_user_field": lambda: Markup('<input type="hidden" name="as" value="{}">').format(user.id),
         **context,
     }
     text = with_keys(environment(TEMPLATES).get_template(name).render(shown))

@@ -132,7 +132,7 @@ async def test_copy_is_a_file_that_nobody_keeps(client: Visitor, person: Person)
 async def test_page_makes_no_copy(client: Visitor, person: Person) -> None:
     page = await client.visit("/account/export")
 
-    assert "A copy of your data" in page.text
+    assert "Export your data" in page.text
     assert "your notes" in page.text  # notes
     assert events.DATA_EXPORTED not in [event.event for event in await events.of_user(person.id)]
 

@@ -151,7 +151,7 @@ async def test_following_the_undo_link_changes_nothing_until_the_button(client: 
     for _ in range(2):
         page = await client.visit(link, site="cross-site")
         assert page.status_code == 200
-        assert "Call off the change" in page.text
+        assert "Cancel the change" in page.text
     assert await email_change.pending_email(person.id, db.utcnow()) == "new@example.com"
 
 
@@ -161,7 +161,7 @@ async def test_undo_calls_off_signs_out_and_leads_to_a_new_password(client: Visi
     answer = await client.submit("/undo-email-change", {"token": link.partition("?token=")[2]})
 
     assert answer.status_code == 200
-    assert "It is called off" in answer.text
+    assert "The change is cancelled" in answer.text
     assert 'href="/forgot-password"' in answer.text
     assert await email_change.pending_email(person.id, db.utcnow()) is None
     assert await db.fetch_value(sa.select(session_rows.c.revoked_at)) is not None
@@ -189,7 +189,7 @@ async def test_token_that_is_no_good_is_told_alike(client: Visitor, token: str) 
 
     for answer in (shown, sent):
         assert answer.status_code == 422
-        assert "This link is not good" in answer.text
+        assert "This link is not valid" in answer.text
         if len(token) > 2:
             assert token not in answer.text
 
@@ -204,5 +204,5 @@ async def test_used_token_says_that_it_has_done_its_work(client: Visitor, person
         await client.submit("/undo-email-change", {"token": token}),
     ):
         assert answer.status_code == 200
-        assert "This link has done its work" in answer.text
+        assert "This link was already used" in answer.text
         assert person.email not in answer.text.split("<main")[1]

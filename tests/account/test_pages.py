@@ -306,7 +306,7 @@ async def test_page_of_the_end_says_what_goes_and_what_stays(client: Visitor, pe
     page = (await client.visit("/account/delete")).text
 
     assert "After 14 days" in page
-    assert "What stays, and why" in page
+    assert "What is kept, and why" in page
 
 
 async def test_well_known_address_leads_to_the_password_page(client: Visitor) -> None:

@@ -88,7 +88,7 @@ async def test_each_device_leads_to_its_life_as_a_picture(client: Visitor, perso
     assert f'href="/account/sessions/{sid}"' in listed
     assert "Signed in, renewed once; the session is alive." in page
     assert 'role="img"' in page
-    assert "The same as a table" in page
+    assert "Show as a table" in page
     assert f"/account/sessions/{sid}/revoke" in page
 
 

@@ -44,7 +44,7 @@ async def test_invited_person_chooses_a_password_and_comes_in(
 
     assert signed_in.headers["location"] == "/dashboard"
     assert "Buy" not in email_message.text + email_message.html
-    assert await choose(theirs, link_in(email_message)) == 200  # says that it has done its work, and does nothing
+    assert await choose(theirs, link_in(email_message)) == 200  # says that it was already used, and does nothing
 
 
 async def test_link_from_an_admin_replaces_the_password_and_ends_the_requirement(

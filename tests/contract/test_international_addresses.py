@@ -154,7 +154,7 @@ async def test_new_address_counts_in_both_spellings(client: Visitor, spelling: s
     same = await client.submit("/account/email", {"email": WIRE, "current_password": PASSWORD})
     client.cookies.clear()
 
-    assert "This is the address you have now." in same.text
+    assert "This is already your address." in same.text
     assert await enters(client, PEOPLE)
     assert await enters(client, WIRE)
 

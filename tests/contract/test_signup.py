@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 
 EMAIL, STRANGER, NEW = "joan@example.com", "a stranger's own passphrase", "a brand new passphrase"
 FIELDS = {"name": "Joan Example", "email": EMAIL, "password": PASSWORD}
-GONE = "This link is not good"
+GONE = "This link is not valid"
 
 
 async def link_to(address: str = EMAIL) -> str:
@@ -56,7 +56,7 @@ def seen(answer: httpx.Response, *personal: str) -> tuple[Any, ...]:
 async def test_registration_is_confirmed_by_the_button_behind_the_link_and_then_one_signs_in(client: Visitor) -> None:
     asked = await client.submit("/register", FIELDS)
     assert (asked.status_code, asked.headers["location"]) == (303, "/register/sent")
-    assert "Look into your mailbox" in (await client.visit("/register/sent")).text
+    assert "Check your e-mail" in (await client.visit("/register/sent")).text
 
     page = await client.visit(await link_to(), site="cross-site")
     assert page.status_code == 200
@@ -234,7 +234,7 @@ async def test_contested_registration_asks_for_its_password(client: Visitor) -> 
 
     page = await client.visit(f"/verify-email?token={theirs}")
     assert 'name="password"' in page.text
-    for typed, message in (("", "Please fill this in."), (PASSWORD, "not the password of this registration")):
+    for typed, message in (("", "Please fill this in."), (PASSWORD, "not the password of this sign-up")):
         refused = await client.submit("/verify-email", {"token": theirs, "password": typed})
         assert refused.status_code == 422
         assert message in refused.text
@@ -286,12 +286,12 @@ async def test_link_that_did_its_work_says_so(client: Visitor, path: str) -> Non
         await client.submit(path, {"token": raw, "password": NEW}),
     ):
         assert answer.status_code == 200
-        assert "This link has done its work" in answer.text
+        assert "This link was already used" in answer.text
         assert 'href="/login"' in answer.text
         assert raw not in answer.text
     assert await users() == before
     told = await client.post(path, data={"token": raw, "password": NEW}, headers={"Accept": "application/json"})
-    assert (told.status_code, told.json()["detail"]) == (422, "This link was used already.")
+    assert (told.status_code, told.json()["detail"]) == (422, "This link was already used.")
 
 
 async def test_link_that_did_its_work_keeps_nothing_of_the_registration(client: Visitor) -> None:

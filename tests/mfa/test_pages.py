@@ -177,7 +177,7 @@ async def test_turned_on_with_the_secret_of_the_page(client: Visitor, clock: Clo
     shown_again = (await client.visit(HERE)).text
     assert "You have 10 of 10 recovery codes left" in shown_again
     assert not any(code in shown_again for code in codes)
-    assert "On: your phone" in (await client.visit("/account")).text
+    assert "On: signing in needs a code" in (await client.visit("/account")).text
 
     again = await client.submit(HERE, form)
     assert again.headers["location"] == HERE  # the page of the codes was loaded anew

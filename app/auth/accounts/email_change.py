@@ -25,7 +25,7 @@ from app.email import outbox
 from app.web import client
 from app.web.email_address import email_key
 
-SAME_ADDRESS = "This is the address you have now."
+SAME_ADDRESS = "This is already your address."
 
 
 async def request_email_change(user_id: UUID, sid: UUID, email: str, current: str) -> FieldErrors:

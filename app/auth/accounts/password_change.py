@@ -22,7 +22,7 @@ from app.auth.tokens import TokenPair
 from app.email import outbox
 from app.web import client
 
-SAME_PASSWORD = "This is the password you have now. Choose another one."  # noqa: S105 - a sentence
+SAME_PASSWORD = "This is your current password. Choose another one."  # noqa: S105 - a sentence
 
 
 async def change_password(

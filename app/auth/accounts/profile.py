@@ -17,7 +17,7 @@ from app.auth.models import user_rows
 from app.auth.rate_limit import attempts
 from app.auth.sessions import session_cache
 
-NOT_YOURS = "That is not your password."
+NOT_YOURS = "The password is wrong."
 FieldErrors = dict[str, str]  # field -> the message shown beside it
 
 

@@ -19,7 +19,7 @@ from app.auth.sessions.rotation_policy import Decision
 from app.settings import get_settings
 from app.web import client, errors, forms, templates, urls
 
-WRONG = "That address and password do not fit, or the account cannot be used. Nothing was changed."
+WRONG = "The e-mail address or the password is wrong, or the account cannot be used."
 RESUME = "/auth/resume"
 QUICK_RESUMES = 5  # so many within seconds of each other: the cookies do not stick, or the token is dead on arrival
 
@@ -74,9 +74,7 @@ async def logout(request: Request) -> Any:
     try:
         await login_flow.logout(rotation.presented((access, "access"), (refresh, "refresh")))
     except db.Unavailable:
-        detail = (
-            "This browser has forgotten you, but the session could not be ended on the server. Sign in later to end it."
-        )
+        detail = "You are signed out here, but the session could not be ended on the server. Sign in later to end it."
         return cookies.delete_tokens(
             errors.answer(request, 503, detail, headers={"Retry-After": "5", **challenges.CLEAR})
         )
@@ -121,7 +119,7 @@ async def step_up(request: Request) -> Any:
     except RetryLater as error:
         return _step_up_page(request, to, **challenges.form_again(request, error))
     if pair is None:
-        return _step_up_page(request, to, status=422, error="That is not your password.")
+        return _step_up_page(request, to, status=422, error="The password is wrong.")
     return cookies.set_tokens(see_other(to), pair)
 
 

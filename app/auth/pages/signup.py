@@ -29,7 +29,10 @@ PURPOSES = {
     "reset": (email_links.RESET, email_links.INVITE),
     "undo": (email_links.UNDO_EMAIL,),
 }
-NOT_YOURS = "That is not the password of this registration. There is another one: its link is in another mail."
+NOT_YOURS = (
+    "This is not the password of this sign-up. Somebody signed up with this address more than once: "
+    "try the link in the other e-mail."
+)
 
 
 class Registration(BaseModel):
@@ -202,7 +205,7 @@ async def link_expired(request: Request, what: str, token: str) -> Any:
     """The page for a link that did its work already, and for one that is over, was altered, or never was one."""
     done = await email_links.has_done_its_work(token, *PURPOSES[what])
     if not errors.wants_html(request.scope):
-        raise Problem(422, "This link was used already." if done else "This link is not good, or not any more.")
+        raise Problem(422, "This link was already used." if done else "This link is not valid, or not any more.")
     return _opened(request, "link_expired", 200 if done else 422, what=what, done=done)
 
 

@@ -259,7 +259,7 @@ async def test_page_says_before_that_it_turns_the_second_step_off(
 
     page = await client.visit(f"/reset-password?token={await link_for(person)}")
 
-    assert ("turns off your second step" in page.text) is told
+    assert ("turns off two-factor authentication" in page.text) is told
 
 
 async def test_link_dies_with_the_account_closed() -> None:
