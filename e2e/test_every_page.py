@@ -503,6 +503,8 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "step-up, refused": ("admin", "Confirm your identity", step_up_refused),
     "mailbox": ("", "Mailbox", mailbox),
     "mailbox, nothing found": ("", "Mailbox", lambda at: at.go("/dev/mailbox?q=nobody-at-all")),
+    "samples": ("", "E-mails with sample data", lambda at: at.go("/dev/mailbox/samples")),
+    "sample": ("", "You are invited", lambda at: at.go("/dev/mailbox/samples/invite")),
     "letter": ("", "Choose a new password", email_message),
     "letter, dead": ("", "(reset)", dead_email),
     "403": ("user", "Forbidden", lambda at: at.go("/admin/users")),

@@ -14,7 +14,9 @@ from ravyn import Request, get
 
 from app import db
 from app.auth import permissions
+from app.dev import email_samples
 from app.email import messages
+from app.email.messages import Message
 from app.email.models import email_rows
 from app.settings import get_settings
 from app.web import security_headers, templates, urls
@@ -50,9 +52,41 @@ async def email(request: Request) -> Any:
 @get()
 async def email_html(request: Request) -> Any:
     """The HTML part alone, for the frame on the page above: with its own styles, without scripts, cookies or ours."""
-    row = await _found(request)
+    return _html((await _found(request)).html)
+
+
+def _html(text: str) -> Any:
     policy = {"content-security-policy": security_headers.EMAIL_POLICY}
-    return Response(row.html, headers=policy, media_type="text/html")
+    return Response(text, headers=policy, media_type="text/html")
+
+
+@get()
+async def samples(request: Request) -> Any:
+    listed = [(name, email_samples.sample(name).subject) for name in email_samples.names()]
+    return templates.page(request, "dev/samples.html", samples=listed)
+
+
+@get()
+async def sample(request: Request) -> Any:
+    made = _sample(request)
+    shown = {
+        "id": f"samples/{request.path_params['name']}", "title": made.subject, "recipient": made.recipient,
+        "created_at": email_samples.SENT_AT, "state": "sample", "tag": "plain", "error": "", "text": made.text,
+    }  # fmt: skip
+    lines = messages.lines(made.text, get_settings().origin)
+    return templates.page(request, "dev/email.html", email=shown, lines=lines)
+
+
+@get()
+async def sample_html(request: Request) -> Any:
+    return _html(_sample(request).html)
+
+
+def _sample(request: Request) -> Message:
+    name = request.path_params["name"]
+    if name not in email_samples.names():
+        raise Problem(404)
+    return email_samples.sample(name)
 
 
 async def _found(request: Request) -> Any:
@@ -70,6 +104,9 @@ def _shown(row: Any) -> dict[str, Any]:
 
 route_patterns = [
     permissions.developer("/dev/mailbox", mailbox),
+    permissions.developer("/dev/mailbox/samples", samples),
+    permissions.developer("/dev/mailbox/samples/{name}", sample),
+    permissions.developer("/dev/mailbox/samples/{name}/html", sample_html),
     permissions.developer("/dev/mailbox/{email_id}", email),
     permissions.developer("/dev/mailbox/{email_id}/html", email_html),
 ]
