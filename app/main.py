@@ -27,7 +27,7 @@ from app.auth import authentication, challenges, cookies
 from app.auth.accounts import demo_accounts, emails
 from app.auth.authentication import JWTBackend
 from app.auth.errors import AuthError
-from app.auth.idempotency import OneEffect
+from app.auth.idempotency import IdempotentForms
 from app.auth.pages import login as auth_pages
 from app.auth.pages import signup
 from app.auth.permissions import Developer, NoAuthentication, Permission
@@ -120,7 +120,7 @@ def middleware(settings: Settings, open_paths: list[str]) -> list[DefineMiddlewa
             cookie_names=(cookies.access_name(), cookies.refresh_name(), cookies.ticket_name()),
             public_origin=settings.public_origin,
         ),
-        DefineMiddleware(OneEffect, except_at=(auth_pages.RESUME,)),
+        DefineMiddleware(IdempotentForms, except_at=(auth_pages.RESUME,)),
         DefineMiddleware(bodies.Whole),
         DefineMiddleware(AuthenticationMiddleware, backend=[JWTBackend([*open_paths, f"{static_files.PREFIX}/"])]),
         DefineMiddleware(Methods),

@@ -54,7 +54,7 @@ def bare_refresh() -> Any:
         event |= {"id": uuid.uuid4().hex, "at": moment(), "request_id": uuid.uuid4().hex, "detail": f"gen {generation}"}
         async with request.app.state.turn:  # one connection: one transaction at a time
             await database.execute("BEGIN IMMEDIATE")
-            values = {"sid": sid, "judged": generation, **changed, **asking}
+            values = {"sid": sid, "expected": generation, **changed, **asking}
             async with database.execute(say["handed_out"], values) as won:
                 fresh = await won.fetchone()
             await database.execute(say["recorded"], {**event, **asking})

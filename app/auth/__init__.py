@@ -7,11 +7,11 @@ How each request is answered:
     GET /dashboard, access expired       permissions.SignedIn raises LoginRequired -> challenges -> 303 /auth/resume
                                          login.resume -> login_flow.refresh -> cookies.set_tokens -> 303 /dashboard
     POST /account, access expired        the same with 307 and 307: method and body survive
-    the same form twice                  idempotency -> the second gets the first one's answer (`form_submissions`)
-    link from another site               SameSite=Strict keeps the cookies back -> challenges answers with a bounce page
-    POST /register, /forgot-password     signup.request, password_reset.request -> an e-mail is queued; `emails` finds
-                                         out later who gets it
-    a mailed link                        GET shows a button; POST -> email_links.use, once -> an account, a new password
+    the same form twice                  idempotency -> the second gets the response to the first (`form_submissions`)
+    link from another site               SameSite=Strict withholds the cookies -> challenges answers with a bounce page
+    POST /register, /forgot-password     signup.request, password_reset.request -> an e-mail is queued; `emails` decides
+                                         later who gets which text
+    an e-mailed link                     GET shows a button; POST -> email_links.use, once -> an account, a new password
     POST /login                          forms.parse -> login_flow.login -> rotation.start -> cookies.set_tokens
     the same with a second factor        login_flow.login -> cookies.set_ticket -> /login/code (mfa)
                                          -> login_flow.complete

@@ -39,7 +39,7 @@ class Answer(BaseModel):
 
 
 class Tokens(Answer):
-    """A pair: the access token for every request, the refresh token for the next pair, once."""
+    """A token pair: the access token is for every request; the refresh token gets the next pair, once."""
 
     access_token: str
     refresh_token: str
@@ -48,7 +48,7 @@ class Tokens(Answer):
 
 
 class Renewed(Answer):
-    """The pair, or, where the refresh token came in a cookie, new cookies and this alone."""
+    """The next token pair. If the refresh token came in a cookie, the tokens are in new cookies and not in the body."""
 
     access_token: str = ""
     refresh_token: str = ""
@@ -57,7 +57,7 @@ class Renewed(Answer):
 
 
 class Me(Answer):
-    """Whose token it is, as the rows say."""
+    """The user of the token, with the values of the database."""
 
     user_id: UUID
     email: str
@@ -68,7 +68,7 @@ class Me(Answer):
 @post(status_code=200)
 async def login(request: Request, data: LoginRequest) -> Any:
     """The token pair for an address and a password; no cookie is set."""
-    device = cookies.device(request.scope, db.utcnow())  # of a browser; a program brings none, and is given none
+    device = cookies.device(request.scope, db.utcnow())  # set by browsers only; API clients get no device cookie
     signed_in = await login_flow.login(data.email, data.password, device=device)
     if signed_in is None:
         return challenges.unauthorized(request, token_sent=False, detail="Invalid credentials.")
@@ -85,7 +85,7 @@ async def refresh(request: Request, data: RefreshRequest | None = None) -> Any:
     """The next pair for a refresh token: from the body into the body, or from the cookie into new cookies."""
     if data is None and request.user.is_authenticated and not request.user.bearer:
         left = int((request.user.token.exp - db.utcnow()).total_seconds())
-        return JSONResponse({"token_type": "bearer", "expires_in": left})  # still good: a late caller must not rotate
+        return JSONResponse({"token_type": "bearer", "expires_in": left})  # still valid: a late request must not rotate
     from_cookie = None if request.user.bearer else cookies.read(request.scope)[1]
     raw = data.refresh_token if data else from_cookie
     outcome = await login_flow.refresh(raw, retried=request.headers.get("x-refresh-retry") == "1")
@@ -123,13 +123,13 @@ async def logout(request: Request, data: RefreshRequest | None = None) -> Any:
 
 @get()
 async def me() -> Any:
-    """Who the token belongs to, as the rows say."""
+    """The user of the token, with the values of the database."""
     return _about(authentication.current())
 
 
 @get()
 async def protected(request: Request) -> Any:
-    """The page's protected route: the same answer behind the same guard."""
+    """The protected route of Ravyn's JWT page: the same response behind the same permission as `me`."""
     return _about(request.user)
 
 

@@ -1,4 +1,4 @@
-"""The authentication backend: reads a request's token and says who holds it. `permissions` refuses, not this.
+"""The authentication backend: finds the user of a request by its access token. `permissions` allows or refuses.
 
 Chapter: "The way of a request". Source: RFC 6750 section 2.1. Patterns: middleware, quick-start, protected.
 """
@@ -22,9 +22,9 @@ from app.observability import logs
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """Somebody signed in, as the rows say. `auth_time`: when the password was last typed in this session.
+    """A signed-in user, with the values of the database rows. `auth_time`: last password entry in this session.
 
-    `bearer`: how the token came now. `program`: it never was in a cookie, however it came.
+    `bearer`: this request sent the token in a header. `program`: the session's tokens were never in a cookie.
     """
 
     id: UUID
@@ -47,11 +47,11 @@ class Principal:
 
 @dataclass(frozen=True, slots=True)
 class Anonymous:
-    """Nobody, and why: what the challenge needs to know."""
+    """A request without a valid session, with the facts that `challenges` needs to answer it."""
 
     token_sent: bool = False
-    session_ended: bool = False  # the token was good, its session is not
-    unavailable: bool = False  # the database could not be asked, or was not
+    session_ended: bool = False  # the token is valid, but its session has ended
+    unavailable: bool = False  # the database did not answer, or the path skips authentication
     refresh_cookie: bool = False
     bearer: bool = False
     is_authenticated: bool = field(default=False, init=False)
@@ -61,12 +61,15 @@ _current: ContextVar[Principal | Anonymous] = ContextVar("user")
 
 
 def current() -> Any:
-    """Who asks, for handlers without a `request` parameter: that alone costs as much as the rest of a small handler."""
+    """The user of the current request (Principal or Anonymous), for handlers without a `request` parameter.
+
+    Filling that parameter takes the framework as long as the rest of a small handler.
+    """
     return _current.get()
 
 
 def log_fields(scope: Any) -> dict[str, str | None]:
-    """Who asked, by pseudonym, for the line of a request."""
+    """The pseudonyms of the user and the session, for a request's line in the access log."""
     user = scope.get("user")
     if user is None or not user.is_authenticated:
         return {}
@@ -76,10 +79,10 @@ def log_fields(scope: Any) -> dict[str, str | None]:
 class JWTBackend(AuthenticationBackend):
     """For the framework's AuthenticationMiddleware: `request.user` is a Principal or Anonymous.
 
-    The framework's own backend reads headers only, takes a refresh token for an access token and does not look at
-    is_active. Here a bearer header decides, and cookies are then ignored: a header is no ambient authority.
-    `no_authentication`: paths, those ending in "/" with all below, where nobody is identified, whatever was sent: they
-    are answered while the database is not.
+    The framework's own backend reads headers only, accepts a refresh token as an access token and does not check
+    is_active. Here a bearer header takes precedence and cookies are then ignored, because a browser adds no such header
+    by itself. `no_authentication`: paths that skip authentication, so they answer while the database is down; a path
+    that ends in "/" includes everything below it.
     """
 
     def __init__(self, no_authentication: Collection[str] = ()) -> None:
@@ -95,35 +98,36 @@ class JWTBackend(AuthenticationBackend):
 
 
 async def identify(scope: Any) -> Principal | Anonymous:
-    """The holder of the request's access token. Never raises for bad input, nor when the database is down."""
+    """The user of the request's access token. Never raises: bad input and a lost database give an Anonymous."""
     bearer = _bearer(scope)
     access, refresh = (bearer, None) if bearer is not None else cookies.read(scope)
-    nobody = Anonymous(token_sent=bool(access), refresh_cookie=bool(refresh), bearer=bearer is not None)
+    anonymous = Anonymous(token_sent=bool(access), refresh_cookie=bool(refresh), bearer=bearer is not None)
     token = tokens.read(access, "access", db.utcnow())
-    return await _load(token, nobody) if token else nobody
+    return await _load(token, anonymous) if token else anonymous
 
 
 def has_signed_token(scope: Any) -> bool:
-    """A token that we signed, whatever its age: not who asks, but whether a long body may be theirs. No database."""
+    """Whether the request has a token that we signed, expired or not. Decides if a long body is read. No database."""
     bearer = _bearer(scope)
     access, refresh = (bearer, None) if bearer is not None else cookies.read(scope)
     shown: tuple[tuple[str | None, tokens.Kind], ...] = (access, "access"), (refresh, "refresh")
-    return any(tokens.read_whatever_its_age(raw, kind) for raw, kind in shown)
+    return any(tokens.read_ignoring_expiry(raw, kind) for raw, kind in shown)
 
 
 async def reload(principal: Principal) -> Principal | Anonymous:
-    """The same holder as the rows say at this moment, whatever is remembered: before anything dangerous."""
-    return await _load(principal.token, _session_ended(principal), remembered=False)
+    """The same user, read from the database instead of the session cache: for requests that change something."""
+    return await _load(principal.token, _session_ended(principal), use_cache=False)
 
 
 def condition(principal: Principal, decide: Callable[[Principal | Anonymous], None]) -> db.conditions.Condition:
-    """For the transactions of a request: `rotation_policy` gets the same holder as the rows say then, and raises or
-    does not.
-    """
-    token, nobody = principal.token, _session_ended(principal)
+    """A check for every transaction of the request: calls `decide` with the user as the locked rows say then.
 
-    def of_now(row: Any) -> None:
-        decide(_principal(session_cache.of_row(row, token, db.utcnow()), token, nobody))
+    `decide` raises to roll the transaction back.
+    """
+    token, anonymous = principal.token, _session_ended(principal)
+
+    def recheck(row: Any) -> None:
+        decide(_principal(session_cache.of_row(row, token, db.utcnow()), token, anonymous))
 
     values = {"sid": principal.sid, "holder": principal.id}
     return db.conditions.Condition(
@@ -132,12 +136,15 @@ def condition(principal: Principal, decide: Callable[[Principal | Anonymous], No
         session_cache.LOCK_USER,
         session_cache.LOCK_SESSION_AND_USER,
         values,
-        decide=of_now,
+        decide=recheck,
     )
 
 
 def requester(request: Any, error: AuthError) -> Any:
-    """Who asked, for the answer to an error: whom a guard looked at last, or, from a handler, whose session it was."""
+    """The user to answer an error for: the one a permission checked last, otherwise the request's user.
+
+    A handler that raises LoginRequired found that the session has ended, so its user becomes an Anonymous.
+    """
     user = error.who or request.scope["user"]
     return _session_ended(user) if isinstance(error, LoginRequired) and user.is_authenticated else user
 
@@ -146,17 +153,19 @@ def _session_ended(principal: Principal) -> Anonymous:
     return Anonymous(token_sent=True, session_ended=True, bearer=principal.bearer)
 
 
-async def _load(token: AppToken, nobody: Anonymous, *, remembered: bool = True) -> Principal | Anonymous:
+async def _load(token: AppToken, anonymous: Anonymous, *, use_cache: bool = True) -> Principal | Anonymous:
     try:
-        cached = await session_cache.load(token, db.utcnow(), remembered=remembered)
+        cached = await session_cache.load(token, db.utcnow(), use_cache=use_cache)
     except db.Unavailable:
-        return replace(nobody, session_ended=False, unavailable=True)
-    return _principal(cached, token, nobody)
+        return replace(anonymous, session_ended=False, unavailable=True)
+    return _principal(cached, token, anonymous)
 
 
-def _principal(cached: session_cache.CachedSession | None, token: AppToken, nobody: Anonymous) -> Principal | Anonymous:
+def _principal(
+    cached: session_cache.CachedSession | None, token: AppToken, anonymous: Anonymous
+) -> Principal | Anonymous:
     if cached is None:
-        return replace(nobody, session_ended=True)
+        return replace(anonymous, session_ended=True)
     return Principal(
         id=cached.user_id,
         email=cached.email,
@@ -165,7 +174,7 @@ def _principal(cached: session_cache.CachedSession | None, token: AppToken, nobo
         sid=cached.sid,
         auth_time=datetime.fromtimestamp(token.auth_time or 0, UTC),
         token=token,
-        bearer=nobody.bearer,
+        bearer=anonymous.bearer,
         must_change_password=cached.must_change_password,
         second_factor=cached.second_factor,
         program=cached.program,
@@ -175,7 +184,7 @@ def _principal(cached: session_cache.CachedSession | None, token: AppToken, nobo
 def _bearer(scope: Any) -> str | None:
     """The token of `Authorization: Bearer ...`; "" for two such headers, None where there is none.
 
-    The scheme is compared without case (RFC 9110 section 11.1). Another scheme, such as a proxy's Basic, is not ours.
+    The scheme is compared without case (RFC 9110 section 11.1). Other schemes, such as a proxy's Basic, are ignored.
     """
     values = [value for name, value in scope["headers"] if name == b"authorization" and value[:6].lower() == b"bearer"]
     if not values:

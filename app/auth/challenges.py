@@ -1,4 +1,4 @@
-"""Answers to authentication errors: a redirect for a page, a status for the API, a bounce for a link from elsewhere.
+"""Responses to authentication errors: redirects for pages, status codes for the API, a bounce page for external links.
 
 Chapter: "The way of a request". Source: RFC 6750 section 3, RFC 9470 section 3.
 """
@@ -42,11 +42,11 @@ CLOSED = {
 A_MINUTE = timedelta(minutes=1)
 LONGEST_REFERER = 2048
 
-_recorded: LRUCache[UUID, str] = LRUCache(10_000)  # person -> the minute in which this worker last told of a refusal
+_recorded: LRUCache[UUID, str] = LRUCache(10_000)  # user -> the minute in which this worker last recorded a denial
 
 
 async def answer(request: Any, error: AuthError) -> Any:
-    """The response to an error of `auth.errors`, for the error boundary."""
+    """The response to an error of `auth.errors`; called by the error boundary."""
     if isinstance(error, RetryLater):
         detail, headers = retry_later(error)
         return errors.answer(request, error.status, detail, headers=headers)
@@ -60,20 +60,20 @@ async def answer(request: Any, error: AuthError) -> Any:
         await _record_denial(user)
         return errors.answer(request, 403, "You are signed in, but this is not open to you.")
     if isinstance(error, StepUpRequired):
-        return _step_up(request) if page else _insufficient(request)
+        return _to_step_up(request) if page else _step_up_required(request)
     if isinstance(error, PasswordChangeRequired):
-        return _new_password(request) if page else _old_password(request)
+        return _to_password_page(request) if page else _password_change_required(request)
     if isinstance(error, SecondFactorRequired):
-        return _second_factor() if page else _one_factor(request)
+        return _to_second_factor_page() if page else _second_factor_required(request)
     if not page:
         return unauthorized(request, token_sent=user.token_sent)
     return await _to_login(request, user, ended=isinstance(error, SessionEnded))
 
 
 async def _record_denial(user: Any) -> None:
-    """Once a person and minute, all workers together: who asks all day long must not fill the audit trail.
+    """Record `access_denied`, once per user and minute across all workers, so repeated requests do not fill the log.
 
-    Refusing does not depend on writing it down: to come back later would not help, so it is no 503.
+    If the database does not answer, the response is still 403: a later attempt would be denied as well.
     """
     now = db.utcnow()
     minute = f"{now:%Y-%m-%d %H:%M}"
@@ -85,17 +85,17 @@ async def _record_denial(user: Any) -> None:
         if (await counters.add({key: A_MINUTE}, 1, now))[key].count == 1:
             await events.record(events.ACCESS_DENIED, user_id=user.id, actor_id=user.id, session_id=user.sid)
     except db.Unavailable:
-        log.warning("access_denied_unrecorded", user=logs.pseudonym(user.id))  # the audit trail takes no writes
+        log.warning("access_denied_unrecorded", user=logs.pseudonym(user.id))  # the audit log takes no writes
 
 
 def unauthorized(request: Any, *, token_sent: bool, detail: str = "Sign in first.", **members: Any) -> Any:
-    """401 with the challenge of RFC 6750: an error code only if a token was sent."""
+    """401 with the challenge of RFC 6750 section 3: it has an error code only if a token was sent."""
     challenge = 'Bearer error="invalid_token"' if token_sent else "Bearer"
     return errors.answer(request, 401, detail, headers={"WWW-Authenticate": challenge}, **members)
 
 
 def retry_later(error: RetryLater) -> tuple[str, dict[str, str]]:
-    """The sentence for a person and the header for a program: the same for every account, and for none."""
+    """The message and the Retry-After header. They do not depend on whether the account exists."""
     if error.seconds < 120:
         wait = "a second" if error.seconds == 1 else f"{error.seconds} seconds"
     else:
@@ -106,7 +106,7 @@ def retry_later(error: RetryLater) -> tuple[str, dict[str, str]]:
 
 
 def form_again(request: Any, error: RetryLater) -> dict[str, Any]:
-    """What a page needs to show its form again, so that nothing is typed twice; a program gets a problem document."""
+    """Arguments to render a page's form again with the values sent. An API client gets a problem document: raises."""
     if not errors.wants_html(request.scope):
         raise error
     sentence, headers = retry_later(error)
@@ -114,14 +114,14 @@ def form_again(request: Any, error: RetryLater) -> dict[str, Any]:
 
 
 def signed_out(notice: str) -> Any:
-    """To the login page, and the browser forgets: both cookies, and the pages it kept."""
+    """Redirect to the login page; the browser deletes both token cookies, its cache and its storage."""
     response = see_other("/login", notice=notice)
     response.headers.update(CLEAR)
     return cookies.delete_tokens(response)
 
 
 def see_other(path: str, **query: str) -> Any:
-    """303: the browser asks for the page with GET. `notice`: what that page says, see `web.notices`."""
+    """303: the browser requests `path` with GET. `notice`: the message that page shows (see `web.notices`)."""
     response = RedirectResponse(f"{path}?{urlencode(query)}" if query else path, status_code=303)
     return notices.leave(response, query["notice"]) if "notice" in query else response
 
@@ -132,14 +132,14 @@ def same_method(path: str, **query: str) -> Any:
 
 
 def form_not_saved(request: Any) -> Any:
-    """To the login page, with the way back to the page of the form. Never 307: a password page must not get it."""
+    """Redirect to the login page, then back to the page of the form. Never 307: it would send the form to /login."""
     return see_other("/login", next=referring_page(request), notice="form_not_saved")
 
 
 def referring_page(request: Any) -> str:
-    """The local page that the Referer names, or the dashboard."""
+    """The page of this site that the Referer header names, otherwise the dashboard."""
     sent = request.headers.get("referer", "")
-    # No browser sends another one; splitting normalises a host that is no ASCII.
+    # Browsers send ASCII only; `urlsplit` would normalise a host that is not ASCII.
     referer = urlsplit(sent if sent.isascii() and len(sent) <= LONGEST_REFERER else "")
     if f"{referer.scheme}://{referer.netloc}" != get_settings().origin:
         return urls.local_path(None)
@@ -160,7 +160,10 @@ async def _to_login(request: Any, user: Any, ended: bool) -> Any:
 
 
 def _followed_from_elsewhere(request: Any, user: Any) -> bool:
-    """A link on another site: SameSite=Strict kept the cookies at home. Our page reloads itself, and they come."""
+    """A link on another site was followed: SameSite=Strict withholds our cookies.
+
+    The bounce page reloads from this site, and the browser then sends them.
+    """
     header = request.headers.get
     return (
         not user.token_sent
@@ -172,27 +175,27 @@ def _followed_from_elsewhere(request: Any, user: Any) -> bool:
 
 
 def without_cookies(request: Any) -> bool:
-    """A visit that comes from a page of ours and brings no cookie of ours."""
+    """Whether the request comes from a page of this site and has none of our cookies."""
     site = request.headers.get("sec-fetch-site") or ("same-origin" if request.headers.get("referer") else "")
     return site == "same-origin" and cookies.brings_none(request.scope)
 
 
 async def _cookies_refused(request: Any) -> bool:
-    """The first page after the right password, and no cookie comes with it. Else it would end at an empty form."""
+    """Whether the browser refuses cookies: it got a session just now and sent none. Without this, login would loop."""
     if not without_cookies(request):
         return False
     try:
         return await rotation.was_never_confirmed(db.utcnow())
     except db.Unavailable:
-        return False  # a worse answer, and no wrong one
+        return False  # the login page without the hint about cookies
 
 
-def _step_up(request: Any) -> Any:
-    """The confirmation page has the address of its POST: a late POST does nothing and returns there."""
+def _to_step_up(request: Any) -> Any:
+    """GET and POST of a confirmation page share one path: a POST that came too late shows the page again, unsaved."""
     return see_other("/step-up", next=_requested_path(request))
 
 
-def _insufficient(request: Any) -> Any:
+def _step_up_required(request: Any) -> Any:
     seconds = get_settings().step_up_seconds
     challenge = f'Bearer error="insufficient_user_authentication", max_age="{seconds}"'
     headers = {"WWW-Authenticate": challenge}
@@ -201,12 +204,12 @@ def _insufficient(request: Any) -> Any:
     )
 
 
-def _new_password(request: Any) -> Any:
-    """Never 307: the page of passwords must not get somebody's form."""
+def _to_password_page(request: Any) -> Any:
+    """Never 307: it would send the form of another page to the password page."""
     return see_other("/account/password", notice="password_change_required")
 
 
-def _old_password(request: Any) -> Any:
+def _password_change_required(request: Any) -> Any:
     detail = "Choose a new password first, at /account/password."
     return errors.answer(request, 403, detail, error="password_change_required")
 
@@ -217,11 +220,11 @@ def _registration_closed(request: Any, page: bool) -> Any:
     return errors.answer(request, 403, CLOSED[get_settings().registration], error="registration_closed")
 
 
-def _second_factor() -> Any:
+def _to_second_factor_page() -> Any:
     return see_other("/account/second-factor", notice="second_factor_required")
 
 
-def _one_factor(request: Any) -> Any:
+def _second_factor_required(request: Any) -> Any:
     detail = "Turn on a second factor first, at /account/second-factor."
     return errors.answer(request, 403, detail, error="second_factor_required")
 

@@ -1,7 +1,8 @@
-"""One-time links sent by e-mail: each is good once, for one purpose, and for a limited time.
+"""One-time links sent by e-mail: each works once, for one purpose, and for a limited time.
 
-The token in a link is `id.mac`: the MAC is over the row's own secret, under a key derived for nothing else. It stands
-in no table, so a leaked database opens nothing, and a leaked key alone neither (v5.0.0-11.5.1, v5.0.0-6.5.*).
+The token in a link is `id.mac`. The MAC covers the row's own secret, under a key derived for this purpose alone. No
+table stores the token, so neither a leaked database nor a leaked key alone is enough to make one (v5.0.0-11.5.1,
+v5.0.0-6.5.*).
 Chapter: "Transactional e-mail". Source: OWASP Forgot Password, "URL Tokens"; NIST SP 800-63B-4 section 3.1.3.
 """
 
@@ -18,13 +19,14 @@ from app.auth.models import link_rows
 from app.web import urls
 
 LABEL = "mail link"
-RETENTION = timedelta(days=30)  # after its end
+RETENTION = timedelta(days=30)  # after a link's expiry
 
-REGISTER = "register"  # make the account: `email`, `email_key`, `name`, `password`
+# The purposes, with the columns that each needs.
+REGISTER = "register"  # create the account: `email`, `email_key`, `name`, `password`
 RESET = "reset"  # choose a new password: `user_id`, `fingerprint`
-CHANGE_EMAIL = "change_email"  # the new address is theirs: `user_id`, `email`, `email_key`, `fingerprint`
-UNDO_EMAIL = "undo_email"  # back to the old address: `user_id`, `email`, `email_key`
-INVITE = "invite"  # an admin made the account: `user_id`, `fingerprint`
+CHANGE_EMAIL = "change_email"  # confirm the new address: `user_id`, `email`, `email_key`, `fingerprint`
+UNDO_EMAIL = "undo_email"  # restore the old address: `user_id`, `email`, `email_key`
+INVITE = "invite"  # choose the first password of an account that an admin created: `user_id`, `fingerprint`
 LASTS = {
     REGISTER: timedelta(hours=24),
     RESET: timedelta(minutes=30),
@@ -35,9 +37,10 @@ LASTS = {
 
 
 async def make(tx: Any, purpose: str, now: datetime, *, link_id: UUID | None = None, **values: Any) -> Any:
-    """A new link's row. With a letter's id as `link_id` a letter sent twice carries the same link, good for longer.
+    """The row of a new link. `values`: the columns that the purpose needs, see above.
 
-    `values`: what the purpose needs, see above.
+    `link_id`: the id of the e-mail that contains the link. If that e-mail is composed again, it gets the same link with
+    a later expiry.
     """
     row = {"id": link_id or db.uuid7(), "purpose": purpose, "secret": secrets.token_hex(32), **values}
     row |= {"created_at": now, "ends_at": now + LASTS[purpose]}
@@ -49,20 +52,20 @@ async def make(tx: Any, purpose: str, now: datetime, *, link_id: UUID | None = N
 
 
 def token(row: Any) -> str:
-    """What the address carries as `?token=`: URL-safe, 80 characters, for this row and purpose alone."""
-    return f"{row.id}.{keys.seal(LABEL, _message(row))}"
+    """The token for `?token=` in the link's URL: URL-safe, 80 characters, valid for this row and purpose alone."""
+    return f"{row.id}.{keys.mac(LABEL, _message(row))}"
 
 
 async def find(raw: str, purpose: str, now: datetime) -> Any:
-    """The row behind a token that is still good, or None. Changes nothing: mail scanners follow links."""
+    """The row of a valid token, or None. Changes nothing, because mail scanners open links with GET."""
     row = await db.fetch_one(sa.select(link_rows).where(_open(raw, purpose, now)))
     return row if row is not None and _fits(raw, row) else None
 
 
 async def use(tx: Any, raw: str, purpose: str, now: datetime) -> Any:
-    """As `find`, and the link is used up: of many who bring it at once one gets the row, the others None.
+    """As `find`, and marks the link as used: of several concurrent requests, one gets the row and the others None.
 
-    What a registration was about is in the account from now on, so nothing of it stays here.
+    The data of a registration is deleted from the row, because the account has it from now on.
     """
     row = await tx.fetch_one(sa.select(link_rows).where(_open(raw, purpose, now)))
     if row is None or not _fits(raw, row):
@@ -72,8 +75,8 @@ async def use(tx: Any, raw: str, purpose: str, now: datetime) -> Any:
     return row if await tx.execute(used.values(used_at=now, done_at=now, **emptied)) == 1 else None
 
 
-async def has_done_its_work(raw: str, *purposes: str) -> bool:
-    """Was this very link used, for one of these? Only whoever holds its token is told; not of one that was voided."""
+async def was_used(raw: str, *purposes: str) -> bool:
+    """Whether the link of this token was used, for one of these purposes. False for a voided link or a wrong token."""
     table, link_id = link_rows, urls.uuid_or_none(raw.partition(".")[0])
     done = table.c.id == link_id, table.c.purpose.in_(purposes), table.c.done_at.is_not(None)
     row = await db.fetch_one(sa.select(table).where(*done))
@@ -81,27 +84,26 @@ async def has_done_its_work(raw: str, *purposes: str) -> bool:
 
 
 async def void(tx: Any, now: datetime, *which: Any) -> int:
-    """Use up every open link that these conditions on `link_rows` name; how many there were."""
+    """Void every open link that matches these conditions on `link_rows`. Returns how many."""
     return int(await tx.execute(sa.update(link_rows).where(*which, link_rows.c.used_at.is_(None)).values(used_at=now)))
 
 
-async def void_of(tx: Any, now: datetime, user_id: UUID) -> None:
-    """All that waits for this account may be a thief's by now; the way back to an old address stays open."""
+async def void_all_but_undo(tx: Any, now: datetime, user_id: UUID) -> None:
+    """Void all open links of the account except UNDO_EMAIL: an attacker with access to the account may have requested
+    them.
+    """
     await void(tx, now, link_rows.c.user_id == user_id, link_rows.c.purpose != UNDO_EMAIL)
 
 
-async def void_changes(tx: Any, now: datetime, user_id: UUID) -> int:
-    """The owner, or an admin for them, puts others out: a new address that those may have asked for waits no longer.
-
-    How many there were.
-    """
+async def void_email_change(tx: Any, now: datetime, user_id: UUID) -> int:
+    """Void the pending e-mail changes of the account, for actions that lock out an attacker. Returns how many."""
     return await void(tx, now, link_rows.c.user_id == user_id, link_rows.c.purpose == CHANGE_EMAIL)
 
 
 async def prune(now: datetime) -> int:
-    """Delete the links that ended, or would have, 30 days ago; how many. Registrations as soon as they are over.
+    """Delete the links that expired over 30 days ago; returns how many. Registrations go once expired or voided.
 
-    What those hold is about people who never became ours (v5.0.0-14.2.7).
+    Those contain data of people who never got an account (v5.0.0-14.2.7).
     """
     table = link_rows
     voided = sa.and_(table.c.used_at.is_not(None), table.c.done_at.is_(None))
@@ -115,7 +117,7 @@ def _open(raw: str, purpose: str, now: datetime) -> Any:
 
 
 def _fits(raw: str, row: Any) -> bool:
-    return keys.sealed(LABEL, _message(row), raw.partition(".")[2])
+    return keys.verify_mac(LABEL, _message(row), raw.partition(".")[2])
 
 
 def _message(row: Any) -> str:

@@ -4,17 +4,17 @@ from typing import Any
 
 
 class AuthError(Exception):
-    """The request may not go on as it is. `who`: the Principal or Anonymous that a guard looked at; None elsewhere."""
+    """The request is refused. `who`: the Principal or Anonymous that a permission checked; None if raised elsewhere."""
 
     who: Any = None
 
 
 class LoginRequired(AuthError):
-    """Nobody is signed in: sign in, or exchange the refresh token if there is one (RFC 6750 section 3.1)."""
+    """The request has no valid access token: sign in, or refresh if there is a refresh token (RFC 6750 section 3.1)."""
 
 
 class SessionEnded(LoginRequired):
-    """The token is good but its session is over: no refresh will help."""
+    """The access token is valid but its session has ended: a refresh would fail as well."""
 
 
 class Forbidden(AuthError):
@@ -22,15 +22,15 @@ class Forbidden(AuthError):
 
 
 class StepUpRequired(AuthError):
-    """Signed in, but the password was typed too long ago (RFC 9470)."""
+    """Signed in, but the last password entry is too long ago (RFC 9470)."""
 
 
 class PasswordChangeRequired(AuthError):
-    """Signed in, but with a password that has to be replaced first."""
+    """Signed in, but the user must change the password first."""
 
 
 class SecondFactorRequired(AuthError):
-    """Signed in and allowed, but the site wants a second factor for this."""
+    """Signed in and allowed, but the site requires a second factor for this."""
 
 
 class RegistrationClosed(AuthError):
@@ -38,7 +38,7 @@ class RegistrationClosed(AuthError):
 
 
 class RetryLater(AuthError):
-    """Not now, whoever it is: try again after `seconds`. Says nothing about any account."""
+    """Try again after `seconds`. Raised alike for existing and unknown accounts."""
 
     status = 503
 
@@ -54,8 +54,8 @@ class TooManyAttempts(RetryLater):
 
 
 class Overloaded(RetryLater):
-    """More passwords to check than this worker can hold (v5.0.0-15.2.2)."""
+    """The worker's queue of password checks is full (v5.0.0-15.2.2)."""
 
 
 class Unavailable(AuthError):
-    """Nobody can say whether this token is still good: the database does not answer."""
+    """The database does not answer, so the token's session cannot be checked."""

@@ -1,9 +1,9 @@
-"""Submitted forms with their answers, for a minute: the only reader and writer of `form_submissions`.
+"""Submitted forms with their responses, stored for a minute: the only reader and writer of `form_submissions`.
 
-A form names itself by a random key that came with its page (`templates.KEY_FIELD`). The first to bring it claims a row;
-whoever brings the same key, address and fields is given the answer of the first. An answer may hold session cookies
-and recovery codes, so it is kept encrypted, and handed out only to the browser that sent the form, or that has got the
-answer already. A key is no secret that proves anything: without it nothing is refused that was allowed before.
+Each form contains a random idempotency key (`templates.KEY_FIELD`). The first request with a key claims a row; a later
+request with the same key, URL and fields gets the response to the first. A response may contain session cookies and
+recovery codes, so it is stored encrypted and sent only to the browser that submitted the form or already has the
+response. The key grants nothing: it is no CSRF token.
 Chapter: "The way of a request".
 Source: v5.0.0-2.3.4; IETF draft-ietf-httpapi-idempotency-key-header, sections 2.2 and 2.6.
 """
@@ -25,9 +25,9 @@ from app.auth import cookies, keys, tokens
 from app.auth.models import session_rows, submission_rows
 
 LABEL = "form submission"
-LASTS = timedelta(seconds=60)  # from the arrival of a form, and again from its answer
-LARGEST = 128 * 1024  # bytes of an answer that is kept
-PRUNE_EVERY = 20  # claims: answers must not stay until the hour is over
+LASTS = timedelta(seconds=60)  # from the arrival of a form, and again from its response
+LARGEST = 128 * 1024  # bytes; a larger response is not stored
+PRUNE_EVERY = 20  # claims; responses must not stay until the hourly maintenance
 
 _r: Any = submission_rows.c
 _FOUND = (
@@ -36,14 +36,14 @@ _FOUND = (
     .where(_r.key == sa.bindparam("wanted"), _r.fields == sa.bindparam("said"), _r.ends_at > sa.bindparam("now"))
 )
 _THIS = _r.key == sa.bindparam("wanted"), _r.fields == sa.bindparam("said")
-_KEPT = sa.update(submission_rows).where(*_THIS)
-_RELEASED = sa.delete(submission_rows).where(*_THIS)
+_STORE = sa.update(submission_rows).where(*_THIS)
+_RELEASE = sa.delete(submission_rows).where(*_THIS)
 _claims = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """MACs over the key of the page and the address; over the fields; over whose cookies came along."""
+    """Three MACs: of the idempotency key and the URL, of the fields, and of the session in the request's cookies."""
 
     key: str
     fields: str
@@ -52,7 +52,7 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`csp_nonce`: the one that its body may hold; whoever sends it again puts that of the request in its place."""
+    """A response. `csp_nonce`: the nonce in its body; a later response replaces it with that of its own request."""
 
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
@@ -61,23 +61,23 @@ class Answer:
 
 
 class Missing(Enum):
-    """Why there is no answer to hand out."""
+    """Why there is no stored response, and what to do."""
 
-    NEVER_SENT = auto()  # or its minute is over, or nothing was done: claim it
-    RUNNING = auto()  # the first is being worked on: wait for it
-    ANEW = auto()  # this is not the browser of the first, or its session is over: do what the form says
+    NEVER_SENT = auto()  # no row, or it has expired, or the form changed nothing: claim it
+    RUNNING = auto()  # the first request is still being processed: wait for it
+    PROCESS_AGAIN = auto()  # another browser sent the first request, or its session has ended: process this one
 
 
 def of(key: str, address: str, fields: Mapping[str, str], jar: Mapping[str, str], now: datetime) -> Submission:
-    """`address`: path and query. `jar`: the cookies that came along."""
+    """The submission of a request. `address`: path and query. `jar`: the request's cookies."""
     said = json.dumps(sorted(fields.items()))
-    return Submission(keys.seal(LABEL, f"form {key} {address}"), keys.seal(LABEL, f"fields {said}"), _holder(jar, now))
+    return Submission(keys.mac(LABEL, f"form {key} {address}"), keys.mac(LABEL, f"fields {said}"), _holder(jar, now))
 
 
 async def claim(form: Submission, now: datetime) -> bool:
-    """Is this the first of its kind? Of many who ask at once one is told yes. Errors: db.Unavailable.
+    """Whether this request is the first with its key and fields: one of several concurrent requests gets True.
 
-    Other fields under the same key are another form: somebody went back, and wrote something else.
+    Other fields under the same key count as a new form: the user went back and changed them. Errors: db.Unavailable.
     """
     global _claims
     values: dict[str, Any] = {"key": form.key, "fields": form.fields, "holder": form.holder, "ends_at": now + LASTS}
@@ -90,32 +90,32 @@ async def claim(form: Submission, now: datetime) -> bool:
 
 
 async def find(form: Submission, now: datetime) -> Answer | Missing:
-    """The answer that the same form got, for this holder. Errors: db.Unavailable.
+    """The stored response to the same form, if this browser may have it. Errors: db.Unavailable.
 
-    With cookies of a session, as a lost answer to a refresh is handed out again (see `rotation_policy`): to the browser
-    that sent the form, until the session has been used; without them to the browser that holds the session. Never of a
-    session that has ended.
+    The browser that sent the form gets it with its session cookies, until the new session was first used (like REPLAY
+    in `rotation_policy`). The browser that already has the session gets it without cookies. Nobody gets it after the
+    session has ended.
     """
     row = await db.fetch_one(_FOUND, _this(form) | {"now": now})
     if row is None:
         return Missing.NEVER_SENT
     sent_it, has_it = form.holder == row.holder, form.holder == row.holder_after
     if not (sent_it or has_it):
-        return Missing.ANEW
+        return Missing.PROCESS_AGAIN
     if not row.answer:
         return Missing.RUNNING
     over = row.session_id and (row.confirmed is None or row.revoked_at is not None)
     if over or (row.session_id and row.confirmed and not has_it):
-        return Missing.ANEW
+        return Missing.PROCESS_AGAIN
     written = keys.decrypt(LABEL, row.answer, of=form.key)
     if written is None:
-        return Missing.ANEW
+        return Missing.PROCESS_AGAIN
     answer = _read(written)
     return answer if sent_it else replace(answer, headers=_without_cookies(answer.headers))
 
 
-async def keep(form: Submission, answer: Answer, jar: Mapping[str, str], now: datetime) -> None:
-    """The first is answered. `jar`: the cookies that came with the form. Errors: db.Unavailable."""
+async def store(form: Submission, answer: Answer, jar: Mapping[str, str], now: datetime) -> None:
+    """Store the response to the first request. `jar`: the cookies of that request. Errors: db.Unavailable."""
     after = cookies.after(jar, answer.headers)
     changed = after.get(cookies.access_name()) != jar.get(cookies.access_name())
     values = {
@@ -124,22 +124,25 @@ async def keep(form: Submission, answer: Answer, jar: Mapping[str, str], now: da
         "session_id": _session(after, now) if changed else None,
         "ends_at": now + LASTS,
     }
-    await db.execute(_KEPT, _this(form) | values)
+    await db.execute(_STORE, _this(form) | values)
 
 
 async def release(form: Submission) -> None:
-    """Nothing was done: whoever sends the same again is the first. Errors: db.Unavailable."""
-    await db.execute(_RELEASED, _this(form))
+    """Delete the claim of a form that changed nothing: the next identical request is processed as the first one.
+
+    Errors: db.Unavailable.
+    """
+    await db.execute(_RELEASE, _this(form))
 
 
 async def prune(now: datetime) -> int:
-    """Delete what nobody is given any more; how many."""
+    """Delete the expired rows. Returns how many."""
     return await db.prune(submission_rows, _r.ends_at <= now)
 
 
 @cache
 def _claimed(_: str) -> Any:
-    """What `claim` says to this kind of database."""
+    """The statement of `claim`, built once per database backend."""
     upsert = db.insert(submission_rows)
     values = {column.name: upsert.excluded[column.name] for column in submission_rows.c if column.name != "key"}
     over = sa.or_(_r.ends_at <= sa.bindparam("now"), _r.fields != upsert.excluded.fields)
@@ -151,19 +154,19 @@ def _this(form: Submission) -> dict[str, str]:
 
 
 def _holder(jar: Mapping[str, str], now: datetime) -> str:
-    return keys.seal(LABEL, f"holder {_session(jar, now)} {jar.get(cookies.ticket_name(), '')}")
+    return keys.mac(LABEL, f"holder {_session(jar, now)} {jar.get(cookies.ticket_name(), '')}")
 
 
 def _session(jar: Mapping[str, str], now: datetime) -> UUID | None:
-    """The browser's session, whatever the age of its tokens: with a pair that was renewed meanwhile it is the same."""
+    """The session id in the browser's tokens, expired or not: a refresh in between does not change it."""
     access, refresh = jar.get(cookies.access_name()), jar.get(cookies.refresh_name())
-    token = tokens.read(access, "access", now)  # nearly always, and verified before
-    token = token or tokens.read_whatever_its_age(refresh, "refresh") or tokens.read_whatever_its_age(access, "access")
+    token = tokens.read(access, "access", now)  # the usual case, and cached
+    token = token or tokens.read_ignoring_expiry(refresh, "refresh") or tokens.read_ignoring_expiry(access, "access")
     return token.sid if token else None
 
 
 def _without_cookies(headers: Iterable[tuple[bytes, bytes]]) -> tuple[tuple[bytes, bytes], ...]:
-    """Who has those of ours may have renewed them since. A notice that comes along is still to be shown."""
+    """Without our cookies, which the browser may have renewed since. The notice cookie stays, for the next page."""
     ours = tuple(f"{name}=".encode() for name in (cookies.access_name(), cookies.refresh_name(), cookies.ticket_name()))
     return tuple(each for each in headers if not (each[0].lower() == b"set-cookie" and each[1].startswith(ours)))
 

@@ -1,9 +1,9 @@
-"""Idempotency of forms: a double click has one effect, and gets the answer of the first click.
+"""Idempotent forms: a double click has one effect, and the second click gets the response to the first.
 
-Of two requests the browser drops the answer to the first, with its cookies, and shows the second's. So the second gets
-the answer of the first: it waits while the form is worked on, and never reaches the application. What counts as the
-same form, and who may have its answer, is said in `form_submissions`. Every form of a page carries its key (see
-`templates.with_keys`); a form without one is worked on each time it comes.
+On a double click, the browser drops the response to the first request, with its cookies, and shows the second one. So
+the second request waits while the first is processed, gets the same response and never reaches the application.
+`form_submissions` defines which requests are the same form and which browser may have the response. Every form has a
+key (see `templates.with_keys`); a form without one is processed each time.
 Chapter: "The way of a request". Source: v5.0.0-2.3.4; IETF draft-ietf-httpapi-idempotency-key-header, section 2.6.
 """
 
@@ -26,16 +26,16 @@ log = logs.get("auth")
 KEY_LENGTHS = range(16, 65)
 FORMS = (bodies.URLENCODED.encode(), bodies.MULTIPART.encode())
 WAITS_SECONDS = 40  # longer than a transaction may take
-NAPS_SECONDS = (0.05, 0.5)  # between two looks for the answer: the first, and the longest
+POLL_SECONDS = (0.05, 0.5)  # between two queries for the stored response: the first pause, and the longest
 STILL_RUNNING = "Your form has arrived and is being worked on. Look whether it is done before you send it again."
-HANDED_ON = (307, 308)  # the browser sends the form to another address: nothing was done yet
+RESENDING_REDIRECTS = (307, 308)  # the browser sends the form to another URL: nothing was changed yet
 
 
-class OneEffect:
-    """Stands before authentication: the first form may have ended the session that the second one comes with.
+class IdempotentForms:
+    """ASGI middleware. Runs before authentication: the first form may have ended the session of the second request.
 
-    And outside of `bodies.Whole`, whose condition is about what the application writes. `except_at`: paths that send a
-    form on as it is; it counts where it is worked on.
+    It also runs outside of `bodies.Whole`, whose condition covers the application's writes, not this middleware's.
+    `except_at`: paths that redirect a form to another path with 307; the key counts at the second path.
     """
 
     def __init__(self, app: Any, *, except_at: Collection[str] = ()) -> None:
@@ -48,18 +48,18 @@ class OneEffect:
             return
         body, jar = await Request(scope, receive).body(), cookies.ours(scope)
         form = _submission(scope, body, jar)
-        found = await _found(form) if form else Missing.ANEW
+        found = await _found(form) if form else Missing.PROCESS_AGAIN
         if isinstance(found, Answer):
             log.info("form_sent_twice")
             await _send_again(found, scope, send)
         elif form and found is Missing.NEVER_SENT:
-            await _First(form, jar, scope, send).work(self.app, body, receive)
+            await _FirstSubmission(form, jar, scope, send).process(self.app, body, receive)
         else:
             await self.app(scope, _arrived(body, receive), send)
 
 
 def _may_be_a_form(scope: Any) -> bool:
-    """Of a browser: a program that brings a bearer token has no page with a key, and no cookies to be known by."""
+    """Whether a browser may have sent the request: an API client with a bearer token has no key and no cookies."""
     if scope["type"] != "http" or scope["method"] != "POST":
         return False
     headers = dict(scope["headers"])
@@ -67,7 +67,7 @@ def _may_be_a_form(scope: Any) -> bool:
 
 
 def _submission(scope: Any, body: bytes, jar: Mapping[str, str]) -> Submission | None:
-    """None for a form without a key, and for what the application will refuse to read."""
+    """None for a form without a key, and for a body that the application will refuse."""
     if templates.KEY_FIELD.encode() not in body:
         return None
     try:
@@ -82,19 +82,22 @@ def _submission(scope: Any, body: bytes, jar: Mapping[str, str]) -> Submission |
 
 
 async def _found(form: Submission) -> Answer | Missing:
-    """Its answer; NEVER_SENT for the one who has to work on it; ANEW where nobody can say. Raises Problem 503."""
-    nap, until = NAPS_SECONDS[0], time.monotonic() + WAITS_SECONDS
+    """The stored response, NEVER_SENT if this request claimed the form, or PROCESS_AGAIN, also without a database.
+
+    Waits while the first request is processed. Raises Problem 503 after WAITS_SECONDS.
+    """
+    pause, until = POLL_SECONDS[0], time.monotonic() + WAITS_SECONDS
     try:
         while not await form_submissions.claim(form, db.utcnow()):
             while (found := await form_submissions.find(form, db.utcnow())) is Missing.RUNNING:
                 if time.monotonic() > until:
                     raise Problem(503, STILL_RUNNING, headers={"Retry-After": "5"})
-                await anyio.sleep(nap)
-                nap = min(2 * nap, NAPS_SECONDS[1])
+                await anyio.sleep(pause)
+                pause = min(2 * pause, POLL_SECONDS[1])
             if found is not Missing.NEVER_SENT:
                 return found
-    except db.Unavailable:  # the handler will find out too, and may have something better to say than 503
-        return Missing.ANEW
+    except db.Unavailable:  # the handler will notice too, and may have a better response than 503
+        return Missing.PROCESS_AGAIN
     return Missing.NEVER_SENT
 
 
@@ -105,35 +108,36 @@ async def _send_again(answer: Answer, scope: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-class _First:
-    """The form that is worked on. Its answer goes out when it is kept: who has seen it must find it a second time.
+class _FirstSubmission:
+    """The first request of a form: buffers its response, stores it, and only then sends it.
 
-    Until then nobody learns that the browser has hung up, which it does for the second click: a download would stop.
+    Until then, the application does not learn that the browser disconnected, as it does on the second click: otherwise
+    a download would stop.
     """
 
     def __init__(self, form: Submission, jar: Mapping[str, str], scope: Any, send: Any) -> None:
         self.form, self.jar, self.scope, self.send = form, jar, scope, send
-        self.held_back: list[Any] = []
+        self.buffered: list[Any] = []
         self.size = 0
         self.settled = anyio.Event()
 
-    async def work(self, app: Any, body: bytes, receive: Any) -> None:
+    async def process(self, app: Any, body: bytes, receive: Any) -> None:
         async def connected() -> Any:
             await self.settled.wait()
             return await receive()
 
         try:
-            await app(self.scope, _arrived(body, connected), self._take)
-        except Exception:  # which the boundary answers
-            await self._nothing_was_done()
+            await app(self.scope, _arrived(body, connected), self._buffer)
+        except Exception:  # the error boundary answers it
+            await self._release()
             raise
-        await self._nothing_was_done()
+        await self._release()
 
-    async def _take(self, message: Any) -> None:
+    async def _buffer(self, message: Any) -> None:
         if self.settled.is_set():
             await self.send(message)
             return
-        self.held_back.append(message)
+        self.buffered.append(message)
         self.size += len(message.get("body", b""))
         if self.size > form_submissions.LARGEST:
             await self._settle(None)
@@ -141,34 +145,34 @@ class _First:
             await self._settle(self._answer())
 
     def _answer(self) -> Answer | None:
-        """None where nothing was done: a form sent on, refused, or told to come back later."""
-        start, *rest = self.held_back
+        """The response to store; None if the form changed nothing: redirected with 307, refused, or rate limited."""
+        start, *rest = self.buffered
         status = start["status"]
-        if status in HANDED_ON or not (status < 400 or status == 422):
+        if status in RESENDING_REDIRECTS or not (status < 400 or status == 422):
             return None
         body = b"".join(message.get("body", b"") for message in rest)
         return Answer(status, tuple(start.get("headers", ())), body, self.scope.get("csp_nonce", ""))
 
-    async def _nothing_was_done(self) -> None:
+    async def _release(self) -> None:
         if not self.settled.is_set():
             await self._settle(None)
 
     async def _settle(self, answer: Answer | None) -> None:
         try:
-            with db.conditions.request():  # what the application had to prove before it wrote was proved, or refused
+            with db.conditions.request():  # without the application's condition: the session may have ended by now
                 if answer:
-                    await form_submissions.keep(self.form, answer, self.jar, db.utcnow())
+                    await form_submissions.store(self.form, answer, self.jar, db.utcnow())
                 else:
                     await form_submissions.release(self.form)
         except db.Unavailable:
-            log.warning("form_answer_not_kept")  # until its minute is over, the same form is told to wait
+            log.warning("form_answer_not_stored")  # for a minute, the same form is answered with 503
         self.settled.set()
-        for message in self.held_back:
+        for message in self.buffered:
             await self.send(message)
 
 
 def _arrived(body: bytes, receive: Any) -> Any:
-    """`receive` once more, for a body that has been read."""
+    """A new `receive` for a body that has already been read."""
     unread = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again() -> Any:

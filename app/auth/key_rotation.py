@@ -1,15 +1,15 @@
-"""Key rotation: a new signing secret in three steps that log nobody out, wherever the secret is kept.
+"""Key rotation: replaces the signing secret in three steps, without logging any user out.
 
-Each step is followed by a rolling restart: while it lasts, some workers run with the old secrets and some with the new,
-so a secret must be known to all before anyone signs with it.
+A rolling restart follows each step. During the restart, some workers use the old secrets and some the new ones, so all
+workers must know a secret before any of them signs with it.
 
-    add     a new secret, which verifies and does not sign yet
-    switch  the new secret signs, the old one verifies
-    drop    the old secret is forgotten; at the earliest when the sessions it began are over (APP_SESSION_SECONDS).
-            What it encrypted was encrypted anew within the hour after `switch` (see `app.maintenance`)
+    add     adds a new secret, which verifies and does not sign yet
+    switch  makes the new secret sign; the old one still verifies
+    drop    removes the old secret; at the earliest when all sessions started with it have ended (APP_SESSION_SECONDS).
+            What it encrypted is re-encrypted within the hour after `switch` (see `app.maintenance`)
 
-It is kept in the environment, in the file of settings (`.env`) or in a folder of secrets: the first that has it counts,
-as in `app.settings`. An environment cannot be changed from in here: there the values to set are printed.
+The secret is in the environment, in the settings file (`.env`) or in a directory of secrets: the first that has it
+counts, as in `app.settings`. A process cannot change the environment of others, so there the values to set are printed.
 
 Source: v5.0.0-13.3.4, v5.0.0-11.2.2. Chapter: "Keys".
 """
@@ -31,9 +31,9 @@ ADVICE = {
 
 
 def rotate(step: str, environment: Mapping[str, str], file: Path, folder: Path | None) -> str:
-    """Take one step wherever the secret is kept; returns what to do next, and the values to set if that is for others.
+    """Take one step where the secret is stored. Returns what to do next, with the values to set for an environment.
 
-    Errors: ValueError for a step that is not due or secrets in two places, OSError.
+    Errors: ValueError for a step out of order or secrets in two places, OSError.
     """
     text = file.read_text() if file.exists() else ""
     places = {
@@ -60,9 +60,9 @@ def rotate(step: str, environment: Mapping[str, str], file: Path, folder: Path |
 
 
 def change(file: Path, step: str) -> str:
-    """Take one step in the file, at once or not at all; returns what to do next, in one line.
+    """Take one step in the settings file, atomically. Returns what to do next, in one line.
 
-    Errors: ValueError for a step that is not due, OSError.
+    Errors: ValueError for a step out of order, OSError.
     """
     text, advice = changed(file.read_text(), step, secrets.token_urlsafe(48))
     _replace(file, text, 0o600)
@@ -70,12 +70,12 @@ def change(file: Path, step: str) -> str:
 
 
 def changed(text: str, step: str, fresh: str) -> tuple[str, str]:
-    """The settings after that step, and what to do next. Pure."""
+    """The text of the settings file after that step, and what to do next. Pure."""
     return _with(text, *due(_value(text, SIGNS), _value(text, VERIFIES), step, fresh)), ADVICE[step]
 
 
 def due(signs: str, listed: str, step: str, fresh: str) -> tuple[str, list[str]]:
-    """The secret that signs after that step, and those that verify. Pure. Errors: ValueError, not due."""
+    """The secret that signs after that step, and those that only verify. Pure. Errors: ValueError (out of order)."""
     verifies = [secret.strip() for secret in listed.split(",") if secret.strip()]
     if not signs:
         raise ValueError(f"{SIGNS} is empty")
@@ -87,7 +87,7 @@ def due(signs: str, listed: str, step: str, fresh: str) -> tuple[str, list[str]]
         raise ValueError(f"{VERIFIES} is empty: add first")
     if step == "drop":
         return signs, []
-    if verifies[-1] == signs:  # a switch in a folder that was cut off
+    if verifies[-1] == signs:  # an earlier switch in a directory was interrupted
         return signs, [secret for secret in verifies if secret != signs]
     return verifies[-1], [signs]
 
@@ -97,8 +97,8 @@ def _in_folder(folder: Path) -> dict[str, str]:
 
 
 def _write_to(folder: Path, step: str, signs: str, verifies: list[str]) -> None:
-    """Two files, one after the other: who reads in between, or after a crash, finds each secret it needs."""
-    mode = (folder / SIGNS).stat().st_mode & 0o777  # the container that reads it may run as somebody else
+    """Write the two files in an order in which a reader in between, or after a crash, finds every secret it needs."""
+    mode = (folder / SIGNS).stat().st_mode & 0o777  # the container that reads it may run as another user
     try:
         if step == "switch":
             _replace(folder / VERIFIES, f"{','.join([*verifies, signs])}\n", mode)
@@ -112,7 +112,7 @@ def _write_to(folder: Path, step: str, signs: str, verifies: list[str]) -> None:
 
 
 def _replace(file: Path, text: str, mode: int) -> None:
-    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # readable by its owner alone
+    handle, name = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")  # readable only by its owner
     with os.fdopen(handle, "w") as new:
         new.write(text)
     Path(name).chmod(mode)

@@ -1,7 +1,7 @@
-"""Signing keys: which key signs, which ones verify, and the keys derived for everything that is not a token.
+"""Signing keys: the key that signs tokens, the keys that verify them, and the keys derived for every other purpose.
 
-One importer of key material. Each key has one algorithm, and the `kid` in a token's header only ever selects from this
-ring: never a file, a URL or a key that the token brought along (RFC 8725 section 3.10; v5.0.0-9.1.3).
+No other module signs or encrypts. Each key has one algorithm, and the `kid` in a token's header selects only from the
+key ring: never a file, a URL or a key inside the token (RFC 8725 section 3.10; v5.0.0-9.1.3).
 Chapter: "Keys". Patterns: pitfall-weak-key, practice-env.
 """
 
@@ -26,14 +26,14 @@ from app.settings import ALGORITHMS, get_settings
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """`kid` names it, `algorithm` is the only one it is good for. `signs` is secret; `verifies` is not under EdDSA."""
+    """A key with its id and its only algorithm. `signs` is secret; `verifies` is public under EdDSA."""
 
     kid: str
     algorithm: str
     signs: Any
     verifies: Any
 
-    def __repr__(self) -> str:  # never the material
+    def __repr__(self) -> str:  # without the key material
         return f"Key(kid={self.kid!r}, algorithm={self.algorithm!r})"
 
 
@@ -44,12 +44,12 @@ def current() -> Key:
 
 
 def find(kid: object) -> Key | None:
-    """The key of that name, also one that no longer signs; None for any other value of any type."""
+    """The key with this `kid`, including keys that only verify; None for any other value of any type."""
     return _ring().get(kid) if isinstance(kid, str) else None
 
 
 def jwks() -> dict[str, list[dict[str, Any]]]:
-    """The public keys for `/.well-known/jwks.json` (RFC 7517). Empty under HS256: a shared key is nobody else's."""
+    """The public keys for `/.well-known/jwks.json` (RFC 7517). Empty under HS256, whose key is secret."""
     return {
         "keys": [
             {**OKPAlgorithm.to_jwk(key.verifies, as_dict=True), "kid": key.kid, "alg": key.algorithm, "use": "sig"}
@@ -59,45 +59,46 @@ def jwks() -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def seal(label: str, message: str) -> str:
-    """A MAC over the message under a key of its own for each label, base64url (v5.0.0-9.2.4)."""
+def mac(label: str, message: str) -> str:
+    """HMAC-SHA256 of the message, base64url, under a key derived for this label alone (v5.0.0-9.2.4)."""
     return _mac(get_settings().secret_key, label, message)
 
 
-def sealed(label: str, message: str, mac: str) -> bool:
-    """Is it our MAC, under any secret that still verifies?"""
+def verify_mac(label: str, message: str, mac: str) -> bool:
+    """Whether the MAC is valid under the signing secret or one that still verifies."""
     macs = [_mac(secret, label, message) for secret in get_settings().secret_keys]
     return any(hmac.compare_digest(mac.encode(), ours.encode()) for ours in macs)
 
 
-def stamp(label: str, message: str, ends: datetime) -> str:
-    """A seal that is good until then: `seconds since 1970.MAC`."""
+def expiring_mac(label: str, message: str, ends: datetime) -> str:
+    """A MAC that is valid until `ends`, in the form `seconds since 1970.MAC`."""
     until = int(ends.timestamp())
-    return f"{until}.{seal(label, f'{message} {until}')}"
+    return f"{until}.{mac(label, f'{message} {until}')}"
 
 
-def stamped(label: str, message: str, given: str, now: datetime) -> bool:
-    """Is it our stamp on this message, and still good?"""
+def verify_expiring_mac(label: str, message: str, given: str, now: datetime) -> bool:
+    """Whether `given` is an unexpired result of `expiring_mac` for this message."""
     until, _, mac = given.partition(".")
     if not (until.isascii() and until.isdigit() and len(until) <= 12 and now.timestamp() < int(until)):
         return False
-    return sealed(label, f"{message} {until}", mac)
+    return verify_mac(label, f"{message} {until}", mac)
 
 
 def encrypt(label: str, text: str, *, of: str) -> str:
-    """The text as nobody reads it without our secret: AES-256-GCM, a random nonce (v5.0.0-11.3.2, v5.0.0-11.3.4).
+    """The text encrypted with AES-256-GCM and a random nonce, behind its prefix (v5.0.0-11.3.2, v5.0.0-11.3.4).
 
-    Whose it is (`of`) is authenticated with it: moved to another row it cannot be read. For how it begins see `names`.
+    `of`, the owner or the row, is authenticated along with it: a value copied to another row does not decrypt. For the
+    prefix see `prefixes`.
     """
     nonce = secrets.token_bytes(12)
-    return names(label)[0] + b64(
+    return prefixes(label)[0] + b64(
         nonce + _cipher(get_settings().secret_key, label).encrypt(nonce, text.encode(), of.encode())
     )
 
 
 def decrypt(label: str, written: str, *, of: str) -> str | None:
-    """What was encrypted under any secret that still verifies; None for anything else."""
-    for secret, name in zip(get_settings().secret_keys, names(label), strict=True):
+    """The plaintext of what `encrypt` returned under the signing secret or one that still verifies; otherwise None."""
+    for secret, name in zip(get_settings().secret_keys, prefixes(label), strict=True):
         if written.startswith(name):
             try:
                 raw = unb64(written.removeprefix(name))
@@ -107,8 +108,8 @@ def decrypt(label: str, written: str, *, of: str) -> str | None:
     return None
 
 
-def names(label: str) -> list[str]:
-    """How everything begins that is encrypted for this purpose and can be read: first under the secret of now."""
+def prefixes(label: str) -> list[str]:
+    """The prefixes of values that `decrypt` can read for this label, one per secret, the signing secret's first."""
     return [f"{b64(derive(secret, f'name {label}'))[:12]}." for secret in get_settings().secret_keys]
 
 
@@ -118,18 +119,18 @@ def b64(raw: bytes) -> str:
 
 
 def unb64(text: str) -> bytes:
-    """Errors: ValueError."""
+    """The bytes of base64url without padding. Errors: ValueError."""
     return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
 
 
 def derive(secret: str, label: str) -> bytes:
-    """32 bytes for one purpose out of the secret: HKDF-SHA256 (RFC 5869)."""
+    """A 32-byte key for one purpose, derived from the secret with HKDF-SHA256 (RFC 5869)."""
     return HKDF(SHA256(), length=32, salt=None, info=f"lanyard {label}".encode()).derive(secret.encode())
 
 
 @cache
 def _ring() -> dict[str, Key]:
-    """Both algorithms of every secret that verifies: a change of either logs nobody out."""
+    """The keys of every secret, for both algorithms: changing the secret or the algorithm logs no user out."""
     keys = [_key(secret, algorithm) for secret in get_settings().secret_keys for algorithm in ALGORITHMS]
     return {key.kid: key for key in keys}
 

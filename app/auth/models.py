@@ -1,8 +1,7 @@
-"""Tables of the kernel: people, their sessions, mailed links, the change feed, the counters of the throttle, and
-forms that were sent.
+"""Tables of `app.auth`: users, sessions, e-mailed links, the invalidation feed, rate limit counters, form submissions.
 
-Owns the schema only. Rows are read and changed in `accounts` and `sessions`, with SQLAlchemy Core: a state change is
-one conditional UPDATE, never "read, change, save".
+This module defines the schema only. `accounts` and `sessions` read and change the rows with SQLAlchemy Core: a state
+change is one conditional UPDATE, never "read, change, save".
 Chapter: "Revocation and the session cache".
 """
 
@@ -14,26 +13,27 @@ import sqlalchemy as sa
 from app import db
 from app.db import plain_text, timestamp
 
-f: Any = edgy.fields  # edgy builds its fields by metaclass; their signatures mean nothing to a type checker
+f: Any = edgy.fields  # edgy builds its fields with a metaclass, which a type checker cannot follow
 
 ROLES = ("user", "admin")
 
 
 class User(edgy.StrictModel):
-    """A person with an account.
+    """A user account.
 
-    Not Ravyn's AbstractUser: that one hashes on the event loop (twice), demands a first and a last name, and its dump
-    carries the password hash. The fields that the framework's pages use have the same names here: id, email, password,
-    is_active, last_login.
-    `email` is what the person typed, `email_key` is what makes it unique (see `web.addresses`), `search_text` is
-    what people are sorted by and found by: see `user_search`. `delete_after` is set while an account that its owner
-    gave up can still be kept. Whoever has a row here has confirmed the address: see `EmailLink` for the others; who was
-    invited confirms it by choosing the first password. `second_factor_at`: since when a password alone signs nobody in;
-    what is asked for beside it is the business of `app.mfa`, and so are passkeys: those from before `passkeys_since`
-    are void, for that is when the owner got the account back by a mailed link. `mailbox_proved_at`: when somebody used
-    a link mailed to the address that the account has, the registration's apart. The indexes begin with the two columns
-    that every list of people chooses by, and then have what it is sorted by: see `admin.users`. The last one finds who
-    was invited and did not come in yet.
+    Not Ravyn's AbstractUser, which hashes on the event loop (twice), requires a first and a last name, and includes the
+    password hash in its dump. The fields that the framework's documentation uses have the same names here: id, email,
+    password, is_active, last_login.
+
+    `email` is the address as typed, `email_key` its unique form (see `web.email_address`), `search_text` the text that
+    users are sorted and found by (see `user_search`). Every row has a confirmed address: an unconfirmed registration is
+    an `EmailLink`, and an invited user confirms the address by choosing the first password.
+    `delete_after` is set while a requested deletion can still be cancelled. `second_factor_at`: since when a login
+    needs a second factor (see `app.mfa`). Passkeys older than `passkeys_since` are void: at that time the owner
+    recovered the account with an e-mailed link. `mailbox_proved_at`: when a link e-mailed to the account's current
+    address was last used, not counting the registration. The first four indexes begin with the two columns that every
+    list of users filters by, followed by the sort key (see `admin.users`); the last one finds invited users who never
+    signed in.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
@@ -70,7 +70,7 @@ class User(edgy.StrictModel):
 
 
 class UserWord(edgy.StrictModel):
-    """A word that a person is found by, folded; see `user_search`, its only writer."""
+    """A case-folded word that finds a user; see `user_search`, its only writer."""
 
     word = plain_text(max_length=64, primary_key=True)
     user_id = f.UUIDField(primary_key=True)
@@ -85,12 +85,12 @@ class UserWord(edgy.StrictModel):
 
 
 class Session(edgy.StrictModel):
-    """One login on one device; the token family.
+    """One login on one device, with all refresh tokens that descend from it.
 
-    `generation` counts the pairs handed out, `confirmed` the newest one that is known to have arrived. `secret` (64 hex
-    digits, 32 random bytes) keys the refresh tokens' `jti`.
-    `program`: its tokens went to a program in a body, and never into a browser's cookies. Ended sessions stay (pruned
-    30 days after `ends_at`): without the row a replayed token could not be recognised.
+    `generation` counts the token pairs issued; `confirmed` is the newest one that the client is known to have received.
+    `handed_at`: when the last pair was issued. `secret` (64 hex digits, 32 random bytes) is the key of the refresh
+    tokens' `jti`. `program`: the tokens were sent in a response body, never in cookies. Ended sessions stay until
+    30 days after `ends_at`: without the row a replayed token could not be recognised.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
@@ -122,12 +122,12 @@ class Session(edgy.StrictModel):
 
 
 class EmailLink(edgy.StrictModel):
-    """Something that waits for a click in a mailbox: a registration, a new password, a new address; see `email_links`.
+    """An action that waits until its e-mailed link is used: registration, password reset, e-mail change, and others.
 
-    A registration is no account yet: its name and password wait here, and only the click makes the row in `users`.
-    `fingerprint` is what the account's password hash was, hashed: a link to choose a new one dies with the old one.
-    `used_at` is set when it is of no use any more, `done_at` where that is because it was followed.
-    More of the account goes into that of a new address: see `email_change`.
+    See `email_links`. A registration is not an account yet: its name and password hash are stored here, and using the
+    link creates the row in `users`. `fingerprint` hashes the account's password hash, so a password change voids
+    the link; for an e-mail change it covers more of the account (see `email_change`). `used_at` is set when the link
+    was used or voided, `done_at` only when it was used.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
@@ -159,11 +159,10 @@ class EmailLink(edgy.StrictModel):
 
 
 class CacheInvalidation(edgy.StrictModel):
-    """The change feed: whose badge is no longer what the rows say. Stamped by the database's clock; see
-    `session_cache`.
+    """The invalidation feed: users and sessions whose cached entries are stale. `at` is the database's time.
 
-    Exactly one of `user_id` and `session_id` is set, and is the row's own id, too: there is one row for each. Rows are
-    of use for five minutes and pruned after a day.
+    See `session_cache`. Exactly one of `user_id` and `session_id` is set and is also the row's `id`, so each has one
+    row. Workers read rows of the last five minutes; rows are deleted after a day.
     """
 
     id = f.UUIDField(primary_key=True)
@@ -178,9 +177,9 @@ class CacheInvalidation(edgy.StrictModel):
 
 
 class RateLimitCounter(edgy.StrictModel):
-    """How often something happened since a window began; see `attempts`, which also says what a key stands for.
+    """How often something happened in a time window; see `rate_limit`, which defines the keys.
 
-    `key` is a MAC, base64url of 32 bytes: no address and no e-mail stands here.
+    `key` is a MAC, base64url of 32 bytes: the table contains no IP address and no e-mail address.
     """
 
     key = f.CharField(max_length=43, primary_key=True)
@@ -194,10 +193,11 @@ class RateLimitCounter(edgy.StrictModel):
 
 
 class FormSubmission(edgy.StrictModel):
-    """A form that was sent, and its answer, so that sending it twice has one effect; see `form_submissions`.
+    """A submitted form and its response, so that submitting it twice has one effect; see `form_submissions`.
 
-    `key`, `fields` and both holders are MACs. `holder_after`: who has got the answer. `session_id`: the session whose
-    cookies are in the answer. `answer` is encrypted, and "" while the form is being worked on.
+    `key`, `fields` and both holders are MACs. `holder`: the browser that sent the form; `holder_after`: the browser
+    that has the response's cookies. `session_id`: the session whose cookies the response sets. `answer` is encrypted,
+    and "" while the form is being processed.
     """
 
     key = f.CharField(max_length=43, primary_key=True)
@@ -214,7 +214,7 @@ class FormSubmission(edgy.StrictModel):
         indexes = [edgy.Index(fields=["ends_at"], name="ix_form_submissions_ends_at")]
 
 
-# For SQLAlchemy Core, whose tables a type checker cannot see through Edgy's metaclass.
+# The tables for SQLAlchemy Core: typed as Any, because a type checker cannot see them through Edgy's metaclass.
 user_rows: Any = User.table
 word_rows: Any = UserWord.table
 session_rows: Any = Session.table

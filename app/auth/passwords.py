@@ -1,7 +1,8 @@
-"""Passwords: the hash (argon2id) and the policy, always off the event loop.
+"""Passwords: hashing with argon2id in worker threads, and the password policy.
 
-The only importer of passlib (libpass, the maintained fork). The hashers stand in the framework's `password_hashers`
-slot and use Django's format (`argon2$argon2id$...`), because the slot finds them by the text before the first `$`.
+The only importer of passlib (libpass, the maintained fork). The hashers are registered in the framework's setting
+`password_hashers` and use Django's format (`argon2$argon2id$...`): the framework selects one by the text before the
+first `$`.
 Chapter: "Logging in". Source: OWASP Password Storage; NIST SP 800-63B-4 section 3.1.1;
 v5.0.0-6.2.*, v5.0.0-11.4.2. Patterns: install, login-errors.
 """
@@ -30,51 +31,54 @@ from app.settings import get_settings
 
 T = TypeVar("T")
 APP_WORDS = ("lanyard",)
-LONGEST_TRIED = 4096  # code points; what is longer is wrong, and nothing else is done about it (v5.0.0-15.2.2)
-LONGEST_KNOWN = 320  # of a name or an address that a password is compared with
-RETRY_SECONDS = 2  # by then a full queue has been worked off
+LONGEST_TRIED = 4096  # code points; a longer password is wrong without being hashed (v5.0.0-15.2.2)
+LONGEST_KNOWN = 320  # characters of a name or an address that a password is compared with
+RETRY_SECONDS = 2  # by then the threads have worked off a full queue
 CORES = os.cpu_count() or 1
-BEHIND = 10  # steps of niceness
-_in_hand = 0  # being hashed or waiting for it
+NICENESS = 10  # added to the niceness of the hashing threads
+_in_progress = 0  # passwords that are being hashed or wait for a thread
 
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """`ok` says whether the password fits; `new_hash` is set when the stored hash should be replaced by it."""
+    """`ok`: whether the password is correct. `new_hash`: set if it should replace the stored hash."""
 
     ok: bool
     new_hash: str | None = None
 
 
 async def hash(password: str) -> str:
-    """A new hash, about 20 ms of one core, in a worker thread. Errors: ValueError for what `complaint` refuses."""
+    """A new hash, made in a worker thread (about 20 ms of one core). Errors: ValueError over LONGEST_TRIED, Overloaded.
+
+    Call `complaint` first: it refuses such passwords with a message.
+    """
     normal = normalise(password)
     if normal is None:
         raise ValueError("too long: ask complaint() first")
-    return await _off_the_loop(_hash, normal)
+    return await _in_thread(_hash, normal)
 
 
-async def of_nobody() -> str:
-    """The hash of a password that nobody knows, for an account whose owner is to choose one by mail."""
+async def random_hash() -> str:
+    """The hash of a random password, for an account whose owner chooses a password with an e-mailed link."""
     return await hash(secrets.token_urlsafe(32))
 
 
 async def verify(password: str, encoded: str | None) -> Verified:
-    """Does the password fit the stored hash? None as the hash costs the same time and is never right.
+    """Whether the password matches the stored hash. `encoded=None` takes the same time and never matches.
 
-    That is how an unknown address answers as slowly as a known one (v5.0.0-6.3.8).
+    So a login with an unknown address takes as long as one with a known address (v5.0.0-6.3.8). Errors: Overloaded.
     """
     normal = normalise(password)
     if normal is None:
         return Verified(False)
-    return await _off_the_loop(_verify, normal, encoded)
+    return await _in_thread(_verify, normal, encoded)
 
 
 def complaint(password: str, *, about: tuple[str, ...] = ()) -> str | None:
-    """Why this password is refused, as a sentence for the person; None when it is good.
+    """The reason why the policy refuses this password, as a message for the user; None if it is acceptable.
 
-    `about` holds what a guesser knows of the person: address, name. Length counts code points after normalisation;
-    there are no composition rules (v5.0.0-6.2.5).
+    `about`: what an attacker may know of the user, such as address and name. Length counts code points after
+    normalisation; there are no composition rules (v5.0.0-6.2.5).
     """
     normal = normalise(password)
     shortest, longest = get_settings().password_min_length, get_settings().password_max_length
@@ -82,7 +86,7 @@ def complaint(password: str, *, about: tuple[str, ...] = ()) -> str | None:
         return f"Use at most {longest} characters."
     if len(normal) < shortest:
         return f"Use at least {shortest} characters. A few unrelated words are easy to remember and hard to guess."
-    if _surrogate(normal):
+    if _has_surrogates(normal):
         return "This password contains characters that cannot be stored."
     if any(is_bad_password(form) for form in {normal, normal.lower(), normal.strip()} if len(form) >= 10):
         return "This password is in lists of stolen passwords. Choose another one."
@@ -92,17 +96,17 @@ def complaint(password: str, *, about: tuple[str, ...] = ()) -> str | None:
 
 
 def fingerprint(encoded: str) -> str:
-    """What ties a link or a ticket to a password: once that one is gone, so are they."""
+    """SHA-256 of a stored hash, as hex. Links and tickets contain it, so a password change voids them."""
     return hashlib.sha256(encoded.encode()).hexdigest()
 
 
-def in_hand() -> int:
-    """How many passwords this worker hashes, or has waiting for it."""
-    return _in_hand
+def in_progress() -> int:
+    """How many passwords this worker is hashing or has queued."""
+    return _in_progress
 
 
 def normalise(password: str) -> str | None:
-    """NFC, so that a password typed on another keyboard is the same password. Nothing is cut or trimmed.
+    """The password in Unicode NFC, so the keyboard that typed it does not matter; nothing is truncated or stripped.
 
     None for more than LONGEST_TRIED code points.
     """
@@ -110,8 +114,8 @@ def normalise(password: str) -> str | None:
 
 
 def _has_own_part(password: str, about: tuple[str, ...]) -> bool:
-    """Does enough remain once the known words are taken out? (v5.0.0-6.2.11)"""
-    known = [*APP_WORDS, *(each[:LONGEST_KNOWN] for each in about)]  # as they were typed: nobody has judged them yet
+    """Whether enough of the password remains after removing the words of `about` and APP_WORDS (v5.0.0-6.2.11)."""
+    known = [*APP_WORDS, *(each[:LONGEST_KNOWN] for each in about)]  # not validated yet, so cut to a maximum length
     words = [word for each in known for word in [each.split("@")[0], *re.split(r"[^\w]+|_", each)]]
     rest = password.lower()
     for word in sorted({word.lower() for word in words if len(word) >= 4}, key=len, reverse=True):
@@ -119,7 +123,7 @@ def _has_own_part(password: str, about: tuple[str, ...]) -> bool:
     return rest == password.lower() or sum(1 for char in rest if not char.isdigit()) >= 8
 
 
-def _surrogate(password: str) -> bool:
+def _has_surrogates(password: str) -> bool:
     return any("\ud800" <= char <= "\udfff" for char in password)
 
 
@@ -128,45 +132,45 @@ def _hash(password: str) -> str:
 
 
 def _verify(password: str, encoded: str | None) -> Verified:
-    stored = encoded or _nobody()
+    stored = encoded or _dummy_hash()
     try:
         hasher: Any = identify_hasher(stored)
         ok = hasher.verify(password, stored) and encoded is not None
-    except ValueError:  # a hash nobody knows, or a password no hash can hold (bcrypt: over 72 bytes, NUL)
+    except ValueError:  # an unknown hash format, or a password that the format cannot hold (bcrypt: over 72 bytes, NUL)
         return Verified(False)
     return Verified(ok, _hash(password) if ok and hasher.must_update(stored) else None)
 
 
 @cache
-def _nobody() -> str:
+def _dummy_hash() -> str:
     return _hash(secrets.token_urlsafe(32))
 
 
-async def _off_the_loop(work: Callable[..., T], *args: object) -> T:
-    """At most as many hashes at a time as there are cores; the loop stays free (framework: hashes inline).
+async def _in_thread(work: Callable[..., T], *args: object) -> T:
+    """Run `work` in a thread pool with one thread per core; the framework would hash on the event loop.
 
-    Raises Overloaded where too many wait already: each holds its request in memory.
+    Errors: Overloaded if too many wait already, because each keeps its request in memory.
     """
-    global _in_hand
-    if _in_hand >= CORES + get_settings().password_checks_waiting:
+    global _in_progress
+    if _in_progress >= CORES + get_settings().password_checks_waiting:
         raise Overloaded(RETRY_SECONDS)
-    _in_hand += 1
+    _in_progress += 1
     try:
         return await asyncio.get_running_loop().run_in_executor(_threads(), copy_context().run, work, *args)
     finally:
-        _in_hand -= 1
+        _in_progress -= 1
 
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(CORES, "hash", _step_back)
+    return ThreadPoolExecutor(CORES, "hash", _lower_priority)
 
 
-def _step_back() -> None:
-    """Everybody else's request comes first: a hash keeps a core for 20 ms, and there is one on each."""
-    if sys.platform == "linux":  # elsewhere the whole process would step back
+def _lower_priority() -> None:
+    """Let other requests run first: one hash occupies a core for 20 ms, and the pool has a thread per core."""
+    if sys.platform == "linux":  # elsewhere this would change the priority of the whole process
         thread = threading.get_native_id()
-        os.setpriority(os.PRIO_PROCESS, thread, min(os.getpriority(os.PRIO_PROCESS, thread) + BEHIND, 19))
+        os.setpriority(os.PRIO_PROCESS, thread, min(os.getpriority(os.PRIO_PROCESS, thread) + NICENESS, 19))
 
 
 @cache
@@ -197,12 +201,15 @@ class Argon2idHasher(BasePasswordHasher):
 
 
 class BcryptHasher(BasePasswordHasher):
-    """Hashes that an older system brought along; the next login replaces them. Over 72 bytes never fits, uncut."""
+    """Verifies bcrypt hashes imported from an older system; the next login replaces them with argon2id.
+
+    A password over 72 bytes never matches: it is not truncated.
+    """
 
     algorithm = algorithm_name = "bcrypt"
 
     def get_hashed_password(self, password: str) -> str:
-        raise NotImplementedError("bcrypt hashes are read, never made")
+        raise NotImplementedError("bcrypt hashes are verified, never created")
 
     def verify(self, password: str, encoded: str) -> bool:
         return _context().verify(password, encoded)

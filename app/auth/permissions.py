@@ -1,8 +1,8 @@
-"""Permissions: what stands before every private route.
+"""Permissions: the access rules of routes.
 
-A guard lets pass or raises an error of `errors`; `challenges` turns that into a redirect or a status. Each route names
-its guard: `private(...)`, `public(...)` or `no_authentication(...)`. One that names none stops the application from
-starting (see `main`).
+A permission allows a request or raises an error of `errors`; `challenges` turns the error into a redirect or a status.
+Each route names its permission with `private(...)`, `public(...)` or `no_authentication(...)`. The application refuses
+to start with a route that names none (see `main`).
 Chapter: "Permissions". Source: v5.0.0-7.4.1, v5.0.0-8.2.1, v5.0.0-8.3.*. Pattern: protected.
 """
 
@@ -29,14 +29,15 @@ from app.web import client
 from app.web.errors import Problem
 from app.web.same_origin import SAFE
 
-# What is open while the password has to be replaced: the page where it is, and what that page may ask for first.
+# Pages that stay open while the password has to be changed: the page that does it, and the step-up before it.
 OPEN_DURING_PASSWORD_CHANGE = frozenset({"/account/password", "/step-up"})
 
 
 class Permission(BasePermission):
-    """Lets pass or raises; never answers False, which the framework turns into a 403 of its own.
+    """Base class: allows or raises. It never returns False, for which the framework would send its own 403 page.
 
-    Async on purpose: the framework runs a plain function in a worker thread, which costs more than the whole request.
+    `has_permission` is async on purpose: the framework runs a plain function in a worker thread, which takes longer
+    than the whole request.
     """
 
     async def has_permission(self, request: Any, controller: Any) -> bool:  # type: ignore[override]
@@ -48,18 +49,18 @@ class Permission(BasePermission):
 
 
 class SignedIn(Permission):
-    """Anybody signed in, unless an admin wants the password replaced: then only the page that does it is open.
+    """Any signed-in user. While an admin requires a password change, only OPEN_DURING_PASSWORD_CHANGE is allowed.
 
-    `check` is the whole rule. A request that may change something is judged by the rows, not the badge, when all of it
-    has arrived, and once more in every transaction that it writes in: a session may end at any moment.
+    `check` is the whole rule. For an unsafe method it is applied to the database rows instead of the session cache once
+    the whole request has arrived, and again in every transaction that writes: the session may end in between.
     """
 
-    pages_too = False  # the rows are asked for safe methods as well
+    reload_always = False  # True: reads the rows for safe methods as well
 
     async def has_permission(self, request: Any, controller: Any) -> bool:  # type: ignore[override]
         scope = request.scope
         user, writes = scope["user"], scope.get("method", "GET") not in SAFE
-        if user.is_authenticated and (writes or self.pages_too):
+        if user.is_authenticated and (writes or self.reload_always):
             user = scope["user"] = await authentication.reload(user)
         self._decide(user, scope["path"])
         if writes:
@@ -84,9 +85,10 @@ class SignedIn(Permission):
 
 
 class Admin(SignedIn):
-    """Somebody whose row says admin, whatever the token says (v5.0.0-8.3.2).
+    """A user whose database row has the role admin; the token's role does not count (v5.0.0-8.3.2).
 
-    With a second factor, where the site wants that of its admins: who has one used it to sign in (v5.0.0-6.3.3).
+    If the site requires a second factor of admins, the account must have one, and then login required it
+    (v5.0.0-6.3.3).
     """
 
     def check(self, user: Any) -> None:
@@ -98,7 +100,7 @@ class Admin(SignedIn):
 
 
 class RecentLogin(SignedIn):
-    """Whoever typed the password in the last minutes (`APP_STEP_UP_SECONDS`; v5.0.0-7.5.1)."""
+    """A signed-in user who entered the password within `APP_STEP_UP_SECONDS` (v5.0.0-7.5.1)."""
 
     def check(self, user: Any) -> None:
         super().check(user)
@@ -106,13 +108,13 @@ class RecentLogin(SignedIn):
 
 
 class RecentAdmin(Admin):
-    """An admin who typed the password in the last minutes; who is no admin is not asked for one.
+    """An admin who entered the password within `APP_STEP_UP_SECONDS`. Other users get 403 without a password prompt.
 
-    For what changes others: asks the rows for its pages, too, so a demotion counts there before the feed has told this
-    worker.
+    For actions on other accounts. It reads the rows for GET as well, so a demotion takes effect before this worker has
+    read it from the invalidation feed.
     """
 
-    pages_too = True
+    reload_always = True
 
     def check(self, user: Any) -> None:
         super().check(user)
@@ -120,14 +122,14 @@ class RecentAdmin(Admin):
 
 
 class Public(Permission):
-    """Everybody; written down, so that no route is public because somebody forgot."""
+    """Every request. Public routes name it explicitly, so no route becomes public by omission."""
 
     def check(self, user: Any) -> None:
         return
 
 
 class Developer(Permission):
-    """Whoever sits at this machine, in development. To everybody else nothing is there (404)."""
+    """Requests from this machine in development. All others get 404."""
 
     async def has_permission(self, request: Any, controller: Any) -> bool:  # type: ignore[override]
         if not get_settings().is_development or not client.is_this_machine(request.scope):
@@ -136,13 +138,14 @@ class Developer(Permission):
 
 
 class NoAuthentication(Public):
-    """Everybody alike: nobody looks who asks, so the database may be down or stuck (see
-    `authentication.JWTBackend`).
+    """Every request, without looking up the user: the route answers while the database is down or slow.
+
+    `authentication.JWTBackend` skips these paths.
     """
 
 
 def private(path: str, handler: Any, permission: type[Permission] = SignedIn, **about: Any) -> Gateway:
-    """`about`, for routes of the JSON API: `answers` and `query` (see `web.openapi`)."""
+    """A route for signed-in users. `about`, for routes of the JSON API: `answers` and `query` (see `web.openapi`)."""
     return _gateway(path, handler, permission, **about)
 
 

@@ -1,7 +1,7 @@
-"""Access and refresh tokens: made, and read back with every check.
+"""Access and refresh tokens (JWT): creates them, and verifies them with every check.
 
-The only importer of `jwt` and of the framework's `Token`. A token proves who signed it and when; whether its session
-still lives is not its business (see `session_cache` and `sessions`).
+The only importer of `jwt` and of the framework's `Token`. A valid token proves who signed it and when; `session_cache`
+checks whether its session is still live.
 Chapters: "Claims", "Verifying a token". Source: RFC 7519, RFC 8725, RFC 9068.
 Patterns: structure, token-create, custom-claims, token-decode, token-decode-claims, decode-validation,
 app-token, token-pair, practice-all-claims, pitfall-no-expiry.
@@ -32,17 +32,17 @@ log = logs.get("auth")
 
 TYP = {"access": "at+jwt", "refresh": "rt+jwt"}  # RFC 9068 section 2.1; explicit typing: RFC 8725 section 3.11
 LONGEST = 4096  # characters; a cookie holds no more
-EARLY = timedelta(seconds=120)  # how far `iat` and `nbf` may lie ahead: clocks differ. `exp` has no leeway
-REMEMBERED = 5_000  # verified tokens a worker knows by their hash
+EARLY = timedelta(seconds=120)  # how far `iat` and `nbf` may lie in the future: clocks differ. `exp` has no leeway
+CACHED = 5_000  # verified tokens that a worker caches by their hash
 SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
-# Every check, in the order in which they are made: a refusal names the first that fails.
+# All checks, in the order in which they are made: a refusal names the first that fails.
 CHECKS = (
     "characters", "header", "typ", "kid", "alg", "signature", "required", "iss", "aud", "claims", "token_type", "exp",
     "iat",
 )  # fmt: skip
-# What the library's errors stand for, by their very class; any other one is about what a claim holds.
-FAULTS: dict[type[Exception], str] = {
+# PyJWT's exceptions, by exact class -> the check that failed. Every other exception is about a claim's value: "claims".
+CHECK_OF_ERROR: dict[type[Exception], str] = {
     jwt.InvalidSignatureError: "signature",
     jwt.DecodeError: "required",  # signed, but no object with claims in it
     jwt.MissingRequiredClaimError: "required",
@@ -50,11 +50,11 @@ FAULTS: dict[type[Exception], str] = {
     jwt.InvalidAudienceError: "aud",
 }
 
-_verified: LRUCache[tuple[str, bytes], "AppToken"] = LRUCache(REMEMBERED)
+_verified: LRUCache[tuple[str, bytes], "AppToken"] = LRUCache(CACHED)
 
 
 class AppToken(Token):
-    """The framework's Token with our claims: the base class would drop every claim it does not know."""
+    """The framework's Token with our claims: the base class drops claims that it does not declare."""
 
     token_type: Kind
     sid: UUID
@@ -63,7 +63,7 @@ class AppToken(Token):
     auth_time: int | None = None
     quick: int | None = None
     nbf: datetime | None = None
-    kid: str = Field(default="", exclude=True)  # of the header: the key that verified it
+    kid: str = Field(default="", exclude=True)  # from the header: the key that verified the token
 
     def is_access_token(self) -> bool:
         return self.token_type == "access"
@@ -74,7 +74,7 @@ class AppToken(Token):
     @field_validator("exp", "iat", "nbf", mode="before")
     @classmethod
     def _numeric_date(cls, value: Any) -> Any:
-        """RFC 7519 NumericDate as a whole number. The base class also takes "2031-01-01" and true."""
+        """A whole number (RFC 7519 section 2, NumericDate). The base class also accepts "2031-01-01" and true."""
         if isinstance(value, datetime) or value is None:
             return value
         if type(value) is not int or not 0 <= value < 2**35:
@@ -88,7 +88,7 @@ class AppToken(Token):
             raise ValueError("not a whole number")
         return value
 
-    # The base class compares with the wall clock while it parses, without leeway: `_in_time` does that with `now`.
+    # The base class compares with the system clock while parsing, without leeway. `not_in_time` compares with `now`.
     @field_validator("exp")
     @classmethod
     def validate_expiration(cls, date: datetime) -> datetime:
@@ -102,7 +102,7 @@ class AppToken(Token):
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """What a login or a refresh hands out. Lifetimes in seconds."""
+    """The tokens that a login or a refresh issues. Lifetimes in seconds."""
 
     access_token: str
     refresh_token: str
@@ -113,7 +113,8 @@ class TokenPair:
 def issue_pair(session: Any, *, role: str, now: datetime, quick: int = 0) -> TokenPair:
     """The access and the refresh token of the session's current generation.
 
-    Neither outlives `session.ends_at`. `quick` counts resumes in a row within seconds (see `rotation.rotate`).
+    Neither outlives `session.ends_at`. `quick`: how many refreshes in a row came within seconds of the previous one
+    (see `rotation.Rotated`).
     """
     config: Any = get_settings().jwt_config
     access_ends = min(now + config.access_token_lifetime, session.ends_at)
@@ -132,22 +133,25 @@ def issue_pair(session: Any, *, role: str, now: datetime, quick: int = 0) -> Tok
 
 
 def refresh_jti(secret: str, generation: int) -> str:
-    """HMAC-SHA256 under the session's own secret: a leaked signing key alone forges no refresh token."""
+    """HMAC-SHA256 of the generation under the session's own secret: a leaked signing key alone forges no refresh token.
+
+    `secret`: 64 hex digits. Returns 64 hex digits.
+    """
     return hmac.digest(bytes.fromhex(secret), str(generation).encode(), hashlib.sha256).hex()
 
 
 def read(raw: str | None, kind: Kind, now: datetime) -> AppToken | None:
-    """The token, when every check passes; None for any other input at all, the reason in the log (never the token).
+    """The token if every check passes; None for any other input. Logs the reason, never the token.
 
-    A token that passed is remembered by its hash, so that the signature is verified once; its key and its times are
+    A token that passed is cached by its SHA-256 hash, so its signature is verified once per worker. Key and times are
     checked every time.
     """
     if raw and len(raw) > LONGEST:
-        return read_whatever_its_age(raw, kind)
+        return read_ignoring_expiry(raw, kind)
     seen = kind, hashlib.sha256((raw or "").encode("utf-8", "surrogatepass")).digest()
     token = _verified.get(seen)
     if token is None or keys.find(token.kid) is None:
-        token = read_whatever_its_age(raw, kind)
+        token = read_ignoring_expiry(raw, kind)
         if token is None:
             return None
         _verified[seen] = token
@@ -157,8 +161,10 @@ def read(raw: str | None, kind: Kind, now: datetime) -> AppToken | None:
     return token
 
 
-def read_whatever_its_age(raw: str | None, kind: Kind) -> AppToken | None:
-    """As `read`, without looking at the clock: for logout, and for callers that judge by the database's clock."""
+def read_ignoring_expiry(raw: str | None, kind: Kind) -> AppToken | None:
+    """As `read`, but without the checks of `exp`, `iat` and `nbf`: for logout, and for callers that compare `exp` with
+    the database's clock.
+    """
     try:
         return _read(raw or "", kind)
     except _Refused as refused:
@@ -168,7 +174,7 @@ def read_whatever_its_age(raw: str | None, kind: Kind) -> AppToken | None:
 
 
 def refused_by(raw: str, kind: Kind, now: datetime) -> str | None:
-    """The name in CHECKS of what `read` refuses the token for; None for a good one. For explaining, never to decide."""
+    """The first check of CHECKS that the token fails in `read`; None for a valid token. Only for explanations."""
     try:
         return not_in_time(_read(raw, kind), now)
     except _Refused as refused:
@@ -176,7 +182,10 @@ def refused_by(raw: str, kind: Kind, now: datetime) -> str | None:
 
 
 def not_in_time(token: AppToken, now: datetime) -> str | None:
-    """Which of the token's own times speaks against it, or None. RFC 7519 section 4.1.4: on `exp` it is over."""
+    """The claim, "exp" or "iat", that makes the token invalid at `now`; None if the times are valid.
+
+    A token is invalid from the second of `exp` on (RFC 7519 section 4.1.4). "iat" covers `nbf` too.
+    """
     if now >= token.exp:
         return "exp"
     if token.iat > now + EARLY or (token.nbf and token.nbf > now + EARLY):
@@ -185,7 +194,7 @@ def not_in_time(token: AppToken, now: datetime) -> str | None:
 
 
 class _Refused(Exception):
-    """`check`: one of CHECKS. The reason is for the log."""
+    """A check failed. `check`: one of CHECKS. The reason is written to the log."""
 
     def __init__(self, check: str, reason: str) -> None:
         super().__init__(f"{check}: {reason}")
@@ -213,15 +222,15 @@ def _read(raw: str, kind: Kind) -> AppToken:
         )
         UUID(token.sub)
     except (jwt.PyJWTError, ValueError, RecursionError, OverflowError) as error:
-        raise _Refused(FAULTS.get(type(error), "claims"), type(error).__name__) from None
+        raise _Refused(CHECK_OF_ERROR.get(type(error), "claims"), type(error).__name__) from None
     if token.token_type != kind:
         raise _Refused("token_type", f"is not {kind}")
-    token.kid = key.kid  # never what a claim of that name says
+    token.kid = key.kid  # overwrites a claim of that name
     return token
 
 
 def _header_of(raw: str) -> dict[str, Any]:
-    """What the header says, unverified. The library's own function takes the whole token apart, a second time."""
+    """The unverified header. PyJWT's own function would parse the whole token a second time."""
     part = raw.partition(".")[0]
     try:
         header = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
@@ -233,7 +242,7 @@ def _header_of(raw: str) -> dict[str, Any]:
 
 
 def _key_of(header: dict[str, Any], kind: Kind) -> keys.Key:
-    """The key that the header names, once the header says nothing but what we write ourselves."""
+    """The key that the header names. Refuses a header with other members than those that we write."""
     if set(header) != {"alg", "kid", "typ"}:
         raise _Refused("header", "says more or less than ours")
     if header["typ"] != TYP[kind]:

@@ -51,7 +51,7 @@ def end_every_session() -> int:
     """Everybody's: after the promotion of a replica that had not heard of the latest sign-outs."""
 
     async def end() -> str:
-        return f"{await rotation.revoke_every(events.ENDED_BY_ADMIN)} sessions ended: everybody signs in again."
+        return f"{await rotation.revoke_everybody(events.ENDED_BY_ADMIN)} sessions ended: everybody signs in again."
 
     return _do(end)
 

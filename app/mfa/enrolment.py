@@ -98,7 +98,7 @@ async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof
         made, _ = await second_factor.new_codes(tx, user_id, at, saved=True)
         reason = events.CREDENTIALS_CHANGED
         await rotation.revoke_all(user_id, reason, tx=tx, now=at, actor_id=user_id, but=sid)
-        await email_links.void_changes(tx, at, user_id)
+        await email_links.void_email_change(tx, at, user_id)
         pair = await login_flow.replace_session(tx, user, sid, at)
         if pair is None:
             raise SessionEnded
@@ -118,7 +118,7 @@ async def turn_off(user_id: UUID, sid: UUID, proof: Proof) -> FieldErrors:
         if user.second_factor_at is not None:
             await tx.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(second_factor_at=None))
             await second_factor.forget(tx, user_id)
-            await email_links.void_changes(tx, at, user_id)
+            await email_links.void_email_change(tx, at, user_id)
             await session_cache.invalidate(tx, user_id=user_id)
             await second_factor.tell(tx, events.SECOND_FACTOR_OFF, "second_factor_off", user_id, user_id)
         return {}
@@ -137,7 +137,7 @@ async def new_recovery_codes(user_id: UUID, sid: UUID, proof: Proof) -> NewCodes
         if user.second_factor_at is None:
             raise SessionEnded
         new, first = await second_factor.new_codes(tx, user_id, at, saved=False)
-        return NewCodes(new, f"{first}.{keys.seal(SHOWN, f'{user_id} {first}')}")
+        return NewCodes(new, f"{first}.{keys.mac(SHOWN, f'{user_id} {first}')}")
 
     return await proved(user_id, sid, proof, made)
 
@@ -149,7 +149,7 @@ async def save_recovery_codes(user_id: UUID, sealed: str) -> bool:
     """
     written, _, mac = sealed.partition(".")
     first = urls.uuid_or_none(written)
-    if first is None or not keys.sealed(SHOWN, f"{user_id} {first}", mac):
+    if first is None or not keys.verify_mac(SHOWN, f"{user_id} {first}", mac):
         return False
     async with db.transaction() as tx:
         at = await tx.fetch_value(sa.select(db.now()))

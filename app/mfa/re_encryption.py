@@ -25,7 +25,7 @@ async def re_encrypt() -> int:
     """Everything that is not written under the secret of now; how many rows. For the housekeeping."""
     done = 0
     for table, column, label, whose in ENCRYPTED:
-        old = ~table.c[column].startswith(keys.names(label)[0], autoescape=True)
+        old = ~table.c[column].startswith(keys.prefixes(label)[0], autoescape=True)
         for row in await db.fetch_all(sa.select(table).where(old)):
             written = getattr(row, column)
             text = keys.decrypt(label, written, of=whose(row))
@@ -52,6 +52,6 @@ async def unreadable() -> int:
     """Rows that no secret of ours can read: their owners need a recovery code, or their password. For `doctor`."""
     count = 0
     for table, column, label, _ in ENCRYPTED:
-        ours = sa.or_(*(table.c[column].startswith(name, autoescape=True) for name in keys.names(label)))
+        ours = sa.or_(*(table.c[column].startswith(name, autoescape=True) for name in keys.prefixes(label)))
         count += await db.fetch_value(sa.select(sa.func.count()).select_from(table).where(~ours))
     return count

@@ -52,7 +52,7 @@ async def sign_in(
     user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id)) if user_id else None
     if user is None or user.second_factor_at is None:
         raise TicketExpired
-    if not mfa_ticket.good(ticket, user.id, user.password, await db.fetch_value(sa.select(db.now()))):
+    if not mfa_ticket.is_valid(ticket, user.id, user.password, await db.fetch_value(sa.select(db.now()))):
         raise TicketExpired
 
     used = counters.key(USED, ticket)
@@ -75,7 +75,7 @@ async def remove(user_id: UUID, actor_id: UUID | None) -> Outcome:
             return Outcome.NOTHING
         await user_admin.write(case, {"second_factor_at": None})
         await forget(case.tx, user_id)
-        await email_links.void_changes(case.tx, case.now, user_id)
+        await email_links.void_email_change(case.tx, case.now, user_id)
         await tell(case.tx, events.SECOND_FACTOR_REMOVED, "second_factor_off", user_id, actor_id)
     return Outcome.DONE
 

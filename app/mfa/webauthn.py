@@ -65,13 +65,13 @@ def proving(sid: UUID) -> str:
 def challenge(purpose: str, now: datetime) -> str:
     """128 random bits, and the stamp that they are ours; always as long. `purpose`: what the answer is good for."""
     nonce = secrets.token_urlsafe(16)
-    return f"{nonce}.{keys.stamp(CHALLENGE, f'{purpose} {nonce}', now + LASTS)}"
+    return f"{nonce}.{keys.expiring_mac(CHALLENGE, f'{purpose} {nonce}', now + LASTS)}"
 
 
 def is_our_challenge(challenge: str, purpose: str, now: datetime) -> bool:
     """Did we ask that, for this purpose, within the hour?"""
     nonce, _, stamp = challenge.partition(".")
-    return keys.stamped(CHALLENGE, f"{purpose} {nonce}", stamp, now)
+    return keys.verify_expiring_mac(CHALLENGE, f"{purpose} {nonce}", stamp, now)
 
 
 def to_add(user: Any, known: Iterable[Any]) -> dict[str, Any]:

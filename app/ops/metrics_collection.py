@@ -22,6 +22,6 @@ def sample() -> None:
     in_use, waiting = db.pool_use()
     metrics.POOL_IN_USE.set(in_use)
     metrics.POOL_WAITING.set(waiting)
-    metrics.PASSWORDS.set(passwords.in_hand())
+    metrics.PASSWORDS.set(passwords.in_progress())
     metrics.FEED_READ.set(max(0.0, time.time() - session_cache.feed_lag()))
     metrics.WORKERS.set(1)

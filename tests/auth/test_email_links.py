@@ -143,14 +143,14 @@ async def test_link_knows_that_it_did_its_work() -> None:
         email_links.token(await made(email_key="a@b.example")),
         email_links.token(await made(email_key="c@d.example")),
     )
-    assert not await email_links.has_done_its_work(raw, email_links.REGISTER)
+    assert not await email_links.was_used(raw, email_links.REGISTER)
 
     await used(raw)
     async with db.transaction() as tx:
         await email_links.void(tx, db.utcnow(), link_rows.c.email_key == "c@d.example")
 
-    assert await email_links.has_done_its_work(raw, email_links.RESET, email_links.REGISTER)
-    assert not await email_links.has_done_its_work(raw, email_links.RESET)
-    assert not await email_links.has_done_its_work(voided, email_links.REGISTER)
+    assert await email_links.was_used(raw, email_links.RESET, email_links.REGISTER)
+    assert not await email_links.was_used(raw, email_links.RESET)
+    assert not await email_links.was_used(voided, email_links.REGISTER)
     for wrong in (raw[:-1] + ("A" if raw[-1] != "A" else "B"), raw.partition(".")[0], "x", ""):
-        assert not await email_links.has_done_its_work(wrong, email_links.REGISTER)
+        assert not await email_links.was_used(wrong, email_links.REGISTER)

@@ -13,7 +13,7 @@ from app import db
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth import form_submissions, idempotency
-from app.auth.idempotency import OneEffect
+from app.auth.idempotency import IdempotentForms
 from app.auth.models import submission_rows, user_rows
 from app.auth.sessions import rotation
 from app.auth.tokens import TokenPair
@@ -375,7 +375,7 @@ async def ask(application: Any, *, gone: bool = False) -> list[Any]:
         "type": "http", "method": "POST", "path": "/x", "query_string": b"",
         "headers": [(b"content-type", b"application/x-www-form-urlencoded")],
     }  # fmt: skip
-    await OneEffect(application)(scope, receive, send)
+    await IdempotentForms(application)(scope, receive, send)
     return outgoing
 
 

@@ -155,7 +155,7 @@ async def test_hash_that_nobody_knows_never_opens(stored: str | None) -> None:
 # v5.0.0-15.2.2
 @pytest.mark.anyio
 async def test_enormous_password_is_wrong_without_being_hashed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passwords, "_off_the_loop", None)  # would raise if it were called
+    monkeypatch.setattr(passwords, "_in_thread", None)  # would raise if it were called
 
     assert not (await passwords.verify("x" * 5000, "argon2$x")).ok
 
@@ -165,9 +165,9 @@ async def test_enormous_password_is_wrong_without_being_hashed(monkeypatch: pyte
 async def test_hashing_steps_back_behind_other_requests() -> None:
     ours = os.getpriority(os.PRIO_PROCESS, 0)
 
-    theirs = await passwords._off_the_loop(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
+    theirs = await passwords._in_thread(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id()))
 
-    assert theirs == min(ours + passwords.BEHIND, 19)
+    assert theirs == min(ours + passwords.NICENESS, 19)
     assert os.getpriority(os.PRIO_PROCESS, 0) == ours
 
 
@@ -193,4 +193,4 @@ async def test_address_that_nobody_has_costs_a_check_too(monkeypatch: pytest.Mon
 
 async def test_whose_request_it_is_is_known_where_a_password_is_hashed() -> None:
     with client.of({"headers": [], "client": ("192.0.2.1", 1)}) as asking:
-        assert await passwords._off_the_loop(client.current) is asking
+        assert await passwords._in_thread(client.current) is asking

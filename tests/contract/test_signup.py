@@ -454,7 +454,7 @@ async def test_flood_of_one_mailbox_looks_like_any_other_request(client: Visitor
 
 
 async def test_busy_hasher_keeps_what_was_typed(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.auth.passwords._in_hand", 10_000)
+    monkeypatch.setattr("app.auth.passwords._in_progress", 10_000)
 
     answer = await client.submit("/register", FIELDS)
 

@@ -37,7 +37,7 @@ async def queued(kind: str) -> QueuedEmail:
         await tx.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(delete_after=now))
         if kind in LINKS:
             purpose, same = LINKS[kind]
-            about = {"email": FREE, "email_key": FREE, "name": "Joan", "password": await passwords.of_nobody()}
+            about = {"email": FREE, "email_key": FREE, "name": "Joan", "password": await passwords.random_hash()}
             link = await email_links.make(tx, purpose, now, link_id=email_id if same else None, **about)
             facts["link"] = str(link.id)
     recipient = FREE if kind in TO_A_NAMED_ADDRESS else person.email

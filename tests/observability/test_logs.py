@@ -205,7 +205,7 @@ def test_outcomes_of_logins_and_refreshes_are_events(written: list[dict[str, Any
 
     assert {"login", "login_failed", "logout", "session_rotated", "session_reused", "access_denied"} <= events
     assert {"token_refused", "from_another_site_refused"} <= events
-    assert decisions == {"reuse", "dead", "invalid"}
+    assert decisions == {"reuse", "ended", "invalid"}
 
 
 # v5.0.0-16.2.1, v5.0.0-16.2.2

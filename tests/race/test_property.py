@@ -126,7 +126,7 @@ async def test_with_a_thief_the_family_dies_once_both_moved(
     assert outcome.decision is Decision.REUSE
     token = tokens.read(ahead.access_token, "access", db.utcnow())
     assert token is None or await session_cache.load(token, db.utcnow()) is None
-    assert await rotation.rotate(ahead.refresh_token) == Rejected(Decision.DEAD)
+    assert await rotation.rotate(ahead.refresh_token) == Rejected(Decision.ENDED)
 
 
 async def _rotate(pair: TokenPair) -> TokenPair:

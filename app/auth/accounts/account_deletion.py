@@ -43,7 +43,7 @@ async def schedule(user_id: UUID) -> datetime | None:
         if await tx.execute(given_up.where(table.c.delete_after.is_(None)).values(delete_after=delete_after)) == 0:
             raise SessionEnded
         await rotation.revoke_all(user_id, events.ACCOUNT_DELETION, tx=tx, now=now, actor_id=user_id)
-        await email_links.void_of(tx, now, user_id)
+        await email_links.void_all_but_undo(tx, now, user_id)
         await session_cache.invalidate(tx, user_id=user_id)
         await events.record(events.DELETION_REQUESTED, tx=tx, user_id=user_id, actor_id=user_id)
         await outbox.enqueue(tx, "deletion_requested", user_id=user_id, **client.current().words())

@@ -47,7 +47,7 @@ async def request_email_change(user_id: UUID, sid: UUID, email: str, current: st
                 now = await tx.fetch_value(sa.select(db.now()))
                 if not await login_flow.lock_unchanged(tx, user, {"last_login": user.last_login}):
                     return {"current_password": profile.NOT_YOURS}  # changed by another request meanwhile
-                await email_links.void_changes(tx, now, user_id)
+                await email_links.void_email_change(tx, now, user_id)
                 await _enqueue_with_link(tx, "email_to_confirm", email_links.CHANGE_EMAIL, user, email, now)
                 await _enqueue_with_link(
                     tx, "email_change_requested", email_links.UNDO_EMAIL, user, user.email, now, new=email
@@ -82,7 +82,7 @@ async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None) ->
         if not await _set_email(tx, user, link):
             return None  # somebody else has an account with it by now
         await _enqueue_with_link(tx, "email_changed", email_links.UNDO_EMAIL, user, user.email, now, new=link.email)
-        await email_links.void_of(tx, now, user.id)
+        await email_links.void_all_but_undo(tx, now, user.id)
         registrations = link_rows.c.purpose == email_links.REGISTER, link_rows.c.email_key == link.email_key
         await email_links.void(tx, now, *registrations)
         await rotation.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now, actor_id=user.id, but=keep)
@@ -102,7 +102,7 @@ async def undo_email(raw: str, now: datetime) -> str | None:
     link = await email_links.find(raw, email_links.UNDO_EMAIL, now)
     if link is None:
         return None
-    unknown = await passwords.of_nobody()
+    unknown = await passwords.random_hash()
     table = user_rows
     async with db.transaction() as tx:
         user = await tx.fetch_one(sa.select(table).where(table.c.id == link.user_id).with_for_update())
@@ -110,7 +110,7 @@ async def undo_email(raw: str, now: datetime) -> str | None:
             return None
         if user.email_key != link.email_key and not await _set_email(tx, user, link):
             return None  # somebody else has an account with it by now
-        await email_links.void_of(tx, now, user.id)
+        await email_links.void_all_but_undo(tx, now, user.id)
         # In a chain of changes the first mailbox wins: the later links went to the person who made the changes.
         later = sa.or_(link_rows.c.created_at >= link.created_at, link_rows.c.email_key == link.email_key)
         await email_links.void(

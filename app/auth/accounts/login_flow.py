@@ -155,7 +155,7 @@ async def end_own_session(user_id: UUID, sid: UUID) -> bool:
         await tx.fetch_one(_locked(user_id))
         if await tx.fetch_one(own) is None:
             return False
-        await email_links.void_changes(tx, now, user_id)
+        await email_links.void_email_change(tx, now, user_id)
         return await rotation.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=now, actor_id=user_id)
 
 
@@ -164,7 +164,7 @@ async def end_other_sessions(user_id: UUID, sid: UUID) -> int:
     async with db.transaction() as tx:
         now = await tx.fetch_value(_NOW)
         await tx.fetch_one(_locked(user_id))
-        await email_links.void_changes(tx, now, user_id)
+        await email_links.void_email_change(tx, now, user_id)
         return await rotation.revoke_all(user_id, events.ENDED_BY_OWNER, tx=tx, now=now, actor_id=user_id, but=sid)
 
 

@@ -54,7 +54,7 @@ async def change_password(
                 pair = await login_flow.replace_session(tx, user, sid, now)
                 if pair is None:
                     raise SessionEnded
-                await email_links.void_of(tx, now, user_id)
+                await email_links.void_all_but_undo(tx, now, user_id)
                 if also:
                     await also(tx, now)
                 await session_cache.invalidate(tx, user_id=user_id)

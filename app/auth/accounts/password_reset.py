@@ -136,7 +136,7 @@ async def _replace(tx: Any, raw: str, user: Any, purpose: str, encoded: str, dev
     await tx.execute(sa.update(table).where(table.c.id == user.id).values(values))
     if undoes_second_factor(user, now):
         await login_flow.undo_second_factor(tx, user.id)
-    await email_links.void_of(tx, now, user.id)
+    await email_links.void_all_but_undo(tx, now, user.id)
     await known_devices.remember(tx, user.email_key, device, now, known_devices.KNOWN_BY_LINK)
     await rotation.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now, actor_id=user.id)
     await session_cache.invalidate(tx, user_id=user.id)

@@ -85,7 +85,7 @@ async def end_sessions(user_id: UUID, actor_id: UUID | None) -> Outcome:
         if action.refused:
             return action.refused
         reason = events.ENDED_BY_ADMIN
-        waited = await email_links.void_changes(action.tx, action.now, user_id)
+        waited = await email_links.void_email_change(action.tx, action.now, user_id)
         ended = await rotation.revoke_all(user_id, reason, tx=action.tx, now=action.now, actor_id=actor_id)
     return Outcome.DONE if ended or waited else Outcome.NOTHING
 
@@ -98,7 +98,7 @@ async def end_session(user_id: UUID, sid: UUID, actor_id: UUID | None) -> Outcom
             return action.refused
         if await action.tx.fetch_one(theirs) is None:
             return Outcome.MISSING
-        await email_links.void_changes(action.tx, action.now, user_id)
+        await email_links.void_email_change(action.tx, action.now, user_id)
         ended = await rotation.revoke(sid, events.ENDED_BY_ADMIN, tx=action.tx, now=action.now, actor_id=actor_id)
     return Outcome.DONE if ended else Outcome.NOTHING
 
@@ -131,7 +131,7 @@ async def require_new_password(user_id: UUID, actor_id: UUID | None, *, required
         if action.person.must_change_password is required:
             return Outcome.NOTHING
         await write(action, {"must_change_password": required})
-        await email_links.void_changes(action.tx, action.now, user_id)
+        await email_links.void_email_change(action.tx, action.now, user_id)
         event = events.PASSWORD_CHANGE_REQUIRED if required else events.PASSWORD_CHANGE_NOT_REQUIRED
         await events.record(event, tx=action.tx, user_id=user_id, actor_id=actor_id)
     return Outcome.DONE
@@ -144,7 +144,7 @@ async def invite(email: str, name: str, role: str, actor_id: UUID) -> UUID | Out
     address takes the same time as to any other (v5.0.0-6.3.8). Raises RegistrationClosed.
     """
     check_takes_invited()
-    encoded = await passwords.of_nobody()
+    encoded = await passwords.random_hash()
     try:
         async with db.transaction() as tx:
             if actor_id not in await _admins(tx):
@@ -211,7 +211,7 @@ async def _apply(action: AdminAction, actor_id: UUID | None, values: dict[str, A
         await events.record(events.ROLE_CHANGED, **about, detail=f"{person.role} to {values['role']}")
     if values.get("is_active") is False:
         await rotation.revoke_all(person.id, events.DEACTIVATED, tx=tx, now=action.now, actor_id=actor_id)
-        await email_links.void_changes(tx, action.now, person.id)
+        await email_links.void_email_change(tx, action.now, person.id)
         await events.record(events.USER_DEACTIVATED, **about)
     elif values.get("is_active"):
         await events.record(events.USER_REACTIVATED, **about)

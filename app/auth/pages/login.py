@@ -21,7 +21,7 @@ from app.web import client, errors, forms, templates, urls
 
 WRONG = "The e-mail address or the password is wrong, or the account cannot be used."
 RESUME = "/auth/resume"
-QUICK_RESUMES = 5  # so many within seconds of each other: the cookies do not stick, or the token is dead on arrival
+QUICK_RESUMES = 5  # as many refreshes in a row within seconds: the browser refuses cookies, or tokens expire at once
 
 
 class LoginForm(BaseModel):
@@ -83,14 +83,14 @@ async def logout(request: Request) -> Any:
 
 @route(methods=["GET", "POST", "PUT", "PATCH", "DELETE"], status_code=200)
 async def resume(request: Request) -> Any:
-    """Renew the session, then go on to `next`; a form that was posted goes on as the same form (307)."""
+    """Refresh the tokens, then redirect to `next`. A submitted form is sent again with 307."""
     safe = request.method == "GET"
     raw = request.query_params.get("next")
     to = urls.local_path(raw) if safe else urls.posted_path(raw)
-    if request.user.is_authenticated:  # a tab that comes late must not rotate again
-        return _on(safe, to)
+    if request.user.is_authenticated:  # another tab has refreshed already: do not rotate again
+        return _redirect(safe, to)
     _, refresh = cookies.read(request.scope)
-    if not refresh or request.user.session_ended or _only_looking(request):
+    if not refresh or request.user.session_ended or _must_not_rotate(request):
         return see_other("/login", next=to) if safe else challenges.form_not_saved(request)
     outcome = await login_flow.refresh(refresh, marker=request.query_params.get("again", ""))
     if isinstance(outcome, rotation.Rejected):
@@ -100,7 +100,7 @@ async def resume(request: Request) -> Any:
         return see_other("/login", next=to, **_why(outcome.decision)) if safe else challenges.form_not_saved(request)
     if outcome.quick >= QUICK_RESUMES:
         return see_other("/login", next=to, notice="cookies") if safe else challenges.form_not_saved(request)
-    return cookies.set_tokens(_on(safe, to), outcome.pair)
+    return cookies.set_tokens(_redirect(safe, to), outcome.pair)
 
 
 @get()
@@ -124,7 +124,7 @@ async def step_up(request: Request) -> Any:
 
 
 def _login_page(request: Request, form: dict[str, str], status: int = 200, **context: Any) -> Any:
-    # Never to a neighbour in the network: passwords on a page are for the developer's own browser.
+    # Never to another machine in the network: the demo passwords are for the developer's own browser.
     offered = get_settings().is_development and client.is_this_machine(request.scope)
     shown = [account._asdict() for account in demo_accounts.ACCOUNTS] if offered else []
     context = {"errors": {}, "error": "", **context}
@@ -138,7 +138,7 @@ def _step_up_page(request: Request, to: str, status: int = 200, **context: Any) 
 
 
 def _why(decision: Decision) -> dict[str, str]:
-    """What the login page says about the session that is over, if there is something to say."""
+    """The notice that the login page shows after a refused refresh, if any."""
     if (
         decision is Decision.INVALID and get_settings().is_development
     ):  # a browser keeps one jar for all ports of a host
@@ -146,12 +146,12 @@ def _why(decision: Decision) -> dict[str, str]:
     return {"notice": "session_ended"} if decision is Decision.REUSE else {}
 
 
-def _on(safe: bool, to: str) -> Any:
+def _redirect(safe: bool, to: str) -> Any:
     return RedirectResponse(to, status_code=303 if safe else 307)
 
 
-def _only_looking(request: Request) -> bool:
-    """HEAD never rotates, nor does anything another site embeds: only a visit, or our own page, does."""
+def _must_not_rotate(request: Request) -> bool:
+    """True for HEAD and for requests that another site embeds: only a navigation or a page of this site may rotate."""
     header = request.headers.get
     elsewhere = header("sec-fetch-site", "none") not in ("same-origin", "none")
     return urls.asked_with_head(request.scope) or (elsewhere and header("sec-fetch-dest") != "document")

@@ -1,7 +1,7 @@
-"""The signup page, address confirmation and password reset: pages for people without a session.
+"""The signup page, address confirmation and password reset: pages for users without a session.
 
-Each form answers alike whatever it knows of an address, and no page logs anybody in: what a mailed link proves is the
-mailbox, not the person at the keyboard. GET changes nothing, for programs that look through mail follow links.
+Every form has the same response for known and unknown addresses. No page logs a user in: an e-mailed link proves access
+to the mailbox, not who uses the browser. GET changes nothing, because mail scanners open links.
 Chapter: "Transactional e-mail". Source: v5.0.0-6.3.8, v5.0.0-6.4.3; OWASP Forgot Password.
 """
 
@@ -21,9 +21,9 @@ from app.web import errors, forms, templates
 from app.web.email_address import Address, readable
 from app.web.errors import Problem
 
-# The token of the address must stand in no Referer. `no-referrer` would make the page's own form say `Origin: null`.
+# The URL's token must not leak in a Referer header. With `no-referrer`, the page's own form would send `Origin: null`.
 OPENED_BY_LINK = {"Referrer-Policy": "strict-origin"}
-# What the page behind a link is for, by the purposes of links that lead there.
+# page -> the purposes of the links that open it
 PURPOSES = {
     "confirm": (email_links.REGISTER, email_links.CHANGE_EMAIL),
     "reset": (email_links.RESET, email_links.INVITE),
@@ -106,8 +106,8 @@ async def confirm(request: Request) -> Any:
     except RetryLater as error:
         return await _confirm_page(request, token, **challenges.form_again(request, error))
     if outcome is Outcome.NOT_YOURS:
-        fault = {"error": NOT_YOURS} if password else {"errors": {"password": "Please fill this in."}}
-        return await _confirm_page(request, token, 422, **fault)
+        messages = {"error": NOT_YOURS} if password else {"errors": {"password": "Please fill this in."}}
+        return await _confirm_page(request, token, 422, **messages)
     if outcome is Outcome.CONFIRMED:
         return see_other("/login", notice="confirmed")
     return await link_expired(request, "confirm", token)
@@ -127,17 +127,17 @@ async def forgot_page(request: Request) -> Any:
 @post(status_code=303)
 async def resend(request: Request) -> Any:
     signup.check_open()
-    return await _asks(request, signup.resend, "/verify-email/sent")
+    return await _request_email(request, signup.resend, "/verify-email/sent")
 
 
 @post(status_code=303)
 async def forgot(request: Request) -> Any:
-    return await _asks(request, password_reset.request, "/forgot-password/sent")
+    return await _request_email(request, password_reset.request, "/forgot-password/sent")
 
 
 @get()
 async def sent_page(request: Request) -> Any:
-    """The same words whether anything was sent or not."""
+    """The page after the form: the same text whether an e-mail is sent or not."""
     what = request.scope["path"].split("/")[1]
     if what != "forgot-password":
         signup.check_open()
@@ -171,12 +171,12 @@ async def reset(request: Request) -> Any:
     return cookies.set_device(see_other("/login", notice="password_reset"), device, db.utcnow())
 
 
-async def _asks(request: Request, ask: Any, then: str) -> Any:
+async def _request_email(request: Request, enqueue: Any, then: str) -> Any:
     form = await forms.parse(request, Mailbox, bound=False)
     if form.data is None:
         return _form(request, "address", form.values, status=422, errors=form.errors)
     try:
-        await ask(form.data.email)
+        await enqueue(form.data.email)
     except RetryLater as error:
         return _form(request, "address", form.values, **challenges.form_again(request, error))
     return see_other(then)
@@ -202,8 +202,8 @@ def _opened(request: Request, name: str, status: int, **context: Any) -> Any:
 
 
 async def link_expired(request: Request, what: str, token: str) -> Any:
-    """The page for a link that did its work already, and for one that is over, was altered, or never was one."""
-    done = await email_links.has_done_its_work(token, *PURPOSES[what])
+    """The page for a link that was already used, has expired, is malformed or never existed."""
+    done = await email_links.was_used(token, *PURPOSES[what])
     if not errors.wants_html(request.scope):
         raise Problem(422, "This link was already used." if done else "This link is not valid, or not any more.")
     return _opened(request, "link_expired", 200 if done else 422, what=what, done=done)

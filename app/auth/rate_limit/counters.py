@@ -40,7 +40,7 @@ _added = 0
 
 def key(*what: str) -> str:
     """The name of a counter; the parts hold no line ends."""
-    return keys.seal("throttle", "\n".join(what))
+    return keys.mac("throttle", "\n".join(what))
 
 
 async def read(asked: Collection[str], *, tx: Any = db) -> dict[str, Any]:

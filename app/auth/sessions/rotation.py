@@ -1,8 +1,8 @@
-"""Sessions and refresh token rotation: started, rotated, revoked. The only writer of the table.
+"""Sessions and refresh token rotation: starts, rotates and revokes sessions. The only writer of the `sessions` table.
 
-A session is one login on one device, and it is the token family: rotation is one conditional UPDATE, reuse detection is
-one comparison (`rotation_policy`). Every function that changes a row says so in the audit trail, in the same
-transaction.
+A session is one login on one device; all refresh tokens that descend from that login belong to it. Rotation is one
+conditional UPDATE, and reuse detection is one comparison (`rotation_policy`). Every function that changes a row writes
+an audit event in the same transaction.
 Chapter: "Rotation and reuse". Source: RFC 9700 section 4.14.2; OWASP Session Management. Patterns: token-pair,
 refresh-endpoint, refresh-type-check.
 """
@@ -29,16 +29,16 @@ from app.email import outbox
 from app.settings import get_settings
 from app.web import client
 
-TRIES = 3  # a rotation that lost its race is judged again this often
-QUICK_GAP = timedelta(seconds=5)
-A_MOMENT = timedelta(minutes=1)
-RETENTION = timedelta(days=30)  # after its end
-BATCH = 500  # sessions that are ended in one transaction, where everybody's are
+TRIES = 3  # attempts before `rotate` raises Busy: another request changed the row each time
+QUICK_GAP = timedelta(seconds=5)  # a shorter time between two refreshes counts as quick
+UNCONFIRMED_WINDOW = timedelta(minutes=1)  # how far back `was_never_confirmed` looks
+RETENTION = timedelta(days=30)  # after the end of the session
+BATCH = 500  # sessions per transaction in `revoke_everybody`
 MARKER, MARKER_LASTS = "ask again", timedelta(seconds=60)
-# Hands out nothing and ends nothing, but belongs in the trail.
+# Decisions that issue no token and revoke no session, but are recorded in the audit log.
 AUDITED = {Decision.INVALID: events.REFRESH_FROM_THE_FUTURE, Decision.RETRY: events.SESSION_RETRY_REQUESTED}
 
-# Prepared once: what a refresh says to the database.
+# The statements of a refresh, built once at import.
 _s, _u = session_rows.c, user_rows.c
 _STARTED = sa.insert(session_rows)
 _SESSION_AND_USER = (
@@ -51,14 +51,14 @@ _SESSION_AND_USER = (
 )  # fmt: skip
 _ISSUE_SUCCESSOR = (
     sa.update(session_rows)
-    .where(_s.id == sa.bindparam("sid"), _s.generation == sa.bindparam("judged"), _s.revoked_at.is_(None))
+    .where(_s.id == sa.bindparam("sid"), _s.generation == sa.bindparam("expected"), _s.revoked_at.is_(None))
     .returning(_s.id, _s.user_id, _s.secret, _s.generation, _s.authenticated_at, _s.ends_at)
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """The pair to hand out, and how many resumes in a row came within seconds of the one before."""
+    """The new token pair. `quick`: how many refreshes in a row came within QUICK_GAP of the previous one."""
 
     pair: TokenPair
     quick: int
@@ -67,20 +67,20 @@ class Rotated:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """No pair. `marker` is set for ASK_AGAIN: who brings it back within 60 seconds has asked before."""
+    """No token pair. `marker` is set for RETRY: a request that sends it within 60 seconds counts as the retry."""
 
     decision: Decision
     marker: str = ""
 
 
 class Busy(Overloaded):
-    """The row changed under three attempts in a row: try later (503)."""
+    """Other requests changed the row during three attempts in a row. Answered with 503."""
 
 
 async def start(tx: Any, user: Any, *, now: datetime, ends_at: datetime | None = None) -> TokenPair:
-    """A new session in the caller's transaction, always with a new id: session fixation (v5.0.0-7.2.4).
+    """Start a session in the caller's transaction, always under a new id against session fixation (v5.0.0-7.2.4).
 
-    `user` needs id and role. `ends_at`: the absolute end to keep, for a session that replaces another one.
+    `user` needs id and role. `ends_at`: the absolute expiry, for a session that replaces another one.
     """
     browser = client.current()
     values = {
@@ -105,26 +105,26 @@ async def start(tx: Any, user: Any, *, now: datetime, ends_at: datetime | None =
 async def rotate(raw: str | None, *, marker: str = "", retried: bool = False) -> Rotated | Rejected:
     """Exchange a refresh token for the next pair.
 
-    One conditional UPDATE decides races; a lost answer is handed out again. The revocation after a reuse is committed
-    before this returns. All times are the database's, so workers whose clocks differ agree.
-    `marker` and `retried` say that the caller was told to ask again (page, API).
-    Raises Busy; never raises for bad input.
+    One conditional UPDATE decides between concurrent requests; if a response got lost, the same pair is issued again.
+    After a reuse, the revocation is committed before this returns. All times come from the database, so workers
+    with different clocks decide alike. `marker` (pages) and `retried` (API) mark the retry that an earlier RETRY
+    requested. Raises Busy; never raises for bad input.
     """
-    token = tokens.read_whatever_its_age(raw, "refresh")
+    token = tokens.read_ignoring_expiry(raw, "refresh")
     if token is None:
         return Rejected(Decision.INVALID)
     for _ in range(TRIES):
         row = await db.fetch_one(_SESSION_AND_USER, {"sid": token.sid})
         if row is None:
-            return Rejected(Decision.DEAD)
+            return Rejected(Decision.ENDED)
         if str(row.user_id) != token.sub or not _jti_fits(token, row):
             return Rejected(Decision.INVALID)
-        asked = retried or marker_fits(marker, token, row.db_now)
-        decision = _verdict(row, token, asked)
+        retry = retried or marker_fits(marker, token, row.db_now)
+        decision = _decision(row, token, retry)
         if decision in (Decision.ROTATE, Decision.REPLAY):
             rotated = await _issue_successor(row, token, decision)
             if rotated is None:
-                continue  # somebody else was faster: read again, judge again
+                continue  # a concurrent request changed the row: read it again and decide again
             return rotated
         if decision is Decision.REUSE:
             await _revoke_reused(row, token)
@@ -136,23 +136,24 @@ async def rotate(raw: str | None, *, marker: str = "", retried: bool = False) ->
 
 
 async def revoke(sid: UUID, reason: str, *, tx: Any, now: datetime, actor_id: UUID | None = None) -> bool:
-    """End one session; True if this call ended it. `reason` is a word of the events' vocabulary."""
+    """Revoke one session; True if this call revoked it. `reason`: one of the reasons in `audit.events`."""
     return await _revoke(tx, session_rows.c.id == sid, reason, now, actor_id) == 1
 
 
 async def revoke_all(
     user_id: UUID, reason: str, *, tx: Any, now: datetime, actor_id: UUID | None = None, but: UUID | None = None
 ) -> int:
-    """End every session of the user, `but` this one; how many this call ended."""
+    """Revoke every session of the user except `but`. Returns how many this call revoked."""
     theirs = session_rows.c.user_id == user_id
     which = sa.and_(theirs, session_rows.c.id != but) if but else theirs
     return await _revoke(tx, which, reason, now, actor_id)
 
 
-async def revoke_every(reason: str) -> int:
-    """End every session that is live now, some at a time, each some in its own transaction; how many.
+async def revoke_everybody(reason: str) -> int:
+    """Revoke every session that is live now, BATCH per transaction. Returns how many.
 
-    For an operator whose database has forgotten who signed out. Who signs in meanwhile stays.
+    For an operator who restored a backup: it lists sessions as live that were ended since. Sessions started while this
+    runs stay live.
     """
     now = await db.fetch_value(sa.select(db.now()))
     some = sa.select(_s.id).where(is_live(now), _s.created_at <= now).limit(BATCH)
@@ -166,10 +167,10 @@ async def revoke_every(reason: str) -> int:
 
 
 def is_live(now: datetime, *, of: Any = None) -> Any:
-    """For a WHERE: the session has not been ended, and neither its idle time nor its absolute one is over.
+    """A WHERE condition: the session is not revoked, and neither its idle nor its absolute lifetime is over.
 
-    `of`: whose (an id or a column). Along the index on the person, where SQLite would take the one of live sessions, in
-    which two columns fit, and look through everybody's.
+    `of` restricts it to one user (an id or a column). The condition then hides `revoked_at` from SQLite's planner,
+    which would otherwise choose the index of live sessions and scan those of all users.
     """
     in_time = sa.and_(_s.ends_at > now, _s.handed_at > now - _idle())
     if of is None:
@@ -178,33 +179,37 @@ def is_live(now: datetime, *, of: Any = None) -> Any:
 
 
 def end_of(row: Any) -> datetime:
-    """When the session was ended, or ends by itself unless it is used."""
+    """When the session was revoked, or when it expires if it is not used again."""
     end: datetime = row.revoked_at or min(row.ends_at, row.handed_at + _idle())
     return end
 
 
 async def was_never_confirmed(now: datetime) -> bool:
-    """Has this very browser been given a session a moment ago of which it never brought a token back?"""
+    """Did this browser (IP address and user agent) get a session within a minute and never send one of its tokens?"""
     table, browser = session_rows, client.current()
-    first = UUID(int=int((now - A_MOMENT).timestamp() * 1000) << 80)  # an id begins with when it was made: RFC 9562
+    # The first 48 bits of a UUIDv7 are its creation time in milliseconds (RFC 9562 section 5.7).
+    first = UUID(int=int((now - UNCONFIRMED_WINDOW).timestamp() * 1000) << 80)
     same = table.c.ip == browser.ip, table.c.user_agent == browser.user_agent
     mine = sa.select(table.c.id).where(table.c.id >= first, *same, table.c.confirmed == 0, table.c.revoked_at.is_(None))
     return await db.fetch_one(mine.limit(1)) is not None
 
 
 async def prune(now: datetime) -> int:
-    """Delete the sessions that ended, or would have, 30 days ago; how many. Until then a replayed token is known."""
+    """Delete the sessions whose absolute expiry is over 30 days ago. Returns how many.
+
+    Until then, a replayed refresh token is recognised.
+    """
     return await db.prune(session_rows, session_rows.c.ends_at < now - RETENTION)
 
 
 def presented(*raws: tuple[str | None, tokens.Kind]) -> list[AppToken]:
-    """The tokens a browser sent that we signed, whatever their age: what login replaces and logout ends."""
-    return [token for raw, kind in raws if (token := tokens.read_whatever_its_age(raw, kind))]
+    """The sent tokens whose signature and claims are valid, expired or not: login and logout end their sessions."""
+    return [token for raw, kind in raws if (token := tokens.read_ignoring_expiry(raw, kind))]
 
 
 def marker_fits(marker: str, token: AppToken, now: datetime) -> bool:
-    """Was this very token told to ask again within the last minute?"""
-    return keys.stamped(MARKER, f"{token.sid} {token.gen}", marker, now)
+    """Whether `marker` proves that this token got the decision RETRY within the last minute."""
+    return keys.verify_expiring_mac(MARKER, f"{token.sid} {token.gen}", marker, now)
 
 
 def _idle() -> timedelta:
@@ -212,30 +217,30 @@ def _idle() -> timedelta:
 
 
 def _marker(token: AppToken, now: datetime) -> str:
-    return keys.stamp(MARKER, f"{token.sid} {token.gen}", now + MARKER_LASTS)
+    return keys.expiring_mac(MARKER, f"{token.sid} {token.gen}", now + MARKER_LASTS)
 
 
 def _jti_fits(token: AppToken, row: Any) -> bool:
     return hmac.compare_digest((token.jti or "").encode(), tokens.refresh_jti(row.secret, token.gen).encode())
 
 
-def _verdict(row: Any, token: AppToken, asked: bool) -> Decision:
-    decision = decide(row, row.is_active, token.gen, asked, row.db_now, _idle())
-    # An old copy is reported even when its own time is over; a live session ends for it. `iat` decides nothing: of a
-    # clock that was set back `rotation_policy` knows, and clients throw a token away that is refused for good.
+def _decision(row: Any, token: AppToken, retry: bool) -> Decision:
+    decision = decide(row, row.is_active, token.gen, retry, row.db_now, _idle())
+    # Reuse is reported even for an expired token: it revokes a live session. `iat` decides nothing: `rotation_policy`
+    # handles a clock that was set back, and clients discard a token that is refused for good.
     if decision in (Decision.ROTATE, Decision.REPLAY, Decision.RETRY) and row.db_now >= token.exp:
-        return Decision.DEAD
+        return Decision.ENDED
     return decision
 
 
 async def _issue_successor(row: Any, token: AppToken, decision: Decision) -> Rotated | None:
-    """The UPDATE that only one of many can win; None when the row is no longer what was judged."""
+    """The conditional UPDATE that one of several concurrent requests wins; None if another one changed the row."""
     now, browser = row.db_now, client.current()
     values = {"last_seen_at": now, "ip": browser.ip, "user_agent": browser.user_agent}
     values |= issued(row, token.gen, decision, now)
 
-    def hand_out(connection: sa.Connection) -> Any:
-        fresh = connection.execute(_ISSUE_SUCCESSOR, {"sid": row.id, "judged": row.generation, **values}).first()
+    def update_and_record(connection: sa.Connection) -> Any:
+        fresh = connection.execute(_ISSUE_SUCCESSOR, {"sid": row.id, "expected": row.generation, **values}).first()
         if fresh is None:
             return None
         event = events.SESSION_ROTATED if decision is Decision.ROTATE else events.SESSION_REPLAYED
@@ -244,7 +249,7 @@ async def _issue_successor(row: Any, token: AppToken, decision: Decision) -> Rot
         connection.execute(events.RECORDED, written)
         return fresh, written
 
-    done = await db.at_once(hand_out)
+    done = await db.at_once(update_and_record)
     if done is None:
         return None
     fresh, written = done
@@ -254,10 +259,10 @@ async def _issue_successor(row: Any, token: AppToken, decision: Decision) -> Rot
 
 
 async def _revoke_reused(row: Any, token: AppToken) -> None:
-    """Somebody holds a copy of an old token: end the family, in a transaction of its own that commits here."""
+    """Revoke the session after refresh token reuse, in its own transaction, which commits before this returns."""
     async with db.transaction() as tx:
         if await revoke(row.id, events.REUSED, tx=tx, now=row.db_now):
-            await email_links.void_changes(tx, row.db_now, row.user_id)
+            await email_links.void_email_change(tx, row.db_now, row.user_id)
             detail = f"gen {token.gen} of {row.generation}"
             await events.record(events.SESSION_REUSED, tx=tx, user_id=row.user_id, session_id=row.id, detail=detail)
             await outbox.enqueue(tx, "session_reused", user_id=row.user_id, **client.current().words())

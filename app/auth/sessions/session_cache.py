@@ -1,7 +1,7 @@
-"""The session cache: is the session behind a good access token still live, and whose is it?
+"""The session cache: looks up the session and the user of a valid access token.
 
-A badge is checked in once, with one query, and then remembered by this worker until its token ends, or until the change
-feed says that a row behind it changed. Nobody who calls `load` can tell whether it was remembered.
+One query loads both rows. The worker then caches the result until the access token expires, or until the invalidation
+feed reports a change of either row. Callers of `load` get the same result with and without the cache.
 Chapter: "Revocation and the session cache". Pattern: why. Source: v5.0.0-7.4.1, v5.0.0-8.3.2.
 """
 
@@ -23,15 +23,15 @@ from app.observability import logs
 
 log = logs.get("auth")
 
-MAX_ENTRIES = 5_000  # badges a worker remembers; the oldest go first
-MAX_FEED_ROWS = 1_000  # rows that it reads, 10 ms of one core
+MAX_ENTRIES = 5_000  # cached sessions per worker; the least recently used are evicted first
+MAX_FEED_ROWS = 1_000  # rows per read of the feed, 10 ms of one core
 READ_EVERY = 0.5  # seconds between two reads of the feed
-MAX_FEED_AGE = 5.0  # seconds after a read began: later nothing remembered counts, every request checks in
-WINDOW = timedelta(minutes=5)  # each read takes all of it again: commits become visible out of order
+MAX_FEED_AGE = 5.0  # seconds since the last read began; after that, every request queries the database
+WINDOW = timedelta(minutes=5)  # each read covers all of it, because commits become visible out of order
 RETENTION = timedelta(days=1)
-CHECKS = ("session", "account", "revoked", "ended", "owner", "generation")  # in the order in which they are made
+CHECKS = ("session", "account", "revoked", "ended", "owner", "generation")  # in the order in which `load` makes them
 
-# Prepared once: what check-in says to the database, and the same with nobody able to change the rows meanwhile.
+# Built once at import: the query of `load`, and the same query with row locks.
 _s, _u = session_rows.c, user_rows.c
 SESSION_AND_USER = (
     sa.select(
@@ -60,7 +60,7 @@ _CONFIRM = sa.update(session_rows).where(
 
 @dataclass(frozen=True, slots=True)
 class CachedSession:
-    """What the rows say about the holder: never the token's copy, which goes stale."""
+    """A session and its user as stored in the database, not as the token claims."""
 
     user_id: UUID
     email: str
@@ -73,37 +73,37 @@ class CachedSession:
 
 
 class SessionCache:
-    """What this worker remembers: (sid, generation) -> the badge, and when the token that fetched it ends."""
+    """The cache of one worker: (session id, generation) -> the session, and the expiry of the token that loaded it."""
 
     def __init__(self) -> None:
         self.entries: LRUCache[tuple[UUID, int], tuple[CachedSession, datetime]] = LRUCache(MAX_ENTRIES)
-        self.epoch = 0  # moves with every drop: a check-in that began before it does not store
+        self.epoch = 0  # counts evictions: a `load` that began before an eviction does not store its result
         self.read_began = float("-inf")  # monotonic seconds
-        self.read_at: datetime | None = None  # the same moment by the database's clock
+        self.read_at: datetime | None = None  # the same time by the database's clock
 
 
 _cache = SessionCache()
 
 
-async def load(token: AppToken, now: datetime, *, remembered: bool = True) -> CachedSession | None:
-    """The holder's badge; None when the session is over, the account inactive, or the token not of this session.
+async def load(token: AppToken, now: datetime, *, use_cache: bool = True) -> CachedSession | None:
+    """The session of the token; None if it has ended, the account is inactive, or the token is not of this session.
 
-    `remembered=False` asks the rows in any case. On a miss the token's generation is marked as arrived, best effort: a
-    read-only database still serves pages. Errors: db.Unavailable.
+    `use_cache=False` always queries the database. A query also marks the token's generation as received by the client;
+    if that write fails, the request is still served (read-only database). Errors: db.Unavailable.
     """
     key, began, epoch = (token.sid, token.gen), time.monotonic(), _cache.epoch
-    cached, until = _cache.entries.get(key, (None, now)) if remembered and _feed_is_recent(began) else (None, now)
+    cached, until = _cache.entries.get(key, (None, now)) if use_cache and _feed_is_recent(began) else (None, now)
     if cached and now < until and str(cached.user_id) == token.sub:
         return cached
     cached = await _load_rows(token, now)
-    # The second look at the clock: a process that was stopped for minutes in between has slept through the feed.
+    # Check the clock again: a process that was stopped for minutes in between has missed invalidations.
     if cached and epoch == _cache.epoch and _feed_is_recent(began) and time.monotonic() - began < MAX_FEED_AGE:
         _cache.entries[key] = (cached, token.exp)
     return cached
 
 
 def of_row(row: Any, token: AppToken, now: datetime) -> CachedSession | None:
-    """What a row of SESSION_AND_USER makes of the token: the cached session, or None as `load` has it."""
+    """The CachedSession from a row of SESSION_AND_USER; None in the cases in which `load` returns None."""
     if _rejection(row, token, now):
         return None
     second_factor = row.second_factor_at is not None
@@ -112,15 +112,16 @@ def of_row(row: Any, token: AppToken, now: datetime) -> CachedSession | None:
 
 
 async def rejected_by(token: AppToken, now: datetime) -> str | None:
-    """The name in CHECKS of what the rows refuse the token for, or None. For explaining: nothing is remembered."""
+    """The first check of CHECKS that the token fails, or None. For explanations: does not touch the cache."""
     return _rejection(await db.fetch_one(SESSION_AND_USER, {"sid": token.sid}), token, now)
 
 
 async def invalidate(tx: Any, *, session_id: UUID | None = None, user_id: UUID | None = None) -> None:
-    """Tell every worker, in the transaction that makes the change; this one forgets the moment it is committed.
+    """Invalidate a session or a user in every worker's cache, in the transaction that makes the change.
 
-    One of the two. A row for each, however often it changes: each worker reads the feed twice a second, and somebody
-    who takes a new name all day long must not make it long. The row behind it is locked already, by what changed it.
+    Give one of the two ids. This worker evicts its entries right after the commit; the others read the feed. The feed
+    has one row per session or user, however often it changes: every worker reads the feed twice a second, so
+    frequent changes to one account must not lengthen it. The caller's change has already locked the row in question.
     """
     values = {"id": session_id or user_id, "at": db.now(), "session_id": session_id, "user_id": user_id}
     named = db.insert(invalidation_rows).values(values)
@@ -129,42 +130,42 @@ async def invalidate(tx: Any, *, session_id: UUID | None = None, user_id: UUID |
 
 
 def evict(changed: Collection[UUID | None]) -> None:
-    """Forget the badges of these sessions and users, in this worker, at once."""
+    """Remove the entries of these sessions and users from this worker's cache."""
     _cache.epoch += 1
     for key in [key for key, (cached, _) in _cache.entries.items() if key[0] in changed or cached.user_id in changed]:
         del _cache.entries[key]
 
 
 async def follow_invalidations() -> None:
-    """Read the feed for ever: the background task of a worker. A database that is down is asked again."""
+    """Read the invalidation feed in a loop: a background task of every worker. Continues after database errors."""
     while True:
         try:
             await read_invalidations()
         except db.Unavailable:
-            log.warning("feed_unread")  # from MAX_FEED_AGE on every request asks the rows
+            log.warning("feed_unread")  # after MAX_FEED_AGE, every request queries the database
         await asyncio.sleep(READ_EVERY)
 
 
 async def read_invalidations() -> None:
-    """Drop what changed within the window, every time: rows are applied again, never remembered as done."""
+    """Evict everything that changed within WINDOW. A row is applied at every read until it leaves the window."""
     began = time.monotonic()
     if not _feed_is_recent(began):
-        clear()  # changes may have come and gone while nobody read
-    # One row at least, which brings the database's clock along.
+        clear()  # rows may have appeared and left the window since the last read
+    # The outer join returns at least one row, with the database's time.
     clock = sa.select(db.now().label("now")).subquery()
     recent = invalidation_rows.c.at > _cache.read_at - WINDOW if _cache.read_at else sa.false()
     query = sa.select(clock.c.now, invalidation_rows.c.session_id, invalidation_rows.c.user_id)
     rows = await db.fetch_all(query.select_from(clock.outerjoin(invalidation_rows, recent)).limit(MAX_FEED_ROWS + 1))
     changed = {owner for row in rows for owner in (row.session_id, row.user_id) if owner}
     if len(rows) > MAX_FEED_ROWS:
-        changed = {sid for sid, _ in _cache.entries}  # not read to its end, so everybody's
+        changed = {sid for sid, _ in _cache.entries}  # the feed was not read to its end: evict all entries
     if changed:
         evict(changed)
     _cache.read_at, _cache.read_began = rows[0].now, began
 
 
 async def prune(now: datetime) -> int:
-    """Delete the rows of the feed that nobody reads any more; how many."""
+    """Delete the rows of the feed that are older than a day. Returns how many."""
     return await db.prune(invalidation_rows, invalidation_rows.c.at < now - RETENTION)
 
 
@@ -174,17 +175,17 @@ def feed_lag() -> float:
 
 
 def feed_is_fresh() -> bool:
-    """Whether this worker hears the feed."""
+    """Whether this worker has read the invalidation feed within MAX_FEED_AGE."""
     return _feed_is_recent(time.monotonic())
 
 
 def clear() -> None:
-    """Begin anew, as a worker that has just started."""
+    """Reset the cache to the state of a worker that has just started."""
     _cache.__init__()  # type: ignore[misc]
 
 
 def _feed_is_recent(at: float) -> bool:
-    """Whether what is remembered counts at this monotonic time: fail closed when the feed is not heard."""
+    """Whether cached entries may be used at this monotonic time: fails closed if the feed was not read."""
     return at - _cache.read_began <= MAX_FEED_AGE
 
 
@@ -211,7 +212,7 @@ def _rejection(row: Any, token: AppToken, now: datetime) -> str | None:
 
 
 async def _mark_confirmed(token: AppToken, now: datetime) -> None:
-    """The pair of this generation arrived: from now on its predecessor is old (see `rotation_policy`)."""
+    """Record that the client received this generation: from now on the previous one is old (`rotation_policy`)."""
     values = {"sid": token.sid, "shown": token.gen, "confirmed": token.gen, "last_seen_at": now}
     try:
         await db.execute(_CONFIRM, values)

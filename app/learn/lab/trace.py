@@ -81,7 +81,7 @@ async def refused_by(raw: str, now: datetime) -> str | None:
     """The name of the first check that fails for an access token; None for a valid one. As in a request."""
     if check := tokens.refused_by(raw, "access", now):
         return check
-    token = tokens.read_whatever_its_age(raw, "access")
+    token = tokens.read_ignoring_expiry(raw, "access")
     return await session_cache.rejected_by(token, now) if token else "characters"
 
 

@@ -181,7 +181,7 @@ async def test_generation_two_or_more_behind_is_reuse_at_any_time(clock: Clock, 
     assert await decision(pair.refresh_token) is Decision.REUSE
 
     assert not await use(newest)
-    assert await decision(newest.refresh_token) is Decision.DEAD
+    assert await decision(newest.refresh_token) is Decision.ENDED
 
 
 async def test_generation_before_after_five_minutes_is_reuse(clock: Clock) -> None:
@@ -202,8 +202,8 @@ async def test_revocation_does_not_open_the_leeway_again(clock: Clock) -> None:
     async with db.transaction() as tx:
         await rotation.revoke((await the_session(pair)).id, events.LOGGED_OUT, tx=tx, now=clock.now)
 
-    assert await decision(pair.refresh_token) is Decision.DEAD
-    assert await decision(following.refresh_token) is Decision.DEAD
+    assert await decision(pair.refresh_token) is Decision.ENDED
+    assert await decision(following.refresh_token) is Decision.ENDED
 
 
 # v5.0.0-10.4.8, v5.0.0-7.3.2
@@ -221,7 +221,7 @@ async def test_refresh_never_moves_the_absolute_end(clock: Clock) -> None:
 
     assert last.refresh_expires_in == 10
     assert (await the_session(pair)).ends_at == ends_at
-    assert await decision(last.refresh_token) is Decision.DEAD
+    assert await decision(last.refresh_token) is Decision.ENDED
     assert not await use(last)
 
 
@@ -231,7 +231,7 @@ async def test_idle_week_ends_the_session(clock: Clock) -> None:
 
     clock.forward(days=7)
 
-    assert await decision(pair.refresh_token) is Decision.DEAD
+    assert await decision(pair.refresh_token) is Decision.ENDED
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
@@ -271,7 +271,7 @@ async def test_lost_answer_is_not_handed_out_again_for_a_token_that_is_over(cloc
     await rotated(pair.refresh_token)  # the answer never arrives; the session lives until day 12
     clock.forward(days=2)
 
-    assert await decision(pair.refresh_token) is Decision.DEAD
+    assert await decision(pair.refresh_token) is Decision.ENDED
 
     assert (await the_session(pair)).revoked_at is None
 
@@ -295,7 +295,7 @@ async def test_deactivated_account_refreshes_no_more_and_keeps_no_access() -> No
 
     assert await user_admin.change(person.id, admin.id, is_active=False) is Outcome.DONE
 
-    assert await decision(pair.refresh_token) is Decision.DEAD
+    assert await decision(pair.refresh_token) is Decision.ENDED
     assert not await use(pair)
 
 
@@ -306,7 +306,7 @@ async def test_reactivated_account_does_not_get_its_old_sessions_back() -> None:
 
     assert await user_admin.change(person.id, admin.id, is_active=True) is Outcome.DONE
 
-    assert await decision(pair.refresh_token) is Decision.DEAD
+    assert await decision(pair.refresh_token) is Decision.ENDED
 
 
 # v5.0.0-8.3.2
@@ -338,7 +338,7 @@ async def test_step_up_keeps_the_absolute_end_and_ends_the_old_session(clock: Cl
     assert fresh
     after = await the_session(fresh)
     assert (after.ends_at, after.authenticated_at) == (before.ends_at, clock.now)
-    assert await decision(pair.refresh_token) is Decision.DEAD
+    assert await decision(pair.refresh_token) is Decision.ENDED
     assert (await the_session(pair)).revoked_for == events.REPLACED
 
 

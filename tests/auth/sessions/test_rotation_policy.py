@@ -29,15 +29,15 @@ def handed(seconds: float, confirmed: int = 5) -> Row:
     ("row", "active", "g", "asked", "decision"),
     [
         # The session is over: nothing else is looked at.
-        (None, True, 5, False, V.DEAD),
-        (Row(), False, 5, False, V.DEAD),
-        (Row(revoked_at=NOW), True, 5, False, V.DEAD),
-        (Row(revoked_at=NOW, handed_at=NOW), True, 4, False, V.DEAD),
-        (Row(revoked_at=NOW), True, 1, False, V.DEAD),
-        (Row(revoked_at=NOW), True, 9, False, V.DEAD),
-        (Row(ends_at=NOW), True, 5, False, V.DEAD),
+        (None, True, 5, False, V.ENDED),
+        (Row(), False, 5, False, V.ENDED),
+        (Row(revoked_at=NOW), True, 5, False, V.ENDED),
+        (Row(revoked_at=NOW, handed_at=NOW), True, 4, False, V.ENDED),
+        (Row(revoked_at=NOW), True, 1, False, V.ENDED),
+        (Row(revoked_at=NOW), True, 9, False, V.ENDED),
+        (Row(ends_at=NOW), True, 5, False, V.ENDED),
         (Row(ends_at=NOW + timedelta(seconds=1)), True, 5, False, V.ROTATE),
-        (Row(handed_at=NOW - IDLE), True, 5, False, V.DEAD),
+        (Row(handed_at=NOW - IDLE), True, 5, False, V.ENDED),
         (Row(handed_at=NOW - IDLE + timedelta(seconds=1)), True, 5, False, V.ROTATE),
         # A generation that was never handed out.
         (Row(), True, 6, False, V.INVALID),

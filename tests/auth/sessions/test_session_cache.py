@@ -358,7 +358,7 @@ async def test_refusal_names_the_first_check_of_the_rows_that_fails(
 
     assert await session_cache.rejected_by(token, db.utcnow()) == check
     confirmed = await db.fetch_value(sa.select(session_rows.c.confirmed))
-    cached = await session_cache.load(token, db.utcnow(), remembered=False)
+    cached = await session_cache.load(token, db.utcnow(), use_cache=False)
 
     assert (cached is None) is (check is not None)
     assert confirmed == 0  # explaining changes nothing

@@ -120,7 +120,7 @@ async def test_attack_that_succeeds_is_reported_as_succeeding(client: Visitor, m
 async def test_script_that_stops_early_counts_as_a_failed_defence(
     client: Visitor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rotation, "decide", lambda *_: Decision.DEAD)
+    monkeypatch.setattr(rotation, "decide", lambda *_: Decision.ENDED)
 
     page = await client.submit("/learn/lab/attacks/lost-answer")
 

@@ -41,7 +41,7 @@ async def two_tabs(bench: Bench) -> Outcome:
         statuses(one, other, *works) == [200] * 4 and generation(one) == generation(other) == 2,
         "This is not an attack, and the server does not treat it as one: both tabs get the same next generation.",
         [
-            sources.find(rotation._issue_successor, '"judged": row.generation'),
+            sources.find(rotation._issue_successor, '"expected": row.generation'),
             sources.find(rotation_policy.decide, "session.confirmed < session.generation"),
         ],
     )
