@@ -355,3 +355,27 @@ async def test_addresses_of_one_customer_fail_together(at: Any, clock: Clock, ap
         failed += sum([(await place.tries(f"p{number}.{n}@example.org"))[0].status_code == 401 for n in range(52)])
 
     assert failed == most
+
+
+# v5.0.0-6.3.5
+async def test_thief_with_the_name_and_address_of_the_owners_browser_is_a_new_device(at: Any, clock: Clock) -> None:
+    person, owner, thief = await make_user(), at("203.0.113.7"), at("203.0.113.7")
+    await owner.has_signed_in(person.email)
+    await owner.has_signed_in(person.email)
+    assert await emails_to(person.email) == []
+
+    await thief.has_signed_in(person.email)
+
+    (message,) = await emails_to(person.email)
+    assert message.subject == "A sign-in on a new device"
+
+
+async def test_cookie_of_another_site_or_of_ones_own_making_makes_no_device_known(at: Any, clock: Clock) -> None:
+    person, owner, thief = await make_user(), at("203.0.113.7"), at("203.0.113.7")
+    await owner.has_signed_in(person.email)
+    name, _, stamp = owner.cookie(DEVICE).partition(".")
+    thief.put_cookie(DEVICE, f"{name}.{stamp[:-1]}{'A' if stamp[-1] != 'A' else 'B'}")
+
+    await thief.has_signed_in(person.email)
+
+    assert [message.subject for message in await emails_to(person.email)] == ["A sign-in on a new device"]

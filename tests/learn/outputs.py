@@ -252,8 +252,7 @@ async def register(site: Site) -> str:
     form = {"name": "Sam Example", "password": "seven wooden pegs in a row"}
     said = [exchange(await site.visitor().submit("/register", form | {"email": email})) for email in addresses]
     for email in addresses:
-        email_messages = await mailbox.emails_to(email)
-        said += [f"letter to {email}: {each.subject}" for each in email_messages if "account" in each.text]
+        said.append(f"letter to {email}: {(await mailbox.emails_to(email))[-1].subject}")
     return "\n\n\n".join(said)
 
 

@@ -24,8 +24,8 @@ CHECKED = [
     for folder, names in {
         "auth": "authentication challenges cookies email_links form_submissions idempotency keys passwords permissions "
         "tokens",
-        "auth/accounts": "account_deletion email_change login_flow password_change password_reset profile signup "
-        "user_admin",
+        "auth/accounts": "account_deletion email_change login_flow new_device password_change password_reset "
+        "profile signup user_admin",
         "auth/rate_limit": "attempts counters known_devices limits quotas",
         "auth/sessions": "rotation rotation_policy session_cache",
         "mfa": "cbor codes enrolment passkeys second_factor webauthn",

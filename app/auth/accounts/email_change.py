@@ -19,7 +19,7 @@ from app.auth import email_links, passwords
 from app.auth.accounts import login_flow, profile, user_search
 from app.auth.accounts.profile import FieldErrors
 from app.auth.models import link_rows, user_rows
-from app.auth.rate_limit import attempts, quotas
+from app.auth.rate_limit import attempts, known_devices, quotas
 from app.auth.sessions import rotation, session_cache
 from app.email import outbox
 from app.web import client
@@ -64,10 +64,11 @@ async def pending_email(user_id: UUID, now: datetime) -> str | None:
     return link.email if link and link.fingerprint == _state(await profile.load_user(user_id)) else None
 
 
-async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None) -> Any:
+async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None, device: str = "") -> Any:
     """Confirm the new address with the link mailed to it. Returns the link's row; None if the link is not valid.
 
     `keep`: the session of the browser that confirms. It continues if it belongs to this account; every other one ends.
+    `device`: the id of that browser (see `cookies.device`). The account still knows it under the new address.
     """
     link = await email_links.find(raw, email_links.CHANGE_EMAIL, now)
     if link is None:
@@ -81,6 +82,7 @@ async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None) ->
             return None
         if not await _set_email(tx, user, link):
             return None  # somebody else has an account with it by now
+        await known_devices.rename(tx, user.email_key, link.email_key, device, now)
         await _enqueue_with_link(tx, "email_changed", email_links.UNDO_EMAIL, user, user.email, now, new=link.email)
         await email_links.void_all_but_undo(tx, now, user.id)
         registrations = link_rows.c.purpose == email_links.REGISTER, link_rows.c.email_key == link.email_key

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth import email_links, mfa_ticket, passwords
-from app.auth.accounts import user_search
+from app.auth.accounts import new_device, user_search
 from app.auth.errors import TooManyAttempts
 from app.auth.models import session_rows, user_rows
 from app.auth.rate_limit import attempts, known_devices, quotas
@@ -47,17 +47,6 @@ UNDO_WINDOW = timedelta(days=7)  # for a second factor: as long as the link that
 
 _BY_KEY = sa.select(user_rows).where(user_rows.c.email_key == sa.bindparam("key"))
 _NOW = sa.select(db.now())
-_OWN = session_rows.c.user_id == sa.bindparam("owner")
-_SAME_DEVICE = (
-    sa.select(session_rows.c.id)
-    .where(_OWN, session_rows.c.user_agent == sa.bindparam("this"), session_rows.c.last_seen_at > sa.bindparam("since"))
-    .limit(1)
-)
-_KNOWN_DEVICES = (
-    sa.select(session_rows.c.user_agent, sa.func.max(session_rows.c.last_seen_at).label("last_seen_at"))
-    .where(_OWN)
-    .group_by(session_rows.c.user_agent)
-)
 
 _LOCK_UNCHANGED = sa.update(user_rows).where(
     user_rows.c.id == sa.bindparam("of"),
@@ -252,26 +241,16 @@ async def complete(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, 
 
     From now on the device is known to the account: only a complete login makes it known.
     """
+    is_new = await new_device.is_new(tx, user, device, now)
     await known_devices.remember(tx, user.email_key, device, now)
     for token in presented:
         await rotation.revoke(token.sid, events.REPLACED, tx=tx, now=now, actor_id=user.id)
-    unknown = await _is_new_device(tx, user.id, now)
     pair = await rotation.start(tx, user, now=now)
     await events.record(events.LOGIN, tx=tx, user_id=user.id, actor_id=user.id)
-    if unknown:  # v5.0.0-6.3.5
+    if is_new:  # v5.0.0-6.3.5
         await events.record(events.NEW_DEVICE, tx=tx, user_id=user.id, actor_id=user.id)
         await outbox.enqueue(tx, "new_device", user_id=user.id, **client.current().words())
     return Login(pair, await _cancel_deletion(tx, user))
-
-
-async def _is_new_device(tx: Any, user_id: UUID, now: Any) -> bool:
-    """True if the account had sessions, but none in the last 60 days on a device of this name."""
-    this, since = client.current().user_agent, now - known_devices.KNOWN_FOR
-    if await tx.fetch_one(_SAME_DEVICE, {"owner": user_id, "this": this, "since": since}):
-        return False  # the usual case; an account may have thousands of sessions
-    seen = await tx.fetch_all(_KNOWN_DEVICES, {"owner": user_id})
-    known = {client.device(row.user_agent) for row in seen if row.last_seen_at > since}
-    return bool(seen) and client.device(this) not in known
 
 
 async def _cancel_deletion(tx: Any, user: Any) -> bool:

@@ -98,7 +98,9 @@ async def confirm(request: Request) -> Any:
     form = await forms.parse(request, Confirmation, bound=False)
     token, password, user = form.values["token"], form.values["password"], request.user
     signed_in = user.is_authenticated
-    if link := await email_change.confirm_email(token, db.utcnow(), keep=user.sid if signed_in else None):
+    now = db.utcnow()
+    device = cookies.device(request.scope, now)
+    if link := await email_change.confirm_email(token, now, keep=user.sid if signed_in else None, device=device):
         to = "/account" if signed_in and user.id == link.user_id else "/login"
         return see_other(to, notice="email_changed")
     try:

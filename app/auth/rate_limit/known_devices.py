@@ -22,13 +22,25 @@ async def remember(tx: Any, email_key: str, device: str, now: datetime, lasts: t
         await counters.keep(tx, key(email_key, device), now + lasts)
 
 
+async def is_known(tx: Any, email_key: str, device: str, now: datetime) -> bool:
+    """Whether the account knows the device. No account knows a program, which has the device ""."""
+    known = key(email_key, device)
+    return bool(device) and limits.is_live((await counters.read([known], tx=tx)).get(known), now)
+
+
+async def rename(tx: Any, old_key: str, new_key: str, device: str, now: datetime) -> None:
+    """The account changed its address on this device: it stays known if it was. All others are new once."""
+    if await is_known(tx, old_key, device, now):
+        await remember(tx, new_key, device, now)
+
+
 async def password_accepted(tx: Any, email_key: str, device: str, now: datetime) -> bool:
     """Count a right password that a code has to follow, in the caller's transaction: a whole sign-in takes it back.
 
     Each known device is counted for itself, all others together: who has the password does not use up the owner's
     tries. Returns whether the owner should hear of it. Raises TooManyAttempts.
     """
-    known = await _knows(tx, email_key, device, now)
+    known = await is_known(tx, email_key, device, now)
     bound = limits.bound(limits.PASSWORD_ONLY, email_key, device if known else "")
     row = (await counters.add({bound.key: bound.window}, 1, now, tx=tx))[bound.key]
     if row.count > bound.most:
@@ -41,15 +53,10 @@ async def password_accepted(tx: Any, email_key: str, device: str, now: datetime)
 
 async def login_completed(tx: Any, email_key: str, device: str, now: datetime) -> None:
     """The code was right as well."""
-    known = await _knows(tx, email_key, device, now)
+    known = await is_known(tx, email_key, device, now)
     await counters.take_back(tx, [limits.bound(limits.PASSWORD_ONLY, email_key, device if known else "").key], now)
 
 
 def key(email_key: str, device: str) -> str:
     """Of the counter that is there while the account knows the device."""
     return counters.key("known", email_key, device)
-
-
-async def _knows(tx: Any, email_key: str, device: str, now: datetime) -> bool:
-    known = key(email_key, device)
-    return bool(device) and limits.is_live((await counters.read([known], tx=tx)).get(known), now)

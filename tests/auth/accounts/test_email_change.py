@@ -177,6 +177,21 @@ async def test_mailbox_that_had_its_share_gets_no_more_and_the_answer_is_the_sam
     assert len(await emails_to("target@example.com")) == 4
 
 
+@pytest.mark.parametrize("confirmed_in", ["the owner's", "the thief's"])
+async def test_browser_that_confirms_stays_known_if_the_account_knew_it(confirmed_in: str) -> None:
+    """Otherwise the owner's own browser would be slowed down by strangers' guesses, and reported as new."""
+    person = await make_user()
+    assert await login_flow.login(person.email, PASSWORD, device="the owner's")
+    sid = await asked(person)
+
+    token = await link_to("new@example.com", "Confirm")
+    assert await email_change.confirm_email(token, db.utcnow(), keep=sid, device=confirmed_in)
+
+    assert await login_flow.login("new@example.com", PASSWORD, device=confirmed_in)
+    subjects = [message.subject for message in await emails_to("new@example.com")]
+    assert subjects.count("A sign-in on a new device") == (confirmed_in == "the thief's")
+
+
 async def test_plus_addresses_of_one_mailbox_share_its_quota_of_new_addresses(clock: Clock) -> None:
     for number in range(5):
         await asked(await make_user(), f"target+{number}@example.com")

@@ -10,7 +10,7 @@ from app import db
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth import email_links
-from app.auth.accounts import emails, login_flow, password_reset, signup
+from app.auth.accounts import emails, password_reset, signup
 from app.auth.models import link_rows, user_rows
 from app.auth.sessions import rotation
 from app.email import outbox
@@ -21,14 +21,12 @@ from tests.support.clock import Clock
 from tests.support.environment import ORIGIN
 from tests.support.mailbox import delivered, emails_to, link_in
 from tests.support.people import PASSWORD, make_user, start_session
-from tests.support.statements import sent
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
 EMAIL = "joan@example.com"
 NAME = "Win money at evil.example"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
-FIREFOX_129 = FIREFOX.replace("128.0", "129.0")
 SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Version/17.5 Safari/604.1"
 
 
@@ -40,11 +38,6 @@ def browser(user_agent: str = FIREFOX, ip: str = "203.0.113.7") -> Any:
 async def registers(email: str = EMAIL, password: str = PASSWORD) -> None:
     with browser():
         await signup.request(email, NAME, password)
-
-
-async def logs_in(email: str, user_agent: str) -> None:
-    with browser(user_agent):
-        assert await login_flow.login(email, PASSWORD)
 
 
 async def only(address: str) -> Message:
@@ -245,71 +238,6 @@ async def test_owner_hears_of_a_new_password() -> None:
     assert "passphrase" not in message.text
 
 
-async def test_owner_hears_of_a_sign_in_on_an_unknown_device() -> None:
-    """v5.0.0-6.3.5"""
-    person = await make_user()
-    await logs_in(person.email, FIREFOX)
-    await logs_in(person.email, SAFARI)
-
-    message = await only(person.email)
-
-    assert message.subject == "A sign-in on a new device"
-    assert "from Safari on iPhone, address 203.0.113.7" in message.text
-    seen = await db.fetch_all(sa.select(event_rows).where(event_rows.c.event == events.NEW_DEVICE))
-    assert [row.user_id for row in seen] == [person.id]
-
-
-async def test_first_sign_in_and_a_new_version_of_the_browser_are_no_news() -> None:
-    person = await make_user()
-    for user_agent in (FIREFOX, FIREFOX_129, FIREFOX):
-        await logs_in(person.email, user_agent)
-
-    assert await delivered() == []
-
-
-async def test_known_device_is_known_without_reading_all_sessions_of_the_account() -> None:
-    person = await make_user()
-    await logs_in(person.email, FIREFOX)
-
-    with sent() as seen:
-        await logs_in(person.email, FIREFOX)
-
-    (asked,) = [sql for sql, _ in seen if sql.startswith("SELECT sessions")]
-    assert "LIMIT" in asked
-
-
-async def test_device_that_was_not_seen_for_sixty_days_is_new_again(clock: Clock) -> None:
-    person = await make_user()
-    await logs_in(person.email, FIREFOX)
-    clock.forward(days=59)
-    await logs_in(person.email, FIREFOX)
-    assert await delivered() == []
-
-    clock.forward(days=60)
-    await logs_in(person.email, FIREFOX)
-
-    assert [message.subject for message in await delivered()] == ["A sign-in on a new device"]
-
-
-async def test_wrong_password_on_an_unknown_device_is_no_letter() -> None:
-    person = await make_user()
-    await logs_in(person.email, FIREFOX)
-    with browser(SAFARI):
-        await login_flow.login(person.email, "wrong horse battery staple")
-
-    assert await delivered() == []
-
-
-async def test_devices_of_others_are_not_known() -> None:
-    person, other = await make_user(), await make_user()
-    await logs_in(person.email, FIREFOX)
-    await logs_in(other.email, SAFARI)
-
-    await logs_in(person.email, SAFARI)
-
-    assert [message.recipient for message in await delivered()] == [person.email]
-
-
 async def test_owner_hears_that_an_old_token_came_back_and_of_the_innocent_cause(clock: Clock) -> None:
     """AC-059"""
     person = await make_user()
@@ -331,8 +259,8 @@ async def test_owner_hears_that_an_old_token_came_back_and_of_the_innocent_cause
 
 async def test_letter_goes_to_the_address_that_the_account_has_by_then() -> None:
     person = await make_user()
-    await logs_in(person.email, FIREFOX)
-    await logs_in(person.email, SAFARI)
+    async with db.transaction() as tx:
+        await outbox.enqueue(tx, "new_device", user_id=person.id)
     now = {"email": "new@example.com", "email_key": "new@example.com"}
     await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(now))
 
