@@ -19,6 +19,7 @@ REFRESH_DECISIONS = Counter("lanyard_refresh_decisions", "Refresh tokens present
 EVENTS = Counter("lanyard_events", "Rows of the audit trail, by event", ["event"])
 RATE_LIMITED = Counter("lanyard_rate_limited", "Sign-ins and renewals answered with 429 or 503", ["why"])
 SIGNUPS_DROPPED = Counter("lanyard_signups_dropped", "Sign-ups that filled in the hidden field, as programs do")
+FORWARDED_IGNORED = Counter("lanyard_forwarded_ignored", "Requests with forwarded headers from an untrusted peer")
 
 # Set once a second by each worker (`ops.sampling`); of several workers the worst, or the sum.
 FEED_READ = Gauge(

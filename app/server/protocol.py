@@ -9,13 +9,16 @@ Source: v5.0.0-15.2.2; RFC 9110 section 15.5, RFC 6585 section 5; RFC 9112 secti
 
 import asyncio
 import secrets
+from functools import cache
 from http import HTTPStatus
+from time import monotonic
 from typing import Any
 from uuid import uuid4
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from app.observability import logs
+from app.server.forwarded import IgnoredHeaders
 from app.settings import get_settings
 from app.web import security_headers
 
@@ -26,6 +29,12 @@ HEAD_SECONDS = 20
 log = logs.get("serve")
 
 _idle: dict["BoundedProtocol", None] = {}  # connections of this worker between two requests, the longest idle first
+
+
+@cache
+def _ignored_headers(config: Any) -> IgnoredHeaders:
+    """One for all connections of this worker."""
+    return IgnoredHeaders(config.forwarded_allow_ips if config.proxy_headers else "")
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -92,6 +101,7 @@ class BoundedProtocol(HttpToolsProtocol):
             raise ValueError("too much")  # the parser hands it on, and the server asks for `send_400_response`
         self._in_head = False
         self._stop_timer()
+        _ignored_headers(self.config).look(self.client[0] if self.client else "", self.headers, monotonic())
         super().on_headers_complete()
         if not self.parser.should_upgrade():
             # Stock: what follows a chunked body as trailers would be among the headers, behind a proxy's back too.
