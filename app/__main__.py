@@ -10,7 +10,8 @@ from typing import Any
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _parser().parse_args(arguments)
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser(arguments).parse_args(arguments)
     try:
         return int(options.command(options))
     except KeyboardInterrupt:
@@ -51,8 +52,11 @@ def routes(_: argparse.Namespace) -> int:
 
 def prune(_: argparse.Namespace) -> int:
     import asyncio
+    from importlib import import_module
 
     from app import db, maintenance
+
+    import_module("app.main")  # registers the features, each with its tasks
 
     async def connected() -> dict[str, int]:
         await db.connect()
@@ -130,13 +134,19 @@ def seed(options: argparse.Namespace) -> int:
 
 # eject:
 def eject(options: argparse.Namespace) -> int:
-    from app.cli.eject import FEATURES, eject
+    from app.cli.eject import eject
 
-    return eject([name for name in FEATURES if getattr(options, name)], options.name, options.dry_run, options.yes)
+    return eject(options.features or [], options.name, options.dry_run, options.yes)
+
+
+def _ejectable() -> list[Any]:
+    from app.cli.eject import ejectable
+
+    return list(ejectable().values())
 
 
 # /eject
-def _parser() -> argparse.ArgumentParser:
+def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m app", description="Lanyard: sign in, stay signed in, sign out.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
@@ -220,8 +230,10 @@ def _parser() -> argparse.ArgumentParser:
         help="take out what a clone need not keep, or rename it",
         description="Deletes and changes files of this clone, and leaves one that passes its own tests.",
     )
-    command.add_argument("--learn", action="store_true", help="the tutorial and the Token Lab")  # learn
-    command.add_argument("--notes", action="store_true", help="the notes, their table included")  # notes
+    for feature in _ejectable() if "eject" in arguments else ():
+        command.add_argument(
+            f"--{feature.name}", action="append_const", dest="features", const=feature.name, help=feature.description
+        )
     command.add_argument("--name", default="", help="what the application is called from now on")
     command.add_argument("--dry-run", action="store_true", help="list what would be done, and do nothing")
     command.add_argument("--yes", action="store_true", help="also where git could not bring it back")

@@ -1,39 +1,21 @@
 """Maintenance: expired rows are deleted, hourly in every server and by `python -m app prune`.
 
-Each line of TASKS is one condition on one table; an account takes along what belongs to it. Two workers may do the same
-at once: rows that one is busy with are left alone by the other.
+Each feature brings its own tasks (`web.features`); an account takes along what belongs to it. Two workers may do the
+same at once: rows that one is busy with are left alone by the other.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
-from datetime import datetime
 
 import sqlalchemy as sa
 
 from app import db
-from app.auth import email_links, form_submissions
-from app.auth.accounts import account_deletion
-from app.auth.rate_limit import counters
-from app.auth.sessions import rotation, session_cache
-from app.email import outbox
-from app.mfa import re_encryption
 from app.observability import logs
+from app.web import features
 
 log = logs.get("housekeeping")
 
 EVERY_SECONDS = 3600
 FIRST_SECONDS = 300  # not while a new version starts
-
-# What it is called: how many there were at this time.
-TASKS: Mapping[str, Callable[[datetime], Awaitable[int]]] = {
-    "accounts": account_deletion.delete_due,
-    "letters": outbox.prune,
-    "mailed links": email_links.prune,
-    "sessions": rotation.prune,
-    "changes": session_cache.prune,
-    "throttle counters": counters.prune,
-    "forms": form_submissions.prune,
-}
 
 
 async def run_hourly() -> None:
@@ -50,12 +32,6 @@ async def run_hourly() -> None:
 
 
 async def run() -> dict[str, int]:
-    """Delete what is over, by the database's clock; how many of each. Errors: db.Unavailable.
-
-    And encrypt anew what an older secret did, so that the last step of `rotate-keys` leaves nothing unreadable; what a
-    mailed link made void is not worth it.
-    """
-    await re_encryption.clear()
-    await re_encryption.re_encrypt()
+    """Delete what is over, by the database's clock; how many of each. Errors: db.Unavailable."""
     now = await db.fetch_value(sa.select(db.now()))
-    return {name: await task(now) for name, task in TASKS.items()}
+    return {name: await task(now) for name, task in features.table("maintenance").items()}

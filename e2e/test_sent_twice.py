@@ -16,10 +16,11 @@ import pytest
 import sqlalchemy as sa
 from playwright.sync_api import Browser, Locator, Page, Request, Response
 
-from app import db, main
+from app import db
 from app.audit.models import event_rows
 from app.email import sender
 from app.email.models import email_rows
+from app.web import features
 from e2e.conftest import PATIENCE
 from e2e.support import forms
 from e2e.support.people import let_an_hour_pass, sign_in
@@ -179,7 +180,7 @@ def rows(server: Server) -> Counter[str]:
     count = sa.func.count()
 
     async def counted() -> Counter[str]:
-        while await sender.send_due(main.COMPOSERS):
+        while await sender.send_due(features.table("emails")):
             pass
         tables = [model.table for model in db.registry.models.values() if model.table.name not in UNCOUNTED]
         found = Counter({table.name: await db.fetch_value(sa.select(count).select_from(table)) for table in tables})

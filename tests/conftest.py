@@ -9,6 +9,7 @@ import structlog
 from hypothesis import HealthCheck, settings
 
 from app import db
+from app.main import create_app  # registers the features
 from app.observability import logs
 from tests.support import database as databases
 from tests.support.clock import Clock
@@ -36,8 +37,6 @@ async def database(tmp_path: Path, anyio_backend: str) -> AsyncIterator[str]:
 
 @pytest.fixture(scope="session")
 def app() -> Any:
-    from app.main import create_app
-
     return create_app()
 
 

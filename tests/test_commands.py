@@ -140,7 +140,8 @@ def test_pruning_says_what_is_gone(
 
     assert code == 0
     assert capsys.readouterr().out == (
-        "Deleted: 0 accounts, 0 letters, 0 mailed links, 0 sessions, 0 changes, 0 throttle counters, 0 forms.\n"
+        "Deleted: 0 accounts, 0 mailed links, 0 sessions, 0 changes, 0 throttle counters, 0 forms, 0 letters, "
+        "0 void second factors.\n"
     )
 
 

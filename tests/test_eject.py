@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from app.cli import eject
+from app.web.features import registered
 from tests.support.copies import copied, run
 
 NAME = "Acme Desk"
-COMBINATIONS = [each for count in (1, 2) for each in combinations(eject.FEATURES, count)]
+FEATURES = {feature.name: feature.eject for feature in registered() if feature.eject}
+COMBINATIONS = [each for count in (1, 2) for each in combinations(FEATURES, count)]
 # What would tell that something was there, and where the word means something else.
 WORDS = {
     "learn": r"\blearn(?:\b|_)|\blab\b|\btutorial\b|\bChapters?: |mark\.pattern|docs/(?:\d|patterns)|\"markdown-it",
@@ -49,7 +51,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def ejected(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, tuple[str, ...]]:
     """And what was taken out of it. The whole of it goes together with the old name."""
     folder = copied(tmp_path_factory.mktemp("ejected"))
-    name = ["--name", NAME] if len(request.param) == len(eject.FEATURES) else []
+    name = ["--name", NAME] if len(request.param) == len(FEATURES) else []
     done = run(folder, "-m", "app", "eject", *(f"--{each}" for each in request.param), *name)
     assert done.returncode == 0, done.stderr
     return folder, request.param
@@ -60,7 +62,7 @@ def test_nothing_of_it_is_left(ejected: tuple[Path, tuple[str, ...]]) -> None:
     left = texts(folder)
 
     for name in gone:
-        assert not [path for glob in eject.FEATURES[name] for path in folder.glob(glob)]
+        assert not [path for glob in FEATURES[name] for path in folder.glob(glob)]
         words = re.compile(WORDS[name], re.MULTILINE)
         assert not [
             f"{path}: {line}"
@@ -72,7 +74,7 @@ def test_nothing_of_it_is_left(ejected: tuple[Path, tuple[str, ...]]) -> None:
         routes = run(folder, "-m", "app", "routes")
         assert "/dashboard" in routes.stdout, routes.stderr
         assert f"/{name}" not in routes.stdout
-    if len(gone) == len(eject.FEATURES):
+    if len(gone) == len(FEATURES):
         assert not OURS & left.keys()
         assert "The Lanyard maintainers" in left.pop(eject.KEPT)
         assert not [path for path, text in left.items() if re.search(r"lanyard|\beject\b", path + text, re.IGNORECASE)]
@@ -122,10 +124,10 @@ def test_what_is_left_passes_its_quick_tests(ejected: tuple[Path, tuple[str, ...
 def test_dry_run_lists_and_changes_nothing(clone: Path) -> None:
     before = texts(clone)
 
-    done = run(clone, "-m", "app", "eject", "--dry-run", *(f"--{name}" for name in eject.FEATURES))
+    done = run(clone, "-m", "app", "eject", "--dry-run", *(f"--{name}" for name in FEATURES))
 
     assert done.returncode == 0
-    for name in eject.FEATURES:
+    for name in FEATURES:
         assert re.search(rf"^delete  app/{name}/ \(\d+ files\)$", done.stdout, re.MULTILINE)
     assert re.search(r"^change  README.md \(\d+ lines fewer\)$", done.stdout, re.MULTILINE)
     assert texts(clone) == before
@@ -148,7 +150,7 @@ def test_dry_run_lists_and_changes_nothing(clone: Path) -> None:
 def test_what_cannot_be_done_well_is_refused_and_touches_nothing(
     tmp_path: Path, spoil: Callable[[Path], object], arguments: list[str] | None, reason: str
 ) -> None:
-    name = next(iter(eject.FEATURES))
+    name = next(iter(FEATURES))
     folder = copied(tmp_path)
     spoil(folder)
     if (file := folder / "mine.py").exists():

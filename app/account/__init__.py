@@ -1,4 +1,31 @@
 """The account pages: profile, password, e-mail address, sessions, activity, data export, account deletion.
 
-Pages alone: what they change is changed by `auth.credentials`, `auth.closing` and `auth.accounts`.
+Pages alone: what they change is changed by the modules of `auth.accounts`.
 """
+
+from app.account import data_export, email, pages, sessions, well_known
+from app.web.features import Feature, Notice
+
+FEATURE = Feature(
+    name="account",
+    routes=[
+        *pages.route_patterns, *email.route_patterns, *sessions.route_patterns, *data_export.route_patterns,
+        *well_known.route_patterns,
+    ],
+    notices={
+        "name_changed": Notice("success", "Your name is changed."),
+        "password_changed": Notice(
+            "success", "Your password is changed. Every other device is signed out; this one goes on."
+        ),
+        "email_change_requested": Notice(
+            "info", "We sent a link to the new address. Your account keeps the old one until you have followed it."
+        ),
+        "device_signed_out": Notice("success", "That device is signed out."),
+        "others_signed_out": Notice("success", "Every other device is signed out."),
+        "deletion_requested": Notice(
+            "info",
+            "Your account is closed and every device is signed out. We sent you a letter with the day on which it "
+            "will be deleted: sign in before that day, and it stays.",
+        ),
+    },
+)  # fmt: skip

@@ -5,11 +5,10 @@ Chapter: "The life of an account". Source: GDPR article 20; v5.0.0-7.5.3.
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 from uuid import UUID
 
-import sqlalchemy as sa
 from lilya.responses import StreamingResponse
 from ravyn import Request, get, post
 
@@ -18,34 +17,33 @@ from app.audit import events
 from app.audit.models import event_rows
 from app.auth import permissions
 from app.auth.models import link_rows, session_rows, user_rows
+from app.db.owned_rows import OwnedRows
 from app.email.models import email_rows
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
-from app.web import forms, templates
+from app.web import features, forms, templates
 
-Source = Callable[[UUID], AsyncIterator[Mapping[str, Any]]]
-PAGE = 200
-
-# Table -> the column that says whose a row is, and what is left out: secrets, and what only our own queries need.
-TABLES: dict[str, tuple[Any, Any, set[str]]] = {
-    "profile": (user_rows, user_rows.c.id, {"password", "email_key", "search_text"}),
-    "sessions": (session_rows, session_rows.c.user_id, {"user_id", "secret", "generation", "confirmed", "handed_at"}),
-    "links": (link_rows, link_rows.c.user_id, {"user_id", "secret", "password", "fingerprint", "email_key"}),
-    "authenticators": (authenticator_rows, authenticator_rows.c.user_id, {"user_id", "secret", "last_step"}),
-    "recovery_codes": (recovery_rows, recovery_rows.c.user_id, {"user_id", "digest"}),
-    "passkeys": (passkey_rows, passkey_rows.c.user_id, {"user_id", "credential", "public_key", "uses"}),
-    "letters": (
+# What the kernel stores. Left out: secrets, and what only our own queries need.
+TABLES: dict[str, OwnedRows] = {
+    "profile": OwnedRows(user_rows, user_rows.c.id, {"password", "email_key", "search_text"}),
+    "sessions": OwnedRows(
+        session_rows, session_rows.c.user_id, {"user_id", "secret", "generation", "confirmed", "handed_at"}
+    ),
+    "links": OwnedRows(link_rows, link_rows.c.user_id, {"user_id", "secret", "password", "fingerprint", "email_key"}),
+    "authenticators": OwnedRows(authenticator_rows, authenticator_rows.c.user_id, {"user_id", "secret", "last_step"}),
+    "recovery_codes": OwnedRows(recovery_rows, recovery_rows.c.user_id, {"user_id", "digest"}),
+    "passkeys": OwnedRows(passkey_rows, passkey_rows.c.user_id, {"user_id", "credential", "public_key", "uses"}),
+    "letters": OwnedRows(
         email_rows,
         email_rows.c.user_id,
         {"user_id", "facts", "text", "html", "error", "attempts", "next_try_at"},
     ),
-    "activity": (event_rows, event_rows.c.user_id, {"user_id", "actor_id", "request_id"}),
+    "activity": OwnedRows(event_rows, event_rows.c.user_id, {"user_id", "actor_id", "request_id"}),
 }
-FEATURES: dict[str, Source] = {}  # filled by `main`: what the features hold about a person
 
 
 @get()
 async def page(request: Request) -> Any:
-    return templates.page(request, "account/export.html", features=sorted(FEATURES))
+    return templates.page(request, "account/export.html", features=sorted(features.table("export")))
 
 
 @post(status_code=200)
@@ -61,7 +59,7 @@ async def download(request: Request) -> Any:
 async def document(user_id: UUID) -> AsyncIterator[str]:
     """The JSON text, in pieces: an object with a list for each kind of thing."""
     yield f'{{"made_at": {_json(db.utcnow())}'
-    for name, source in {**{name: _rows_of(name) for name in TABLES}, **FEATURES}.items():
+    for name, source in {**TABLES, **features.table("export")}.items():
         yield f",\n\n{_json(name)}: ["
         between = "\n  "
         async for item in source(user_id):
@@ -69,21 +67,6 @@ async def document(user_id: UUID) -> AsyncIterator[str]:
             between = ",\n  "
         yield "]"
     yield "}\n"
-
-
-def _rows_of(name: str) -> Source:
-    table, owner, left_out = TABLES[name]
-    columns = [column for column in table.c if column.name not in left_out]
-
-    async def rows(user_id: UUID) -> AsyncIterator[Mapping[str, Any]]:
-        query = sa.select(*columns).where(owner == user_id).order_by(table.c.id).limit(PAGE)
-        found = await db.fetch_all(query)
-        while found:
-            for row in found:
-                yield row._mapping
-            found = await db.fetch_all(query.where(table.c.id > found[-1].id)) if len(found) == PAGE else []
-
-    return rows
 
 
 def _json(value: Any) -> str:

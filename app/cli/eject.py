@@ -1,39 +1,28 @@
 """The command `eject`: take the tutorial, the demo feature or both out of a clone, and rename the project.
 
-A feature's own paths are listed here. What other files say about it stands between marks that name it: a block from
-`# NAME:` to `# /NAME`, `{# NAME #}` to `{# /NAME #}`, `<!-- NAME -->` to `<!-- /NAME -->` or `/* NAME */` to
+A feature names its own paths (`Feature.eject`). What other files say about it stands between marks that name it: a
+block from `# NAME:` to `# /NAME`, `{# NAME #}` to `{# /NAME #}`, `<!-- NAME -->` to `<!-- /NAME -->` or `/* NAME */` to
 `/* /NAME */`, or one line that ends in `# NAME`. Imports need no mark: ruff removes those that nothing uses any more.
 When there is nothing left to take out, this command takes itself out too.
 """
 
+import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
 from dataclasses import dataclass, field
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 from app.settings import ROOT
+from app.web.features import Feature, registered
 
 NEVER = {".git", ".venv", ".env", "var", "__pycache__"}
 LOCKS = {"requirements.lock", "requirements-dev.lock"}
 KEPT = "LICENSE"  # its notice stays in every copy, under the old name too
-FEATURES: dict[str, tuple[str, ...]] = {
-    # learn:
-    "learn": (
-        "app/learn", "docs/[0-9]*.md", "docs/patterns.md", "templates/learn", "static/learn.*", "static/lab.*",
-        "docs/pictures/lab.png",
-        "tests/learn", "tests/patterns", "e2e/test_learn.py", "e2e/test_lab.py",
-    ),
-    # /learn
-    # notes:
-    "notes": (
-        "app/notes", "templates/notes", "tests/notes", "e2e/test_notes.py", "app/migrations/versions/*_notes.py",
-    ),
-    # /notes
-}  # fmt: skip
 ITSELF = ("app/cli/eject.py", "tests/test_eject.py")
 # Where the code names a chapter: there are too many of them for marks.
 REFERENCES: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {}
@@ -49,6 +38,13 @@ REFERENCES["learn"] = (
     (re.compile(r"^@pytest\.mark\.pattern\(.*\)\n", re.MULTILINE), ""),
 )
 # /learn
+
+
+def ejectable() -> dict[str, Feature]:
+    """The features that can be taken out, by name. A clone that never ran has no settings yet, and needs none here."""
+    os.environ |= {"APP_ENV": "development", "APP_SECRET_KEY": os.urandom(32).hex()}
+    import_module("app.main")
+    return {feature.name: feature for feature in registered() if feature.eject}
 
 
 @dataclass
@@ -94,11 +90,13 @@ def eject(features: list[str], name: str, dry_run: bool, yes: bool) -> int:
 
 def plan(features: list[str], name: str = "") -> Plan:
     """What would be deleted and changed. Errors: ValueError over a mark that is not closed, or an impossible name."""
+    known = ejectable()
     if not features and not name:
-        raise ValueError(f"say what to take out: {', '.join(f'--{each}' for each in FEATURES)}; or --name")
-    if set(features) == set(FEATURES):
+        raise ValueError(f"say what to take out: {', '.join(f'--{each}' for each in known)}; or --name")
+    paths = [glob for each in features for glob in known[each].eject]
+    if set(features) == set(known):
         features = [*features, "eject"]
-    paths = [glob for each in features for glob in FEATURES.get(each, ITSELF)]
+        paths += ITSELF
     made = Plan(deleted=[path for glob in paths for path in sorted(ROOT.glob(glob))])
     files = [path for path in _files() if not any(path.is_relative_to(gone) for gone in made.deleted)]
     rename = _renaming(name) if name else {}
@@ -138,8 +136,6 @@ def without(text: str, features: list[str], path: Path) -> str:
         if path.suffix == ".py":
             for pattern, new in REFERENCES.get(name, ()):
                 text = pattern.sub(new, text)
-        if path.name == "pyproject.toml":
-            text = text.replace(f"({name}) | ", "")
     if text != before and path.suffix != ".py":
         text = re.sub(r"\n{3,}(?! {4})" if path.suffix == ".md" else r"\n{3,}", "\n\n", text)  # code stays as it is
     return _renumbered(text) if text != before and path.suffix == ".md" else text

@@ -1,7 +1,8 @@
 """Email samples: every e-mail of the site with made-up data, for the developer's mailbox.
 
-Nothing is queued and no row is read: a sample is the template with the values below. A template that asks for a name
-that is not among them fails `tests/dev/test_email_samples.py`; so does a new kind of e-mail that shows none of them.
+Nothing is queued and no row is read: a sample is the template with the values below and those that features bring. A
+template that asks for a name that is not among them fails `tests/dev/test_email_samples.py`; so does a new kind of
+e-mail that shows none of them.
 """
 
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from typing import Any
 from app.email import messages
 from app.email.messages import Message
 from app.settings import get_settings
-from app.web import templates
+from app.web import features, templates
 
 RECIPIENT = "robin@example.com"
 SENT_AT = datetime(2026, 1, 2, 15, 4, tzinfo=UTC)
@@ -34,4 +35,4 @@ def _values() -> dict[str, Any]:
         "ip": "203.0.113.7",
         "new": "robin.new@example.com",
         "url": f"{get_settings().origin}/verify-email?token=a-sample-opens-nothing",
-    }
+    } | features.table("email_samples")

@@ -16,6 +16,7 @@ from typing import Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from prometheus_client.core import GaugeMetricFamily
 
 from app import db
 from app.email.models import email_rows
@@ -144,3 +145,15 @@ def _due(now: Any) -> tuple[Any, ...]:
 def _wake() -> None:
     for event in _wakeups:
         event.set()
+
+
+async def gauges() -> list[Any]:
+    """For /metrics: how many e-mails wait, and how many were given up."""
+    table = email_rows.c
+    waiting = sa.and_(table.sent_at.is_(None), table.dropped_at.is_(None), table.failed_at.is_(None))
+    counts = sa.func.count().filter(waiting).label("waiting"), sa.func.count(table.failed_at).label("dead")
+    row = await db.fetch_one(sa.select(*counts))
+    return [
+        GaugeMetricFamily("lanyard_outbox_emails", "Letters that wait to be sent", row.waiting),
+        GaugeMetricFamily("lanyard_dead_emails", "Letters given up", row.dead),
+    ]

@@ -1,1 +1,19 @@
 """The demo feature: notes that belong to one person, as pages and as JSON API."""
+
+from app.db.owned_rows import OwnedRows
+from app.notes import api, pages
+from app.notes.models import note_rows
+from app.web.features import Feature, Link, Notice, signed_in
+
+FEATURE = Feature(
+    name="notes",
+    routes=[*pages.route_patterns, *api.route_patterns],
+    navigation=[Link("/notes", "Notes", signed_in)],
+    notices={
+        "note_saved": Notice("success", "The note is saved."),
+        "note_deleted": Notice("success", "The note is deleted."),
+    },
+    export={"notes": OwnedRows(note_rows, note_rows.c.owner_id, {"owner_id", "search_text"})},
+    eject=("app/notes", "templates/notes", "tests/notes", "e2e/test_notes.py", "app/migrations/versions/*_notes.py"),
+    description="the notes, their table included",
+)

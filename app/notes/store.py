@@ -3,7 +3,6 @@
 Chapter: "Permissions". Pattern: protected. Source: v5.0.0-8.2.2 (objects need explicit permission).
 """
 
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -14,7 +13,6 @@ from app import db
 from app.notes.models import note_rows
 
 PAGE = 20
-EXPORTED = 200  # notes read at a time for a copy
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,15 +34,6 @@ async def listing(owner_id: UUID, *, search: str = "", after: UUID | None = None
         query = query.where(note_rows.c.id < after)
     rows = await db.fetch_all(query)
     return Page(rows[:limit], str(rows[limit - 1].id) if len(rows) > limit else None)
-
-
-async def exported(owner_id: UUID) -> AsyncIterator[dict[str, Any]]:
-    """Every note of a person, page by page, for the copy of their data."""
-    page = await listing(owner_id, limit=EXPORTED)
-    while page.items:
-        for row in page.items:
-            yield {name: value for name, value in row._mapping.items() if name not in ("owner_id", "search_text")}
-        page = await listing(owner_id, after=page.items[-1].id, limit=EXPORTED)
 
 
 async def get(owner_id: UUID, note_id: UUID) -> Any:

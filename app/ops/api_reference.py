@@ -12,6 +12,7 @@ from ravyn import Request, get
 
 from app.auth import permissions
 from app.web import openapi, templates
+from app.web.features import Feature
 from app.web.json_response import JSONResponse
 
 VERSION = "1"  # of the API's contract
@@ -33,7 +34,11 @@ def _document(app: Any) -> dict[str, Any]:
     return openapi.document(routes, title=templates.APP_NAME, version=VERSION)
 
 
-route_patterns = [
-    permissions.no_authentication("/openapi.json", document),
-    permissions.public("/docs/swagger", swagger),
-]
+FEATURE = Feature(
+    name="api reference",
+    enabled=lambda settings: settings.shows_docs,
+    routes=[
+        permissions.no_authentication("/openapi.json", document),
+        permissions.public("/docs/swagger", swagger),
+    ],
+)

@@ -5,14 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from prometheus_client import REGISTRY, CollectorRegistry, generate_latest
-from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from app import db
-from app.email.models import email_rows
 from app.ops import metrics_collection
+from app.web import features
 
 
 async def text() -> bytes:
@@ -29,27 +27,12 @@ async def text() -> bytes:
 async def _of_the_database() -> bytes:
     registry = CollectorRegistry()
     try:
-        registry.register(_Given(await _emails()))
+        for feature in features.registered():
+            for read in feature.metrics:
+                registry.register(_Given(await read()))
     except db.Unavailable:
         return b""
     return generate_latest(registry)
-
-
-async def _emails() -> list[Any]:
-    email_messages = email_rows.c
-    waiting = sa.and_(
-        email_messages.sent_at.is_(None), email_messages.dropped_at.is_(None), email_messages.failed_at.is_(None)
-    )
-    row = await db.fetch_one(
-        sa.select(
-            sa.func.count().filter(waiting).label("waiting"),
-            sa.func.count(email_messages.failed_at).label("dead"),
-        )
-    )
-    return [
-        GaugeMetricFamily("lanyard_outbox_emails", "Letters that wait to be sent", row.waiting),
-        GaugeMetricFamily("lanyard_dead_emails", "Letters given up", row.dead),
-    ]
 
 
 class _Given:

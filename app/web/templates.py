@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from app import db
 from app.settings import ROOT, get_settings
-from app.web import notices, static_files
+from app.web import features, notices, static_files
 
 TEMPLATES = ROOT / "templates"
 APP_NAME = "Lanyard"
@@ -49,7 +49,7 @@ def page(
     shown = {
         "user": user,
         "nonce": scope.get("csp_nonce", ""),
-        "notice": notices.NOTICES.get(notice),
+        "notice": notices.of(notice),
         "path": scope["path"],
         "registration": get_settings().registration,
         "hidden_user_field": lambda: Markup('<input type="hidden" name="as" value="{}">').format(user.id),
@@ -85,6 +85,7 @@ def environment(folder: Path) -> Environment:
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, auto_reload=development
     )
     made.globals |= {"app_name": APP_NAME, "static": static_files.url, "development": development}
+    made.globals |= {"navigation": features.navigation, "menu": features.menu}
     made.globals["shows_learn"] = get_settings().shows_learn  # learn
     made.filters |= {"when": when, "ago": ago}
     return made

@@ -6,14 +6,16 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from app import db, main
+from app import db
 from app.account import data_export
 from app.audit import events
 from app.auth import email_links
 from app.auth.models import link_rows, session_rows, user_rows
+from app.db import owned_rows
+from app.db.owned_rows import OwnedRows
 from app.email import outbox
 from app.notes import store
-from app.notes.models import note_rows
+from app.web import features
 from tests.support.people import Person, make_user, sign_in
 from tests.support.visitor import Visitor
 
@@ -99,13 +101,16 @@ async def test_copy_holds_no_secret(client: Visitor, person: Person) -> None:
     assert "eyJ" not in text
 
 
+def sources() -> dict[str, OwnedRows]:
+    return data_export.TABLES | features.table("export")
+
+
 def test_every_column_is_in_the_copy_or_left_out_on_purpose() -> None:
     """Who adds a column has to say here which it is."""
-    tables = {table.name: (table, left_out) for table, _, left_out in data_export.TABLES.values()}
-
-    for name, (table, left_out) in tables.items():
-        assert left_out == SECRET.get(name, set()) | OURS[name], name
-        assert left_out <= {column.name for column in table.c}
+    for rows in sources().values():
+        name = rows.table.name
+        assert rows.left_out == SECRET.get(name, set()) | OURS[name], name
+        assert rows.left_out <= {column.name for column in rows.table.c}
 
 
 @pytest.mark.usefixtures("database")
@@ -115,10 +120,7 @@ async def test_every_table_about_a_person_is_in_the_copy(person: Person) -> None
     feed = {"changes"}  # ids of five minutes, for the workers
     index = {"user_words"}  # name and address once more, to be found by
 
-    exported = {table.name for table, _, _ in data_export.TABLES.values()}
-    exported.add(note_rows.name)  # notes
-    assert about - feed - index <= exported
-    assert data_export.FEATURES.keys() == main.EXPORTS.keys()
+    assert about - feed - index <= {rows.table.name for rows in sources().values()}
 
 
 async def test_copy_is_a_file_that_nobody_keeps(client: Visitor, person: Person) -> None:
@@ -140,8 +142,7 @@ async def test_page_makes_no_copy(client: Visitor, person: Person) -> None:
 async def test_more_than_a_page_of_anything_is_there_in_full(
     client: Visitor, person: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(data_export, "PAGE", 3)
-    monkeypatch.setattr(store, "EXPORTED", 3)  # notes
+    monkeypatch.setattr(owned_rows, "PAGE", 3)
     for _ in range(7):
         await store.create(person.id, "One of many", "")  # notes
         await events.record(events.NAME_CHANGED, user_id=person.id)

@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 import sqlalchemy as sa
 
-from app import db, main
+from app import db
 from app.auth.accounts import user_admin
 from app.auth.models import session_rows, user_rows
 from app.dev import pages as dev_pages
@@ -15,6 +15,8 @@ from app.email import outbox
 from app.email.models import email_rows
 from app.main import create_app, route_table
 from app.settings import get_settings
+from app.web import features
+from app.web.features import Feature
 from tests.support.people import PASSWORD, Person, make_user, sign_in, start_session
 from tests.support.visitor import Visitor
 
@@ -51,13 +53,12 @@ def test_route_without_a_guard_stops_the_start(monkeypatch: pytest.MonkeyPatch) 
     """Nothing is public because somebody forgot."""
     from ravyn import Gateway, get
 
-    from app.home import pages
-
     @get()
     async def forgotten() -> Any:
         return None
 
-    monkeypatch.setattr(pages, "route_patterns", [*pages.route_patterns, Gateway("/forgotten", handler=forgotten)])
+    careless = Feature(name="careless", routes=[Gateway("/forgotten", handler=forgotten)])
+    monkeypatch.setattr(features, "_features", (*features.registered(), careless))
 
     with pytest.raises(RuntimeError, match="/forgotten names no permission"):
         create_app()
@@ -68,7 +69,8 @@ def test_routes_of_a_developer_stop_the_start_in_production(monkeypatch: pytest.
     monkeypatch.setattr(get_settings(), "env", "production")
     assert not [row for row in route_table() if row["permission"] == "Developer"]
     create_app()
-    monkeypatch.setattr(main, "FEATURES", (*main.FEATURES, dev_pages))
+    too_much = Feature(name="too much", routes=dev_pages.route_patterns)
+    monkeypatch.setattr(features, "_features", (*features.registered(), too_much))
 
     with pytest.raises(RuntimeError, match="/dev/mailbox is for development alone"):
         create_app()

@@ -6,11 +6,13 @@ from typing import Any
 import httpx
 import pytest
 
-from app.web.notices import NOTICES, WITHOUT_COOKIE, cookie_name, leave
+from app.web import features
+from app.web.notices import WITHOUT_COOKIE, cookie_name, leave
 from tests.support.people import Person, make_user, sign_in
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
+NOTICES = features.table("notices")
 CLAIMING = sorted(NOTICES.keys() - WITHOUT_COOKIE)
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.db import schema
-from app.main import COMPOSERS
+from app.web import features
 from tests.db.test_migrations import ask
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -45,7 +45,7 @@ def test_rows_of_before_are_known_under_their_new_names_and_back() -> None:
 
     db.upgrade("0016")
     assert stored("audit_events", "event") == set(EVENTS.values()) <= set(events.EVENT_TEXT)
-    assert stored("letters", "kind") == {EVENTS[kind] for kind in KINDS} <= set(COMPOSERS)
+    assert stored("letters", "kind") == {EVENTS[kind] for kind in KINDS} <= features.table("emails").keys()
 
     db.downgrade("0015")
     assert stored("audit_events", "event") == set(EVENTS)

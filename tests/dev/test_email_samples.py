@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from app import db, main
+from app import db
 from app.audit.models import event_rows
 from app.auth import email_links, passwords
 from app.auth.models import link_rows, user_rows
@@ -11,6 +11,7 @@ from app.dev import email_samples
 from app.email.models import email_rows
 from app.email.outbox import QueuedEmail
 from app.settings import get_settings
+from app.web import features
 from tests.support.people import make_user
 from tests.support.visitor import Visitor
 
@@ -44,9 +45,9 @@ async def queued(kind: str) -> QueuedEmail:
     return QueuedEmail(email_id, kind, recipient, person.id, facts, now, 1)
 
 
-@pytest.mark.parametrize("kind", main.COMPOSERS)
+@pytest.mark.parametrize("kind", features.table("emails"))
 async def test_every_kind_of_e_mail_has_a_sample(kind: str) -> None:
-    composed = await main.COMPOSERS[kind](await queued(kind))
+    composed = await features.table("emails")[kind](await queued(kind))
 
     assert composed is not None, "prepare what its composer looks up, above"
     assert composed.subject in {email_samples.sample(name).subject for name in email_samples.names()}

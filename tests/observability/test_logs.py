@@ -18,8 +18,10 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth import tokens
-from app.main import FEATURES, route_table
+from app.main import route_table
 from app.observability import logs
+from app.settings import get_settings
+from app.web import features
 from tests.support import forge, postgres, secrets
 from tests.support.environment import ROOT
 from tests.support.faults import command
@@ -309,7 +311,8 @@ def ask_everything(client: httpx.Client, server: Server, who: str, people: dict[
 
 def served() -> list[dict[str, str]]:
     """The routes of production; this process has those of development too."""
-    ours = {route.path for feature in FEATURES for route in feature.route_patterns}
+    production = get_settings().model_copy(update={"env": "production"})
+    ours = {route.path for each in features.registered() if each.enabled(production) for route in each.routes}
     return [row for row in route_table() if row["path"] in ours]
 
 

@@ -29,6 +29,7 @@ LETTERS = 50
 MAIL = f"""{KILLED_AT}
 from datetime import timedelta
 from app import main
+from app.web import features
 from app.auth.sessions import rotation
 from app.email import outbox, transport
 from app.email.messages import Message
@@ -47,7 +48,7 @@ async def send(mail, send=transport.send):
     killed_at("after the mail")
 
 outbox.LEASE = timedelta(seconds=1)
-main.COMPOSERS["hello"] = hello
+features._features += (features.Feature(name="hello", emails={"hello": hello}),)
 rotation.start, transport.send = start, send
 """
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from app import db, main
+from app import db
 from app.email import sender
 from app.email.messages import Composer, Message
 from app.email.models import email_rows
+from app.web import features
 from tests.support.environment import ORIGIN
 from tests.support.server import Server
 
@@ -20,7 +21,7 @@ PATIENCE_SECONDS = 30
 
 async def delivered(composers: Mapping[str, Composer] | None = None) -> list[Message]:
     """Send everything that is due now; every letter that has gone out in this test, oldest first."""
-    while await sender.send_due(main.COMPOSERS if composers is None else composers):
+    while await sender.send_due(features.table("emails") if composers is None else composers):
         pass
     return [_message(row) for row in await db.fetch_all(_sent())]
 

@@ -9,11 +9,11 @@ import jinja2
 import pytest
 
 from app import db
-from app.web import notices, templates
-from app.web.notices import NOTICES
+from app.web import features, notices, templates
 from tests.support.visitor import Visitor
 from tests.web.assembled import PEOPLE
 
+NOTICES = features.table("notices")
 NOW = datetime(2026, 3, 9, 14, 5, 30, tzinfo=UTC)
 
 

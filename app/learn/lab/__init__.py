@@ -9,3 +9,13 @@ lab exists in development only, and only for requests from this machine (`permis
     attacks      scripts that send requests (`http_exchange`) with a temporary account (`sandbox`)
     simulation   the time machine: the real `rotation_policy` with a simulated clock
 """
+
+from app.learn.lab import pages
+from app.web.features import Feature, in_development
+
+FEATURE = Feature(
+    name="lab",
+    enabled=in_development,
+    routes=pages.route_patterns,
+    footer={"/learn/lab": "Token Lab"},
+)

@@ -1,0 +1,127 @@
+"""Feature registry: what each feature brings, said once, in its own package.
+
+`app.main.FEATURES` names the packages, and each of them has a `FEATURE`. Whatever has to list something (routes,
+navigation, admin tabs, notices, the data export, e-mails, maintenance, metrics) asks here and knows no feature by name.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib import import_module
+from typing import Any, Literal, NamedTuple, get_args
+from uuid import UUID
+
+from app.settings import Settings, get_settings
+
+
+def everyone(user: Any) -> bool:
+    return True
+
+
+def signed_in(user: Any) -> bool:
+    return bool(user.is_authenticated)
+
+
+def admins(user: Any) -> bool:
+    return bool(user.role == "admin")
+
+
+class Link(NamedTuple):
+    """An entry of the navigation. `shown(user)`: who sees it; who may open it is the permission of its route."""
+
+    href: str
+    text: str
+    shown: Callable[[Any], bool] = everyone
+
+
+class Notice(NamedTuple):
+    """What a page says once after something was done (see `notices`)."""
+
+    kind: Literal["success", "info", "warning", "error"]
+    text: str
+
+
+def always(settings: Settings) -> bool:
+    return True
+
+
+def in_development(settings: Settings) -> bool:
+    return settings.is_development
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Feature:
+    """What a feature brings; all of it but the name may be left out.
+
+    Where features have a name for a thing (a notice, an export, an e-mail, a task), no two may use the same one.
+    """
+
+    name: str
+    # Whether routes and menus are there at all. The rest is always.
+    enabled: Callable[[Settings], bool] = always
+    # Gateways of `permissions.private` and its like. Of two that fit an address the first one counts.
+    routes: Sequence[Any] = ()
+    navigation: Sequence[Link] = ()
+    # Address -> text. The footer shows them in development alone.
+    admin_tabs: Mapping[str, str] = field(default_factory=dict)
+    footer: Mapping[str, str] = field(default_factory=dict)
+    # Code -> the notice that `see_other(..., notice=code)` leaves.
+    notices: Mapping[str, Notice] = field(default_factory=dict)
+    # Name in the data export -> what is stored about the person with that id, item by item (`db.owned_rows`).
+    export: Mapping[str, Callable[[UUID], AsyncIterator[Mapping[str, Any]]]] = field(default_factory=dict)
+    # Kind of e-mail -> its composer (`email.messages.Composer`).
+    emails: Mapping[str, Callable[[Any], Awaitable[Any]]] = field(default_factory=dict)
+    # Names that its e-mail templates ask for -> made-up values, for the samples in the developer's mailbox.
+    email_samples: Mapping[str, Any] = field(default_factory=dict)
+    # What is deleted -> a task that does it every hour, told the time by the database, and returns how many there were.
+    maintenance: Mapping[str, Callable[[datetime], Awaitable[int]]] = field(default_factory=dict)
+    # Figures that are read from the database when somebody asks /metrics: Prometheus' metric families.
+    metrics: Sequence[Callable[[], Awaitable[Iterable[Any]]]] = ()
+    # eject:
+    # What `eject` deletes, as globs from the root of the project; nothing for what cannot be taken out.
+    eject: Sequence[str] = ()
+    description: str = ""
+    # /eject
+
+
+Table = Literal["notices", "export", "emails", "email_samples", "maintenance"]
+_features: tuple[Feature, ...] = ()
+
+
+def register(packages: Iterable[str]) -> None:
+    """Import these packages and keep the FEATURE of each, in this order. Errors: RuntimeError for a name used twice."""
+    global _features
+    _features = tuple(import_module(package).FEATURE for package in packages)
+    names = [feature.name for feature in _features]
+    for kind in get_args(Table):
+        names += [f"{kind}: {name}" for feature in _features for name in getattr(feature, kind)]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise RuntimeError(f"two features use the same name: {', '.join(sorted(twice))}")
+
+
+def registered() -> tuple[Feature, ...]:
+    """Every feature, in the order of `app.main.FEATURES`. Errors: RuntimeError before `app.main` is imported."""
+    if not _features:
+        raise RuntimeError("no feature is registered: import app.main first")
+    return _features
+
+
+def enabled() -> list[Feature]:
+    """Those whose routes and menus are there, by the settings."""
+    settings = get_settings()
+    return [feature for feature in registered() if feature.enabled(settings)]
+
+
+def table(kind: Table) -> dict[str, Any]:
+    """Name -> what it stands for, over all features."""
+    return {name: value for feature in registered() for name, value in getattr(feature, kind).items()}
+
+
+def navigation(user: Any) -> list[Link]:
+    """The entries that this visitor sees."""
+    return [link for feature in enabled() for link in feature.navigation if link.shown(user)]
+
+
+def menu(kind: Literal["admin_tabs", "footer"]) -> list[tuple[str, str]]:
+    """Address and text of each entry."""
+    return [entry for feature in enabled() for entry in getattr(feature, kind).items()]
