@@ -9,7 +9,9 @@ from ravyn import Request, get, patch, post
 
 from app.admin import actions, audit_log, pages, users
 from app.admin.actions import checked, known_role
-from app.admin.filters import AuditFilters, PeopleFilters, parsed
+from app.admin.audit_log import AuditFilters
+from app.admin.filters import parsed
+from app.admin.users import PeopleFilters
 from app.auth import permissions
 from app.auth.accounts import user_admin
 from app.auth.accounts.user_admin import Outcome

@@ -1,20 +1,33 @@
 """Queries of the audit log for the admin area. Nothing here, and no route, changes a row of it."""
 
 from datetime import UTC, datetime, time, timedelta
-from typing import Any, cast
+from typing import Annotated, Any, cast
 from uuid import UUID
 
 import sqlalchemy as sa
+from pydantic import BaseModel
 
 from app import db
-from app.admin.filters import AuditFilters
+from app.admin.filters import Cursor, Day, IpAddress, Trimmed, one_of
 from app.admin.paging import PAGE, Page
+from app.audit import events
 from app.audit.models import event_rows
 from app.auth.models import session_rows, user_rows
 from app.web import urls
 from app.web.email_address import email_key
 
 _e = event_rows.c
+
+
+class AuditFilters(BaseModel):
+    """`person`: the address or the id of somebody. `since` and `until`: whole days in UTC, both included."""
+
+    event: Annotated[str, one_of(*events.EVENT_TEXT)] = ""
+    person: Trimmed = ""
+    ip: IpAddress = ""
+    since: Day = None
+    until: Day = None
+    cursor: Cursor = None
 
 
 async def listing(filters: AuditFilters, limit: int = PAGE) -> Page:

@@ -8,12 +8,19 @@ from typing import Any
 from pydantic import BaseModel
 from ravyn import Request, get, post
 
-from app.admin import export
-from app.admin.filters import AuditFilters, PeopleFilters, parsed
-from app.admin.pages import active
+from app.admin import audit_log, export, users
+from app.admin.audit_log import AuditFilters
+from app.admin.filters import active, parsed
+from app.admin.users import PeopleFilters
 from app.audit import events
 from app.auth import permissions
 from app.web import forms, templates
+
+PEOPLE = ("id", "name", "email", "role", "is_active", "created_at", "last_login", "sessions")
+EVENTS = (
+    "id", "at", "event", "user_id", "about_email", "actor_id", "by_email", "session_id", "ip", "user_agent",
+    "request_id", "detail",
+)  # fmt: skip
 
 
 @get()
@@ -26,7 +33,7 @@ async def export_users(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
     filters = parsed(request.query_params, PeopleFilters)
     await _record(request, events.USERS_EXPORTED, filters)
-    return export.people(filters)
+    return people(filters)
 
 
 @get()
@@ -39,7 +46,18 @@ async def export_audit(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
     filters = parsed(request.query_params, AuditFilters)
     await _record(request, events.AUDIT_EXPORTED, filters)
-    return export.audit_file(filters)
+    return audit_file(filters)
+
+
+def people(filters: PeopleFilters) -> Any:
+    return export.file("people", PEOPLE, lambda last: users.listing(filters, export.CHUNK, last=last))
+
+
+def audit_file(filters: AuditFilters) -> Any:
+    def page(last: Any) -> Any:
+        return audit_log.listing(filters.model_copy(update={"cursor": last and last.id}), export.CHUNK)
+
+    return export.file("audit", EVENTS, page)
 
 
 async def _record(request: Request, event: str, filters: BaseModel) -> None:

@@ -1,4 +1,4 @@
-"""CSV export of lists: written page by page as they are read, and harmless in a spreadsheet.
+"""CSV export of a list: written page by page as they are read, and harmless in a spreadsheet.
 
 A spreadsheet takes a cell that begins with = + - @ for a formula, so a name could make it call another site: such a
 cell gets an apostrophe, which spreadsheets do not show (OWASP CSV Injection; v5.0.0-1.2.10). Everything is quoted (RFC
@@ -14,30 +14,12 @@ from typing import Any
 from lilya.responses import StreamingResponse
 
 from app import db
-from app.admin import audit_log, users
-from app.admin.filters import AuditFilters, PeopleFilters
 from app.admin.paging import Page
 from app.web import templates
 
 CHUNK = 1000  # rows in memory at a time
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # full width counts as well
 MARK = "\ufeff"
-
-PEOPLE = ("id", "name", "email", "role", "is_active", "created_at", "last_login", "sessions")
-EVENTS = (
-    "id", "at", "event", "user_id", "about_email", "actor_id", "by_email", "session_id", "ip", "user_agent",
-    "request_id", "detail",
-)  # fmt: skip
-
-
-def people(filters: PeopleFilters) -> Any:
-    return _file("people", PEOPLE, lambda last: users.listing(filters, CHUNK, last=last))
-
-
-def audit_file(filters: AuditFilters) -> Any:
-    return _file(
-        "audit", EVENTS, lambda last: audit_log.listing(filters.model_copy(update={"cursor": last and last.id}), CHUNK)
-    )
 
 
 def cell(value: Any) -> str:
@@ -50,7 +32,8 @@ def cell(value: Any) -> str:
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
-def _file(name: str, columns: tuple[str, ...], page: Callable[[Any], Awaitable[Page]]) -> Any:
+def file(name: str, columns: tuple[str, ...], page: Callable[[Any], Awaitable[Page]]) -> Any:
+    """The response with these columns of every row; `page(last)` is the CHUNK of them behind the row `last`."""
     filename = f"{templates.APP_SLUG}-{name}-{db.utcnow():%Y-%m-%d}.csv"
     headers = {"Content-Disposition": f'attachment; filename="{filename}"'}
     return StreamingResponse(_lines(columns, page), media_type="text/csv", headers=headers)

@@ -1,4 +1,4 @@
-"""Filters of the admin lists: a query string made into a checked model.
+"""Filters of a list: a query string made into a checked model.
 
 Words that sort or filter come out of closed sets, so nothing of an address ever becomes a part of a statement.
 """
@@ -12,8 +12,6 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
-from app.audit import events
-from app.auth.models import ROLES
 from app.web import urls, validation_messages
 from app.web.errors import Problem
 
@@ -22,7 +20,9 @@ YEARS = range(1970, 9999)  # an id can hold no earlier moment, and the calendar 
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def _one_of(*known: str) -> Any:
+def one_of(*known: str) -> Any:
+    """`status: Annotated[str, one_of("open", "done")] = ""`: one of these, or nothing."""
+
     def check(text: str) -> str:
         if text and text not in known:
             raise ValueError("Choose one of the list.")
@@ -48,7 +48,7 @@ def _day(text: str) -> date | None:
     return day
 
 
-def _client(text: str) -> str:
+def _ip_address(text: str) -> str:
     try:
         return str(ip_address(text)) if text else ""
     except ValueError:
@@ -58,28 +58,7 @@ def _client(text: str) -> str:
 Trimmed = Annotated[str, Field(max_length=254), BeforeValidator(lambda text: text.strip())]
 Cursor = Annotated[UUID | None, BeforeValidator(_cursor)]
 Day = Annotated[date | None, BeforeValidator(_day)]
-
-
-class PeopleFilters(BaseModel):
-    """`q`: words that name or address begin with, or an id. `verified`: the address is confirmed. "" stands for all."""
-
-    q: Trimmed = ""
-    role: Annotated[str, _one_of(*ROLES)] = ""
-    status: Annotated[str, _one_of("active", "deactivated")] = ""
-    verified: Annotated[str, _one_of("yes", "no")] = ""
-    sort: Annotated[str, _one_of("newest", "name", "email", "last_login")] = "newest"
-    cursor: Cursor = None
-
-
-class AuditFilters(BaseModel):
-    """`person`: the address or the id of somebody. `since` and `until`: whole days in UTC, both included."""
-
-    event: Annotated[str, _one_of(*events.EVENT_TEXT)] = ""
-    person: Trimmed = ""
-    ip: Annotated[Trimmed, AfterValidator(_client)] = ""
-    since: Day = None
-    until: Day = None
-    cursor: Cursor = None
+IpAddress = Annotated[Trimmed, AfterValidator(_ip_address)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,3 +89,8 @@ def parsed(query: Mapping[str, str], model: type[Model]) -> Model:
     if filters.errors:
         raise Problem(422, errors=[{"field": field, "message": text} for field, text in filters.errors.items()])
     return filters.data
+
+
+def active(data: BaseModel) -> dict[str, str]:
+    """What was asked for and understood, for the links that go on from here: everything but the place in the list."""
+    return {name: str(value) for name, value in data if value and name != "cursor"}

@@ -10,7 +10,9 @@ from ravyn import Request, get
 
 from app import db
 from app.admin import audit_log, charts, overview, users
-from app.admin.filters import AuditFilters, PeopleFilters, read
+from app.admin.audit_log import AuditFilters
+from app.admin.filters import active, read
+from app.admin.users import PeopleFilters
 from app.audit import events, session_history
 from app.auth import permissions
 from app.auth.accounts import user_admin
@@ -106,11 +108,6 @@ async def known_session(request: Request) -> tuple[Any, Any]:
     if row is None:
         raise Problem(404)
     return found, row
-
-
-def active(data: Any) -> dict[str, str]:
-    """What was asked for and understood, for the links that go on from here: everything but the place in the list."""
-    return {name: str(value) for name, value in data if value and name != "cursor"}
 
 
 def _described(rows: list[Any]) -> list[dict[str, Any]]:

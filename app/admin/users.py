@@ -7,13 +7,14 @@ search that few people fit goes the other way: it finds all of them and sorts th
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import sqlalchemy as sa
+from pydantic import BaseModel
 
 from app import db
-from app.admin.filters import PeopleFilters
+from app.admin.filters import Cursor, Trimmed, one_of
 from app.admin.paging import PAGE, Page
 from app.auth import email_links
 from app.auth.accounts import user_search
@@ -36,6 +37,17 @@ SORTS: dict[str, tuple[tuple[Any, ...], bool]] = {
 }
 SESSIONS_SHOWN = 50
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class PeopleFilters(BaseModel):
+    """`q`: words that name or address begin with, or an id. `verified`: the address is confirmed. "" stands for all."""
+
+    q: Trimmed = ""
+    role: Annotated[str, one_of(*ROLES)] = ""
+    status: Annotated[str, one_of("active", "deactivated")] = ""
+    verified: Annotated[str, one_of("yes", "no")] = ""
+    sort: Annotated[str, one_of("newest", "name", "email", "last_login")] = "newest"
+    cursor: Cursor = None
 
 
 async def listing(filters: PeopleFilters, limit: int = PAGE, *, last: Any = None) -> Page:
@@ -86,7 +98,7 @@ async def pending() -> list[Any]:
     return await db.fetch_all(invited.order_by(link.c.created_at.desc(), link.c.id.desc()).limit(PAGE))
 
 
-async def _searched(filters: "PeopleFilters") -> user_search.Matching:
+async def _searched(filters: PeopleFilters) -> user_search.Matching:
     if not filters.q:
         return user_search.Matching([], few=False)
     if user_id := urls.uuid_or_none(filters.q):

@@ -9,8 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.admin import export
-from app.admin.filters import PeopleFilters
+from app.admin import downloads, export
+from app.admin.users import PeopleFilters
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth.models import user_rows
@@ -40,7 +40,7 @@ async def test_people_are_all_in_the_file(admin_area: Visitor, monkeypatch: pyte
 
     assert {row["id"] for row in rows} == made
     assert len(rows) == 10
-    assert set(rows[0]) == set(export.PEOPLE)
+    assert set(rows[0]) == set(downloads.PEOPLE)
 
 
 # v5.0.0-5.4.1, v5.0.0-5.4.2
@@ -142,7 +142,7 @@ async def test_file_is_written_piece_by_piece(database: str, monkeypatch: pytest
     monkeypatch.setattr(export, "CHUNK", 2)
     for _ in range(5):
         await make_user()
-    response = export.people(PeopleFilters())
+    response = downloads.people(PeopleFilters())
 
     pieces = [piece async for piece in response.body_iterator]
 
@@ -156,7 +156,7 @@ async def test_person_who_disappears_meanwhile_does_not_begin_the_list_again(
     people: list[Person] = [await make_user() for _ in range(6)]
     pieces: list[Any] = []
 
-    async for piece in export.people(PeopleFilters()).body_iterator:
+    async for piece in downloads.people(PeopleFilters()).body_iterator:
         pieces.append(piece)
         if len(pieces) == 2:  # the two newest are out; the next piece begins behind the second of them
             await db.execute(sa.delete(user_rows).where(user_rows.c.id == people[-2].id))

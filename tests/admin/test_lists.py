@@ -7,7 +7,9 @@ import sqlalchemy as sa
 
 from app import db
 from app.admin import audit_log, overview, users
-from app.admin.filters import AuditFilters, PeopleFilters, read
+from app.admin.audit_log import AuditFilters
+from app.admin.filters import read
+from app.admin.users import PeopleFilters
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth.accounts import user_search
