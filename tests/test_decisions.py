@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from app.admin import paging
 from app.admin.api import Confirmed, UserPatch
 from app.audit import events
 from app.auth import email_links, passwords, tokens
@@ -22,7 +21,7 @@ from app.mfa import codes, enrolment, passkey_pages
 from app.mfa import pages as mfa_pages
 from app.server import protocol, run
 from app.settings import ROOT, Settings
-from app.web import email_address, security_headers
+from app.web import email_address, paging, security_headers
 
 TEXT = (ROOT / "docs" / "decisions.md").read_text()
 CRYPTOGRAPHIC = {

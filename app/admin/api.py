@@ -10,7 +10,6 @@ from ravyn import Request, get, patch, post
 from app.admin import actions, audit_log, pages, users
 from app.admin.actions import checked, known_role
 from app.admin.audit_log import AuditFilters
-from app.admin.filters import parsed
 from app.admin.users import PeopleFilters
 from app.auth import permissions
 from app.auth.accounts import user_admin
@@ -20,6 +19,7 @@ from app.mfa import proofs
 from app.mfa.proofs import Proof
 from app.web.email_address import Address
 from app.web.errors import Problem
+from app.web.filters import parsed
 from app.web.forms import Line
 from app.web.json_response import JSONResponse
 

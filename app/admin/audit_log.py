@@ -8,13 +8,13 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 
 from app import db
-from app.admin.filters import Cursor, Day, IpAddress, Trimmed, one_of
-from app.admin.paging import PAGE, Page
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth.models import session_rows, user_rows
 from app.web import urls
 from app.web.email_address import email_key
+from app.web.filters import Cursor, Day, IpAddress, Trimmed, one_of
+from app.web.paging import PAGE, Page
 
 _e = event_rows.c
 

@@ -8,13 +8,13 @@ from typing import Any
 from pydantic import BaseModel
 from ravyn import Request, get, post
 
-from app.admin import audit_log, export, users
+from app.admin import audit_log, users
 from app.admin.audit_log import AuditFilters
-from app.admin.filters import active, parsed
 from app.admin.users import PeopleFilters
 from app.audit import events
 from app.auth import permissions
-from app.web import forms, templates
+from app.web import csv_export, forms, templates
+from app.web.filters import active, parsed
 
 PEOPLE = ("id", "name", "email", "role", "is_active", "created_at", "last_login", "sessions")
 EVENTS = (
@@ -50,14 +50,14 @@ async def export_audit(request: Request) -> Any:
 
 
 def people(filters: PeopleFilters) -> Any:
-    return export.file("people", PEOPLE, lambda last: users.listing(filters, export.CHUNK, last=last))
+    return csv_export.file("people", PEOPLE, lambda last: users.listing(filters, csv_export.CHUNK, last=last))
 
 
 def audit_file(filters: AuditFilters) -> Any:
     def page(last: Any) -> Any:
-        return audit_log.listing(filters.model_copy(update={"cursor": last and last.id}), export.CHUNK)
+        return audit_log.listing(filters.model_copy(update={"cursor": last and last.id}), csv_export.CHUNK)
 
-    return export.file("audit", EVENTS, page)
+    return csv_export.file("audit", EVENTS, page)
 
 
 async def _record(request: Request, event: str, filters: BaseModel) -> None:

@@ -6,9 +6,9 @@ from uuid import UUID
 import sqlalchemy as sa
 
 from app import db
-from app.admin.paging import PAGE, Page
 from app.auth.models import user_rows
 from app.email.models import email_rows
+from app.web.paging import PAGE, Page
 
 
 async def dead(limit: int = PAGE) -> Page:

@@ -11,7 +11,6 @@ from ravyn import Request, get
 from app import db
 from app.admin import audit_log, charts, overview, users
 from app.admin.audit_log import AuditFilters
-from app.admin.filters import active, read
 from app.admin.users import PeopleFilters
 from app.audit import events, session_history
 from app.auth import permissions
@@ -20,6 +19,7 @@ from app.auth.models import ROLES
 from app.auth.sessions import rotation
 from app.web import client, notices, templates, urls
 from app.web.errors import Problem
+from app.web.filters import active, read
 
 SORTS = {"newest": "Newest first", "name": "Name", "email": "E-mail", "last_login": "Last sign-in"}
 ROLE_WORDS = {role: role.capitalize() for role in ROLES}

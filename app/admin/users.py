@@ -14,13 +14,13 @@ import sqlalchemy as sa
 from pydantic import BaseModel
 
 from app import db
-from app.admin.filters import Cursor, Trimmed, one_of
-from app.admin.paging import PAGE, Page
 from app.auth import email_links
 from app.auth.accounts import user_search
 from app.auth.models import ROLES, link_rows, session_rows, user_rows
 from app.auth.sessions import rotation
 from app.web import urls
+from app.web.filters import Cursor, Trimmed, one_of
+from app.web.paging import PAGE, Page
 
 _u = user_rows.c
 COLUMNS = (

@@ -9,11 +9,12 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.admin import downloads, export
+from app.admin import downloads
 from app.admin.users import PeopleFilters
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth.models import user_rows
+from app.web import csv_export
 from tests.support.clock import Clock
 from tests.support.people import Person, make_user, sign_in
 from tests.support.visitor import Visitor
@@ -33,7 +34,7 @@ def table(answer: httpx.Response) -> list[dict[str, str]]:
 
 
 async def test_people_are_all_in_the_file(admin_area: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(export, "CHUNK", 3)
+    monkeypatch.setattr(csv_export, "CHUNK", 3)
     made = {str((await make_user()).id) for _ in range(10)}
 
     rows = table(await admin_area.submit("/admin/users/export?role=user&sort=name"))
@@ -78,7 +79,7 @@ async def test_no_cell_is_a_formula_and_none_breaks_out(admin_area: Visitor, nam
 
 @pytest.mark.parametrize("text", ["\t=1", "\r=1", "\n=1", "=", "+", "-", "@"])
 def test_start_that_a_spreadsheet_takes_for_a_formula_is_disarmed(text: str) -> None:
-    assert export.cell(text) == f"'{text}"
+    assert csv_export.cell(text) == f"'{text}"
 
 
 async def test_trail_is_exported_as_it_was_filtered(admin_area: Visitor) -> None:
@@ -139,7 +140,7 @@ async def test_page_before_the_file_says_what_will_be_in_it(admin_area: Visitor)
 
 async def test_file_is_written_piece_by_piece(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of a hundred thousand people a thousand are in memory."""
-    monkeypatch.setattr(export, "CHUNK", 2)
+    monkeypatch.setattr(csv_export, "CHUNK", 2)
     for _ in range(5):
         await make_user()
     response = downloads.people(PeopleFilters())
@@ -152,7 +153,7 @@ async def test_file_is_written_piece_by_piece(database: str, monkeypatch: pytest
 async def test_person_who_disappears_meanwhile_does_not_begin_the_list_again(
     database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(export, "CHUNK", 2)
+    monkeypatch.setattr(csv_export, "CHUNK", 2)
     people: list[Person] = [await make_user() for _ in range(6)]
     pieces: list[Any] = []
 

@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from app import db
 from app.admin import audit_log, overview, users
 from app.admin.audit_log import AuditFilters
-from app.admin.filters import read
 from app.admin.users import PeopleFilters
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth.accounts import user_search
 from app.auth.models import user_rows
+from app.web.filters import read
 from tests.support import database as databases
 from tests.support import forge
 from tests.support.people import make_user, sign_in, start_session

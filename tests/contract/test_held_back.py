@@ -12,7 +12,6 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.admin import export as admin_export
 from app.audit import events
 from app.auth import permissions
 from app.auth.accounts import login_flow, user_admin
@@ -21,6 +20,7 @@ from app.auth.sessions import session_cache
 from app.db import owned_rows
 from app.db.pool import Pool
 from app.settings import get_settings
+from app.web import csv_export
 from tests.support import held
 from tests.support.acts import ACTS, Scene, name_of, rows, scene_of, unsafe_and_private
 from tests.support.clock import Clock
@@ -183,7 +183,7 @@ async def test_answer_that_is_read_slowly_is_cut_off_at_its_next_page(
     app: Any, monkeypatch: pytest.MonkeyPatch, row: dict[str, str], ending: Callable[[Scene], Awaitable[None]]
 ) -> None:
     """What was read while the session lived may still arrive; nothing is read for it after that."""
-    for module, name in ((owned_rows, "PAGE"), (admin_export, "CHUNK")):
+    for module, name in ((owned_rows, "PAGE"), (csv_export, "CHUNK")):
         monkeypatch.setattr(module, name, 1)
     for _ in range(3):
         await events.record(events.LOGIN, user_id=(await make_user()).id)

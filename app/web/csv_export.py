@@ -14,8 +14,8 @@ from typing import Any
 from lilya.responses import StreamingResponse
 
 from app import db
-from app.admin.paging import Page
 from app.web import templates
+from app.web.paging import Page
 
 CHUNK = 1000  # rows in memory at a time
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")  # full width counts as well
