@@ -75,7 +75,7 @@ class AppToken(Token):
     @classmethod
     def _numeric_date(cls, value: Any) -> Any:
         """A whole number (RFC 7519 section 2, NumericDate). The base class also accepts "2031-01-01" and true."""
-        if isinstance(value, datetime) or value is None:
+        if isinstance(value, datetime):
             return value
         if type(value) is not int or not 0 <= value < 2**35:
             raise ValueError("not a NumericDate")

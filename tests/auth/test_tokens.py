@@ -151,6 +151,15 @@ def test_wrong_claims_are_refused_whatever_the_signature(changes: dict[str, Any]
     assert tokens.read(forge.resign(ACCESS, **changes), "access", NOW) is None
 
 
+@pytest.mark.parametrize("claim", ["exp", "iat", "nbf", "gen", "sid", "sub", "jti", "token_type", "iss", "aud"])
+def test_claim_that_is_null_is_refused_whatever_the_signature(claim: str) -> None:
+    """Not the same as a claim that is missing: a null "nbf" is no NumericDate (RFC 7519 section 4.1.5)."""
+    body = f"{ACCESS.split('.')[0]}.{b64(forge.claims(ACCESS) | {claim: None})}"
+    signature = jwt.get_algorithm_by_name("HS256").sign(body.encode(), keys.current().signs)
+
+    assert tokens.read(f"{body}.{b64(signature)}", "access", NOW) is None
+
+
 @pytest.mark.parametrize("others", [[], ["https://other.example"]], ids=["alone", "beside another"])
 def test_list_that_names_us_is_no_audience_of_ours(others: list[str]) -> None:
     """RFC 8725 section 3.9: refused as a wrong audience, and not only because the claims' model takes no list."""
