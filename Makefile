@@ -92,7 +92,7 @@ types: $(VENV)/.dev ## the type checker alone
 
 # learn:
 .PHONY: docs
-docs: $(VENV)/.dev ## write what the chapters show, the ledger and the transcripts anew
+docs: $(VENV)/.dev ## update the code, outputs and tables in docs/
 	@$(PY) -m tests.learn.refresh
 # /learn
 

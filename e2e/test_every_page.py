@@ -515,7 +515,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
 PAGES |= {
     "tutorial": ("", "Learn", lambda at: at.go("/learn")),
     "chapter": ("user", "Keys", lambda at: at.go("/learn/keys")),
-    "patterns": ("", "Every pattern", lambda at: at.go("/learn/patterns")),
+    "patterns": ("", "All patterns", lambda at: at.go("/learn/patterns")),
     "source": ("", "app/main.py", lambda at: at.go("/learn/source/app/main.py#L20")),
 }
 # /learn

@@ -1,4 +1,4 @@
-"""The tutorial in a browser: every chapter from the first to the last, as one reads it."""
+"""The tutorial in a browser: every chapter in reading order, its navigation and its accessibility."""
 
 from collections.abc import Callable
 from itertools import pairwise
@@ -26,7 +26,7 @@ def test_front_page_and_header_lead_to_the_tutorial(page: Page) -> None:
 
 
 def test_walk_through_every_chapter(page: Page, complaints: list[str]) -> None:
-    """From the contents on by "Next" to the last one, with nothing in the console."""
+    """From the contents by "Next" to the last chapter, with an empty console."""
     page.on("console", lambda message: grumble(message, complaints))
     page.goto("/learn")
     page.get_by_role("link", name=CHAPTERS[0].title, exact=True).click()

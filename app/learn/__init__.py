@@ -1,8 +1,7 @@
-"""The tutorial that is served by the application it explains. Nothing else needs it: it can be deleted.
+"""The tutorial, served by the application that it explains. No other package needs it, so it can be deleted.
 
-`chapters` turns docs/*.md into pages, `code_blocks` fills their code from the live source, `sources` finds a function
-in a file, `pattern_index` says how each pattern of the framework's documentation page fares here. `make docs` writes it
-all anew.
+`chapters` renders docs/*.md as pages, `code_blocks` fills code blocks from the source, `sources` finds a function in a
+file, and `pattern_index` lists the patterns of the framework's documentation page. `make docs` updates the files.
 """
 
 from typing import Any

@@ -1,6 +1,6 @@
-"""The chapters: docs/NN-name.md, read and rendered. Their code is taken from the live source at every look.
+"""The chapters: docs/NN-name.md, read and rendered with code from the current source.
 
-Our own files, and still nothing in them is trusted to be HTML: only comments may stand there, and they are dropped.
+A chapter with HTML is an error, although these are the project's own files. Only comments are allowed; pages omit them.
 """
 
 import re
@@ -17,19 +17,18 @@ from app.learn import code_blocks, sources
 from app.settings import ROOT, get_settings
 
 DOCS = ROOT / "docs"
-SITE = "http://localhost:8000"  # where a chapter read on a code host finds the running application
+SITE = "http://localhost:8000"  # address of the running application, for readers of the Markdown
 WORDS_A_MINUTE, LINES_A_MINUTE = 200, 40
 
-TURN = re.compile(
-    r"\n<!-- next -->\n.*?<!-- /next -->\n", re.DOTALL
-)  # for readers on a code host; pages have their own
+# The link to the next chapter, for readers of the Markdown; a page has its own.
+TURN = re.compile(r"\n<!-- next -->\n.*?<!-- /next -->\n", re.DOTALL)
 
 _parser = MarkdownIt("commonmark", {"html": True}).enable("table")
 
 
 @dataclass(frozen=True)
 class Chapter:
-    """`slug` is its address, `number` its place; 0 for a page that is no chapter."""
+    """`slug`: last part of its address. `number`: position, 0 if it is not a chapter. `minutes`: reading time."""
 
     path: Path
     slug: str
@@ -40,7 +39,7 @@ class Chapter:
 
     @cached_property
     def text(self) -> "Text":
-        """Rendered when it is asked for: a list of chapters needs none."""
+        """Rendered on first use; a list of chapters does not need it."""
         return _rendered(self.path.read_text("utf-8"))
 
 
@@ -53,12 +52,12 @@ class Text:
 
 
 def chapters() -> list[Chapter]:
-    """All of them, in reading order."""
+    """All chapters in reading order."""
     return [_page(path) for path in sorted(DOCS.glob("[0-9][0-9]-*.md"))]
 
 
 def turned(chapter: Chapter, markdown: str) -> str:
-    """The chapter's Markdown with the way to the next one at its end."""
+    """The chapter's Markdown with a link to the next chapter at its end."""
     every = chapters()
     after = every[chapter.number : chapter.number + 1]
     lines = [f"\n<!-- next -->\nNext: [{each.title}]({each.path.name})\n<!-- /next -->\n" for each in after]
@@ -66,7 +65,7 @@ def turned(chapter: Chapter, markdown: str) -> str:
 
 
 def other_page(name: str) -> Chapter:
-    """A page of docs/ that is no chapter, such as `patterns`."""
+    """A page in docs/ that is not a chapter, such as `patterns`."""
     return _page(DOCS / f"{name}.md")
 
 
@@ -94,8 +93,8 @@ def _read(path: Path) -> Chapter:
 
 def _rendered(markdown: str) -> Text:
     tokens = _parser.parse(code_blocks.filled(TURN.sub("", markdown)))
-    body, sections = _dressed(tokens[3:])  # the heading stands in the template
-    return Text(Markup(_parser.renderer.render(body, _parser.options, {})), sections)  # noqa: S704 - no HTML but its own
+    body, sections = _prepared(tokens[3:])  # the template has the heading
+    return Text(Markup(_parser.renderer.render(body, _parser.options, {})), sections)  # noqa: S704 - HTML is an error
 
 
 def _paragraph(markdown: str, start: str) -> str:
@@ -108,8 +107,8 @@ def _minutes(markdown: str) -> int:
     return max(1, round(words / WORDS_A_MINUTE + code / LINES_A_MINUTE))
 
 
-def _dressed(tokens: list[Token]) -> tuple[list[Token], dict[str, str]]:
-    """The tokens as the page needs them: anchors, addresses of the site, code in figures, tables that fit a phone."""
+def _prepared(tokens: list[Token]) -> tuple[list[Token], dict[str, str]]:
+    """The tokens with anchors, addresses of this site, code in figures and labelled table cells."""
     sections: dict[str, str] = {}
     kept = []
     for place, token in enumerate(tokens):
@@ -142,7 +141,7 @@ def _only_comment(html: str) -> bool:
 
 
 def _label_cells(tokens: Iterable[Token]) -> None:
-    """Each cell says its column: on a phone the head of the table is not shown. Rows are found by their first word."""
+    """Label each cell with its column, because a phone does not show the table's head. Set the ids of rows."""
     heads: list[str] = []
     column, row = 0, Token("", "", 0)
     for before, token in _pairs(tokens):
@@ -172,11 +171,11 @@ def _figure(info: str, code: str) -> Markup:
     shown = sources.highlight(code, fence.language)
     caption = {
         "source": lambda: _source_caption(name, fence.says.get("symbol", "")),
-        "printed": lambda: Markup("As the documentation page writes it"),
-        "happened": lambda: Markup("What happens, recorded by a test"),
+        "printed": lambda: Markup("Code of the documentation page"),
+        "happened": lambda: Markup("Its output, recorded by a test"),
         "output": lambda: Markup("Recorded by a test"),
         "break": lambda: _break_caption(fence.says["file"], name),
-        "": lambda: Markup("For you to type"),
+        "": lambda: Markup("Type this"),
     }[kind]()
     figure = Markup('<figure class="code code-{}"><figcaption>{}</figcaption>{}</figure>\n')
     look = "holds" if kind == "printed" and code_blocks.transcript(name)["holds"] else kind or "typed"
@@ -192,14 +191,14 @@ def _break_caption(name: str, test: str) -> Markup:
     file, _, function = test.partition("::")
     changed = Markup('<a href="/learn/source/{}">{}</a>').format(name, name)
     fails = Markup('<a href="{}">{}</a>').format(_address(f"../{file}#{function}"), function)
-    return Markup("Change {}, and {} fails").format(changed, fails)
+    return Markup("Change {}: then {} fails").format(changed, fails)
 
 
 def _address(href: str) -> str:
-    """Where a link of the Markdown leads on this site.
+    """The address on this site for a link in the Markdown.
 
-    `03-keys.md` is a chapter, `../app/x.py#name` a file at the line of that name, SITE and a path a page of ours.
-    Errors: LookupError for a file or a name that is not there, ValueError for a link that is none of these.
+    `03-keys.md` is a chapter, `../app/x.py#name` a file at the line of that symbol, and SITE with a path is a page.
+    Errors: LookupError for a file or a symbol that does not exist, ValueError for any other link.
     """
     if href.startswith(("https://", "#")):
         return href

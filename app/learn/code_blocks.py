@@ -1,13 +1,13 @@
-"""Code in the chapters. It stands in the Markdown, to be read anywhere; `make docs` writes it there, never a hand.
+"""Code blocks of the chapters. Their text is in the Markdown files, where `make docs` writes it; do not edit it there.
 
-The first line of a fence says where its text comes from:
+The first line of a block says where its text comes from:
     ```python source=app/auth/sessions/rotation_policy.py symbol=decide,LEEWAY     the source itself
-    ```python printed=token-create                            the documentation page's form, from transcripts.json
-    ```text happened=token-create                             what came of it
+    ```python printed=token-create                            the documentation page's code, from transcripts.json
+    ```text happened=token-create                             the output of that code
     ```http output=login                                      recorded by tests/learn/outputs.py
     ```diff break=tests/auth/sessions/test_rotation_policy.py::test_decision file=app/auth/sessions/rotation_policy.py
-                                                              a change after which that test fails
-What says nothing of the kind is for the reader to type.
+                                                              a change that makes this test fail
+A block without such a source is a command for the reader to type.
 """
 
 import json
@@ -33,7 +33,7 @@ class Fence:
 
     @property
     def origin(self) -> tuple[str, str]:
-        """("source", "app/auth/sessions/rotation_policy.py") and the like; ("", "") for what a reader types."""
+        """Kind and name, such as ("source", "app/auth/tokens.py"); ("", "") for a command for the reader."""
         return next(((kind, self.says[kind]) for kind in ORIGINS if kind in self.says), ("", ""))
 
 
@@ -47,9 +47,9 @@ def all_in(markdown: str) -> list[Fence]:
 
 
 def filled(markdown: str, outputs: Mapping[str, str] | None = None, *, headed: bool = False) -> str:
-    """The chapter with each fence's text as it is now; outputs stay as they are unless given.
+    """The chapter with the current text of each block. Recorded outputs stay unchanged unless `outputs` is given.
 
-    `headed`: code begins with a comment that says whose it is, for readers who see no captions.
+    `headed`: code begins with a comment that names its source, for readers of the Markdown, which has no captions.
     Errors: LookupError for a file, symbol, form or output that does not exist.
     """
 
@@ -77,7 +77,7 @@ def _head(fence: Fence) -> str:
     kind, name = fence.origin
     heads = {
         "source": f"# {name}\n",
-        "printed": "# the documentation page's form\n",
+        "printed": "# the documentation page's code\n",
         "break": f"# {fence.says.get('file')}: then {name} fails\n",
     }
     return heads.get(kind, "")
@@ -90,5 +90,5 @@ def transcript(name: str) -> dict[str, Any]:
 
 def _known(found: Mapping[str, Any], name: str) -> Any:
     if name not in found:
-        raise LookupError(f"nothing recorded under {name}")
+        raise LookupError(f"no recorded output {name}")
     return found[name]

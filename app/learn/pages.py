@@ -1,6 +1,6 @@
-"""The tutorial: /learn, its chapters, the ledger of patterns, and the source that both point at.
+"""The tutorial's pages: the contents at /learn, the chapters, the pattern index, and source files.
 
-Everything here is public where it is switched on (`APP_LEARN`, unset: development only), and 404 where it is not.
+All of them are public where the tutorial is enabled (`APP_LEARN`; by default in development only), and 404 otherwise.
 """
 
 from typing import Any

@@ -1,8 +1,8 @@
-"""How each pattern of the framework's documentation page fares: where it stands, what proves it, who explains it.
+"""The index of the patterns on the framework's documentation page: verdict, code, tests and chapter of each.
 
-The verdicts are written here. The rest is collected: places from the "Patterns:" lines of docstrings in app/, tests
-from `@pytest.mark.pattern`, chapters from their own "Patterns:" lines. `make docs` writes the table; a hole in it fails
-a test.
+The verdicts are written in this module. The code comes from the "Patterns:" lines of docstrings in app/, the tests from
+`@pytest.mark.pattern`, and the chapter from its own "Patterns:" line. `make docs` writes the table to docs/patterns.md;
+a pattern without code, test or chapter fails a test.
 """
 
 import ast
@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 from app.learn import chapters, sources
 
-MARKS = re.compile(r"<!-- ledger -->\n.*?<!-- /ledger -->", re.DOTALL)
+MARKS = re.compile(r"<!-- pattern-index -->\n.*?<!-- /pattern-index -->", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """`what` the page shows, how it `fails` there, "" where it holds as printed, and what stands `here` instead."""
+    """`what` the page shows, how it `fails` ("" if it works as printed), and what is `here` instead."""
 
     what: str
     fails: str = ""
@@ -27,127 +27,141 @@ class Pattern:
         return not self.fails
 
 
-# In the page's own order. Verdicts hold for ravyn 0.4.3, lilya 0.29, edgy 0.37; tests/patterns runs the printed forms.
+# In the order of the page. They hold for ravyn 0.4.3, lilya 0.29 and edgy 0.37; tests/patterns runs the page's code.
 PATTERNS = {
     "quick-start": Pattern(
         "an application with `JWTAuthMiddleware` and `JWTConfig`",
-        "The import does not exist, `jwt_config=` is no argument, and the middleware wants a backend.",
-        "the framework's `AuthenticationMiddleware` with a backend of ours.",
+        "The import path does not exist, the application has no argument `jwt_config=`, and the middleware needs a "
+        "backend.",
+        "The framework's `AuthenticationMiddleware` with a backend of this application.",
     ),
     "install": Pattern(
         "`pip install ravyn[jwt]`",
-        "It brings PyJWT and bcrypt, and neither Edgy nor what hashes and signs.",
-        "`pyproject.toml` names all of them.",
+        "This installs PyJWT, but neither Edgy nor passlib, which the page's code imports.",
+        "`pyproject.toml` lists every dependency.",
     ),
     "structure": Pattern("header.payload.signature"),
     "why": Pattern(
-        "stateless: no database look-up each request",
-        "The built-in backend asks the database every time.",
-        "a badge is checked in once, costs no query from then on, and can be revoked all the same.",
+        "stateless: no database look-up for each request",
+        "The built-in backend queries the database for each request.",
+        "Each worker caches validated sessions. A cached session needs no query and can be revoked.",
     ),
     "minimal-config": Pattern(
         "`JWTConfig(signing_key, algorithm)`",
-        "Another import path; any key is taken.",
-        "the key is checked at the start.",
+        "The import path does not exist, and the class accepts any key.",
+        "The application checks the key when it starts.",
     ),
     "complete-config": Pattern(
         "lifetimes, issuer, audience",
-        "A number of seconds becomes a float that no date can be added to, and nothing reads it.",
-        "`timedelta`, read in one place.",
+        "A lifetime in seconds becomes a float, which cannot be added to a datetime.",
+        "Each lifetime is a `timedelta`.",
     ),
     "parameters": Pattern(
-        "the table of types and defaults", "The defaults are 5 minutes and 1 day.", "every value is given."
+        "the table of types and defaults", "The defaults are 5 minutes and 1 day.", "Every value is set explicitly."
     ),
     "token-create": Pattern(
         "`Token(sub, exp, iat).encode(...)`",
-        "`utcnow()` is taken for local time, so it fails outside UTC.",
-        "every time knows its zone.",
+        "`utcnow()` is interpreted as local time, so the code fails unless the local time zone is UTC.",
+        "Every datetime has a time zone.",
     ),
     "custom-claims": Pattern(
         "`Token(..., email, role)`",
-        "Claims that the class does not name are dropped.",
-        "a subclass names them; e-mail stays out, for it goes stale.",
+        "`Token` drops claims that the class does not declare.",
+        "A subclass declares them. The e-mail address is not a claim, because it can change.",
     ),
     "token-decode": Pattern(
-        "`Token.decode(token, key, algorithms)`", "Issuer and audience are not looked at.", "both are, always."
+        "`Token.decode(token, key, algorithms)`",
+        "Without further arguments, issuer and audience are not verified.",
+        "Both are always verified.",
     ),
     "token-decode-claims": Pattern(
-        "`token.sub`, `token.email`", "AttributeError on a claim that the class does not name.", "the same subclass."
+        "`token.sub`, `token.email`",
+        "`token.email` raises AttributeError, because the class does not declare the claim.",
+        "The subclass declares its claims.",
     ),
     "decode-validation": Pattern(
         "`audience`, `issuer`, `except Exception`",
-        "The page's own token has neither claim, and the `except` hides mistakes.",
-        "minted with both; the errors are named.",
+        "The page's own token has neither claim, so it is refused, and `except Exception` hides programming errors.",
+        "Every token has both claims, and the code catches specific exceptions.",
     ),
     "app-token": Pattern("`AppToken` with `token_type` and two methods"),
     "token-pair": Pattern(
         "`create_tokens(user_id)`",
-        "Two logins in one second get the same token.",
-        "the pair belongs to a session: `sid`, `gen`, `jti`, `iss`, `aud`.",
+        "Two logins in the same second get the same token.",
+        "Each pair belongs to a session and has the claims `sid`, `gen`, `jti`, `iss` and `aud`.",
     ),
     "middleware": Pattern(
         "`JWTAuthMiddleware` on the application",
-        "It closes the login page too, and lets refresh tokens and closed accounts in.",
-        "a backend says who it is; guards refuse.",
+        "It requires a token for the login route, too, and accepts refresh tokens and deactivated accounts.",
+        "A backend authenticates each request, and permissions refuse access to routes.",
     ),
     "protected": Pattern(
         "`request.user.id`, `.email` behind a check",
-        "The user is the row, with the password's hash.",
-        "the user is a Principal: what a handler may know.",
+        "The user is the database row, with the password hash.",
+        "The user is a principal without the password hash.",
     ),
     "login-endpoint": Pattern(
         "`POST /auth/login` with a model as body",
-        "`User.get` and `verify_password` do not exist, success is 201, and a bad body is repeated with its password.",
-        "200, or 422 without what was sent.",
+        "`User.get` and `verify_password` do not exist, a login answers 201, and a validation error repeats the "
+        "password.",
+        "A login answers 200, and a 422 does not repeat the input.",
     ),
     "login-errors": Pattern(
         '401 "Invalid credentials"',
-        "An unknown address is answered ten times as fast.",
-        "it costs a hash as well.",
+        "The response for an unknown address is more than ten times faster.",
+        "An unknown address costs a password hash, too.",
     ),
     "refresh-endpoint": Pattern(
-        "`POST /auth/refresh` gives an access token",
-        "The token stands in the address, and works again and again.",
-        "body or cookie; rotation, and an old copy ends the session.",
+        "`POST /auth/refresh` returns an access token",
+        "The refresh token is a query parameter and can be used again and again.",
+        "The refresh token is in the body or in a cookie. It rotates, and reuse ends the session.",
     ),
     "refresh-type-check": Pattern(
-        "an access token is no refresh token",
-        "Its own `except` swallows the message, and the other direction is open.",
-        "`typ` and `token_type`, both ways.",
+        "an access token is refused as a refresh token",
+        "The `except` of the same function hides the message, and refresh tokens are accepted as access tokens.",
+        "`typ` and `token_type` are verified for both types.",
     ),
     "settings": Pattern(
         "`RavynSettings` with `jwt_config`, `settings_module`",
-        "Nothing reads it, and `DEBUG` of another program stops the start.",
-        "a prefix, and code that reads it.",
+        "No code reads `jwt_config`, and a `DEBUG` variable of another program stops the start.",
+        "`DEBUG` of another program has no effect, and the application reads `jwt_config`.",
     ),
     "pitfall-weak-key": Pattern(
-        "a strong random key", "The printed fall-back gives each worker a key of its own.", "no key, no start."
+        "a strong random key",
+        "The page's fallback creates a different key in each worker.",
+        "The application does not start without a key.",
     ),
     "pitfall-no-expiry": Pattern(
         "always set `exp`",
-        "The mistake cannot be made: `Token` insists on `exp`.",
-        "so does whoever reads one.",
+        "The mistake is impossible: `Token` requires `exp`.",
+        "The code that reads tokens requires it, too.",
     ),
     "pitfall-localstorage": Pattern(
         "a cookie: httpOnly, secure, samesite=strict",
-        "The built-in backend reads no cookies.",
-        "ours does; `__Host-` in the name, and a way in for links from other sites.",
+        "The built-in backend does not read cookies.",
+        "This backend does. The names have the prefix `__Host-`, and links from other sites work.",
     ),
     "practice-env": Pattern(
-        "the key from the environment", "One letter passes.", "length and strength are checked at the start."
+        "the key from the environment",
+        "A key of one character is accepted.",
+        "The application checks the length and the strength of the key when it starts.",
     ),
-    "practice-short": Pattern("15 minutes, 7 days", "Given as a number, it breaks.", "`timedelta`."),
+    "practice-short": Pattern(
+        "15 minutes, 7 days",
+        "A number of seconds becomes a float, which cannot be added to a datetime.",
+        "Each lifetime is a `timedelta`.",
+    ),
     "practice-all-claims": Pattern("issuer and audience on decode"),
     "learn-more": Pattern(
         "sessions, CORS, security pages",
-        "Several of the helpers there fail open.",
-        "what stands here instead, and why.",
+        "Several helpers on those pages accept requests that they should refuse.",
+        "The chapter names the replacements and the reasons.",
     ),
 }  # fmt: skip
 
 
 def places() -> dict[str, list[str]]:
-    """Pattern -> the modules of app/ whose docstring names it."""
+    """Pattern -> the modules in app/ whose docstring names it."""
     found: dict[str, list[str]] = {}
     for name in sources.names():
         if name.startswith("app/") and name.endswith(".py"):
@@ -159,7 +173,7 @@ def places() -> dict[str, list[str]]:
 
 
 def tests() -> dict[str, list[tuple[str, str]]]:
-    """Pattern -> (file, function) of every test that is marked with it."""
+    """Pattern -> (file, function) of the tests that are marked with it."""
     found: dict[str, list[tuple[str, str]]] = {}
     for name in sources.names():
         if name.startswith(("tests/", "e2e/")) and name.endswith(".py"):
@@ -172,7 +186,7 @@ def tests() -> dict[str, list[tuple[str, str]]]:
 
 
 def explained() -> dict[str, list[chapters.Chapter]]:
-    """Pattern -> the chapters that claim it."""
+    """Pattern -> the chapters that name it."""
     found: dict[str, list[chapters.Chapter]] = {}
     for chapter in chapters.chapters():
         for pattern in chapter.patterns:
@@ -181,18 +195,18 @@ def explained() -> dict[str, list[chapters.Chapter]]:
 
 
 def written_into(page: str) -> str:
-    """The page, a file in docs/, with the table between its two comments made anew."""
-    return MARKS.sub(lambda _: f"<!-- ledger -->\n{_table()}<!-- /ledger -->", page)
+    """The text of docs/patterns.md with a new table between its two comments."""
+    return MARKS.sub(lambda _: f"<!-- pattern-index -->\n{_table()}<!-- /pattern-index -->", page)
 
 
 def _table() -> str:
-    placed, tested, told, root = places(), tests(), explained(), "../"
+    code_of, tests_of, chapters_of, root = places(), tests(), explained(), "../"
     lines = ["| pattern | on the page | verdict | code | tests | chapter |", "|---|---|---|---|---|---|"]
     for name, pattern in PATTERNS.items():
-        code = [f"[`{place.removeprefix('app/')}`]({root}{place})" for place in placed[name]]
-        first = dict(reversed(tested[name]))  # of each file the first test
-        proofs = [f"[`{file.rpartition('/')[2]}`]({root}{file}#{first[file]})" for file in dict(tested[name])]
-        chapter = told[name][0]
+        code = [f"[`{place.removeprefix('app/')}`]({root}{place})" for place in code_of[name]]
+        first = dict(reversed(tests_of[name]))  # the first test in each file
+        proofs = [f"[`{file.rpartition('/')[2]}`]({root}{file}#{first[file]})" for file in dict(tests_of[name])]
+        chapter = chapters_of[name][0]
         file = f"{chapter.number:02}-{chapter.slug}.md"
         decision = "as printed" if pattern.as_printed else f"adapted. {pattern.fails} Here: {pattern.here}"
         cells = [

@@ -1,6 +1,7 @@
-"""Files of this project as the tutorial shows them: found by name in a fixed list, cut out by symbol, highlighted.
+"""Source files for the tutorial: looked up by name in a fixed list, extracted by symbol, and highlighted.
 
-Never a path from a request: a name that is not in the list does not exist, so `..`, links and `.env` lead nowhere.
+A name from a request is only compared with that list and never used as a path, so `..`, symbolic links and `.env` give
+404.
 """
 
 import ast
@@ -21,23 +22,23 @@ SINGLE = ("README.md", "Makefile", "pyproject.toml", ".env.example")
 
 @cache
 def names() -> list[str]:
-    """The files that may be looked at, as paths from the project's root; shorter where tests are not installed."""
+    """The files that are shown, relative to the project's root; without tests if they are not installed."""
     found = (path for folder in FOLDERS for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES)
     kept = [path for path in found if path.is_file() and not path.is_symlink() and "__pycache__" not in path.parts]
     return sorted([path.relative_to(ROOT).as_posix() for path in kept] + [n for n in SINGLE if (ROOT / n).is_file()])
 
 
 def text(name: str) -> str:
-    """The file's text. Errors: LookupError for a name that is not in the list."""
+    """The text of the file. Errors: LookupError for a name that is not in the list."""
     if name not in names():
         raise LookupError(f"no file {name}")
     return (ROOT / name).read_text("utf-8")
 
 
 def symbol(name: str, wanted: str) -> tuple[str, int]:
-    """The code of a function, class, method (`Class.method`) or constant, and its first line's number.
+    """The code of a function, class, method (`Class.method`) or constant, and the number of its first line.
 
-    Errors: LookupError that names what is missing.
+    Errors: LookupError that names the missing file or symbol.
     """
     whole = text(name)
     found = _symbols(whole).get(wanted)
@@ -50,7 +51,7 @@ def symbol(name: str, wanted: str) -> tuple[str, int]:
 
 
 def highlight(code: str, language: str = "", name: str = "") -> Markup:
-    """HTML with Pygments' class names: the Content-Security-Policy forbids inline styles."""
+    """HTML with the class names of Pygments, because the Content-Security-Policy forbids inline styles."""
     try:
         lexer = get_lexer_for_filename(name) if name else get_lexer_by_name(language or "text")
     except ClassNotFound:

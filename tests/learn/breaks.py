@@ -1,7 +1,7 @@
-"""Changes that chapters suggest, played in a copy of the project that is the current folder.
+"""Apply the changes that chapters suggest to a copy of the project, in the current folder, and run their tests.
 
-Run as a program, this file reads one change a line, plays each in a child, which need not pay again for the slow
-imports, and answers with a line that says what pytest said. Both are JSON.
+Run as a program, this file reads one change per line, runs its test in a forked child, which inherits the slow
+imports, and writes a line with pytest's result. Both are JSON.
 """
 
 import json
@@ -29,7 +29,7 @@ class Outcome(NamedTuple):
 
 
 def play(change: Break) -> Outcome:
-    """In a child process, in the current folder: the file is changed, the test is run, the file is as it was."""
+    """Change the file in the current folder, run the test in a child process, and restore the file."""
     file = Path(change.file)
     text = file.read_text()
     if text.count(change.before) != 1:

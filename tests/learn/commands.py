@@ -1,4 +1,4 @@
-"""What the chapters show as the output of commands: run as a person types them, each in a process of its own."""
+"""The outputs of commands in the chapters: each command runs in its own process, as a user types it."""
 
 import os
 import subprocess
@@ -24,7 +24,7 @@ def run(*arguments: str, **variables: str) -> str:
 
 
 def routes() -> str:
-    """The head, and the first route of each of some guards."""
+    """The header line, and the first route of each permission."""
     said = run("routes", APP_ENV="development", APP_SECRET_KEY=STRONG).splitlines()
     permissions = ("PERMISSION", "Public", "SignedIn", "Admin", "RecentAdmin")
     firsts = [next(line for line in said if line.endswith(f" {permission}")) for permission in permissions]

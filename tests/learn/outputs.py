@@ -1,6 +1,6 @@
-"""What the chapters show as answers: given by the real application, compared with the chapter, written by `make docs`.
+"""The responses in the chapters: recorded from the real application, written by `make docs`, and compared by a test.
 
-What changes from run to run is replaced by its name: tokens, ids, the server's secret.
+Values that differ in each run, such as tokens, ids and the server's secret, are replaced by their names.
 """
 
 import json
@@ -54,7 +54,7 @@ class Site:
         return Visitor(self.app)
 
     def program(self) -> httpx.AsyncClient:
-        """No browser: it sends no more than it is told."""
+        """A client that is not a browser: it sends only the given headers."""
         transport = httpx.ASGITransport(app=self.app, client=("127.0.0.1", 50000))
         return httpx.AsyncClient(transport=transport, base_url=ORIGIN)
 
@@ -71,7 +71,7 @@ async def record(app: Any) -> dict[str, str]:
 
 
 def exchange(answer: httpx.Response) -> str:
-    """One request and its answer, with the headers that the chapters speak of. Pages are left out."""
+    """One request and its response, with the headers that the chapters explain, without pages."""
     request = answer.request
     lines = [f"{request.method} {request.url.raw_path.decode()}"]
     lines += [f"{name.title()}: {value}" for name, value in request.headers.items() if name in SENT]
@@ -92,7 +92,7 @@ def exchanges(*answers: httpx.Response) -> str:
 
 
 def named(text: str) -> str:
-    """The text with what is different each time replaced by its name."""
+    """The text with values that differ in each run replaced by their names."""
     text = TOKEN.sub(lambda found: f"<{forge.claims(found[0])['token_type']} token>", text)
     text = DEVICE.sub("__Host-device=<random bits and our MAC>", text)
     return MARKER.sub("again=<marker>", ID.sub("<id>", text)).replace("https://testserver", "https://app.example.com")
@@ -145,7 +145,7 @@ async def anonymous(site: Site) -> str:
 
 @output("resume")
 async def resume(site: Site) -> str:
-    """The access token is over: as a browser does it, the cookie is gone."""
+    """The access token has expired; a browser drops the cookie then."""
     visitor = await site.signed_in()
     visitor.drop_cookie(cookies.access_name())
     asked = await visitor.visit("/dashboard")
@@ -185,7 +185,7 @@ async def api_pair(site: Site) -> str:
 
 @output("reuse")
 async def reuse(site: Site) -> str:
-    """Three generations, then the first one comes back; then the newest is dead too."""
+    """Three generations; then the first token is presented again, and the newest no longer works."""
     program = site.program()
     first = await sign_in(site.visitor(), site.robin)
     held = [first.refresh_token]
@@ -224,7 +224,7 @@ async def deactivated(site: Site) -> str:
 
 @output("trail")
 async def trail(site: Site) -> str:
-    """What the audit trail has after a copied refresh token came back."""
+    """The audit log after a copied refresh token is presented."""
     program, person = site.program(), await make_user()
     pair = (await program.post("/api/auth/login", json={"email": person.email, "password": PASSWORD})).json()
     second = (await program.post("/api/auth/refresh", json={"refresh_token": pair["refresh_token"]})).json()
@@ -247,21 +247,21 @@ async def row(site: Site) -> str:
 
 @output("register")
 async def register(site: Site) -> str:
-    """A free address and a taken one, and then what is in the two mailboxes."""
+    """Sign-up with a free and with a taken address, and the e-mails that arrive."""
     addresses = ("sam@example.com", site.robin.email)
     form = {"name": "Sam Example", "password": "seven wooden pegs in a row"}
     said = [exchange(await site.visitor().submit("/register", form | {"email": email})) for email in addresses]
     for email in addresses:
-        said.append(f"letter to {email}: {(await mailbox.emails_to(email))[-1].subject}")
+        said.append(f"e-mail to {email}: {(await mailbox.emails_to(email))[-1].subject}")
     return "\n\n\n".join(said)
 
 
 @output("new-address")
 async def new_address(site: Site) -> str:
-    """What is asked for, and what arrives in which mailbox."""
+    """The request, and the e-mails that arrive in each mailbox."""
     person, visitor, new = await make_user(email="old@example.com"), site.visitor(), "new@example.com"
     await sign_in(visitor, person)
     said = [exchange(await visitor.submit("/account/email", {"email": new, "current_password": PASSWORD}))]
     for email in (new, person.email):
-        said += [f"letter to {email}: {each.subject}" for each in await mailbox.emails_to(email)]
+        said += [f"e-mail to {email}: {each.subject}" for each in await mailbox.emails_to(email)]
     return "\n\n\n".join(said)

@@ -1,6 +1,6 @@
-"""`make docs`: writes anew what is shown in the chapters, the pattern table of docs/patterns.md, and the transcripts.
+"""`make docs`: update code and outputs in the chapters, the table in docs/patterns.md, and the transcripts.
 
-Here and not in app/, because what is shown as output comes from the tests. The tests fail over whatever is stale.
+It is in tests/, because the tests record the outputs. A test fails if any of these files is not up to date.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ def main() -> None:
         text = code_blocks.filled(chapter.path.read_text("utf-8"), recorded, headed=True)
         changed += _write(chapter.path, chapters.turned(chapter, text) if chapter.number else text)
     changed += _write(PATTERNS, pattern_index.written_into(PATTERNS.read_text("utf-8")))
-    print(f"{changed} files written" if changed else "Nothing was stale.")
+    print(f"{changed} files written" if changed else "All files are up to date.")
 
 
 async def _recorded() -> dict[str, str]:

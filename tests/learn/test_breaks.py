@@ -1,4 +1,4 @@
-"""Each chapter says which test fails when a line is changed. Here it is changed, in a copy, and the test does fail."""
+"""Each chapter names a test that fails after a change. This applies the change in a copy and runs the test."""
 
 import json
 import os
@@ -28,7 +28,7 @@ COPIED = (
 
 
 def breaks() -> dict[str, Break]:
-    """By chapter and the test that it names."""
+    """Chapter and test name -> the change."""
     found = {}
     for path in sorted(chapters.DOCS.glob("*.md")):
         for fence in code_blocks.all_in(path.read_text()):
@@ -40,7 +40,7 @@ def breaks() -> dict[str, Break]:
 
 
 def _lines(diff: str) -> tuple[str, str]:
-    """What is taken out, and what comes in its place."""
+    """The lines that the diff removes, and the lines that it adds."""
     out, put = ("\n".join(line[1:] for line in diff.splitlines() if line.startswith(sign)) for sign in "-+")
     return out, put
 

@@ -1,4 +1,4 @@
-"""The tutorial cannot lie: its code is the source, its links lead somewhere, its outputs are recorded."""
+"""The chapters are true: their code is the source, their links exist, and their outputs are recorded."""
 
 import re
 from itertools import pairwise
@@ -22,7 +22,7 @@ each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=[path.stem for path
 
 @each_page
 def test_code_that_is_shown_is_the_source(path: Path) -> None:
-    """A function that is gone is an error here; one that changed means that `make docs` has not run."""
+    """A deleted function is an error; a changed one means that `make docs` must run."""
     text = path.read_text()
 
     assert text == code_blocks.filled(text, headed=True), "make docs"
@@ -39,7 +39,7 @@ def test_page_renders_and_every_link_in_it_leads_to_a_file_and_a_name_that_exist
 
 
 @each_page
-def test_links_into_the_application_and_the_ledger_lead_to_pages(path: Path, app: Any) -> None:
+def test_links_to_the_application_and_the_pattern_index_lead_to_pages(path: Path, app: Any) -> None:
     html = chapters._read(path).text.html
     slugs = {chapter.slug for chapter in chapters.chapters()}
 
@@ -93,7 +93,7 @@ def test_chapters_are_numbered_without_a_gap() -> None:
     assert [chapter.number for chapter in chapters.chapters()] == list(range(1, len(CHAPTERS) + 1))
 
 
-def test_chapter_leads_on_where_there_is_no_page_around_it() -> None:
+def test_markdown_of_a_chapter_links_to_the_next_one() -> None:
     every = chapters.chapters()
 
     for chapter, after in pairwise(every):
@@ -113,8 +113,8 @@ def test_every_module_that_names_a_chapter_names_one_that_exists() -> None:
                 assert set(re.findall(r'"([^"]+)"', listed)) <= titles, name
 
 
-def test_every_module_of_the_kernel_and_the_plumbing_that_is_shown_names_its_chapter() -> None:
-    """So that whoever reads the code finds the explanation."""
+def test_every_module_that_a_chapter_shows_names_its_chapter() -> None:
+    """So that readers of the code find the explanation."""
     for path in CHAPTERS:
         for fence in code_blocks.all_in(path.read_text()):
             kind, name = fence.origin
@@ -157,7 +157,7 @@ def test_deleted_function_is_an_error_that_names_it(monkeypatch: pytest.MonkeyPa
         ("# T\n\n<script>alert(1)</script>\n", ValueError),
     ],
 )
-def test_what_leads_nowhere_or_is_html_is_an_error(tmp_path: Path, markdown: str, error: type[Exception]) -> None:
+def test_broken_link_and_html_are_errors(tmp_path: Path, markdown: str, error: type[Exception]) -> None:
     path = tmp_path / "01-test.md"
     path.write_text(markdown)
 

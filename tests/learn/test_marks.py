@@ -1,7 +1,7 @@
-"""The tutorial can be cut out: whatever mentions it elsewhere stands between its marks.
+"""The tutorial can be removed: every mention of it elsewhere is between its marks.
 
 A block: `# learn:` to `# /learn`, `{# learn #}` to `{# /learn #}`, `<!-- learn -->` to `<!-- /learn -->`, each mark
-on a line of its own (with the template's `-` if need be). A single line of Python, TOML or make ends in `# learn`.
+on its own line (in templates with `-` if needed). A single line of Python, TOML or make ends in `# learn`.
 """
 
 import re
@@ -20,7 +20,7 @@ OTHERS = [name for name in sources.names() if not name.startswith(OWN)]
 
 
 def rest(text: str) -> list[str]:
-    """The lines that are left when the tutorial is cut out. Errors: AssertionError over marks that do not match."""
+    """The lines that remain without the tutorial. Errors: AssertionError for marks that do not match."""
     kept, inside = [], False
     for line in text.splitlines():
         if OPENS.match(line):

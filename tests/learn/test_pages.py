@@ -1,4 +1,4 @@
-"""What is served under /learn, to whom, and what never is."""
+"""The pages under /learn: who can read them, and which files are never shown."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from tests.support.visitor import Visitor
 pytestmark = pytest.mark.anyio
 
 
-async def test_contents_lead_to_every_chapter_to_the_ledger_and_to_the_lab(client: Visitor) -> None:
+async def test_contents_link_to_every_chapter_the_pattern_index_and_the_lab(client: Visitor) -> None:
     page = await client.visit("/learn")
 
     assert page.status_code == 200
@@ -20,7 +20,7 @@ async def test_contents_lead_to_every_chapter_to_the_ledger_and_to_the_lab(clien
         assert f'href="/learn/{address}"' in page.text
 
 
-async def test_every_chapter_is_served_and_leads_on_and_back(client: Visitor) -> None:
+async def test_every_chapter_is_served_with_links_to_its_neighbours(client: Visitor) -> None:
     every = chapters.chapters()
 
     for place, chapter in enumerate(every):
@@ -31,7 +31,7 @@ async def test_every_chapter_is_served_and_leads_on_and_back(client: Visitor) ->
         assert ('rel="next"' in page.text) is (place < len(every) - 1)
 
 
-async def test_ledger_is_served(client: Visitor) -> None:
+async def test_pattern_index_is_served(client: Visitor) -> None:
     page = await client.visit("/learn/patterns")
 
     assert page.status_code == 200
@@ -54,7 +54,7 @@ async def test_source_is_shown_with_its_lines(client: Visitor) -> None:
         "app/%2e%2e/.env", "..%2f..%2fetc%2fpasswd", "app/learn/transcripts.json", ".git/config", "",
     ],
 )  # fmt: skip
-async def test_nothing_but_the_listed_files_is_shown(client: Visitor, name: str) -> None:
+async def test_only_listed_files_are_shown(client: Visitor, name: str) -> None:
     assert (await client.visit(f"/learn/source/{name}")).status_code == 404
 
 
@@ -72,14 +72,14 @@ async def test_unknown_chapter_is_404(client: Visitor, chapter: str) -> None:
         ("production", True, True),
     ],
 )
-def test_tutorial_is_off_in_production_unless_the_operator_says_so(env: Any, setting: bool | None, shown: bool) -> None:
+def test_tutorial_is_disabled_in_production_by_default(env: Any, setting: bool | None, shown: bool) -> None:
     values = {"secret_key": get_settings().secret_key, "public_origin": "https://app.example.org", "env": env}
     values["argon2_memory_kib"] = 19456
 
     assert Settings(_env_file=None, learn=setting, **values).shows_learn is shown
 
 
-async def test_switched_off_it_is_404_everywhere(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_disabled_tutorial_is_404_everywhere(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(get_settings(), "learn", False)
     routes = [row["path"] for row in route_table() if row["path"].startswith("/learn") and "/lab" not in row["path"]]
 

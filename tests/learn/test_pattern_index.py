@@ -1,4 +1,4 @@
-"""The pattern index has no hole, and the table that is written from it is fresh."""
+"""Every pattern has code, tests and a chapter, and the table in docs/patterns.md is up to date."""
 
 import pytest
 
@@ -21,11 +21,11 @@ def test_each_pattern_is_explained_in_one_chapter() -> None:
     )
 
 
-def test_every_verdict_says_why_and_what_instead() -> None:
+def test_every_adapted_pattern_says_why_and_what_is_here_instead() -> None:
     assert all(bool(pattern.fails) == bool(pattern.here) for pattern in pattern_index.PATTERNS.values())
 
 
-def test_table_is_fresh() -> None:
+def test_table_is_up_to_date() -> None:
     text = refresh.PATTERNS.read_text()
 
     assert pattern_index.written_into(text) == text, "make docs"

@@ -1,8 +1,8 @@
-"""The printed forms: what the framework's documentation page writes, in our own words, and what comes of it.
+"""The printed forms: the code of the framework's documentation page, rewritten, and its output.
 
-Each file of `forms/` is a program. Its docstring says whether the form `Fails:` or `Holds:`, and the pieces of output
-that show it. They run on the installed packages as they come, in a process that never imports `app`.
-Run as a program (`python printed.py ID ...`), this file plays forms and prints their output as JSON.
+Each file in `forms/` is a program. Its docstring says whether the form `Fails:` or `Holds:`, and which parts of the
+output show it. The programs run with the unmodified packages, in a process that never imports `app`.
+Run as a program (`python printed.py ID ...`), this file runs forms and prints their output as JSON.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ ATTACKS = {"refresh-as-access": "middleware", "wrong-audience": "token-decode"} 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """`says`: pieces of output that show what the verdict claims. `code`: the part that is worth reading."""
+    """`says`: parts of the output that show the verdict. `code`: the part of the program that is shown to readers."""
 
     name: str
     holds: bool
@@ -43,7 +43,7 @@ def forms() -> dict[str, Form]:
 
 @cache
 def outputs() -> dict[str, str]:
-    """What every form printed; the last line is the exception that ended it, if one did."""
+    """The output of every form; the last line is the exception that ended it, if there was one."""
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, *forms()]
@@ -54,7 +54,7 @@ def outputs() -> dict[str, str]:
 
 
 def transcripts() -> dict[str, dict[str, str | bool]]:
-    """For `app/learn/transcripts.json`: the code, whether it holds, and what came of it, by pattern or attack."""
+    """The content of `app/learn/transcripts.json`: code, output and whether it holds, by pattern or attack."""
     said = outputs()
     found: dict[str, dict[str, str | bool]] = {
         form.name: {"code": form.code, "holds": form.holds, "output": said[form.name]} for form in forms().values()
@@ -80,7 +80,7 @@ def _dedented(code: str) -> str:
 
 
 def _play_in_a_child(name: str) -> str:
-    """Forked, so that the slow imports are paid once and no form sees what another one did."""
+    """In a fork, so that the slow imports happen once and no form affects another."""
     reading, writing = os.pipe()
     if os.fork() == 0:
         os.close(reading)

@@ -1,6 +1,6 @@
-"""What the printed forms stand on where they need people and a server: the framework's own user model, unpatched.
+"""What the printed forms share: the framework's own, unpatched user model, a database and an HTTP client.
 
-The forms run in a process of their own that knows nothing of `app`; see `printed`.
+The forms run in a separate process that does not import `app`; see `printed`.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class User(AbstractUser):
 
 @asynccontextmanager
 async def site(*handlers: Any, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an application with these handlers, and one person in its database: Robin, number 1."""
+    """A client of an application with these handlers, and one user in its database: Robin, with id 1."""
     app = Ravyn(routes=[Gateway(handler=handler) for handler in handlers], **options)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with registry, httpx.AsyncClient(transport=transport, base_url="http://site") as client:

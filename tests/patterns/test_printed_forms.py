@@ -1,7 +1,7 @@
-"""The documentation page's forms on the packages as they come: what the ledger says of each is what happens.
+"""The documentation page's code with the unmodified packages: each form does what the pattern index says.
 
-A test that fails says that a release has changed one. If the page became true there: mend the verdict in
-`app/learn/pattern_index.py`, the chapter, and the first line of the form.
+A failing test means that a release has changed the result of a form. If the page's code works now, correct the verdict
+in `app/learn/pattern_index.py`, the chapter, and the first line of the form.
 """
 
 import json
@@ -23,7 +23,7 @@ def test_printed_form_does_what_its_first_line_says(form: printed.Form) -> None:
     missing = [piece for piece in form.says if piece not in said]
 
     verb = "holds" if form.holds else "fails"
-    assert not missing, f"{form.name} no longer {verb} as told: has the page become true? It printed:\n{said}"
+    assert not missing, f"{form.name} no longer {verb} as the page says; does its code work now? It printed:\n{said}"
 
 
 def test_transcripts_are_what_the_forms_print() -> None:

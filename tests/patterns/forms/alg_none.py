@@ -7,7 +7,7 @@ from stage import KEY, hours
 # shown
 unsigned = jwt.encode({"sub": "1", "exp": hours(1)}, key=None, algorithm="none")
 try:
-    print("let in:", Token.decode(unsigned, KEY, algorithms=["HS256"]).sub)
+    print("accepted:", Token.decode(unsigned, KEY, algorithms=["HS256"]).sub)
 except jwt.PyJWTError as error:
     print("refused:", error)
 # /shown

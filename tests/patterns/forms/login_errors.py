@@ -1,4 +1,4 @@
-"""Fails: an address that nobody has is answered in less than a tenth of the time"""
+"""Fails: the response for an unknown address takes less than a tenth of the time"""
 
 import time
 
@@ -12,7 +12,7 @@ class Credentials(BaseModel):
     password: str
 
 
-# shown: one sentence for both, and yet
+# shown: the same message for an unknown address and a wrong password
 @post("/auth/login")
 async def login(data: Credentials) -> dict:
     user = await User.query.get_or_none(email=data.email)
@@ -37,9 +37,9 @@ async def main() -> None:
 
         known, unknown = await fastest("robin@example.org"), await fastest("nobody@example.org")
         if unknown < known / 10:
-            print("an address that nobody has is answered in less than a tenth of the time")
+            print("the response for an unknown address takes less than a tenth of the time")
         else:
-            print("both take about as long")
+            print("both take about the same time")
 
 
 play(main)

@@ -1,4 +1,4 @@
-"""Fails: sent on to http://evil.example/dashboard"""
+"""Fails: redirected to http://evil.example/dashboard"""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ async def dashboard() -> Any:
 async def main() -> None:
     async with site(dashboard) as client:
         answer = await client.get("/dashboard/", headers={"Host": "evil.example"})
-        print("sent on to", answer.headers["location"])
+        print("redirected to", answer.headers["location"])
         # /shown
 
 

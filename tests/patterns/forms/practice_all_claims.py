@@ -11,7 +11,7 @@ def made_for(audience: str) -> str:
     return Token(sub="41", exp=hours(1), iss=OURS["issuer"], aud=audience).encode(KEY, "HS256")
 
 
-# shown: minted with both claims, and both asked for
+# shown: issued with both claims, and verified with both
 for what, audience in {"ours": OURS["audience"], "another audience": "https://shop.example.org"}.items():
     try:
         print(f"{what}:", Token.decode(made_for(audience), KEY, ["HS256"], **OURS).sub)

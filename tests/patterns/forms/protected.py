@@ -1,10 +1,10 @@
-"""Fails: the whole user: the password's hash is in it"""
+"""Fails: the whole user: contains the password hash"""
 
 from ravyn import get
 from stage import User, play, site
 
 
-# shown: the page's answer, and the next one that everybody writes
+# shown: the page's handler, and one that returns the whole user
 @get("/protected")
 async def two_fields() -> dict:
     user = await User.query.get(username="robin")
@@ -24,7 +24,7 @@ async def main() -> None:
     async with site(two_fields, whole_user) as client:
         print("two fields:", (await client.get("/protected")).text)
         answer = (await client.get("/me")).json()
-        print("the whole user:", "the password's hash is in it" if answer.get("password") else "no password")
+        print("the whole user:", "contains the password hash" if answer.get("password") else "no password")
 
 
 play(main)

@@ -1,4 +1,4 @@
-"""Fails: sent in the address: 201; the answer holds: access_token; the same token once more: 201"""
+"""Fails: sent as a query parameter: 201; the response contains: access_token; the same token again: 201"""
 
 from typing import Literal
 
@@ -30,10 +30,10 @@ async def main() -> None:
     raw = AppToken(sub="1", token_type="refresh", exp=hours(168)).encode(KEY, "HS256")
     async with site(refresh) as client:
         answer = await client.post(f"/auth/refresh?refresh_token={raw}")
-        print("sent in the address:", answer.status_code, "and every log on the way has it")
-        print("the answer holds:", ", ".join(answer.json()))
+        print("sent as a query parameter:", answer.status_code, "(and logged with the URL)")
+        print("the response contains:", ", ".join(answer.json()))
         again = await client.post(f"/auth/refresh?refresh_token={raw}")
-        print("the same token once more:", again.status_code)
+        print("the same token again:", again.status_code)
 
 
 play(main)

@@ -1,4 +1,4 @@
-"""Fails: raised inside: Invalid token type; answered: Invalid refresh token"""
+"""Fails: raised inside: Invalid token type; response: Invalid refresh token"""
 
 from typing import Literal
 
@@ -23,5 +23,5 @@ try:
         print("raised inside:", error.detail)
         raise HTTPException(status_code=401, detail="Invalid refresh token") from error
 except HTTPException as error:
-    print("answered:", error.detail)
+    print("response:", error.detail)
 # /shown

@@ -29,7 +29,7 @@ async def main() -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://site") as client:
         answer = await client.get("/protected", headers={"Authorization": f"Bearer {raw}"})
         print("a token of the settings' key, without middleware: user is", answer.json()["user"])
-    os.environ["DEBUG"] = "release"  # what other programs mean by it
+    os.environ["DEBUG"] = "release"  # a value that another program uses
     try:
         AppSettings()
         print("DEBUG=release: starts")

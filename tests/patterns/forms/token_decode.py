@@ -1,4 +1,4 @@
-"""Fails: read as ours, though made for: https://shop.example.org"""
+"""Fails: accepted, although its audience is: https://shop.example.org"""
 
 from datetime import UTC, datetime, timedelta
 
@@ -10,4 +10,4 @@ exp = datetime.now(UTC) + timedelta(hours=1)
 for_another_site = Token(sub="41", exp=exp, aud="https://shop.example.org").encode(key=KEY, algorithm="HS256")
 token = Token.decode(token=for_another_site, key=KEY, algorithms=["HS256"])
 
-print("read as ours, though made for:", token.aud)
+print("accepted, although its audience is:", token.aud)

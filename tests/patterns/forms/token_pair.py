@@ -1,4 +1,4 @@
-"""Fails: two logins in one second, two tokens: False"""
+"""Fails: two logins in one second get different tokens: False"""
 
 from datetime import UTC, datetime, timedelta
 from typing import Literal
@@ -25,4 +25,4 @@ moment = datetime.now(UTC)
 first, second = make_pair("41", moment), make_pair("41", moment)
 
 print("claims:", ", ".join(jwt.decode(first["refresh"], KEY, algorithms=["HS256"])))
-print("two logins in one second, two tokens:", first["refresh"] != second["refresh"])
+print("two logins in one second get different tokens:", first["refresh"] != second["refresh"])

@@ -17,7 +17,7 @@ async def protected(request: Request) -> dict:
 
 
 async def main() -> None:
-    # shown: the built-in backend, with the database watched
+    # shown: the built-in backend, with its queries counted
     backend = JWTAuthBackend(config=JWTConfig(signing_key=KEY), user_model=User)
     async with site(protected, middleware=[DefineMiddleware(JWTAuthMiddleware, backend=backend)]) as client:
         engine = registry.database.engine.sync_engine
