@@ -100,16 +100,16 @@ async def all_attacks(request: Request) -> Any:
 
 @get()
 async def attack(request: Request) -> Any:
-    return _attack(request, _asked(request))
+    return _attack(request, _selected(request))
 
 
 @post(status_code=200)
 async def run_attack(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
-    asked = _asked(request)
-    async with sandbox.throw_away(http_exchange.in_this_process(request.scope)) as made:
-        outcome = await attacks.run(asked, made)
-    return _attack(request, asked, outcome, made.exchanges)
+    selected = _selected(request)
+    async with sandbox.temporary(http_exchange.in_this_process(request.scope)) as made:
+        outcome = await attacks.run(selected, made)
+    return _attack(request, selected, outcome, made.exchanges)
 
 
 @get()
@@ -149,15 +149,15 @@ async def _inspector(request: Request, status: int = 200, **context: Any) -> Any
     )  # fmt: skip
 
 
-def _attack(request: Request, asked: attacks.Attack, outcome: Any = None, exchanges: Any = ()) -> Any:
-    at = attacks.ALL.index(asked)
+def _attack(request: Request, selected: attacks.Attack, outcome: Any = None, exchanges: Any = ()) -> Any:
+    at = attacks.ALL.index(selected)
     return templates.page(
-        request, "learn/lab/attack.html", attack=asked, outcome=outcome, exchanges=list(exchanges),
-        transcript=transcripts.first_of(asked.transcripts), following=attacks.ALL[(at + 1) % len(attacks.ALL)],
+        request, "learn/lab/attack.html", attack=selected, outcome=outcome, exchanges=list(exchanges),
+        transcript=transcripts.first_of(selected.transcripts), following=attacks.ALL[(at + 1) % len(attacks.ALL)],
     )  # fmt: skip
 
 
-def _asked(request: Request) -> attacks.Attack:
+def _selected(request: Request) -> attacks.Attack:
     found = attacks.find(request.path_params["name"])
     if found is None:
         raise Problem(404)

@@ -31,7 +31,7 @@ DOMAIN = "@token-lab.invalid"  # RFC 2606: no mailbox can be there
 AT_ONCE = 2  # attacks that one worker runs at the same time
 FORGOTTEN_AFTER = timedelta(minutes=1)  # a worker that is stopped during an attack leaves its account behind
 
-_turns = asyncio.Semaphore(AT_ONCE)
+_slots = asyncio.Semaphore(AT_ONCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Person:
 
 
 @dataclass
-class Bench:
+class Sandbox:
     """The account and the session of one attack. `exchanges` records every request that it sends."""
 
     person: Person
@@ -50,7 +50,7 @@ class Bench:
     send: Send
     exchanges: list[Exchange] = field(default_factory=list)
 
-    async def ask(
+    async def request(
         self,
         note: str,
         method: str,
@@ -85,23 +85,23 @@ class Bench:
 
 
 @asynccontextmanager
-async def throw_away(send: Send) -> AsyncIterator[Bench]:
+async def temporary(send: Send) -> AsyncIterator[Sandbox]:
     """A sandbox for one attack. Deletes the account with all its rows afterwards."""
-    async with _turns:
+    async with _slots:
         forgotten = user_rows.c.created_at < db.utcnow() - FORGOTTEN_AFTER
         await _remove(sa.and_(user_rows.c.email_key.endswith(DOMAIN), forgotten))
         person = await _made()
         try:
             async with db.transaction() as tx:
                 pair = await rotation.start(tx, person, now=await tx.fetch_value(sa.select(db.now())))
-            yield Bench(person, pair, send)
+            yield Sandbox(person, pair, send)
         finally:
             await _remove(user_rows.c.id == person.id)
 
 
 async def _made() -> Person:
     password = secrets.token_urlsafe(24)
-    user_id = await login_flow.create(f"{secrets.token_hex(8)}{DOMAIN}", "Throw-away", password)
+    user_id = await login_flow.create(f"{secrets.token_hex(8)}{DOMAIN}", "Temporary account", password)
     if user_id is None:
         raise RuntimeError("two temporary accounts with the same address")
     return Person(user_id, password)

@@ -178,12 +178,12 @@ def _open(world: World, who: str, held: Cookies | None, *, lost: bool) -> None:
         world.log.append(Line(world.now, who, f"presents access token {held.generation}, but the session has ended."))
     else:
         world.next_lost = False
-        _refresh(world, who, held, asked=False, lost=lost)
+        _refresh(world, who, held, retry=False, lost=lost)
 
 
-def _refresh(world: World, who: str, held: Cookies, *, asked: bool, lost: bool) -> None:
+def _refresh(world: World, who: str, held: Cookies, *, retry: bool, lost: bool) -> None:
     g, row = held.generation, world.row
-    decision = decide(row, True, g, asked, world.now, IDLE)
+    decision = decide(row, True, g, retry, world.now, IDLE)
     if decision in (Decision.ROTATE, Decision.REPLAY):
         for name, value in issued(row, g, decision, world.now).items():
             setattr(row, name, value)
@@ -195,7 +195,7 @@ def _refresh(world: World, who: str, held: Cookies, *, asked: bool, lost: bool) 
         if mine.generation != g:
             _open(world, who, mine, lost=False)  # the browser reads its cookies again and has a newer pair
         else:
-            _refresh(world, who, mine, asked=True, lost=False)
+            _refresh(world, who, mine, retry=True, lost=False)
     elif decision is Decision.REUSE:
         row.revoked_at = world.now
         text = f"presents refresh token {g}, which was replaced before: the session ends for everyone."

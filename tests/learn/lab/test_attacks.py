@@ -53,7 +53,7 @@ def shown_on(page: str) -> tuple[bool, list[int]]:
 async def test_lab_gets_what_a_plain_http_client_gets(server: Server, attack: Attack) -> None:
     """The script over loopback HTTP and the button of the page, against one server process."""
     async with server.database(), httpx.AsyncClient(base_url=server.url, timeout=30) as client:
-        async with sandbox.throw_away(over_http(client)) as plain:
+        async with sandbox.temporary(over_http(client)) as plain:
             outcome = await attacks.run(attack, plain)
         page = await client.post(f"/learn/lab/attacks/{attack.name}")
 
@@ -134,7 +134,7 @@ async def test_temporary_account_of_a_stopped_worker_is_removed_by_the_next_run(
     stays = await make_user()
     await db.execute(sa.update(user_rows).values(created_at=db.utcnow() - timedelta(hours=1)))
 
-    async with sandbox.throw_away(over_http(httpx.AsyncClient())):
+    async with sandbox.temporary(over_http(httpx.AsyncClient())):
         pass
 
     assert [row.id for row in await db.fetch_all(sa.select(user_rows))] == [stays.id] != [left.id]
@@ -143,7 +143,7 @@ async def test_temporary_account_of_a_stopped_worker_is_removed_by_the_next_run(
 @pytest.mark.usefixtures("database")
 async def test_temporary_account_is_removed_when_the_run_fails() -> None:
     with pytest.raises(ZeroDivisionError):
-        async with sandbox.throw_away(over_http(httpx.AsyncClient())):
+        async with sandbox.temporary(over_http(httpx.AsyncClient())):
             raise ZeroDivisionError
 
     assert await db.fetch_all(sa.select(user_rows)) == []

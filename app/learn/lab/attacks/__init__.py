@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from app.learn.lab.attacks import requests, sessions, tokens
 from app.learn.lab.attacks.script import Outcome
-from app.learn.lab.sandbox import Bench
+from app.learn.lab.sandbox import Sandbox
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Attack:
     name: str
     title: str
     idea: str
-    script: Callable[[Bench], Awaitable[Outcome]]
+    script: Callable[[Sandbox], Awaitable[Outcome]]
     test: str
     transcripts: tuple[str, ...] = ()
     innocent: bool = False
@@ -118,10 +118,10 @@ ALL = (
 )  # fmt: skip
 
 
-async def run(attack: Attack, bench: Bench) -> Outcome:
+async def run(attack: Attack, sandbox: Sandbox) -> Outcome:
     """Run the script. A script that stops early counts as a failed defence."""
     try:
-        return await attack.script(bench)
+        return await attack.script(sandbox)
     except (KeyError, ValueError) as error:
         return Outcome(
             False, f"The script stopped, because a response was not as expected ({type(error).__name__}).", []

@@ -8,23 +8,23 @@ from app.auth.tokens import TokenPair
 from app.learn.lab import sources
 from app.learn.lab.attacks.script import ELSEWHERE, ME, REFRESH, Outcome, about, statuses
 from app.learn.lab.http_exchange import Answer
-from app.learn.lab.sandbox import Bench
+from app.learn.lab.sandbox import Sandbox
 from app.web import forms, framework_patches, same_origin, urls
 
 HTML = "text/html"
 LURES = ("//evil.example", "/\\evil.example", "https://evil.example/", "/%2F/evil.example", "/\t/evil.example")
 
 
-async def cross_site_post(bench: Bench) -> Outcome:
+async def cross_site_post(sandbox: Sandbox) -> Outcome:
     async def post(note: str, **headers: str) -> Answer:
-        return await bench.ask(note, "POST", "/logout", jar=bench.pair, form={}, accept=HTML, **headers)
+        return await sandbox.request(note, "POST", "/logout", jar=sandbox.pair, form={}, accept=HTML, **headers)
 
     posts = [
         await post("A form on another site.", sec_fetch_site="cross-site", origin=ELSEWHERE),
         await post("A form on another subdomain of the same site.", sec_fetch_site="same-site"),
         await post("A form in a sandboxed frame (Origin: null).", sec_fetch_site="cross-site", origin="null"),
     ]
-    after = await bench.ask("The user is still signed in.", "GET", ME, jar=bench.pair)
+    after = await sandbox.request("The user is still signed in.", "GET", ME, jar=sandbox.pair)
     return Outcome(
         statuses(*posts, after) == [403, 403, 403, 200],
         "The same-origin check refuses each request, although the script sends the cookies. From another site, a "
@@ -33,9 +33,9 @@ async def cross_site_post(bench: Bench) -> Outcome:
     )
 
 
-async def script_reads_cookies(bench: Bench) -> Outcome:
-    only_refresh = TokenPair("", bench.pair.refresh_token, 0, 0)
-    answer = await bench.ask(
+async def script_reads_cookies(sandbox: Sandbox) -> Outcome:
+    only_refresh = TokenPair("", sandbox.pair.refresh_token, 0, 0)
+    answer = await sandbox.request(
         "A script of the page refreshes; the response sets both cookies.", "POST", REFRESH, jar=only_refresh
     )
     sent = [value.lower() for name, value in answer.headers if name.lower() == "set-cookie"]
@@ -47,9 +47,9 @@ async def script_reads_cookies(bench: Bench) -> Outcome:
     )
 
 
-async def open_redirect(bench: Bench) -> Outcome:
+async def open_redirect(sandbox: Sandbox) -> Outcome:
     async def log_in(note: str, to: str) -> Answer:
-        return await bench.ask(note, "GET", f"/login?next={quote(to, safe='')}", jar=bench.pair, accept=HTML)
+        return await sandbox.request(note, "GET", f"/login?next={quote(to, safe='')}", jar=sandbox.pair, accept=HTML)
 
     good = await log_in("For comparison: a page of this site.", "/learn/lab")
     lured = [await log_in(f"next is {lure!r}.", lure) for lure in LURES]
@@ -62,43 +62,44 @@ async def open_redirect(bench: Bench) -> Outcome:
     )
 
 
-async def mass_assignment(bench: Bench) -> Outcome:
+async def mass_assignment(sandbox: Sandbox) -> Outcome:
     extra = {"role": "admin", "is_admin": "true", "user_id": "1"}
-    token = {"refresh_token": bench.pair.refresh_token}
-    json = await bench.ask("JSON with additional fields.", "POST", REFRESH, body=token | extra)
-    name = {"name": "Throw-away"} | extra
-    profile = await bench.ask(
+    token = {"refresh_token": sandbox.pair.refresh_token}
+    json = await sandbox.request("JSON with additional fields.", "POST", REFRESH, body=token | extra)
+    name = {"name": "Temporary account"} | extra
+    profile = await sandbox.request(
         "The form for the user's own name, with additional fields.",
         "POST",
         "/account",
-        jar=bench.pair,
+        jar=sandbox.pair,
         form=name,
         accept=HTML,
     )
-    fields = {"password": bench.person.password} | extra
-    form = await bench.ask(
-        "The form for the password, with additional fields.", "POST", "/step-up", jar=bench.pair, form=fields,
+    fields = {"password": sandbox.person.password} | extra
+    form = await sandbox.request(
+        "The form for the password, with additional fields.", "POST", "/step-up", jar=sandbox.pair, form=fields,
         accept=HTML,
     )  # fmt: skip
-    after = await bench.ask("The role and the id are unchanged.", "GET", ME, jar=_pair_of(form))
+    after = await sandbox.request("The role and the id are unchanged.", "GET", ME, jar=_pair_of(form))
     return Outcome(
-        statuses(json, profile, form, after) == [422, 303, 303, 200] and about(after) == ("user", str(bench.person.id)),
+        statuses(json, profile, form, after) == [422, 303, 303, 200]
+        and about(after) == ("user", str(sandbox.person.id)),
         "The server refuses JSON that has an unknown field and ignores unknown fields of a form: it reads only the "
         "fields of the model.",
         [sources.find(api.RefreshRequest, 'extra="forbid"'), sources.find(forms.parse, "model.model_fields")],
     )
 
 
-async def body_over_arguments(bench: Bench) -> Outcome:
+async def body_over_arguments(sandbox: Sandbox) -> Outcome:
     evil: dict[str, Any] = {"request": {"user": {"role": "admin", "id": 1}}, "user_id": 1, "role": "admin"}
-    token = bench.pair.access_token
-    answer = await bench.ask(
+    token = sandbox.pair.access_token
+    answer = await sandbox.request(
         "This handler has an argument named request.", "GET", "/api/protected", token=token, body=evil
     )
-    nested = {"data": {"refresh_token": bench.pair.refresh_token}}
-    inner = await bench.ask("This handler has an argument named data.", "POST", REFRESH, body=nested)
+    nested = {"data": {"refresh_token": sandbox.pair.refresh_token}}
+    inner = await sandbox.request("This handler has an argument named data.", "POST", REFRESH, body=nested)
     return Outcome(
-        statuses(answer, inner) == [200, 422] and about(answer) == ("user", str(bench.person.id)),
+        statuses(answer, inner) == [200, 422] and about(answer) == ("user", str(sandbox.person.id)),
         "The body sets only the one argument that is declared for it. The server sets all others.",
         [sources.find(framework_patches._get_request_data, "return {name: value}")],
     )

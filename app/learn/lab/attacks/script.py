@@ -6,7 +6,7 @@ from typing import Any
 from app import db
 from app.learn.lab import forge, trace
 from app.learn.lab.http_exchange import Answer
-from app.learn.lab.sandbox import Bench
+from app.learn.lab.sandbox import Sandbox
 from app.learn.lab.sources import Place
 
 ME, REFRESH = "/api/auth/me", "/api/auth/refresh"
@@ -23,10 +23,10 @@ class Outcome:
     forged: list[tuple[str, str, str]] = field(default_factory=list)  # description, header, payload
 
 
-async def forged(bench: Bench, forgeries: list[tuple[str, str]], sentence: str) -> Outcome:
+async def forged(sandbox: Sandbox, forgeries: list[tuple[str, str]], sentence: str) -> Outcome:
     """Send each token to a protected route, after the genuine token, which must be accepted."""
-    genuine = await bench.ask("For comparison: the genuine token.", "GET", ME, token=bench.pair.access_token)
-    answers = [await bench.ask(f"{what[0].upper()}{what[1:]}.", "GET", ME, token=raw) for what, raw in forgeries]
+    genuine = await sandbox.request("For comparison: the genuine token.", "GET", ME, token=sandbox.pair.access_token)
+    answers = [await sandbox.request(f"{what[0].upper()}{what[1:]}.", "GET", ME, token=raw) for what, raw in forgeries]
     found = [await trace.refused_by(raw, db.utcnow()) for _, raw in forgeries]
     places = [trace.place_of(check) for check in dict.fromkeys(found) if check]
     taken_apart = []
@@ -39,22 +39,22 @@ async def forged(bench: Bench, forgeries: list[tuple[str, str]], sentence: str) 
     return Outcome(held, sentence, places, taken_apart)
 
 
-async def renew(bench: Bench, note: str, token: str) -> Answer:
-    return await bench.ask(note, "POST", REFRESH, body={"refresh_token": token})
+async def refresh(sandbox: Sandbox, note: str, token: str) -> Answer:
+    return await sandbox.request(note, "POST", REFRESH, body={"refresh_token": token})
 
 
-async def me(bench: Bench, note: str, renewed: Answer) -> Answer:
+async def me(sandbox: Sandbox, note: str, response: Answer) -> Answer:
     """Use the access token in the response of a refresh. Errors: KeyError if there is none."""
-    return await bench.ask(note, "GET", ME, token=renewed.json()["access_token"])
+    return await sandbox.request(note, "GET", ME, token=response.json()["access_token"])
 
 
-def generation(renewed: Answer) -> int:
-    _, claims = forge.parts(renewed.json()["access_token"])
+def generation(response: Answer) -> int:
+    _, claims = forge.parts(response.json()["access_token"])
     return int(claims["gen"])
 
 
-def refresh_token(renewed: Answer) -> str:
-    return str(renewed.json()["refresh_token"])
+def refresh_token(response: Answer) -> str:
+    return str(response.json()["refresh_token"])
 
 
 def statuses(*answers: Answer) -> list[int]:

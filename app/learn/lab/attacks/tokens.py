@@ -5,12 +5,12 @@ import json
 from app import db
 from app.learn.lab import forge
 from app.learn.lab.attacks.script import ELSEWHERE, REFRESH, Outcome, forged
-from app.learn.lab.sandbox import Bench
+from app.learn.lab.sandbox import Sandbox
 
 
-async def alg_none(bench: Bench) -> Outcome:
-    header, claims = forge.parts(bench.pair.access_token)
-    signature = bench.pair.access_token.rpartition(".")[2]
+async def alg_none(sandbox: Sandbox) -> Outcome:
+    header, claims = forge.parts(sandbox.pair.access_token)
+    signature = sandbox.pair.access_token.rpartition(".")[2]
     claims |= {"role": "admin"}
     forgeries = [
         ("no signature", forge.unsigned({**header, "alg": "none"}, claims)),
@@ -18,13 +18,13 @@ async def alg_none(bench: Bench) -> Outcome:
         ("the same, with NONE in capitals", forge.unsigned({**header, "alg": "NONE"}, claims, signature)),
     ]
     return await forged(
-        bench, forgeries, "The key determines the algorithm, never the token, and no key has the algorithm none."
+        sandbox, forgeries, "The key determines the algorithm, never the token, and no key has the algorithm none."
     )
 
 
-async def key_confusion(bench: Bench) -> Outcome:
-    published = await bench.ask("The public keys of this site.", "GET", "/.well-known/jwks.json")
-    header, claims = forge.parts(bench.pair.access_token)
+async def key_confusion(sandbox: Sandbox) -> Outcome:
+    published = await sandbox.request("The public keys of this site.", "GET", "/.well-known/jwks.json")
+    header, claims = forge.parts(sandbox.pair.access_token)
     other = "EdDSA" if header["alg"] == "HS256" else "HS256"
     public = json.dumps(published.json()).encode()
     own = {"kty": "oct", "k": "AAAA"}
@@ -39,11 +39,11 @@ async def key_confusion(bench: Bench) -> Outcome:
         ),
         ("a key in the token's own header", forge.signed_wrongly({**header, "jwk": own}, claims, bytes(3))),
     ]
-    return await forged(bench, forgeries, "Each key has exactly one algorithm, and a key in a header is never used.")
+    return await forged(sandbox, forgeries, "Each key has exactly one algorithm, and a key in a header is never used.")
 
 
-async def wrong_audience(bench: Bench) -> Outcome:
-    header, claims = forge.parts(bench.pair.access_token)
+async def wrong_audience(sandbox: Sandbox) -> Outcome:
+    header, claims = forge.parts(sandbox.pair.access_token)
 
     def meant(**changes: object) -> str:
         return forge.signed_as_if_the_key_had_leaked(header, claims | changes)
@@ -53,11 +53,11 @@ async def wrong_audience(bench: Bench) -> Outcome:
         ("for another site and for this one", meant(aud=[claims["aud"], ELSEWHERE])),
         ("from another issuer", meant(iss=ELSEWHERE)),
     ]
-    return await forged(bench, forgeries, "A valid signature is not enough: issuer and audience must be this site.")
+    return await forged(sandbox, forgeries, "A valid signature is not enough: issuer and audience must be this site.")
 
 
-async def expired(bench: Bench) -> Outcome:
-    header, claims = forge.parts(bench.pair.access_token)
+async def expired(sandbox: Sandbox) -> Outcome:
+    header, claims = forge.parts(sandbox.pair.access_token)
     now = int(db.utcnow().timestamp())
     endless = {name: value for name, value in claims.items() if name != "exp"}
     forgeries = [
@@ -66,15 +66,15 @@ async def expired(bench: Bench) -> Outcome:
         ("no expiry", forge.signed_as_if_the_key_had_leaked(header, endless)),
     ]
     return await forged(
-        bench, forgeries, "exp is required, and a token is invalid from that second on, without leeway."
+        sandbox, forgeries, "exp is required, and a token is invalid from that second on, without leeway."
     )
 
 
-async def refresh_as_access(bench: Bench) -> Outcome:
-    stolen = [("the refresh token, as an access token", bench.pair.refresh_token)]
+async def refresh_as_access(sandbox: Sandbox) -> Outcome:
+    stolen = [("the refresh token, as an access token", sandbox.pair.refresh_token)]
     outcome = await forged(
-        bench, stolen, "Each type of token has one use: access tokens for requests, refresh tokens for refreshing."
+        sandbox, stolen, "Each type of token has one use: access tokens for requests, refresh tokens for refreshing."
     )
-    body = {"refresh_token": bench.pair.access_token}
-    swapped = await bench.ask("The access token, as a refresh token.", "POST", REFRESH, body=body)
+    body = {"refresh_token": sandbox.pair.access_token}
+    swapped = await sandbox.request("The access token, as a refresh token.", "POST", REFRESH, body=body)
     return Outcome(outcome.held and swapped.status == 401, outcome.sentence, outcome.checks, outcome.forged)
