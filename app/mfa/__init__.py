@@ -1,7 +1,8 @@
 """The second factor: TOTP codes of an authenticator, recovery codes, and passkeys.
 
-The kernel knows only that one is on (`users.second_factor_at`): a right password then opens no session but hands out a
-ticket (`auth.mfa_ticket`). Whoever brings the ticket and a code back here gets the session. A passkey gets it at once.
+`app.auth` knows only whether a second factor is on (`users.second_factor_at`). A correct password then starts no
+session; the browser gets a ticket instead (`auth.mfa_ticket`), and ticket and code together start the session here. A
+passkey starts a session in one step.
 """
 
 from app.mfa import api, emails, pages, passkey_pages, re_encryption

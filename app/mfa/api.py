@@ -1,4 +1,4 @@
-"""POST /api/auth/login/code: the second factor at login, for programs.
+"""POST /api/auth/login/code: the second factor at login, for API clients.
 
 Chapter: "The JSON API".
 """
@@ -16,7 +16,7 @@ from app.web.json_response import JSONResponse
 
 
 class CodeRequest(BaseModel):
-    """`ticket`: from the answer of /api/auth/login. `code`: of the authenticator, or a recovery code."""
+    """`ticket`: from the response of /api/auth/login. `code`: a TOTP code or a recovery code."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -1,6 +1,6 @@
-"""Enrolment: the owner turns the second factor on or off, makes recovery codes, adds a passkey.
+"""Enrolment: the owner turns the second factor on or off, makes new recovery codes, or adds a passkey.
 
-Each asks for a proof in its very form (see `proofs`), judged in the transaction that makes the change.
+Each function requires a proof (see `proofs`), which is checked in the transaction that makes the change.
 Chapter: "The life of an account". Source: v5.0.0-6.5.6, v5.0.0-7.5.1, v5.0.0-7.5.3; NIST SP 800-63B-4 section 4.1.
 """
 
@@ -32,21 +32,21 @@ NOT_ADDED = "The passkey was not added. Try once more; twenty are the most an ac
 
 
 class On(NamedTuple):
-    """It is on: the new session's tokens, and the recovery codes, which nobody can show again."""
+    """The second factor is on: the new session's tokens, and the recovery codes, which cannot be shown again."""
 
     pair: TokenPair
     recovery_codes: list[str]
 
 
 class NewCodes(NamedTuple):
-    """`sealed`: what their owner brings back once they are saved. It stands on the page that shows them alone."""
+    """New recovery codes. `sealed`: the value with which their page confirms that the owner saved them."""
 
     recovery_codes: list[str]
     sealed: str
 
 
 class Added(NamedTuple):
-    """`what`: passkey, second step or recovery codes. `name`: of a passkey, as its owner called it."""
+    """A recently added credential. `what`: passkey, second step or recovery codes. `name`: the name of a passkey."""
 
     what: str
     at: datetime
@@ -54,16 +54,16 @@ class Added(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """The secret that an authenticator is to have, and the same sealed for a session: the hidden field of one page."""
+    """A TOTP secret to set up an authenticator with. `sealed`: the same, encrypted, for a hidden field of the page."""
 
     secret: str
     sealed: str
 
 
 def offer(sid: UUID, before: str = "") -> Offer:
-    """A new secret, kept nowhere but in the page; the one of `before`, where that was sealed for this session.
+    """A new secret, stored only in the page; or that of `before`, a sealed value of this session.
 
-    New for each page: whoever holds a copy of the session's cookie and looks, too, sees another one than its owner.
+    Each page view gets its own secret: an attacker with the session's cookie does not see the owner's.
     """
     if secret := offered(before, sid):
         return Offer(secret, before)
@@ -72,15 +72,16 @@ def offer(sid: UUID, before: str = "") -> Offer:
 
 
 def offered(sealed: str, sid: UUID) -> str | None:
-    """The secret of an offer that was sealed for this session; None for anything else."""
+    """The secret in a sealed value of this session; None for anything else."""
     return keys.decrypt(OFFERED, sealed, of=str(sid))
 
 
 async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof) -> On | FieldErrors:
-    """From now on a password alone signs nobody in.
+    """Turn on the second factor: from now on, the password alone does not sign in.
 
-    `code`: the first one, which shows that an authenticator has the `secret`.
-    Raises TooManyAttempts, Overloaded; SessionEnded where this session ended, or it was on already.
+    `code`: the first code, which proves that an authenticator has the `secret`. Returns the new session and the
+    recovery codes, or the validation errors by field.
+    Raises TooManyAttempts, Overloaded; SessionEnded if this session has ended or the second factor was on already.
     """
     step = codes.step(secret, codes.digits(code) or "", await db.fetch_value(sa.select(db.now())))
     if step is None:
@@ -91,10 +92,10 @@ async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof
         if user.second_factor_at is not None:
             raise SessionEnded
         await tx.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(second_factor_at=at))
-        await second_factor.forget(tx, user_id)
-        kept = {"id": db.uuid7(), "user_id": user_id, "last_step": step, "created_at": at}
-        kept["secret"] = keys.encrypt(second_factor.LABEL, secret, of=str(user_id))
-        await tx.execute(sa.insert(authenticator_rows).values(kept))
+        await second_factor.delete_factors(tx, user_id)
+        values = {"id": db.uuid7(), "user_id": user_id, "last_step": step, "created_at": at}
+        values["secret"] = keys.encrypt(second_factor.LABEL, secret, of=str(user_id))
+        await tx.execute(sa.insert(authenticator_rows).values(values))
         made, _ = await second_factor.new_codes(tx, user_id, at, saved=True)
         reason = events.CREDENTIALS_CHANGED
         await rotation.revoke_all(user_id, reason, tx=tx, now=at, actor_id=user_id, but=sid)
@@ -102,35 +103,35 @@ async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof
         pair = await login_flow.replace_session(tx, user, sid, at)
         if pair is None:
             raise SessionEnded
-        await second_factor.tell(tx, events.SECOND_FACTOR_ON, "second_factor_on", user_id, user_id)
+        await second_factor.record_and_email(tx, events.SECOND_FACTOR_ON, "second_factor_on", user_id, user_id)
         return On(pair, made)
 
     return await proved(user_id, sid, proof, on)
 
 
 async def turn_off(user_id: UUID, sid: UUID, proof: Proof) -> FieldErrors:
-    """A password alone is enough again; the authenticator and every recovery code are forgotten.
+    """Turn off the second factor and delete the authenticator and all recovery codes.
 
-    No faults: it is off. Raises TooManyAttempts, Overloaded, SessionEnded.
+    Returns the validation errors by field, {} when it is off. Raises TooManyAttempts, Overloaded, SessionEnded.
     """
 
     async def off(tx: Any, user: Any, at: datetime) -> FieldErrors:
         if user.second_factor_at is not None:
             await tx.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(second_factor_at=None))
-            await second_factor.forget(tx, user_id)
+            await second_factor.delete_factors(tx, user_id)
             await email_links.void_email_change(tx, at, user_id)
             await session_cache.invalidate(tx, user_id=user_id)
-            await second_factor.tell(tx, events.SECOND_FACTOR_OFF, "second_factor_off", user_id, user_id)
+            await second_factor.record_and_email(tx, events.SECOND_FACTOR_OFF, "second_factor_off", user_id, user_id)
         return {}
 
     return await proved(user_id, sid, proof, off)
 
 
 async def new_recovery_codes(user_id: UUID, sid: UUID, proof: Proof) -> NewCodes | FieldErrors:
-    """Ten new ones, good when `save_recovery_codes` is told so; until then the old ones are.
+    """Ten new recovery codes. They are valid after `save_recovery_codes`; until then, the old ones are.
 
-    Else an answer that got lost would leave nobody with codes that are good.
-    Raises TooManyAttempts, Overloaded; SessionEnded where this session ended, or the second factor is off.
+    So a lost response leaves the owner with valid codes. Returns the codes, or the validation errors by field.
+    Raises TooManyAttempts, Overloaded; SessionEnded if this session has ended or the second factor is off.
     """
 
     async def made(tx: Any, user: Any, at: datetime) -> NewCodes:
@@ -143,9 +144,9 @@ async def new_recovery_codes(user_id: UUID, sid: UUID, proof: Proof) -> NewCodes
 
 
 async def save_recovery_codes(user_id: UUID, sealed: str) -> bool:
-    """Their owner has them: from now on they are good, and the ones before for nothing. Twice is no error.
+    """The owner has saved the new codes: they become valid, and the old ones void. Repeating it has no effect.
 
-    False where newer ones were made since, or the second factor was turned off.
+    False if newer codes were made since, or the second factor was turned off.
     """
     written, _, mac = sealed.partition(".")
     first = urls.uuid_or_none(written)
@@ -155,29 +156,31 @@ async def save_recovery_codes(user_id: UUID, sealed: str) -> bool:
         at = await tx.fetch_value(sa.select(db.now()))
         await tx.fetch_one(sa.select(user_rows.c.id).where(user_rows.c.id == user_id).with_for_update())
         if await second_factor.save_codes(tx, user_id, first, at):
-            await second_factor.tell(tx, events.RECOVERY_CODES_MADE, "recovery_codes_made", user_id, user_id)
+            await second_factor.record_and_email(
+                tx, events.RECOVERY_CODES_MADE, "recovery_codes_made", user_id, user_id
+            )
             return True
     return await second_factor.is_saved(user_id, first)
 
 
 async def add_passkey(user_id: UUID, sid: UUID, answer: str, name: str, proof: Proof) -> FieldErrors:
-    """Keep the public key of what the device has just made. No faults: it signs in from now on.
+    """Store the public key of a new passkey. Returns the validation errors by field, {} when it was added.
 
-    What the device made is good for another try of the form if only the proof was wrong.
+    If only the proof was wrong, the same `answer` of the device can be sent again.
     Raises TooManyAttempts, Overloaded, SessionEnded.
     """
     made = passkeys.made(answer, sid)
     if made is None:
         return {"credential": NOT_ADDED}
     try:
-        kept = await proved(user_id, sid, proof, partial(passkeys.keep, made, name))
-    except sa.exc.IntegrityError:  # the same credential once more, or for a second account
-        kept = False
-    return kept if isinstance(kept, dict) else {} if kept else {"credential": NOT_ADDED}
+        stored = await proved(user_id, sid, proof, partial(passkeys.store, made, name))
+    except sa.exc.IntegrityError:  # an account already has this credential
+        stored = False
+    return stored if isinstance(stored, dict) else {} if stored else {"credential": NOT_ADDED}
 
 
 async def added_lately(user_id: UUID, now: datetime) -> list[Added]:
-    """What was added to the ways to sign in within LATELY, the newest first: whose password is known looks at this."""
+    """The credentials added within LATELY, newest first: their owner may not have added them if the password leaked."""
     since = now - LATELY
     found = [Added("passkey", row.created_at, row.name) for row in await passkeys.of_user(user_id)]
     turned_on = (await profile.load_user(user_id)).second_factor_at

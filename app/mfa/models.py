@@ -1,4 +1,4 @@
-"""Tables of authenticators, recovery codes (written in `second_factor` alone) and passkeys (in `passkeys`).
+"""Tables of authenticators, recovery codes and passkeys.
 
 Chapter: "The life of an account".
 """
@@ -15,10 +15,10 @@ f: Any = edgy.fields
 
 
 class Authenticator(edgy.StrictModel):
-    """What somebody's phone and we have in common.
+    """The TOTP secret of a user's authenticator app.
 
-    `secret` is encrypted under a key of its own (see `keys.encrypt`): unlike a password it has to be read again.
-    `last_step`: of the last code that was good, counted in 30 seconds since 1970; no code counts twice.
+    `secret` is encrypted (see `keys.encrypt`): unlike a password, it has to be read again. `last_step`: the step of the
+    last accepted code, in units of 30 seconds since 1970; no code is accepted twice.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
@@ -36,9 +36,9 @@ class Authenticator(edgy.StrictModel):
 
 
 class RecoveryCode(edgy.StrictModel):
-    """A way in without the authenticator, once. `digest`: SHA-256 of 120 random bits, which nobody can guess back.
+    """A one-time code for login without the authenticator. `digest`: SHA-256 of 120 random bits, as hex.
 
-    `saved_at`: since when it is good; not set while its owner has not said that the new codes are saved.
+    `saved_at`: since when the code is valid; not set until the owner confirms that the new codes are saved.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
@@ -58,12 +58,12 @@ class RecoveryCode(edgy.StrictModel):
 
 
 class Passkey(edgy.StrictModel):
-    """A key pair of somebody's device: the public half, and the device's own name for it.
+    """A passkey: the public key of a device's key pair and its credential id (WebAuthn).
 
-    `credential` is base64url, `public_key` a COSE key (RFC 9053), encrypted so that no other can take its place. `uses`
-    is the device's counter, 0 for ever where it has none.
-    `backup_eligible`: whether the device may pass it on to others of its owner, which is settled when it is made.
-    `backed_up`: whether it had done so when it was used last. Null where nobody has asked a key of before yet.
+    `credential` is base64url. `public_key` is a COSE key (RFC 9053), encrypted with authentication, so it cannot be
+    replaced by another one. `uses` is the device's signature counter, always 0 if the device has none.
+    `backup_eligible`: whether the owner's other devices may get a copy, fixed at creation. `backed_up`: whether a copy
+    existed at the last use. Both are null for older passkeys that were not used since the columns exist.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)

@@ -80,7 +80,7 @@ async def overview(request: Request) -> Any:
 
 @post(status_code=200)
 async def turn_on(request: Request) -> Any:
-    """The recovery codes, once: nothing of ours can show them again."""
+    """Show the recovery codes. This is the only time: they are stored as digests."""
     form = await forms.parse(request, TurnOnForm)
     user = request.user
     if user.second_factor:
@@ -108,7 +108,7 @@ async def new_recovery_codes(request: Request) -> Any:
 
 @post(status_code=303)
 async def save_recovery_codes(request: Request) -> Any:
-    """Asks for no proof once more: that was given for the page that shows them, and only who sees it can say so."""
+    """Requires no second proof: only the page with the codes, which required one, contains the form's sealed value."""
     form = await forms.parse(request, SavedForm)
     if await enrolment.save_recovery_codes(request.user.id, form.values["shown"]):
         return see_other(HERE, notice="recovery_codes_saved")
@@ -121,7 +121,7 @@ async def turn_off(request: Request) -> Any:
 
 
 async def _proved(request: Request, do: Callable[[UUID, UUID, Proof], Awaitable[Any]]) -> Any:
-    """What `do` answers to a proof that is good; else the page, with what is wrong."""
+    """The result of `do` for a valid proof; otherwise the page with the validation errors."""
     form = await forms.parse(request, ProofForm)
     if form.data is None:
         return await _overview(request, form.values, 422, errors=form.errors)
@@ -138,20 +138,20 @@ def _sign_in_page(request: Request, to: str, status: int = 200, **context: Any) 
 
 
 async def _overview(request: Request, typed: Mapping[str, str], status: int = 200, **context: Any) -> Any:
-    """`typed`: what was sent; the code stays in the form, and the secret that was scanned."""
+    """`typed`: the submitted values. The code and the scanned secret stay in the form."""
     user, context = request.user, {"errors": {}, "error": "", **await asking(request, typed), **context}
     if user.second_factor:
         left = await second_factor.recovery_codes_left(user.id)
         return templates.page(request, "mfa/on.html", status, left=left, **context)
     offer = enrolment.offer(user.sid, typed.get("offer", ""))
-    address = codes.address(offer.secret, user.email, templates.APP_NAME)
-    picture = Markup(codes.picture(address))  # noqa: S704 - made of our own text by the library, nothing typed in it
+    address = codes.provisioning_uri(offer.secret, user.email, templates.APP_NAME)
+    picture = Markup(codes.qr_code(address))  # noqa: S704 - SVG shapes made by the library: contains no user input
     context |= {"address": address, "picture": picture, "offer": offer, "secret": " ".join(wrap(offer.secret, 4))}
     return templates.page(request, "mfa/off.html", status, **context)
 
 
 def _recovery_codes(request: Request, made: list[str], shown: str = "") -> Any:
-    """`shown`: sealed, for codes that take the place of others once they are saved."""
+    """`shown`: the sealed value of new codes that are not saved yet."""
     return templates.page(request, "mfa/recovery_codes.html", recovery_codes=made, shown=shown)
 
 

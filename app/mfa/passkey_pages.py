@@ -1,7 +1,7 @@
 """Passkey pages: /account/passkeys, /login/passkey and /step-up/passkey.
 
-The script `passkeys.js` puts into a hidden field what the device said, and sends an ordinary form. Without it nothing
-of this is shown but the list.
+The script `passkeys.js` writes the device's response into a hidden field and submits an ordinary form. Without
+JavaScript, the pages show only the list.
 Chapter: "The life of an account". Source: v5.0.0-6.5.6, v5.0.0-7.5.1; W3C Passkey Endpoints.
 """
 
@@ -108,7 +108,7 @@ async def step_up(request: Request) -> Any:
 
 @get()
 async def endpoints() -> Any:
-    """Where a password manager leads its person to (W3C Passkey Endpoints)."""
+    """The pages to which a password manager sends its user (W3C Passkey Endpoints)."""
     there = f"{get_settings().origin}{HERE}"
     return JSONResponse({"enroll": there, "manage": there})
 
@@ -119,7 +119,7 @@ def _use_page(request: Request, to: str, purpose: str, instead: str) -> Any:
 
 
 async def _refused(request: Request, typed: Mapping[str, str], field_errors: Mapping[str, str]) -> Any:
-    """The page with what is wrong. What the device has made stays in it, unless that was no good."""
+    """The page with the validation errors. The device's response stays in the form unless it was invalid."""
     fields = {name: text for name, text in field_errors.items() if name != "credential"}
     if "credential" not in field_errors:
         return await _overview(request, typed, 422, errors=fields)

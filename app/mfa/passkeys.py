@@ -1,6 +1,6 @@
-"""Passkeys: stored, removed, and used to sign in; both factors in one step.
+"""Passkeys: add, remove, and sign in with one, which covers both factors in one step.
 
-Rows and accounts alone; what a browser hands over is read and verified in `webauthn`. An answer is good once.
+This module handles rows and accounts; `webauthn` parses and verifies the browser's responses. A response works once.
 Chapter: "The life of an account". Source: W3C Web Authentication Level 3, sections 7.1 and 7.2; v5.0.0-6.3.3,
 v5.0.0-6.5.6, v5.0.0-6.7.1, v5.0.0-6.7.2.
 """
@@ -32,31 +32,31 @@ LABEL = "passkey"
 log = logs.get("auth")
 T = TypeVar("T")
 
-# Of a passkey beside its account's row: not from before the owner got the account back by a mailed link.
-GOOD = sa.or_(user_rows.c.passkeys_since.is_(None), passkey_rows.c.created_at > user_rows.c.passkeys_since)
+# A condition on a passkey and its user: added after the owner last recovered the account with an e-mailed link.
+VALID = sa.or_(user_rows.c.passkeys_since.is_(None), passkey_rows.c.created_at > user_rows.c.passkeys_since)
 
 
 class Made(NamedTuple):
-    """A new key pair, and the challenge that it answers."""
+    """A new key pair, and the challenge that the device signed."""
 
     challenge: str
     verified: Verified
 
 
 def bound_to(user_id: UUID, credential: str) -> str:
-    """What an encrypted public key is bound to."""
+    """The context that an encrypted public key is bound to (`of` of `keys.encrypt`)."""
     return f"{user_id} {credential}"
 
 
 async def of_user(user_id: UUID) -> list[Any]:
-    """The passkeys of the account that are good, the oldest first."""
+    """The valid passkeys of the account, oldest first."""
     table = passkey_rows
-    mine = sa.select(table).join(user_rows, user_rows.c.id == table.c.user_id).where(table.c.user_id == user_id, GOOD)
+    mine = sa.select(table).join(user_rows, user_rows.c.id == table.c.user_id).where(table.c.user_id == user_id, VALID)
     return await db.fetch_all(mine.order_by(table.c.id))
 
 
 def made(answer: str, sid: UUID) -> Made | None:
-    """What the device has just made; None for what is no proper answer to our challenge. Changes nothing."""
+    """The new key pair in the browser's response; None if it is no valid response to our challenge. Changes nothing."""
     credential = webauthn.answered(answer, webauthn.adding(sid))
     if credential is None:
         return None
@@ -67,12 +67,13 @@ def made(answer: str, sid: UUID) -> Made | None:
         return None
 
 
-async def keep(made: Made, name: str, tx: Any, user: Any, at: datetime) -> bool:
-    """Its public key, in the transaction that has locked the owner's row. False if it was kept before, or is too many.
+async def store(made: Made, name: str, tx: Any, user: Any, at: datetime) -> bool:
+    """Store the public key, in the transaction that has locked the owner's row.
 
-    Errors: IntegrityError for a credential that is kept already, of whichever account.
+    False if the response was used before, or the account has MOST passkeys. Errors: IntegrityError if any account
+    already has this credential.
     """
-    if not await _first_time(made.challenge, at, tx=tx):
+    if not await _first_use(made.challenge, at, tx=tx):
         return False
     table, key = passkey_rows, made.verified
     if user.passkeys_since:
@@ -80,27 +81,27 @@ async def keep(made: Made, name: str, tx: Any, user: Any, at: datetime) -> bool:
     have = await tx.fetch_value(sa.select(sa.func.count()).where(table.c.user_id == user.id))
     if have >= MOST:
         return False
-    # Authenticated more than hidden: a key that was put here by other hands, or moved to another account, is none.
+    # Encrypted for its authentication: a key that was written by others, or moved to another account, does not decrypt.
     public_key = keys.encrypt(LABEL, key.key, of=bound_to(user.id, key.credential))
     values = {"id": db.uuid7(), "user_id": user.id, "name": name, "created_at": at, "credential": key.credential}
     values |= {"public_key": public_key, **_last_seen(key)}
     await tx.execute(sa.insert(table).values(values))
-    await _tell(tx, events.PASSKEY_ADDED, user.id)
+    await _record_and_email(tx, events.PASSKEY_ADDED, user.id)
     return True
 
 
 async def remove(user_id: UUID, passkey_id: UUID) -> bool:
-    """It signs nobody in any more. False if there is no such passkey of this account."""
+    """Remove a passkey. False if the account has no such passkey."""
     table = passkey_rows
     async with db.transaction() as tx:
         gone = await tx.execute(sa.delete(table).where(table.c.id == passkey_id, table.c.user_id == user_id))
         if gone:
-            await _tell(tx, events.PASSKEY_REMOVED, user_id)
+            await _record_and_email(tx, events.PASSKEY_REMOVED, user_id)
     return bool(gone)
 
 
 async def remove_all(tx: Any, user_id: UUID, *, since: datetime | None = None) -> int:
-    """All of the account's, or those that were added since then; how many. In the caller's transaction."""
+    """Remove the account's passkeys, or those added after `since`, in the caller's transaction. Returns how many."""
     table = passkey_rows
     these = [table.c.user_id == user_id, *([table.c.created_at > since] if since else [])]
     gone = int(await tx.execute(sa.delete(table).where(*these)))
@@ -112,7 +113,7 @@ async def remove_all(tx: Any, user_id: UUID, *, since: datetime | None = None) -
 
 
 async def sign_in(answer: str, presented: Iterable[AppToken] = (), device: str = "") -> login_flow.Login | None:
-    """A new session of whoever's device signed; None for everything else. Raises TooManyAttempts."""
+    """Start a session for the owner of the passkey that signed; None for a bad response. Raises TooManyAttempts."""
     passkey = await _signed(answer, webauthn.SIGN_IN)
     if passkey is None:
         await quotas.count_invalid_token(db.utcnow())
@@ -124,7 +125,7 @@ async def sign_in(answer: str, presented: Iterable[AppToken] = (), device: str =
 
 
 async def step_up(user_id: UUID, sid: UUID, answer: str) -> TokenPair | None:
-    """As `accounts.step_up`, with a passkey of this account instead of its password."""
+    """As `login_flow.step_up`, with a passkey of this account instead of the password."""
 
     async def renew(tx: Any, user: Any, now: datetime) -> TokenPair | None:
         pair = await login_flow.replace_session(tx, user, sid, now)
@@ -138,7 +139,10 @@ async def step_up(user_id: UUID, sid: UUID, answer: str) -> TokenPair | None:
 async def prove(
     user_id: UUID, purpose: str, answer: str, then: Callable[[Any, Any, datetime], Awaitable[T]]
 ) -> T | None:
-    """Do it if a passkey of this account signed our challenge for the purpose, its owner's row locked; else None."""
+    """Call `then` with the owner's row locked if a passkey of this account signed our challenge for the purpose.
+
+    Otherwise None.
+    """
     passkey = await _signed(answer, purpose)
     if passkey is None or passkey.user_id != user_id:
         return None
@@ -149,7 +153,7 @@ async def prove(
 
 
 async def _signed(answer: str, purpose: str) -> Any:
-    """The row of the passkey that signed our challenge for this purpose, its use noted; or None."""
+    """The row of the passkey that signed our challenge for this purpose, updated with this use; or None."""
     credential = webauthn.answered(answer, purpose)
     if credential is None:
         return None
@@ -163,13 +167,13 @@ async def _signed(answer: str, purpose: str) -> Any:
         return None
     try:
         signed = webauthn.verify_signed(credential, public_key, row.uses)
-        # A pair is made for one device or for all of its owner's: what says otherwise is not this one (section 7.2).
+        # Backup eligibility never changes: a response with another value is not from this passkey (section 7.2).
         if row.backup_eligible not in (None, signed.backup_eligible):
             raise NotGoodError("backup eligibility changed")
     except NotGoodError as error:
         await events.record(events.PASSKEY_REFUSED, user_id=row.user_id, detail=error.args[0])
         return None
-    if not await _first_time(credential["challenge"].decode(), db.utcnow()):
+    if not await _first_use(credential["challenge"].decode(), db.utcnow()):
         return None
     unchanged = table.c.id == row.id, table.c.uses == row.uses
     used = sa.update(table).where(*unchanged).values(last_used_at=db.now(), **_last_seen(signed))
@@ -177,24 +181,24 @@ async def _signed(answer: str, purpose: str) -> Any:
 
 
 def _last_seen(key: Verified) -> dict[str, Any]:
-    """What is kept of each use."""
+    """The columns that each use updates."""
     return {"uses": key.uses, "backup_eligible": key.backup_eligible, "backed_up": key.backed_up}
 
 
-async def _first_time(challenge: str, now: datetime, *, tx: Any = db) -> bool:
-    """An answer is good once. Asked when the signature is known to be good: who signs nothing writes nothing."""
+async def _first_use(challenge: str, now: datetime, *, tx: Any = db) -> bool:
+    """Whether this challenge was not answered before. Called after the signature check: only valid responses write."""
     once = counters.key(webauthn.CHALLENGE, challenge)
     return (await counters.add({once: webauthn.LASTS}, 1, now, tx=tx))[once].count == 1
 
 
 async def _claimed(tx: Any, passkey: Any, **values: Any) -> Any:
-    """The account, its row locked, if it may sign in and the passkey is still one of its own."""
+    """The account with its row locked, if it may sign in and still has this passkey; or None."""
     table = user_rows
-    mine = sa.exists().where(passkey_rows.c.id == passkey.id, passkey_rows.c.user_id == table.c.id, GOOD)
+    mine = sa.exists().where(passkey_rows.c.id == passkey.id, passkey_rows.c.user_id == table.c.id, VALID)
     live = sa.update(table).where(table.c.id == passkey.user_id, table.c.is_active.is_(True), mine)
     return await tx.fetch_one(live.values(values or {"last_login": table.c.last_login}).returning(*table.c))
 
 
-async def _tell(tx: Any, event: str, user_id: UUID) -> None:
+async def _record_and_email(tx: Any, event: str, user_id: UUID) -> None:
     await events.record(event, tx=tx, user_id=user_id, actor_id=user_id)
     await outbox.enqueue(tx, event, user_id=user_id, **client.current().words())

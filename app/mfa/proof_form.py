@@ -1,4 +1,4 @@
-"""The fields of a proof, for every form that asks for one; `templates/mfa/_proof.html` shows them."""
+"""The proof fields, for every form that requires a proof; `templates/mfa/_proof.html` renders them."""
 
 import json
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ from app.mfa.proofs import Proof
 
 
 class ProofForm(BaseModel):
-    """What each form here asks for beside its own fields: see `proofs.Proof`."""
+    """Base class of forms that require a proof: its fields (see `proofs.Proof`)."""
 
     current_password: str = ""
     code: str = Field(default="", max_length=100)
@@ -23,7 +23,7 @@ class ProofForm(BaseModel):
 
 
 async def asking(request: Request, typed: Mapping[str, str]) -> dict[str, Any]:
-    """What the fields of a proof need: what was typed but for the password, and what a passkey would have to sign."""
+    """Template context of the proof fields: the submitted values (templates omit the password), and passkey options."""
     known = await passkeys.of_user(request.user.id)
     to_prove = json.dumps(proofs.to_prove(request.user.sid)) if known else ""
     return {"form": typed, "to_prove": to_prove}

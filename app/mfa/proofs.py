@@ -1,7 +1,8 @@
-"""A proof in the very form: the password, with a code where the second factor is on, or a passkey.
+"""Proofs: the credentials that a form requires along with its own fields.
 
-For whatever outlives the session that asks for it: how somebody signs in, and who may do what. A recent sign-in is no
-proof, for a copy of a session's cookie is signed in as recently as its owner. Guesses count as at step-up and sign-in.
+A proof is the password, with a code if the second factor is on, or a passkey. It is required for changes that outlast
+the session: credentials and roles. A recent login is not enough, because a stolen session cookie is as recent as its
+original. Wrong proofs count against the limits of step-up and login.
 Chapter: "The life of an account". Source: v5.0.0-7.5.1, v5.0.0-7.5.3; NIST SP 800-63B-4 section 4.1.
 """
 
@@ -30,7 +31,7 @@ Change = Callable[[Any, Any, datetime], Awaitable[T]]  # the transaction, the us
 
 
 class Proof(NamedTuple):
-    """What came with the form. `code`: of the authenticator or a recovery code. `passkey`: an answer to `to_prove`."""
+    """The proof fields of a form. `code`: TOTP or recovery code. `passkey`: the browser's response to `to_prove`."""
 
     password: str = ""
     code: str = ""
@@ -38,14 +39,15 @@ class Proof(NamedTuple):
 
 
 def to_prove(sid: UUID) -> dict[str, Any]:
-    """What the browser needs to have a passkey sign the proof, in this session alone."""
+    """The WebAuthn request options for a passkey's proof, valid in this session alone."""
     return webauthn.to_sign(webauthn.proving(sid))
 
 
 async def given(user: Any, proof: Proof) -> FieldErrors:
-    """Is the proof good? For what has a transaction of its own, which asks once more whether the session lives.
+    """Check the proof, for actions with their own transaction, which checks again that the session is live.
 
-    `user`: who is signed in. No faults: it is. Raises TooManyAttempts, Overloaded, SessionEnded.
+    `user`: the Principal. Returns the validation errors by field, {} for a valid proof.
+    Raises TooManyAttempts, Overloaded, SessionEnded.
     """
 
     async def nothing(*_: Any) -> FieldErrors:
@@ -55,16 +57,19 @@ async def given(user: Any, proof: Proof) -> FieldErrors:
 
 
 async def proved(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T | FieldErrors:
-    """Make the change if the proof is good, in one transaction; else what is wrong, which is counted."""
+    """Check the proof and make the change, in one transaction.
 
-    async def here(tx: Any, user: Any, at: datetime) -> T:
-        await _still_signed_in(tx, user_id, sid, at)  # while the form was filled in, or its owner was asked
+    Returns what `change` returns, or the validation errors by field; a wrong proof counts as a failed attempt.
+    """
+
+    async def change_if_live(tx: Any, user: Any, at: datetime) -> T:
+        await _still_signed_in(tx, user_id, sid, at)  # the session may have ended while the form was filled in
         return await change(tx, user, at)
 
     if proof.passkey:
-        done = await passkeys.prove(user_id, webauthn.proving(sid), proof.passkey, here)
+        done = await passkeys.prove(user_id, webauthn.proving(sid), proof.passkey, change_if_live)
         return {"passkey": NOT_GOOD} if done is None else done
-    return await _by_password(user_id, sid, proof, here)
+    return await _by_password(user_id, sid, proof, change_if_live)
 
 
 async def _by_password(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T | FieldErrors:
@@ -83,11 +88,11 @@ async def _by_password(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]
 
         try:
             if user.second_factor_at is not None:
-                done = await second_factor.for_a_code(user, proof.code, claimed, actor_id=user_id)
+                done = await second_factor.with_code(user, proof.code, claimed, actor_id=user_id)
                 return {"code": WRONG} if done is None else done
             async with db.transaction() as tx:
                 return await claimed(tx, await tx.fetch_value(sa.select(db.now())))
-        except _ChangedError:  # by another request meanwhile
+        except _ChangedError:  # another request changed the account meanwhile
             await _still_signed_in(db, user_id, sid, db.utcnow())
             return {"current_password": profile.NOT_YOURS}
 
@@ -97,7 +102,7 @@ class _ChangedError(Exception):
 
 
 async def _still_signed_in(tx: Any, user_id: UUID, sid: UUID, at: datetime) -> None:
-    """Raises SessionEnded."""
+    """Raises SessionEnded if the session is not live."""
     live = sa.select(session_rows.c.id).where(session_rows.c.id == sid, rotation.is_live(at, of=user_id))
     if await tx.fetch_one(live) is None:
         raise SessionEnded

@@ -15,7 +15,7 @@ from app.observability import logs
 
 log = logs.get("auth")
 
-# Table, its column, the label, and what each row is bound to.
+# Table, column, label of `keys.encrypt`, and the context that a row's value is bound to.
 ENCRYPTED: tuple[tuple[Any, str, str, Callable[[Any], str]], ...] = (
     (authenticator_rows, "secret", second_factor.LABEL, lambda row: str(row.user_id)),
     (passkey_rows, "public_key", passkeys.LABEL, lambda row: passkeys.bound_to(row.user_id, row.credential)),
@@ -23,9 +23,9 @@ ENCRYPTED: tuple[tuple[Any, str, str, Callable[[Any], str]], ...] = (
 
 
 async def maintain(now: datetime) -> int:
-    """Delete what is void, and encrypt the rest anew; how many rows are deleted.
+    """Delete void rows and re-encrypt the others. Returns how many rows were deleted.
 
-    So the last step of `rotate-keys` leaves nothing unreadable.
+    Run hourly, so the last step of `rotate-keys` leaves no row unreadable.
     """
     void = await clear()
     await re_encrypt()
@@ -33,7 +33,7 @@ async def maintain(now: datetime) -> int:
 
 
 async def re_encrypt() -> int:
-    """Everything that is not written under the secret of now; how many rows."""
+    """Encrypt again, under the signing secret, every value that an older secret encrypted. Returns how many."""
     done = 0
     for table, column, label, whose in ENCRYPTED:
         old = ~table.c[column].startswith(keys.prefixes(label)[0], autoescape=True)
@@ -51,16 +51,16 @@ async def re_encrypt() -> int:
 
 
 async def clear() -> int:
-    """Delete what signs nobody in any more since a mailed link got an account back; how many rows."""
+    """Delete factors and passkeys that became void when their owner recovered the account. Returns how many."""
     off = sa.select(user_rows.c.id).where(user_rows.c.second_factor_at.is_(None))
-    void = sa.exists().where(user_rows.c.id == passkey_rows.c.user_id, ~passkeys.GOOD)
+    void = sa.exists().where(user_rows.c.id == passkey_rows.c.user_id, ~passkeys.VALID)
     over = {authenticator_rows: authenticator_rows.c.user_id.in_(off), recovery_rows: recovery_rows.c.user_id.in_(off)}
     over[passkey_rows] = void
     return sum([await db.prune(table, condition) for table, condition in over.items()])
 
 
 async def unreadable() -> int:
-    """Rows that no secret of ours can read: their owners need a recovery code, or their password. For `doctor`."""
+    """Count rows that no configured secret decrypts: their owners need a recovery code or a password. For `doctor`."""
     count = 0
     for table, column, label, _ in ENCRYPTED:
         ours = sa.or_(*(table.c[column].startswith(name, autoescape=True) for name in keys.prefixes(label)))

@@ -1,8 +1,7 @@
-"""The second factor at login, and its removal by an admin. Its owner's changes: see `enrolment`.
+"""The second factor at login, and its removal by an admin. For the owner's changes see `enrolment`.
 
-While it is on no session comes into being without it: turning it on ends every other session and replaces this one, and
-`users.second_factor_at` is part of what `login_flow.lock_unchanged` compares. The user's row is locked first, as
-everywhere.
+While it is on, every session was started with it: turning it on ends all other sessions and replaces this one, and
+`login_flow.lock_unchanged` compares `users.second_factor_at`. Every transaction locks the user's row first.
 Chapter: "The life of an account". Source: v5.0.0-6.3.3, v5.0.0-6.4.3, v5.0.0-6.4.4, v5.0.0-6.5.1, v5.0.0-6.5.5,
 v5.0.0-6.5.8.
 """
@@ -37,16 +36,16 @@ T = TypeVar("T")
 
 
 class TicketExpired(Exception):
-    """The first half of the sign-in is too old, used up or overtaken: begin again."""
+    """The ticket of the password step has expired, was used, or the account has changed: log in again."""
 
 
 async def sign_in(
     ticket: str, code: str, presented: Iterable[AppToken] = (), device: str = ""
 ) -> login_flow.Login | None:
-    """The second half of a sign-in: the session, for a ticket and a code of the authenticator or a recovery code.
+    """Complete a login: start the session for a ticket and a TOTP or recovery code. None for a wrong code.
 
-    A ticket is good for one sign-in; what else was sent with it is not looked at any more. None for a wrong code.
-    Raises TooManyAttempts; TicketExpired, also where the step was turned off meanwhile.
+    A ticket works for one login; after that, no code sent with it is checked.
+    Raises TooManyAttempts; TicketExpired, also if the second factor was turned off meanwhile.
     """
     user_id = mfa_ticket.holder(ticket)
     user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id)) if user_id else None
@@ -63,20 +62,20 @@ async def sign_in(
         await known_devices.login_completed(tx, user.email_key, device, at)
         return await login_flow.complete(tx, user, presented, at, device)
 
-    return await for_a_code(user, code, start, used=used)
+    return await with_code(user, code, start, used=used)
 
 
 async def remove(user_id: UUID, actor_id: UUID | None) -> Outcome:
-    """What an admin does for somebody who has lost everything, once it is certain who asks (v5.0.0-6.4.4)."""
+    """Turn off the second factor of a user who lost all of it. The admin verifies the identity first (v5.0.0-6.4.4)."""
     async with user_admin.admin_action(user_id, actor_id) as case:
         if case.refused:
             return case.refused
         if case.person.second_factor_at is None:
             return Outcome.NOTHING
         await user_admin.write(case, {"second_factor_at": None})
-        await forget(case.tx, user_id)
+        await delete_factors(case.tx, user_id)
         await email_links.void_email_change(case.tx, case.now, user_id)
-        await tell(case.tx, events.SECOND_FACTOR_REMOVED, "second_factor_off", user_id, actor_id)
+        await record_and_email(case.tx, events.SECOND_FACTOR_REMOVED, "second_factor_off", user_id, actor_id)
     return Outcome.DONE
 
 
@@ -84,44 +83,45 @@ async def recovery_codes_left(user_id: UUID) -> int:
     return int(await db.fetch_value(sa.select(sa.func.count()).where(recovery_rows.c.user_id == user_id, *_UNUSED)))
 
 
-async def for_a_code(
+async def with_code(
     user: Any, code: str, then: Callable[[Any, datetime], Awaitable[T]], *, actor_id: UUID | None = None, used: str = ""
 ) -> T | None:
-    """Do it for a good code, in the transaction that uses the code up; None for a wrong one, which stays counted.
+    """Call `then` for a valid code, in the transaction that marks the code as used. None for a wrong one.
 
-    `used`: the counter that is there if the ticket has been good already: TicketExpired. `actor_id`: who is signed in;
-    None at the sign-in itself, where whoever fails too often knows the password and should not: the owner gets a letter
-    (v5.0.0-6.3.5). What cannot be a code by its form is no guess: it is wrong, and not counted.
+    A wrong code counts as a failed attempt; input that has not the form of a code does not.
+    `used`: the counter that exists once the ticket was used; then raises TicketExpired. `actor_id`: the signed-in user,
+    None at login. Too many wrong codes at login mean that another person may know the password, so the owner gets an
+    e-mail (v5.0.0-6.3.5). Raises TooManyAttempts.
     """
-    if codes.plain(code) is None:
+    if codes.normalise(code) is None:
         return None
     async with attempts.code(user.id, db.utcnow()) as attempt, db.transaction() as tx:
         at = await tx.fetch_value(sa.select(db.now()))
-        # Before the code is looked at: of four hundred sent at once all would be, before the first is counted.
+        # Count first, then compare: otherwise hundreds of concurrent requests would all be compared before one counts.
         await attempt.count(tx, at)
         if used and await counters.read([used], tx=tx):
             raise TicketExpired
         claimed = await login_flow.lock_unchanged(tx, user, {"last_login": user.last_login})
-        if claimed and await _good(tx, user.id, code, at):
+        if claimed and await _use_code(tx, user.id, code, at):
             await attempt.take_back(tx, at)
             return await then(tx, at)
         await _failed(tx, attempt, at, user.id, actor_id)
     return None
 
 
-async def _good(tx: Any, user_id: UUID, typed: str, at: datetime) -> bool:
-    """Use the code up: of many who bring the same one at once, one is right (v5.0.0-6.5.1)."""
+async def _use_code(tx: Any, user_id: UUID, typed: str, at: datetime) -> bool:
+    """Mark the code as used: of several concurrent requests with the same code, one succeeds (v5.0.0-6.5.1)."""
     if digits := codes.digits(typed):
-        return await _code_of_now(tx, user_id, digits, at)
+        return await _use_totp(tx, user_id, digits, at)
     table = recovery_rows
     this = table.c.user_id == user_id, table.c.digest == codes.digest(typed), *_UNUSED
     if not await tx.execute(sa.update(table).where(*this).values(used_at=at)):
         return False
-    await tell(tx, events.RECOVERY_CODE_USED, "recovery_code_used", user_id, user_id)
+    await record_and_email(tx, events.RECOVERY_CODE_USED, "recovery_code_used", user_id, user_id)
     return True
 
 
-async def _code_of_now(tx: Any, user_id: UUID, digits: str, at: datetime) -> bool:
+async def _use_totp(tx: Any, user_id: UUID, digits: str, at: datetime) -> bool:
     table = authenticator_rows
     row = await tx.fetch_one(sa.select(table).where(table.c.user_id == user_id))
     secret = keys.decrypt(LABEL, row.secret, of=str(user_id)) if row else None
@@ -136,9 +136,9 @@ async def _code_of_now(tx: Any, user_id: UUID, digits: str, at: datetime) -> boo
 
 
 async def new_codes(tx: Any, user_id: UUID, at: datetime, *, saved: bool) -> tuple[list[str], UUID]:
-    """A new set, and the id of its first row, which stands for all. `saved`: good at once, else see `save_codes`.
+    """A new set of recovery codes, and the id of its first row, which identifies the set.
 
-    Of sets that are not saved there is one: the last one that was shown.
+    `saved`: valid at once; otherwise after `save_codes`. An account has at most one unsaved set: the last one shown.
     """
     table = recovery_rows
     await tx.execute(sa.delete(table).where(table.c.user_id == user_id, table.c.saved_at.is_(None)))
@@ -150,7 +150,7 @@ async def new_codes(tx: Any, user_id: UUID, at: datetime, *, saved: bool) -> tup
 
 
 async def save_codes(tx: Any, user_id: UUID, first: UUID, at: datetime) -> bool:
-    """The set takes the place of the one before. False if there is no such set any more, or it has done so."""
+    """Make an unsaved set valid in place of the previous one. False if it was replaced, deleted or already saved."""
     table = recovery_rows
     mine, waits = table.c.user_id == user_id, table.c.saved_at.is_(None)
     if await tx.fetch_one(sa.select(table.c.id).where(mine, waits, table.c.id == first)) is None:
@@ -166,7 +166,8 @@ async def is_saved(user_id: UUID, first: UUID) -> bool:
     return await db.fetch_one(saved) is not None
 
 
-async def forget(tx: Any, user_id: UUID) -> None:
+async def delete_factors(tx: Any, user_id: UUID) -> None:
+    """Delete the authenticator and all recovery codes of the account."""
     for table in (authenticator_rows, recovery_rows):
         await tx.execute(sa.delete(table).where(table.c.user_id == user_id))
 
@@ -178,6 +179,7 @@ async def _failed(tx: Any, attempt: attempts.Attempt, at: datetime, user_id: UUI
         await outbox.enqueue(tx, "second_factor_failed", user_id=user_id, **client.current().words())
 
 
-async def tell(tx: Any, event: str, kind: str, user_id: UUID, actor_id: UUID | None) -> None:
+async def record_and_email(tx: Any, event: str, kind: str, user_id: UUID, actor_id: UUID | None) -> None:
+    """Record the audit event and queue the e-mail of this kind to the owner."""
     await events.record(event, tx=tx, user_id=user_id, actor_id=actor_id)
     await outbox.enqueue(tx, kind, user_id=user_id, **client.current().words())

@@ -1,8 +1,8 @@
-"""WebAuthn: challenges, and verifying what a browser and an authenticator return. Knows no account.
+"""WebAuthn: makes challenges, and verifies the responses of browsers and authenticators. Uses no accounts.
 
-What the device signs names our origin, so a page that looks like ours gets nothing of worth (phishing resistance). A
-challenge is ours and for one purpose; the device must have made sure who holds it. The signatures are the library's
-business.
+An authenticator's signature covers the origin, so a signature made on another site is useless here (phishing
+resistance). We sign each challenge, and it is valid for one purpose; user verification is required. The library
+`webauthn` verifies the signatures.
 Chapter: "The life of an account". Source: W3C Web Authentication Level 3, sections 7.1 and 7.2; v5.0.0-6.5.7,
 v5.0.0-6.7.2.
 """
@@ -23,15 +23,15 @@ from app.settings import get_settings
 from app.web import templates
 
 CHALLENGE = "challenge"
-LASTS = timedelta(hours=1)  # a challenge, for a page that stays open
-LONGEST = 16_384  # characters of what a browser hands over
+LASTS = timedelta(hours=1)  # lifetime of a challenge: a page may stay open that long
+LONGEST = 16_384  # characters of a browser's response
 ID = re.compile(r"[A-Za-z0-9_-]{1,1364}")  # 1023 bytes at most (W3C Web Authentication section 4)
 SIGN_IN = "sign in"
 ALGORITHMS = (-7, -8, -257)  # ES256, EdDSA, RS256 (RFC 9053)
 
 
 class Verified(NamedTuple):
-    """A key pair, as its device has just described it. `key`: the public one, of a new pair alone (COSE, base64url).
+    """The facts in a verified response. `key`: the public key of a new pair (COSE, base64url), otherwise "".
 
     `backup_eligible`, `backed_up`: the flags BE and BS.
     """
@@ -44,38 +44,38 @@ class Verified(NamedTuple):
 
 
 class NotGoodError(Exception):
-    """What was handed over is no good answer to our challenge; `args[0]` says why, in words of ours."""
+    """The response is not valid for our challenge; `args[0]`: the reason, without any text of the client."""
 
 
 def adding(sid: UUID) -> str:
-    """The purpose of a challenge: a new passkey, in this session alone."""
+    """The purpose of a challenge to add a passkey, in this session alone."""
     return f"add {sid}"
 
 
 def stepping_up(sid: UUID) -> str:
-    """As `adding`: to prove oneself once more."""
+    """The purpose of a challenge for step-up, in this session alone."""
     return f"step up {sid}"
 
 
 def proving(sid: UUID) -> str:
-    """As `adding`: to change how one signs in (see `enrolment`)."""
+    """The purpose of a challenge for a proof (see `proofs`), in this session alone."""
     return f"prove {sid}"
 
 
 def challenge(purpose: str, now: datetime) -> str:
-    """128 random bits, and the stamp that they are ours; always as long. `purpose`: what the answer is good for."""
+    """A challenge: 128 random bits and an expiring MAC, always of the same length. `purpose`: its only use."""
     nonce = secrets.token_urlsafe(16)
     return f"{nonce}.{keys.expiring_mac(CHALLENGE, f'{purpose} {nonce}', now + LASTS)}"
 
 
 def is_our_challenge(challenge: str, purpose: str, now: datetime) -> bool:
-    """Did we ask that, for this purpose, within the hour?"""
+    """Whether we made this challenge, for this purpose, within the last hour."""
     nonce, _, stamp = challenge.partition(".")
     return keys.verify_expiring_mac(CHALLENGE, f"{purpose} {nonce}", stamp, now)
 
 
 def to_add(user: Any, known: Iterable[Any]) -> dict[str, Any]:
-    """What the browser needs for `navigator.credentials.create`; bytes as base64url, the challenge as text."""
+    """The options for `navigator.credentials.create`: bytes as base64url, the challenge as text."""
     return {
         "challenge": challenge(adding(user.sid), db.utcnow()),
         "rp": {"id": _site(), "name": templates.APP_NAME},
@@ -88,12 +88,12 @@ def to_add(user: Any, known: Iterable[Any]) -> dict[str, Any]:
 
 
 def to_sign(purpose: str) -> dict[str, Any]:
-    """What the browser needs for `navigator.credentials.get`. Names no key: it says nothing about any account."""
+    """The options for `navigator.credentials.get`. They list no credentials, so they reveal nothing about accounts."""
     return {"challenge": challenge(purpose, db.utcnow()), "rpId": _site(), "userVerification": "required"}
 
 
 def answered(answer: str, purpose: str) -> dict[str, Any] | None:
-    """What a browser handed over, with the `challenge` that it answers, if that is ours."""
+    """The parsed response of a browser with its `challenge`, if the challenge is ours; otherwise None."""
     try:
         credential: Any = json.loads(answer) if len(answer) <= LONGEST else None
         said = json.loads(keys.unb64(credential["response"]["clientDataJSON"]))
@@ -108,15 +108,15 @@ def answered(answer: str, purpose: str) -> dict[str, Any] | None:
 
 
 def verify_new(credential: dict[str, Any]) -> Verified:
-    """The key pair that a device has just made. `credential`: see `answered`. Raises NotGoodError."""
-    from webauthn import verify_registration_response  # 0.2 s, which no start should wait for
+    """Verify the response to `to_add`. `credential`: see `answered`. Raises NotGoodError."""
+    from webauthn import verify_registration_response  # takes 0.2 s, so not imported at startup
 
     made = _verified(verify_registration_response, credential)
     return _described(made, made.sign_count, keys.b64(made.credential_public_key))
 
 
 def verify_signed(credential: dict[str, Any], public_key: str, uses: int) -> Verified:
-    """The key pair that signed, where it is that of `public_key`, used so often before. Raises NotGoodError."""
+    """Verify the response to `to_sign`. `uses`: the stored signature counter. Raises NotGoodError."""
     from webauthn import verify_authentication_response
 
     known = {"credential_public_key": keys.unb64(public_key), "credential_current_sign_count": uses}
@@ -125,7 +125,7 @@ def verify_signed(credential: dict[str, Any], public_key: str, uses: int) -> Ver
 
 
 def _embedded(said: dict[str, Any]) -> bool:
-    """Did our page stand inside another one? The library does not look at that, and no page of ours ever does."""
+    """Whether our page was embedded in another site. No page of ours ever is, and the library does not check it."""
     ours = get_settings().origin
     return bool(said.get("crossOrigin")) or said.get("topOrigin", ours) != ours
 
@@ -140,7 +140,7 @@ def _verified(verify: Any, credential: dict[str, Any], **known: Any) -> Any:
             require_user_verification=True,
             **known,
         )
-    except Exception as error:  # the library takes bytes of a stranger apart, and raises what it likes
+    except Exception as error:  # the library decodes untrusted bytes and may raise anything
         raise NotGoodError(type(error).__name__) from None
     if credential["embedded"]:
         raise NotGoodError("inside another page")
@@ -153,5 +153,5 @@ def _described(verified: Any, uses: int, key: str = "") -> Verified:
 
 
 def _site() -> str:
-    """The name that a passkey is bound to: the host of our origin."""
+    """The relying party id: the host of our origin."""
     return urlsplit(get_settings().origin).hostname or ""

@@ -101,9 +101,9 @@ def test_recovery_code_is_known_as_it_is_pasted(dash: str) -> None:
 
 def test_picture_holds_no_style_and_no_script() -> None:
     """The policy of our pages allows neither."""
-    address = codes.address(SECRET, "ann+<b>@example.com", "Lanyard")
+    address = codes.provisioning_uri(SECRET, "ann+<b>@example.com", "Lanyard")
 
-    picture = codes.picture(address)
+    picture = codes.qr_code(address)
 
     assert address.startswith("otpauth://totp/Lanyard:ann%2B%3Cb%3E%40example.com?secret=")
     assert picture.startswith("<svg")

@@ -297,12 +297,12 @@ async def test_two_uses_of_one_count_at_once_are_one(database: str, monkeypatch:
     device = await with_a_device(person, counts=True)
     copy = Device(device.key, device.credential, counts=True, uses=device.uses, owner=device.owner)
 
-    async def and_then_the_other(*asked: Any, first_time: Any = passkeys._first_time) -> bool:
+    async def and_then_the_other(*asked: Any, first_time: Any = passkeys._first_use) -> bool:
         monkeypatch.undo()
         assert await passkeys.sign_in(device.get(asks()))
         return bool(await first_time(*asked))
 
-    monkeypatch.setattr(passkeys, "_first_time", and_then_the_other)
+    monkeypatch.setattr(passkeys, "_first_use", and_then_the_other)
 
     assert await passkeys.sign_in(copy.get(asks())) is None
     assert (await happened(person)).count(events.LOGIN) == 1

@@ -39,8 +39,8 @@ async def schedule(user_id: UUID) -> datetime | None:
         if user.role == "admin" and not await _others_stay(tx, user_id):
             return None
         delete_after: datetime = now + timedelta(days=get_settings().deletion_grace_days)
-        given_up = sa.update(table).where(table.c.id == user_id, table.c.is_active.is_(True))
-        if await tx.execute(given_up.where(table.c.delete_after.is_(None)).values(delete_after=delete_after)) == 0:
+        scheduled = sa.update(table).where(table.c.id == user_id, table.c.is_active.is_(True))
+        if await tx.execute(scheduled.where(table.c.delete_after.is_(None)).values(delete_after=delete_after)) == 0:
             raise SessionEnded
         await rotation.revoke_all(user_id, events.ACCOUNT_DELETION, tx=tx, now=now, actor_id=user_id)
         await email_links.void_all_but_undo(tx, now, user_id)
@@ -64,7 +64,7 @@ async def _delete(user_id: UUID, role: str, now: datetime) -> bool:
             log.warning("last_admin_not_deleted", user=logs.pseudonym(user_id))
             return False
         person = await tx.fetch_one(sa.delete(table).where(*still).returning(table.c.email))
-        if person is None:  # cancelled, or deleted by another worker
+        if person is None:  # cancelled meanwhile, or deleted by another worker
             return False
         await session_cache.invalidate(tx, user_id=user_id)
         await events.record(events.ACCOUNT_DELETED, tx=tx, user_id=user_id)
@@ -74,7 +74,7 @@ async def _delete(user_id: UUID, role: str, now: datetime) -> bool:
 
 
 async def _others_stay(tx: Any, user_id: UUID) -> bool:
-    """Is another admin left? Locks the rows of all admins, so of two who leave at once one gets no.
+    """Whether another admin remains. Locks the rows of all admins: of two concurrent deletions, one gets False.
 
     Locks in the order of ids, this user's row included, as `user_admin` does: another order could deadlock.
     """

@@ -81,7 +81,7 @@ async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None, de
         if await email_links.use(tx, raw, email_links.CHANGE_EMAIL, now) is None:
             return None
         if not await _set_email(tx, user, link):
-            return None  # somebody else has an account with it by now
+            return None  # another account has this address by now
         await known_devices.rename(tx, user.email_key, link.email_key, device, now)
         await _enqueue_with_link(tx, "email_changed", email_links.UNDO_EMAIL, user, user.email, now, new=link.email)
         await email_links.void_all_but_undo(tx, now, user.id)
@@ -111,9 +111,9 @@ async def undo_email(raw: str, now: datetime) -> str | None:
         if user is None or await email_links.use(tx, raw, email_links.UNDO_EMAIL, now) is None:
             return None
         if user.email_key != link.email_key and not await _set_email(tx, user, link):
-            return None  # somebody else has an account with it by now
+            return None  # another account has this address by now
         await email_links.void_all_but_undo(tx, now, user.id)
-        # In a chain of changes the first mailbox wins: the later links went to the person who made the changes.
+        # Of several changes in a row, the first mailbox wins: an attacker who made them received the later links.
         later = sa.or_(link_rows.c.created_at >= link.created_at, link_rows.c.email_key == link.email_key)
         await email_links.void(
             tx, now, link_rows.c.user_id == user.id, link_rows.c.purpose == email_links.UNDO_EMAIL, later

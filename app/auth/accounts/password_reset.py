@@ -89,7 +89,7 @@ def _is_refused(user: Any) -> bool:
 
 
 def undoes_second_factor(user: Any, now: datetime) -> bool:
-    """Does a mailed reset turn the second factor off?
+    """Whether an e-mailed reset turns the second factor off.
 
     A second factor that an attacker turned on would lock the owner out for good; an old one must not be lost with the
     mailbox. So only a recent one, if no mailed link was used since it was turned on.

@@ -45,7 +45,7 @@ async def load_user(user_id: UUID) -> Any:
 
 
 async def password_is_right(attempt: attempts.Attempt, current: str, user: Any, sid: UUID) -> bool:
-    """Is this the current password? Counts the attempt before any other validation error is shown."""
+    """Whether this is the current password. Counts the attempt before any other validation error is shown."""
     if await attempt.settle((await passwords.verify(current, user.password)).ok, user.id):
         return True
     await events.record(events.STEP_UP_FAILED, user_id=user.id, actor_id=user.id, session_id=sid)

@@ -85,9 +85,9 @@ async def end_sessions(user_id: UUID, actor_id: UUID | None) -> Outcome:
         if action.refused:
             return action.refused
         reason = events.ENDED_BY_ADMIN
-        waited = await email_links.void_email_change(action.tx, action.now, user_id)
+        cancelled = await email_links.void_email_change(action.tx, action.now, user_id)
         ended = await rotation.revoke_all(user_id, reason, tx=action.tx, now=action.now, actor_id=actor_id)
-    return Outcome.DONE if ended or waited else Outcome.NOTHING
+    return Outcome.DONE if ended or cancelled else Outcome.NOTHING
 
 
 async def end_session(user_id: UUID, sid: UUID, actor_id: UUID | None) -> Outcome:
@@ -166,12 +166,13 @@ def check_takes_invited() -> None:
 
 
 def invited(person: Any) -> bool:
-    """Was this account invited by an admin and never used to sign in?"""
+    """Whether an admin invited this account and nobody has signed in to it yet."""
     return person.invited_at is not None and person.last_login is None
 
 
 @asynccontextmanager
 async def admin_action(user_id: UUID, actor_id: UUID | None) -> AsyncIterator[AdminAction]:
+    """Open the transaction of an action on this account. `actor_id`: the admin; None for a command on the server."""
     async with db.transaction() as tx:
         now = await tx.fetch_value(sa.select(db.now()))
         rows = await tx.fetch_all(_lock(user_rows.c.id == user_id))

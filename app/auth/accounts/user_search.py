@@ -16,11 +16,11 @@ from app.auth.models import user_rows, word_rows
 from app.web.email_address import readable
 
 LONGEST = 64
-COMMON_WORD_ROWS = (
-    10_000  # rows: up to here all people of a word are sorted in 20 ms; beyond, one looks at people in their order
-)
-SORTED_FACTOR = 10  # times as many where the list is sorted by the words: all Zoes come last, behind everybody else
-MOST_WORDS = 5  # of a search; more narrow nothing down
+# A word with more rows is common. Up to here, all users of a word are sorted in 20 ms; beyond that, it is faster to
+# read users in the order of the list and test each.
+COMMON_WORD_ROWS = 10_000
+SORTED_FACTOR = 10  # multiplies it if the list is sorted by the words: all matches for "Zoe" are at the end then
+MOST_WORDS = 5  # words of a search that count
 HIGHEST_CHARACTER = "\U0010ffff"  # sorts after every letter, and is none
 
 
