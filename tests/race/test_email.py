@@ -48,7 +48,7 @@ async def send(mail, send=transport.send):
     killed_at("after the mail")
 
 outbox.LEASE = timedelta(seconds=1)
-features._features += (features.Feature(name="hello", emails={"hello": hello}),)
+features._features += (features.Feature(name="hello", emails=dict(hello=hello)),)
 rotation.start, transport.send = start, send
 """
 
