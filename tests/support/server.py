@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -42,6 +43,14 @@ class Server:
 
     def log(self) -> str:
         return self.log_file.read_text(errors="replace")
+
+    def logged(self, pattern: str) -> str:
+        """The log, as soon as the regular expression is found in it: an answer may arrive before its line does."""
+        deadline = time.monotonic() + READY_SECONDS
+        while not re.search(pattern, log := self.log()):
+            assert time.monotonic() < deadline, f"not in the log: {pattern}\n{log[-4000:]}"
+            time.sleep(0.02)
+        return log
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator[None]:
