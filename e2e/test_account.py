@@ -196,9 +196,7 @@ def test_copy_of_the_data_is_a_file_that_opens(mine: Page, person: Person, tmp_p
     found = json.loads((tmp_path / "copy.json").read_text())
     assert found["profile"][0]["email"] == person.email
     mine.goto("/account/activity")
-    expect(mine.get_by_role("main").get_by_role("listitem").first).to_contain_text(
-        "A copy of the account's data was made"
-    )
+    expect(mine.get_by_role("main").get_by_role("listitem").first).to_contain_text("Data exported")
 
 
 def test_account_that_was_given_up_is_kept_by_signing_in(
@@ -209,7 +207,7 @@ def test_account_that_was_given_up_is_kept_by_signing_in(
     expect(mine.get_by_role("heading", level=2, name="What is kept, and why")).to_be_visible()
     mine.get_by_role("button", name="Delete my account").click()
 
-    expect(mine.get_by_role("status")).to_contain_text("sign in before that day, and it stays")
+    expect(mine.get_by_role("status")).to_contain_text("Sign in before then to keep it")
     assert mine.context.cookies() == []
     other.get_by_role("link", name="signed in as").click()
     expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
@@ -218,7 +216,7 @@ def test_account_that_was_given_up_is_kept_by_signing_in(
     enter(mine, person)
     expect(mine.get_by_role("heading", level=1)).to_have_text(f"Hello, {person.name}")
     expect(mine.get_by_role("status")).to_have_text("Welcome back. Your account will not be deleted.")
-    assert arrived(server, person.email, "Your account stays")
+    assert arrived(server, person.email, "Your account will not be deleted")
 
 
 def test_address_is_changed_from_the_new_mailbox_and_put_back_from_the_old_one(
@@ -241,9 +239,11 @@ def test_address_is_changed_from_the_new_mailbox_and_put_back_from_the_old_one(
     other.get_by_role("link", name="signed in as").click()
     expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
 
-    arrived(server, person.email, "Somebody asked to change your address")
+    arrived(server, person.email, "Change of your e-mail address requested")
     old_mailbox = new_context().new_page()
-    old_mailbox.goto(link_in(arrived(server, person.email, "The address of your account was changed"), server.url))
+    old_mailbox.goto(
+        link_in(arrived(server, person.email, "The e-mail address of your account was changed"), server.url)
+    )
     old_mailbox.get_by_role("button", name="Cancel the change").click()
 
     expect(old_mailbox.get_by_role("heading", level=1)).to_have_text("The change is cancelled")
@@ -267,7 +267,7 @@ def test_thief_who_asks_for_another_address_is_called_off_before_it_counts(
     confirm = link_in(arrived(server, new, "Confirm your new address"), server.url)
 
     owner = new_context().new_page()
-    owner.goto(link_in(arrived(server, person.email, "Somebody asked to change your address"), server.url))
+    owner.goto(link_in(arrived(server, person.email, "Change of your e-mail address requested"), server.url))
     owner.get_by_role("button", name="Cancel the change").click()
     expect(owner.get_by_role("heading", level=1)).to_have_text("The change is cancelled")
 

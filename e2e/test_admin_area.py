@@ -107,7 +107,7 @@ def test_invited_person_is_told_apart(admin_area: Page) -> None:
     admin_area.get_by_label("Your password").fill(PASSWORD)
     admin_area.get_by_role("button", name="Send the invitation").click()
 
-    expect(admin_area.get_by_role("status")).to_have_text("The account is made, and an invitation is on its way.")
+    expect(admin_area.get_by_role("status")).to_have_text("The account is created, and an invitation is on its way.")
     expect(admin_area.get_by_role("main")).to_contain_text("invited")
     expect(admin_area.get_by_role("link", name="Send the invitation once more")).to_be_visible()
 
@@ -125,7 +125,7 @@ def test_one_session_of_two_is_ended(
     sessions.get_by_role("link", name="End the session").first.click()
     admin_area.get_by_role("button", name="End session").click()
 
-    expect(admin_area.get_by_role("status")).to_have_text("The session is ended.")
+    expect(admin_area.get_by_role("status")).to_have_text("The session has ended.")
     expect(admin_area.get_by_role("table", name="Live sessions").get_by_role("row")).to_have_count(2)
     headings = []
     for context in (phone, laptop):
@@ -189,7 +189,7 @@ def test_everything_without_javascript(
     page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Stop asking").click()
 
-    expect(page.get_by_role("status")).to_have_text("The password need not be changed any more.")
+    expect(page.get_by_role("status")).to_have_text("The password no longer has to be changed.")
 
 
 def test_forced_change_leads_the_person_to_the_password_page(

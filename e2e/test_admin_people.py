@@ -93,7 +93,7 @@ def test_deactivated_person_is_out_at_the_next_click(
     expect(theirs.get_by_role("button", name="Sign out")).to_be_visible()
     ask_to(admin_area, "Deactivate", person)
     admin_area.get_by_role("button", name="Deactivate").click()
-    expect(admin_area.get_by_role("status")).to_have_text("The account is deactivated and its sessions are ended.")
+    expect(admin_area.get_by_role("status")).to_have_text("The account is deactivated and its sessions have ended.")
 
     theirs.get_by_role("link", name="signed in as").click()
 
@@ -147,7 +147,7 @@ def test_ended_sessions_put_the_person_out_and_leave_the_account_open(
     theirs.goto("/dashboard")
     ask_to(admin_area, "End sessions of", person)
     admin_area.get_by_role("button", name="End sessions").click()
-    expect(admin_area.get_by_role("status")).to_have_text("The sessions are ended.")
+    expect(admin_area.get_by_role("status")).to_have_text("The sessions have ended.")
 
     theirs.get_by_role("link", name="signed in as").click()
     expect(theirs.get_by_role("heading", level=1)).to_have_text("Sign in")

@@ -12,7 +12,7 @@ from tests.support.people import PASSWORD, Person
 from tests.support.phone import with_a_phone
 from tests.support.server import Server
 
-NEEDED = "Your browser did not keep our cookies."
+NEEDED = "Your browser did not store our cookies."
 
 
 @pytest.fixture(params=["with scripts", "without scripts"])

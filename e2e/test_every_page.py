@@ -214,7 +214,7 @@ def email_refused(at: Scene) -> None:
 def undo(at: Scene) -> None:
     assert at.person
     account_with_a_new_address(at)
-    email_message = arrived(at.server, at.person.email, "asked to change your address")
+    email_message = arrived(at.server, at.person.email, "Change of your e-mail address requested")
     at.go(link_in(email_message, at.server.url))
 
 
@@ -347,7 +347,7 @@ def with_the_second_step(at: Scene) -> Phone:
 def second_step_on(at: Scene) -> None:
     with_the_second_step(at)
     at.go("/account/second-factor")
-    at.press("Turn off the second step")
+    at.press("Turn off two-factor authentication")
 
 
 def passkeys(at: Scene) -> None:
@@ -373,7 +373,7 @@ def second_step_proved_by_no_passkey(at: Scene) -> None:
     at.go("/account/second-factor")
     at.page.get_by_label("Use a passkey instead").check()
     at.page.evaluate("document.querySelector('[data-proof]').value = 'x'")
-    at.press("Turn off the second step")
+    at.press("Turn off two-factor authentication")
 
 
 def passkey_to_remove(at: Scene) -> None:
@@ -394,7 +394,7 @@ def new_recovery_codes(at: Scene) -> None:
     at.go("/account/second-factor")
     at.page.get_by_label("Code", exact=True).fill(phone.recovery_codes[0])
     at.page.get_by_label("Password", exact=True).fill(PASSWORD)
-    at.press("Make new recovery codes")
+    at.press("Create new recovery codes")
 
 
 def second_step(at: Scene) -> None:
@@ -461,11 +461,11 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "e-mail, to call off": ("user", "Cancel the change?", undo),
     "e-mail, called off": ("user", "The change is cancelled", undone),
     "e-mail, no good link": ("", "This link is not valid", lambda at: at.go("/undo-email-change?token=x")),
-    "second step": ("user", "Second step", second_step),
-    "second step, refused": ("user", "Second step", second_step_refused),
-    "second step, off": ("user", "Turn on the second step", refused("/account/second-factor", "Turn on")),
-    "second step, on": ("user", "The second step", second_step_on),
-    "second step, no good passkey": ("user", "The second step", second_step_proved_by_no_passkey),
+    "second step": ("user", "Two-factor authentication", second_step),
+    "second step, refused": ("user", "Two-factor authentication", second_step_refused),
+    "second step, off": ("user", "Turn on two-factor authentication", refused("/account/second-factor", "Turn on")),
+    "second step, on": ("user", "Two-factor authentication", second_step_on),
+    "second step, no good passkey": ("user", "Two-factor authentication", second_step_proved_by_no_passkey),
     "recovery codes": ("user", "Your recovery codes", recovery_codes),
     "recovery codes, new": ("user", "Your recovery codes", new_recovery_codes),
     "use a passkey": ("", "Use a passkey", refused("/login/passkey", "Continue")),

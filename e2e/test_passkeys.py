@@ -76,7 +76,7 @@ def test_added_and_used_to_sign_in_and_removed(mine: Page, server: Server, perso
     expect(mine.get_by_role("status")).to_contain_text("The passkey is removed")
 
     sign_in_by_button(mine)
-    expect(mine.get_by_text("That passkey did not sign you in")).to_be_visible()
+    expect(mine.get_by_text("That passkey was not accepted")).to_be_visible()
 
 
 def sign_in_by_button(page: Page, to: str = "/dashboard") -> None:
@@ -109,7 +109,7 @@ def test_phone_that_does_not_know_its_owner_signs_nobody_in(mine: Page, server: 
 
     sign_in_by_button(mine)
 
-    expect(mine.get_by_text("No passkey was given")).to_be_visible()
+    expect(mine.get_by_text("No passkey was used")).to_be_visible()
     assert len(sessions_of(server, person)) == before
 
 
@@ -160,9 +160,11 @@ def test_passkey_turns_the_second_step_off(mine: Page, server: Server, person: P
 
     mine.goto("/account/second-factor")
     mine.get_by_label("Use a passkey instead").check()
-    mine.get_by_role("button", name="Turn off the second step").click()
+    mine.get_by_role("button", name="Turn off two-factor authentication").click()
 
-    expect(mine.get_by_role("status")).to_have_text("The second step is off. Your password alone signs you in.")
+    expect(mine.get_by_role("status")).to_have_text(
+        "Two-factor authentication is off. Your password alone is enough to sign in."
+    )
 
 
 def test_same_phone_is_not_added_twice(mine: Page) -> None:
@@ -173,7 +175,7 @@ def test_same_phone_is_not_added_twice(mine: Page) -> None:
     mine.get_by_label("Password", exact=True).fill(PASSWORD)
     mine.get_by_role("button", name="Add a passkey").click()
 
-    expect(mine.get_by_text("this device has one for this account already")).to_be_visible()
+    expect(mine.get_by_text("this device already has one for this account")).to_be_visible()
 
 
 def test_passkey_instead_of_the_password_to_confirm(mine: Page) -> None:
@@ -196,10 +198,10 @@ def test_without_scripts_there_is_no_button_that_does_nothing(
     context = new_context(java_script_enabled=False)
     page = context.new_page()
     page.goto("/login/passkey")
-    expect(page.get_by_text("The browser has to know passkeys")).to_be_visible()
+    expect(page.get_by_text("Use a browser that supports passkeys")).to_be_visible()
     expect(page.get_by_role("button", name="Continue")).not_to_be_visible()
 
     sign_in(context, server, person)
     page.goto("/account/passkeys")
-    expect(page.get_by_text("To add a passkey the browser has to know them")).to_be_visible()
+    expect(page.get_by_text("To add a passkey, use a browser that supports them")).to_be_visible()
     expect(page.get_by_role("button", name="Add a passkey")).not_to_be_visible()

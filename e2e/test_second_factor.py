@@ -1,4 +1,4 @@
-"""The second step of signing in, in a browser: a phone beside it, and the day the phone is lost."""
+"""Two-factor authentication of signing in, in a browser: a phone beside it, and the day the phone is lost."""
 
 from collections.abc import Callable
 
@@ -36,7 +36,7 @@ def type_code(page: Page, code: str, button: str, password: str = "") -> None:
 def turn_on(page: Page, password: str = PASSWORD) -> Phone:
     """Through the pages: from the account to the recovery codes."""
     page.goto("/account")
-    page.get_by_role("link", name="Second step").click()
+    page.get_by_role("link", name="Two-factor authentication").click()
     phone = Phone((page.locator("code.secret").text_content() or "").replace(" ", ""))
     type_code(page, phone.shows(db.utcnow()), "Turn on", password)
     expect(page.get_by_role("heading", level=1)).to_have_text("Your recovery codes")
@@ -50,16 +50,16 @@ def test_phone_is_asked_for_from_then_on(page: Page, server: Server, person: Per
     sign_in(page.context, server, person)
     phone = turn_on(page)
     page.get_by_role("link", name="I have saved them").click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("The second step")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Two-factor authentication")
     page.get_by_role("button", name="Sign out").click()
-    assert arrived(server, person.email, "Your second step is on")
+    assert arrived(server, person.email, "Two-factor authentication is on")
 
     page.goto("/account/sessions")
     enter(page, person)
-    expect(page.get_by_role("heading", level=1)).to_have_text("Second step")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Two-factor authentication")
     expect(page.get_by_label("Code", exact=True)).to_be_focused()
     type_code(page, "000000", "Sign in")
-    expect(page.get_by_role("alert")).to_contain_text("That code is not right")
+    expect(page.get_by_role("alert")).to_contain_text("The code is wrong")
     type_code(page, phone.shows(db.utcnow(), seconds=30), "Sign in")  # the one of now has turned it on
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Devices")
@@ -77,11 +77,13 @@ def test_lost_phone_a_recovery_code_and_the_password_alone_again(page: Page, ser
 
     page.goto("/account/second-factor")
     expect(page.get_by_text("You have 9 of 10 recovery codes left.")).to_be_visible()
-    type_code(page, phone.recovery_codes[1], "Turn off the second step", "not the right passphrase")
+    type_code(page, phone.recovery_codes[1], "Turn off two-factor authentication", "not the right passphrase")
     expect(page.get_by_role("alert")).to_contain_text("The password is wrong.")
     expect(page.get_by_label("Code", exact=True)).to_have_value(phone.recovery_codes[1])
-    type_code(page, phone.recovery_codes[1], "Turn off the second step", person.password)
-    expect(page.get_by_role("status")).to_have_text("The second step is off. Your password alone signs you in.")
+    type_code(page, phone.recovery_codes[1], "Turn off two-factor authentication", person.password)
+    expect(page.get_by_role("status")).to_have_text(
+        "Two-factor authentication is off. Your password alone is enough to sign in."
+    )
 
     page.context.clear_cookies()
     page.goto("/login")
@@ -94,21 +96,23 @@ def test_old_recovery_codes_stay_good_until_the_new_ones_are_saved(page: Page, s
     sign_in(page.context, server, person)
     old = turn_on(page).recovery_codes
     page.goto("/account/second-factor")
-    type_code(page, old[0], "Make new recovery codes", person.password)
-    page.get_by_role("link", name="Keep the old ones").click()
+    type_code(page, old[0], "Create new recovery codes", person.password)
+    page.get_by_role("link", name="Keep the old codes").click()
     expect(page.get_by_text("You have 9 of 10 recovery codes left.")).to_be_visible()
 
-    type_code(page, old[1], "Make new recovery codes", person.password)
+    type_code(page, old[1], "Create new recovery codes", person.password)
     new = page.locator(".codes code").all_text_contents()
     secrets.keep(*new)
     page.get_by_role("button", name="I have saved them").click()
 
-    expect(page.get_by_role("status")).to_contain_text("Your new recovery codes are good from now on")
+    expect(page.get_by_role("status")).to_contain_text("Your new recovery codes are valid")
     expect(page.get_by_text("You have 10 of 10 recovery codes left.")).to_be_visible()
-    type_code(page, old[2], "Turn off the second step", person.password)
-    expect(page.get_by_role("alert")).to_contain_text("That code is not right")
-    type_code(page, new[0], "Turn off the second step", person.password)
-    expect(page.get_by_role("status")).to_have_text("The second step is off. Your password alone signs you in.")
+    type_code(page, old[2], "Turn off two-factor authentication", person.password)
+    expect(page.get_by_role("alert")).to_contain_text("The code is wrong")
+    type_code(page, new[0], "Turn off two-factor authentication", person.password)
+    expect(page.get_by_role("status")).to_have_text(
+        "Two-factor authentication is off. Your password alone is enough to sign in."
+    )
 
 
 def test_codes_of_the_page_before_are_not_shown_by_the_back_button(page: Page, server: Server, person: Person) -> None:

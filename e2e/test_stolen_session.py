@@ -50,7 +50,7 @@ def test_old_copy_ends_the_session_and_its_bearer_reads_why(
     page.goto("/account")
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
-    expect(page.get_by_role("status")).to_contain_text("an old sign-in was used again")
+    expect(page.get_by_role("status")).to_contain_text("an old token was used again")
     assert [row.revoked_for for row in sessions_of(server, person)] == ["reuse"]
 
 

@@ -15,17 +15,17 @@ FEATURE = Feature(
     notices={
         "name_changed": Notice("success", "Your name is changed."),
         "password_changed": Notice(
-            "success", "Your password is changed. Every other device is signed out; this one goes on."
+            "success", "Your password is changed. Every other device is signed out; this one stays signed in."
         ),
         "email_change_requested": Notice(
-            "info", "We sent a link to the new address. Your account keeps the old one until you have followed it."
+            "info", "We sent a link to the new address. Your account keeps the old address until you open it."
         ),
         "device_signed_out": Notice("success", "That device is signed out."),
         "others_signed_out": Notice("success", "Every other device is signed out."),
         "deletion_requested": Notice(
             "info",
-            "Your account is closed and every device is signed out. We sent you a letter with the day on which it "
-            "will be deleted: sign in before that day, and it stays.",
+            "Your account is scheduled for deletion and every device is signed out. We sent you an e-mail with the "
+            "date. Sign in before then to keep it.",
         ),
     },
 )  # fmt: skip

@@ -17,20 +17,21 @@ FEATURE = Feature(
         "/admin/mail": "Mail",
     },
     notices={
-        "user_deactivated": Notice("success", "The account is deactivated and its sessions are ended."),
+        "user_deactivated": Notice("success", "The account is deactivated and its sessions have ended."),
         "user_reactivated": Notice("success", "The account is active again."),
-        "sessions_ended": Notice("success", "The sessions are ended."),
-        "session_ended_here": Notice("success", "The session is ended."),
+        "sessions_ended": Notice("success", "The sessions have ended."),
+        "session_ended_here": Notice("success", "The session has ended."),
         "user_saved": Notice("success", "The changes are saved."),
-        "role_changed": Notice("success", "The role is changed. It counts from the next click on."),
-        "user_invited": Notice("success", "The account is made, and an invitation is on its way."),
-        "link_sent": Notice("success", "A letter with a link to choose a password is on its way."),
-        "new_password_wanted": Notice("success", "The password has to be changed before anything else is open."),
-        "new_password_not_wanted": Notice("success", "The password need not be changed any more."),
-        "nothing_to_do": Notice("info", "Nothing was changed: it was so already."),
-        "email_retried": Notice("success", "The letter is in the queue again."),
+        "role_changed": Notice("success", "The role is changed. It takes effect with the next request."),
+        "user_invited": Notice("success", "The account is created, and an invitation is on its way."),
+        "link_sent": Notice("success", "An e-mail with a link to choose a password is on its way."),
+        "new_password_wanted": Notice("success", "The user has to change the password before they can use other "
+        "pages."),
+        "new_password_not_wanted": Notice("success", "The password no longer has to be changed."),
+        "nothing_to_do": Notice("info", "Nothing was changed: it was already done."),
+        "email_retried": Notice("success", "The e-mail is in the queue again."),
         "second_factor_removed": Notice(
-            "success", "The second step is off. A password alone signs this person in again."
+            "success", "Two-factor authentication is off. This user signs in with the password alone."
         ),
     },
 )  # fmt: skip

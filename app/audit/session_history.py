@@ -15,31 +15,31 @@ from app.audit import events
 from app.web import client
 
 STARTED, RUN, LOST = "started", "run", "lost"
-# Kind -> what stands beside its mark; at most 16 letters.
+# Kind -> what stands beside its mark; at most 16 characters.
 WORDS = {
     STARTED: "signed in",
     RUN: "renewals",
-    LOST: "lost on its way",
+    LOST: "response lost",
     events.SESSION_ROTATED: "renewed",
     events.SESSION_REPLAYED: "same pair again",
-    events.SESSION_RETRY_REQUESTED: "asked to return",
-    events.SESSION_REUSED: "an old copy",
-    events.REFRESH_FROM_THE_FUTURE: "never handed out",
+    events.SESSION_RETRY_REQUESTED: "told to retry",
+    events.SESSION_REUSED: "old token reused",
+    events.REFRESH_FROM_THE_FUTURE: "never issued",
     events.SESSION_REVOKED: "session ended",
 }
 ENDED = {
     events.LOGGED_OUT: "signed out",
     events.REPLACED: "replaced",
     events.REUSED: "ended for both",
-    events.DEACTIVATED: "account closed",
+    events.DEACTIVATED: "deactivated",
     events.ENDED_BY_ADMIN: "ended by admin",
     events.ENDED_BY_OWNER: "ended by owner",
     events.CREDENTIALS_CHANGED: "new credentials",
-    events.ACCOUNT_DELETION: "account given up",
+    events.ACCOUNT_DELETION: "deletion",
 }
 ISSUED = (STARTED, RUN, LOST, events.SESSION_ROTATED, events.SESSION_REPLAYED)
 
-LANES, NAME = 3, 19  # how many columns, and letters of a heading
+LANES, NAME = 3, 19  # how many columns, and characters of a heading
 SHOWN_OF_A_RUN = 3  # plain renewals that stay at both ends of a run
 LEFT, TOP, LANE, ONE_LANE = 74, 52, 162, 216  # one lane fits a phone of 360 pixels
 ROW, DAY, NODE, CHANNEL = 54, 30, 32, 27
@@ -201,14 +201,14 @@ def _story(entries: Sequence[HistoryEntry], alive: bool) -> str:
         number = sum(one.count for one in entries if one.kind in kinds)
         return f", {what} {'once' if number == 1 else f'{number} times'}" if number else ""
 
-    told = (
+    said = (
         many((events.SESSION_ROTATED, RUN), "renewed")
-        + many((LOST,), "renewed in vain, the answer lost,")
-        + many((events.SESSION_REPLAYED,), "handed out again")
-        + many((events.SESSION_RETRY_REQUESTED,), "told to ask again")
-        + many((events.SESSION_REUSED,), "shown an old copy")
+        + many((LOST,), "renewed without receiving the response")
+        + many((events.SESSION_REPLAYED,), "issued again")
+        + many((events.SESSION_RETRY_REQUESTED,), "told to retry")
+        + many((events.SESSION_REUSED,), "old token reused")
     )
-    return f"Signed in{told or ', not renewed yet'}; the session {'is alive' if alive else 'has ended'}."
+    return f"Signed in{said or ', not renewed yet'}; the session {'is alive' if alive else 'has ended'}."
 
 
 def _day(at: datetime) -> str:

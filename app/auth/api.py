@@ -73,7 +73,7 @@ async def login(request: Request, data: LoginRequest) -> Any:
     if signed_in is None:
         return challenges.unauthorized(request, token_sent=False, detail="Invalid credentials.")
     if isinstance(signed_in, login_flow.PendingLogin):
-        detail = "Now the second factor: bring this ticket and a code to /api/auth/login/code."
+        detail = "A second factor is required: send this ticket and a code to /api/auth/login/code."
         return challenges.unauthorized(
             request, token_sent=False, detail=detail, error="second_factor_required", ticket=signed_in.ticket
         )
@@ -91,7 +91,7 @@ async def refresh(request: Request, data: RefreshRequest | None = None) -> Any:
     outcome = await login_flow.refresh(raw, retried=request.headers.get("x-refresh-retry") == "1")
     if isinstance(outcome, rotation.Rejected):
         if outcome.decision is Decision.RETRY:
-            detail = "A newer token was handed out. Read yours again and repeat with X-Refresh-Retry: 1."
+            detail = "A newer token was issued. Read the stored token again and repeat with X-Refresh-Retry: 1."
             return errors.answer(request, 409, detail, error="refresh_stale")
         return challenges.unauthorized(request, token_sent=bool(raw), detail="Sign in again.", error="invalid_grant")
     if data:

@@ -54,11 +54,11 @@ async def answer(request: Any, error: AuthError) -> Any:
     if isinstance(error, RegistrationClosed):
         return _registration_closed(request, page)
     if isinstance(error, Unavailable):
-        detail = "We cannot check right now whether you are signed in. You still are: please try again in a moment."
+        detail = "We cannot check your session right now. You are still signed in: please try again in a moment."
         return errors.answer(request, 503, detail, headers={"Retry-After": "5"})
     if isinstance(error, Forbidden):
         await _record_denial(user)
-        return errors.answer(request, 403, "You are signed in, but this is not open to you.")
+        return errors.answer(request, 403, "You are signed in, but you are not allowed to do this.")
     if isinstance(error, StepUpRequired):
         return _to_step_up(request) if page else _step_up_required(request)
     if isinstance(error, PasswordChangeRequired):
@@ -88,7 +88,7 @@ async def _record_denial(user: Any) -> None:
         log.warning("access_denied_unrecorded", user=logs.pseudonym(user.id))  # the audit log takes no writes
 
 
-def unauthorized(request: Any, *, token_sent: bool, detail: str = "Sign in first.", **members: Any) -> Any:
+def unauthorized(request: Any, *, token_sent: bool, detail: str = "Sign in to continue.", **members: Any) -> Any:
     """401 with the challenge of RFC 6750 section 3: it has an error code only if a token was sent."""
     challenge = 'Bearer error="invalid_token"' if token_sent else "Bearer"
     return errors.answer(request, 401, detail, headers={"WWW-Authenticate": challenge}, **members)
@@ -100,7 +100,7 @@ def retry_later(error: RetryLater) -> tuple[str, dict[str, str]]:
         wait = "a second" if error.seconds == 1 else f"{error.seconds} seconds"
     else:
         wait = f"{-(-error.seconds // 60)} minutes"
-    why = "Too many attempts" if isinstance(error, TooManyAttempts) else "Too many people sign in at this moment"
+    why = "Too many attempts" if isinstance(error, TooManyAttempts) else "Too many people are signing in right now"
     metrics.RATE_LIMITED.labels(type(error).__name__).inc()
     return f"{why}. Please try again in {wait}.", {"Retry-After": str(error.seconds)}
 

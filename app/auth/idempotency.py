@@ -27,7 +27,7 @@ KEY_LENGTHS = range(16, 65)
 FORMS = (bodies.URLENCODED.encode(), bodies.MULTIPART.encode())
 WAITS_SECONDS = 40  # longer than a transaction may take
 POLL_SECONDS = (0.05, 0.5)  # between two queries for the stored response: the first pause, and the longest
-STILL_RUNNING = "Your form has arrived and is being worked on. Look whether it is done before you send it again."
+STILL_RUNNING = "Your form has arrived and is being processed. Check whether it is done before you submit it again."
 RESENDING_REDIRECTS = (307, 308)  # the browser sends the form to another URL: nothing was changed yet
 
 

@@ -12,14 +12,18 @@ FEATURE = Feature(
     name="mfa",
     routes=[*pages.route_patterns, *passkey_pages.route_patterns, *api.route_patterns],
     notices={
-        "second_factor_off": Notice("success", "The second step is off. Your password alone signs you in."),
-        "recovery_codes_saved": Notice(
-            "success", "Your new recovery codes are good from now on, and the old ones for nothing any more."
+        "second_factor_off": Notice(
+            "success", "Two-factor authentication is off. Your password alone is enough to sign in."
         ),
-        "passkey_added": Notice("success", "The passkey is added: from now on it signs you in."),
-        "passkey_removed": Notice("success", "The passkey is removed. Delete it on your device, too."),
-        "passkey_not_good": Notice("error", "That passkey did not sign you in. Use your password, or try once more."),
-        "sign_in_again": Notice("info", "That took too long, or something changed meanwhile. Begin again, please."),
+        "recovery_codes_saved": Notice(
+            "success", "Your new recovery codes are valid, and the old ones no longer work."
+        ),
+        "passkey_added": Notice("success", "The passkey is added. You can sign in with it from now on."),
+        "passkey_removed": Notice("success", "The passkey is removed. Delete it from your device, too."),
+        "passkey_not_good": Notice("error", "That passkey was not accepted. Use your password, or try again."),
+        "sign_in_again": Notice(
+            "info", "That took too long, or something changed in the meantime. Please start again."
+        ),
     },
     emails=emails.COMPOSERS,
     maintenance={"void second factors": re_encryption.maintain},

@@ -28,7 +28,7 @@ from app.web import urls
 LATELY = timedelta(days=14)
 OFFERED = "authenticator offered"
 SHOWN = "recovery codes shown"
-NOT_ADDED = "The passkey was not added. Try once more; twenty are the most an account can have."
+NOT_ADDED = "The passkey was not added. Try again. An account can have at most twenty."
 
 
 class On(NamedTuple):
@@ -187,6 +187,6 @@ async def added_lately(user_id: UUID, now: datetime) -> list[Added]:
     if turned_on:
         newest = sa.select(sa.func.max(recovery_rows.c.saved_at)).where(recovery_rows.c.user_id == user_id)
         made = await db.fetch_value(newest)
-        found += [Added("second step", turned_on)]
+        found += [Added("two-factor authentication", turned_on)]
         found += [Added("recovery codes", made)] if made and made > turned_on else []
     return sorted((each for each in found if each.at > since), key=lambda each: each.at, reverse=True)

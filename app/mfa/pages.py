@@ -23,8 +23,13 @@ from app.mfa.proofs import WRONG, Proof
 from app.web import forms, templates, urls
 
 HERE = "/account/second-factor"
-OVER = "This page was too old, or of another session. Scan the new picture, and delete the old entry on your phone."
-REPLACED = "Those codes were replaced by newer ones, or the second step was turned off. Make new ones, and save them."
+OVER = (
+    "This page had expired or belonged to another session. Scan the new QR code and delete the old entry on your phone."
+)
+REPLACED = (
+    "Those codes were replaced by newer ones, or two-factor authentication was turned off. Create new codes and "
+    "save them."
+)
 
 
 class SignInForm(BaseModel):

@@ -23,8 +23,8 @@ from app.auth.sessions import rotation
 from app.mfa import passkeys, second_factor, webauthn
 
 MISSING = "Please fill this in."
-WRONG = "That code is not right, was used already, or is over. Type the one that is shown now."
-NOT_GOOD = "That passkey was not good here. Use your password, or try once more."
+WRONG = "The code is wrong, expired or already used. Enter the code that is shown now."
+NOT_GOOD = "That passkey was not accepted. Use your password, or try again."
 
 T = TypeVar("T")
 Change = Callable[[Any, Any, datetime], Awaitable[T]]  # the transaction, the user's row, now

@@ -23,7 +23,7 @@ FIELDS = 64  # of a form, or of an object in JSON
 PARTS = 50_000  # commas and brackets in JSON: of nothing else a megabyte becomes hundreds of thousands of objects
 LONGEST_TYPE = 256  # bytes of a content type; the parser's time grows with the square of the length
 LONGEST_HEAD = 1024  # bytes before the text of one field
-TOO_MUCH = "The body has more parts than this site reads."
+TOO_MUCH = "The body has more parts than this site accepts."
 URLENCODED = "application/x-www-form-urlencoded"
 MULTIPART = "multipart/form-data"
 

@@ -26,17 +26,17 @@ Handler = Callable[[Any, Any], Awaitable[Any]]
 
 DETAILS = {
     400: "The request could not be understood.",
-    401: "Sign in first.",
-    403: "This is not open to you.",
-    404: "There is nothing at this address.",
-    405: "This address does not answer that method.",
+    401: "Sign in to continue.",
+    403: "You are not allowed to do this.",
+    404: "This page does not exist.",
+    405: "This address does not support that method.",
     408: "The request took too long to arrive.",
-    413: "That is more than this site accepts.",
-    414: "The address is too long.",
-    415: "This address does not take a body of that type.",
-    422: "Some of the values do not fit.",
-    431: "The headers of the request are too large.",
-    500: "Something went wrong on our side. It has been recorded under the reference below.",
+    413: "The request is larger than this site accepts.",
+    414: "The URL is too long.",
+    415: "This address does not accept a body of that type.",
+    422: "Some of the values are not valid.",
+    431: "The request headers are too large.",
+    500: "Something went wrong on our side. It was logged under the reference below.",
     503: "The service cannot answer right now. Please try again in a moment.",
 }
 PASSED_ON = ("allow", "retry-after", "www-authenticate")  # what of a framework error's headers reaches the client

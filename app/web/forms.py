@@ -20,7 +20,7 @@ from app.web.errors import Problem
 MARKS = 8  # combining and invisible characters in a row; the flag of Scotland takes 7
 SPACE = 1000  # characters around a text that are cut off
 BIDI = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-SOMEBODY_ELSE = "This page was opened by someone else, or before you signed in. Nothing was done: reload it."
+SOMEBODY_ELSE = "This page was opened by another user, or before you signed in. Nothing was done: reload the page."
 Model = TypeVar("Model", bound=BaseModel)
 
 

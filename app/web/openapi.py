@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.json_schema import models_json_schema
 
 REF = "#/components/schemas/{model}"
-ERRORS = {401: "Sign in first", 403: "Not allowed", 404: "Not there", 422: "A value does not fit"}
+ERRORS = {401: "Sign in first", 403: "Not allowed", 404: "Not there", 422: "A value is not valid"}
 
 
 class FieldError(BaseModel):

@@ -53,7 +53,7 @@ class SameOrigin:
         if scope["type"] == "websocket":
             await send({"type": "websocket.close", "code": 1008})
         else:
-            raise Problem(403, "This request did not come from a page of this site, so nothing was done.")
+            raise Problem(403, "This request did not come from a page of this site, so it was refused.")
 
     def _allowed(self, scope: Any) -> bool:
         method = scope.get("method", "WEBSOCKET")
@@ -77,7 +77,7 @@ class TrustedHost:
         self.app = app
         self.known = frozenset(map(hosts.asked_for, known)) - {""}
         self.except_at = frozenset(except_at)
-        self.refusal = f"This server does not answer for that host. {advice}".strip()
+        self.refusal = f"This server does not serve that host. {advice}".strip()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket") or self._ours(scope):

@@ -168,7 +168,7 @@ class BodyLimit:
             return
         headers = dict(scope["headers"])
         if headers.get(b"content-encoding", b"identity").lower() != b"identity":
-            raise Problem(415, "Send the body as it is, unpacked.")  # a few bytes may unpack to gigabytes
+            raise Problem(415, "Send the body uncompressed.")  # a few bytes may unpack to gigabytes
         length = headers.get(b"content-length", b"0")
         if not length.isdigit():
             raise Problem(400)

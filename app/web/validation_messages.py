@@ -36,12 +36,12 @@ def _message(fault: Any) -> str:
         return "Please fill this in." if least == 1 else f"Use at least {least} characters."
     if kind == "string_too_long":
         return f"Use at most {context['max_length']} characters."
-    return _MESSAGES.get(kind, "This value does not fit.")
+    return _MESSAGES.get(kind, "This value is not valid.")
 
 
 _MESSAGES = {
     "missing": "This is required.",
-    "extra_forbidden": "This field is not known here.",
+    "extra_forbidden": "This field is not known.",
     "string_type": "This must be text.",
     "string_unicode": "This must be text.",
     "bool_type": "This must be true or false.",

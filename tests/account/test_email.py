@@ -128,7 +128,7 @@ async def test_forgotten_password_is_mailed_to_the_old_address_until_the_new_one
 
     assert ("new@example.com", "Choose a new password") not in told
     assert (person.email, "Choose a new password") in told
-    assert (person.email, "Somebody asked to change your address") in told
+    assert (person.email, "Change of your e-mail address requested") in told
 
 
 async def test_password_chosen_by_mail_calls_a_pending_address_off(client: Visitor, person: Person) -> None:

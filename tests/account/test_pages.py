@@ -139,7 +139,7 @@ async def test_password_page_says_what_was_added_lately(client: Visitor, clock: 
     page = (await client.visit("/account/password")).text
     assert "New &lt;b&gt;key" in page
     assert "Old &lt;b&gt;key" not in page
-    assert "Second step" in page
+    assert "Two-factor authentication" in page
     assert "Recovery codes" not in page
     clock.forward(minutes=1)
     made = {"code": phone.recovery_codes[0], "current_password": PASSWORD}
@@ -286,7 +286,7 @@ async def test_account_given_up_signs_out_and_says_how_to_keep_it(client: Visito
     assert client.cookie(ACCESS) is None
     assert client.cookie(REFRESH) is None
     assert answer.headers["clear-site-data"] == '"cache", "storage"'
-    assert "sign in before that day" in (await client.visit(answer.headers["location"])).text
+    assert "Sign in before then" in (await client.visit(answer.headers["location"])).text
     back = await client.submit("/login", {"email": person.email, "password": PASSWORD, "next": "/account"})
     assert back.headers["location"] == "/dashboard?notice=deletion_cancelled"
     assert "Welcome back" in (await client.visit("/dashboard?notice=deletion_cancelled")).text

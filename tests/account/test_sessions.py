@@ -72,7 +72,7 @@ async def test_ended_devices_are_told_apart_with_the_reason(client: Visitor, clo
 
     assert "/revoke" not in live
     assert str(idle) not in live
-    assert "Not used for too long" in ended
+    assert "Expired: not used for too long" in ended
     assert events.REASON_TEXT[events.REUSED] in ended
     assert "203.0.113.3" not in ended
 

@@ -72,7 +72,7 @@ def test_what_came_back_hangs_on_the_pair_that_was_presented() -> None:
     assert ends(picture, REPLAYED) == [(*below, again.x, again.y - 16)]
     assert ends(picture, REUSED) == [(*below, old.x - 16, old.y)]
     assert not any(mark.current for mark in picture.marks)
-    assert "shown an old copy once; the session has ended" in picture.story
+    assert "old token reused once; the session has ended" in picture.story
 
 
 def test_long_run_of_renewals_is_one_mark_and_nothing_else_is_left_out() -> None:

@@ -470,7 +470,7 @@ async def test_form_that_is_still_worked_on_is_not_begun_a_second_time(
     answer = await client.submit("/forgot-password", forgot)
 
     assert answer.status_code == 503
-    assert "is being worked on" in answer.text
+    assert "is being processed" in answer.text
     assert await delivered() == []
 
 

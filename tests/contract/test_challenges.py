@@ -126,7 +126,7 @@ async def test_first_page_after_the_right_password_without_a_cookie_says_that_co
     client.cookies.clear()  # as a browser does that keeps none
 
     assert await lands_at(client) == "/login?next=%2Fdashboard&notice=cookies"
-    assert "did not keep our cookies" in (await client.visit("/login?next=%2Fdashboard&notice=cookies")).text
+    assert "did not store our cookies" in (await client.visit("/login?next=%2Fdashboard&notice=cookies")).text
 
 
 async def test_without_fetch_metadata_the_referer_tells_the_same(client: Visitor) -> None:

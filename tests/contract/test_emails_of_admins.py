@@ -71,7 +71,7 @@ async def test_required_change_ends_with_the_change(admin_area: Visitor, make_cl
 
     done = await theirs.submit("/account/password", {"current_password": person.password, "new_password": NEW})
 
-    assert "Choose a new password before you go on" in page.text
+    assert "Choose a new password before you continue" in page.text
     assert done.headers["location"] == "/account?notice=password_changed"
     assert not await must_change(person)
     assert (await theirs.visit("/dashboard")).status_code == 200

@@ -25,7 +25,7 @@ from tests.support.phone import Phone, with_a_phone
 pytestmark = pytest.mark.anyio
 DEVICE = "__Host-device"
 NEW = "wrong zebra paperclip sonata"
-GIVEN = "Your password was given on a new device"
+GIVEN = "Your password was entered on a new device"
 
 
 async def to_the_code(place: Place, person: Person) -> None:

@@ -171,7 +171,7 @@ async def test_too_many_at_once_are_told_to_come_back(at: Any, monkeypatch: pyte
     person, refused = next(pair for pair in zip(people, answers, strict=True) if pair[1].status_code == 503)
     assert refused.headers["retry-after"] == "2"
     assert f'value="{person.email}"' in refused.text
-    assert "Too many people sign in at this moment" in refused.text
+    assert "Too many people are signing in right now" in refused.text
     assert (await places[0].fills_in(person.email, PASSWORD)).status_code == 303
 
 

@@ -67,7 +67,7 @@ async def test_turning_it_on_ends_the_other_sessions_and_tells_the_owner() -> No
     await with_a_phone(person)
 
     assert await live(person) == 1
-    assert [email_message.subject for email_message in await emails_to(person.email)] == ["Your second step is on"]
+    assert [each.subject for each in await emails_to(person.email)] == ["Two-factor authentication is on"]
     assert events.SECOND_FACTOR_ON in await happened(person)
 
 
@@ -151,7 +151,9 @@ async def test_turned_off_with_password_and_code_and_the_password_is_enough_agai
 
     assert isinstance(await login_flow.login(person.email, PASSWORD), login_flow.Login)
     assert await db.fetch_all(sa.select(authenticator_rows)) == await db.fetch_all(sa.select(recovery_rows)) == []
-    assert "Your second step is off" in [email_message.subject for email_message in await emails_to(person.email)]
+    assert "Two-factor authentication is off" in [
+        email_message.subject for email_message in await emails_to(person.email)
+    ]
     assert await enrolment.turn_off(person.id, sid, OWN) == {}  # once more: it is off, and nobody is told again
     assert (await happened(person)).count(events.SECOND_FACTOR_OFF) == 1
 

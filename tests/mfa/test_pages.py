@@ -322,14 +322,14 @@ async def test_admin_turns_it_off_for_somebody(client: Visitor, database: str) -
     await with_a_phone(person)
     await sign_in(client, await make_user(role="admin"))
     there = f"/admin/users/{person.id}"
-    assert "Turn off the second step" in (await client.visit(there)).text
+    assert "Turn off two-factor authentication" in (await client.visit(there)).text
     assert "never because a letter says so" in (await client.visit(f"{there}/remove-second-factor")).text
 
     answer = await client.submit(f"{there}/remove-second-factor", {"current_password": PASSWORD})
 
     assert answer.headers["location"] == f"{there}?notice=second_factor_removed"
     assert not await is_on(person)
-    assert "Turn off the second step" not in (await client.visit(there)).text
+    assert "Turn off two-factor authentication" not in (await client.visit(there)).text
 
 
 async def login(client: Visitor, person: Person) -> Any:

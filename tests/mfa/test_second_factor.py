@@ -360,7 +360,7 @@ async def test_recovery_code_signs_in_once_and_the_owner_is_told() -> None:
     assert await second_factor.sign_in(await ticket_of(person), typed) is None
 
     assert await second_factor.recovery_codes_left(person.id) == 9
-    assert "A recovery code was used" in [email_message.subject for email_message in await emails_to(person.email)]
+    assert "Recovery code used" in [each.subject for each in await emails_to(person.email)]
 
 
 async def test_recovery_code_of_somebody_else_is_none() -> None:
@@ -382,7 +382,9 @@ async def test_admin_turns_it_off_for_somebody_who_lost_everything() -> None:
     assert await second_factor.remove(person.id, admin.id) is Outcome.NOTHING
 
     assert isinstance(await login_flow.login(person.email, PASSWORD), login_flow.Login)
-    assert "Your second step is off" in [email_message.subject for email_message in await emails_to(person.email)]
+    assert "Two-factor authentication is off" in [
+        email_message.subject for email_message in await emails_to(person.email)
+    ]
     assert events.SECOND_FACTOR_REMOVED in await happened(person)
 
 

@@ -147,7 +147,7 @@ async def test_development_names_the_setting_beside_the_refusal() -> None:
     async with Visitor(app) as site:
         answer = await site.get("/seen", headers={"Host": "192.168.1.7:8000"})
 
-    assert "This server does not answer for that host. Set PUBLIC_ORIGIN." in answer.text
+    assert "This server does not serve that host. Set PUBLIC_ORIGIN." in answer.text
 
 
 async def test_two_hosts_are_refused(site: Visitor) -> None:

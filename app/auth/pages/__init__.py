@@ -14,31 +14,33 @@ FEATURE = Feature(
         "signed_out": Notice("success", "You are signed out."),
         "session_ended": Notice(
             "warning",
-            "Your session was ended because an old sign-in was used again. That happens when a browser restores an "
-            "earlier state after a crash, and when somebody copied your session. Sign in again.",
+            "Your session was ended because an old token was used again. This happens when a browser restores an "
+            "earlier state after a crash, or when somebody copied your session. Sign in again.",
         ),
-        "cookies": Notice("error", "Your browser did not keep our cookies. Allow them for this site, then sign in."),
+        "cookies": Notice(
+            "error", "Your browser did not store our cookies. Allow cookies for this site, then sign in."
+        ),
         "another_copy": Notice(
             "warning",
-            "Another copy of this application at this host name has put its sign-in in the place of yours, or the "
-            "secret has changed. Sign in again. For two copies at once, open one at localhost and the other one at "
-            "127.0.0.1.",
+            "Another copy of this application on the same host name has overwritten your cookies, or the secret key "
+            "has changed. Sign in again. To use two copies at once, open one at localhost and the other at 127.0.0.1.",
         ),
         "form_not_saved": Notice(
-            "warning", "Your session had ended, so your form was not saved. Sign in and send it again."
+            "warning", "Your session had expired, so your form was not saved. Sign in and submit it again."
         ),
         "confirmed": Notice("success", "Your address is confirmed and your account is ready. Sign in."),
         "password_reset": Notice(
             "success",
-            "Your new password is set, you are signed out everywhere, and passkeys are void. Sign in with it.",
+            "Your new password is set. You are signed out on every device, and your passkeys no longer work. Sign "
+            "in with the new password.",
         ),
-        "email_changed": Notice("success", "Your new address is confirmed: from now on you sign in with it."),
+        "email_changed": Notice("success", "Your new address is confirmed. Sign in with it from now on."),
         "deletion_cancelled": Notice("success", "Welcome back. Your account will not be deleted."),
         "password_change_required": Notice(
-            "warning", "Choose a new password before you go on: an administrator wants it."
+            "warning", "Choose a new password before you continue: an administrator requires it."
         ),
         "second_factor_required": Notice(
-            "warning", "Administrators of this site need a second step. Turn it on, and the admin area is open to you."
+            "warning", "Administrators of this site need two-factor authentication. Turn it on to use the admin area."
         ),
     },
     emails=emails.COMPOSERS,

@@ -76,7 +76,7 @@ async def test_signing_in_before_the_day_keeps_the_account(clock: Clock) -> None
     assert signed_in
     assert signed_in.deletion_cancelled
     assert (await happened(person))[-2:] == [events.LOGIN, events.DELETION_CANCELLED]
-    assert [message.subject for message in await emails_to(person.email)][-1] == "Your account stays"
+    assert [message.subject for message in await emails_to(person.email)][-1] == "Your account will not be deleted"
     assert await account_deletion.delete_due(clock.forward(days=30)) == 0
     assert await exists(person)
 
@@ -86,7 +86,7 @@ async def test_letter_about_the_day_is_not_sent_to_an_account_that_stays() -> No
     await account_deletion.schedule(person.id)
     await login_flow.login(person.email, person.password)
 
-    assert [message.subject for message in await emails_to(person.email)] == ["Your account stays"]
+    assert [message.subject for message in await emails_to(person.email)] == ["Your account will not be deleted"]
 
 
 async def test_ordinary_sign_in_keeps_nothing() -> None:
@@ -130,7 +130,7 @@ async def test_account_is_deleted_on_its_day_with_all_that_belongs_to_it(clock: 
     for owner in owners:
         assert {row[0] for row in await db.fetch_all(sa.select(owner))} <= {other.id}
     last = (await emails_to(person.email))[-1]
-    assert last.subject == "Your account is deleted"
+    assert last.subject == "Your account has been deleted"
 
 
 async def test_what_stays_of_an_account_has_neither_name_nor_address(clock: Clock) -> None:

@@ -91,12 +91,12 @@ async def test_old_address_is_told_at_once_and_again_with_a_way_back() -> None:
     await asked(person)
 
     (told,) = await emails_to(person.email)
-    assert told.subject == "Somebody asked to change your address"
+    assert told.subject == "Change of your e-mail address requested"
     assert "new@example.com" in told.text
     await email_change.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
 
     subjects = [message.subject for message in await emails_to(person.email)]
-    assert subjects == ["Somebody asked to change your address", "The address of your account was changed"]
+    assert subjects == ["Change of your e-mail address requested", "The e-mail address of your account was changed"]
     assert await email_links.find(await link_to(person.email, "was changed"), email_links.UNDO_EMAIL, db.utcnow())
 
 
@@ -118,7 +118,7 @@ async def test_taken_address_gets_the_same_answer_and_its_owner_a_letter_without
 
     assert await email_change.pending_email(person.id, db.utcnow()) == "Taken@example.com"
     (message,) = await emails_to(owner.email)
-    assert message.subject == "Your address was given for another account"
+    assert message.subject == "Your e-mail address was entered for another account"
     assert "token=" not in message.text
 
 
@@ -323,7 +323,7 @@ async def test_change_that_waits_does_not_outlive_a_defence(defence: Any) -> Non
     assert (await row_of(person)).email == person.email
     assert await email_change.pending_email(person.id, db.utcnow()) is None
     assert await email_change.confirm_email(await link_to("other@example.com", "Confirm"), db.utcnow())
-    assert await email_links.find(await link_to(person.email, "asked to change"), email_links.UNDO_EMAIL, db.utcnow())
+    assert await email_links.find(await link_to(person.email, "requested"), email_links.UNDO_EMAIL, db.utcnow())
 
 
 @pytest.mark.parametrize(
@@ -377,7 +377,7 @@ async def test_undo_brings_the_account_back_to_the_old_address_and_everybody_out
     person = await make_user()
     reset = await open_link(email_links.RESET, person)
     await asked(person)
-    change, undo = await link_to("new@example.com", "Confirm"), await link_to(person.email, "asked to change")
+    change, undo = await link_to("new@example.com", "Confirm"), await link_to(person.email, "requested")
     if confirmed:
         await email_change.confirm_email(change, db.utcnow())
         reset = await open_link(email_links.RESET, person)  # mailed to the new address
@@ -394,14 +394,14 @@ async def test_undo_brings_the_account_back_to_the_old_address_and_everybody_out
     assert events.EMAIL_CHANGE_UNDONE in await happened(person)
     assert await announced(person)
     told = (await emails_to(person.email))[-1]
-    assert told.subject == "The change of your address is called off"
+    assert told.subject == "The change of your e-mail address was cancelled"
     assert link_in(told) == "/forgot-password"
 
 
 async def test_undo_is_good_once_and_for_a_week(clock: Clock) -> None:
     person = await make_user()
     await asked(person)
-    undo = await link_to(person.email, "asked to change")
+    undo = await link_to(person.email, "requested")
 
     assert await email_change.undo_email(undo, clock.now + timedelta(days=7)) is None
     assert await email_change.undo_email(undo, clock.now + timedelta(days=6)) == person.email

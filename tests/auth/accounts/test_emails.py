@@ -98,7 +98,7 @@ async def test_letter_says_when_and_from_where_it_was_asked_for(clock: Clock) ->
 
     message = await only(EMAIL)
 
-    assert "Asked for on 5 March 2031, 07:09 UTC from Firefox on Linux, address 203.0.113.7." in message.text
+    assert "Requested on 5 March 2031, 07:09 UTC from Firefox on Linux, IP address 203.0.113.7." in message.text
 
 
 async def test_registration_that_is_over_or_confirmed_already_needs_no_letter(clock: Clock) -> None:
@@ -162,7 +162,7 @@ async def test_forgotten_password_is_answered_with_a_link_that_replaces_it() -> 
     message = await only(person.email)
 
     assert message.subject == "Choose a new password"
-    assert "Safari on iPhone, address 203.0.113.7" in message.text
+    assert "Safari on iPhone, IP address 203.0.113.7" in message.text
     assert await password_reset.reset(token_in(message), "a brand new passphrase")
 
 
@@ -234,7 +234,7 @@ async def test_owner_hears_of_a_new_password() -> None:
     message = await only(person.email)
 
     assert message.subject == "Your password was changed"
-    assert "from Safari on iPhone, address 203.0.113.7" in message.text
+    assert "from Safari on iPhone, IP address 203.0.113.7" in message.text
     assert "passphrase" not in message.text
 
 
@@ -252,9 +252,9 @@ async def test_owner_hears_that_an_old_token_came_back_and_of_the_innocent_cause
 
     message = await only(person.email)
 
-    assert message.subject == "We ended one of your sign-ins"
-    assert "from Safari on iPhone, address 203.0.113.7" in message.text
-    assert "innocent cause" in message.text
+    assert message.subject == "We ended one of your sessions"
+    assert "from Safari on iPhone, IP address 203.0.113.7" in message.text
+    assert "This can be harmless" in message.text
 
 
 async def test_letter_goes_to_the_address_that_the_account_has_by_then() -> None:
@@ -281,7 +281,7 @@ async def test_letter_knows_what_to_say_where_nobody_asked_for_it(kind: str) -> 
     async with db.transaction() as tx:
         await outbox.enqueue(tx, kind, user_id=person.id)
 
-    assert "from an unknown device, address unknown" in (await only(person.email)).text
+    assert "from an unknown device, IP address unknown" in (await only(person.email)).text
 
 
 async def test_links_of_letters_lead_to_this_site_and_nowhere_else() -> None:

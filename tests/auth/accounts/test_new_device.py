@@ -46,7 +46,7 @@ async def test_owner_hears_of_a_sign_in_on_an_unknown_device() -> None:
     (message,) = await delivered()
 
     assert (message.recipient, message.subject) == (person.email, NEW_DEVICE)
-    assert "from Safari on iPhone, address 203.0.113.7" in message.text
+    assert "from Safari on iPhone, IP address 203.0.113.7" in message.text
     seen = await db.fetch_all(sa.select(event_rows).where(event_rows.c.event == events.NEW_DEVICE))
     assert [row.user_id for row in seen] == [person.id]
 

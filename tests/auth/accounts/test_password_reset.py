@@ -196,7 +196,7 @@ async def test_second_factor_that_a_thief_turned_on_does_not_lock_the_owner_out(
 
     assert isinstance(await login_flow.login(person.email, NEW), login_flow.Login)
     assert [row.user_id for row in await trail(events.SECOND_FACTOR_UNDONE)] == [person.id]
-    assert "Your second step was turned off again" in [
+    assert "Two-factor authentication was turned off again" in [
         email_message.subject for email_message in await emails_to(person.email)
     ]
     # What the thief has left of it is worth nothing, now and when the owner turns one on.
