@@ -260,7 +260,19 @@ def _hosts(written: str, ports: str, *, quoted: bool) -> Iterator[tuple[str, int
         port = found[2] or given or str(PORT)
         if not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
             raise ValueError(f"has a port that is no number from 1 to 65535: {SIGNS}")
-        yield (_plain(found[1]) if quoted else found[1]).strip("[]"), int(port)
+        name = (_plain(found[1]) if quoted else found[1]).strip("[]")
+        if not (name.startswith("/") or is_a_name(name)):
+            raise ValueError("has a host that no name server knows: parts of 1 to 63 signs, with dots between")
+        yield name, int(port)
+
+
+def is_a_name(host: str) -> bool:
+    """Whether it can be asked for. The driver would end in an error of its own."""
+    try:
+        host.encode("idna")
+    except UnicodeError:
+        return False
+    return True
 
 
 def _plain(text: str) -> str:

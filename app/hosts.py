@@ -62,6 +62,11 @@ def is_loopback(host: str) -> bool:
     )
 
 
+def reached_at(host: str) -> str:
+    """Where a server that listens at this address is asked from the machine itself."""
+    return {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(host, host)  # noqa: S104 - compared, not bound
+
+
 def _short(address: IPv6Address) -> str:
     if address.scope_id is not None:  # a browser takes none
         raise ValueError("a zone")

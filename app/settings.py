@@ -254,6 +254,7 @@ class Settings(RavynSettings):
             odd = parts.path not in ("", "/") or parts.query or parts.fragment or parts.port == 0
         except ValueError:
             parts, odd = urlsplit(""), "not even an address"
+        odd = odd or not database_urls.is_a_name(parts.hostname or "")
         half = bool(parts.username) != bool(parts.password)
         if url and (parts.scheme not in ("smtp", "smtps") or not parts.hostname or odd or half):
             raise ValueError(

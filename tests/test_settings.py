@@ -89,6 +89,8 @@ def test_production_is_the_default_and_lifetimes_are_timedeltas() -> None:
         ({"SMTP_URL": f"smtp://mail:{STRONG}/@mail.example"}, "SMTP_URL must be smtp://"),
         ({"SMTP_URL": f"smtp://mail:{STRONG}#@mail.example"}, "SMTP_URL must be smtp://"),
         ({"SMTP_URL": "smtp://mail.example:70000"}, "SMTP_URL must be smtp://"),
+        ({"SMTP_URL": "smtp://mail..example"}, "SMTP_URL must be smtp://"),
+        ({"DATABASE_URL": f"postgresql://ann@{'a' * 64}.example/x"}, "DATABASE_URL has a host that no name server"),
         ({"MAIL_FROM": "Lanyard"}, "MAIL_FROM must be one address"),
         ({"MAIL_FROM": "a@mail.example, b@mail.example"}, "MAIL_FROM must be one address"),
         ({"MAIL_FROM": "Lanyard <a@mail.example>\r\nBcc: b@mail.example"}, "MAIL_FROM must be one address"),

@@ -9,6 +9,7 @@ for a transaction.
 import asyncio
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -138,6 +139,12 @@ class Connector:
             raise
         info["new"], info["opened"], info["reads_only"] = True, time.monotonic(), row["reads_only"]
         info["bounds"] = LOCALLY.format(self._bounded) if self._bounded and not row["bounded"] else ""
+
+
+async def greet(address: Address, host: tuple[str, int]) -> None:
+    """Whether that one of several hosts answers, replica or not. Errors: as while connecting."""
+    alone = replace(address, hosts=(host,), options={**address.options, "target_session_attrs": "any"})
+    (await Connector(alone)._open({}, True)).terminate()
 
 
 def _lend(connection: Any, record: Any, _: Any) -> None:

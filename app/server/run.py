@@ -19,7 +19,7 @@ from typing import Any
 
 import uvicorn
 
-from app import db
+from app import db, hosts
 from app.auth.accounts import demo_accounts
 from app.observability import logs
 from app.server.workers import Supervisor
@@ -71,8 +71,8 @@ def _listen(host: str, port: int) -> list[socket.socket]:
     ::ffff:127.0.0.1, which no --forwarded-allow-ips names.
     """
     with ExitStack() as stack:
-        hosts = ("::", "0.0.0.0") if host == "::" else (host,)  # noqa: S104 - the operator said so
-        made = [stack.enter_context(_listener(each, port)) for each in hosts]
+        addresses = ("::", "0.0.0.0") if host == "::" else (host,)  # noqa: S104 - the operator said so
+        made = [stack.enter_context(_listener(each, port)) for each in addresses]
         stack.pop_all()  # none failed: they stay open
     return made
 
@@ -150,8 +150,9 @@ async def _connected(work: Any) -> Any:
 
 def _greet(settings: Settings) -> None:
     """Wait for the first answer, then say where to go."""
-    address, everywhere = settings.origin, {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}  # noqa: S104 - compared
-    host = everywhere.get(settings.host, f"[{settings.host}]" if ":" in settings.host else settings.host)
+    address, host = settings.origin, hosts.reached_at(settings.host)
+    everywhere = host != settings.host
+    host = f"[{host}]" if ":" in host else host
     try:
         with urllib.request.urlopen(f"http://{host}:{settings.port}/healthz", timeout=60):
             pass
@@ -165,7 +166,7 @@ def _greet(settings: Settings) -> None:
     print(
         f"\n  Lanyard is ready: {address}\n\n"
         f"  Sign in at {address}/login as\n{accounts}\n"
-        f"{others if settings.host in everywhere and not settings.public_origin else ''}"
+        f"{others if everywhere and not settings.public_origin else ''}"
         "  Then open /dashboard and, as admin, /admin/users. Ctrl-C stops the server.\n",
         flush=True,
     )

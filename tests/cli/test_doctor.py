@@ -9,7 +9,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,8 @@ from aiosmtpd.smtp import AuthResult
 from app import db
 from app.auth.accounts import demo_accounts
 from app.db.database import STATEMENT_SECONDS
-from tests.support import database as databases
+from tests.cli.conftest import STRONG
+from tests.cli.examined import examine
 from tests.support import postgres
 from tests.support.environment import ROOT
 from tests.support.people import make_user
@@ -34,8 +35,6 @@ from tests.support.server import Server, free_port, running
 
 pytestmark = pytest.mark.race
 
-STRONG = "k3J9x!aB7qLmZ2wR8tYvE4uI6oP0sDfGh1jKcNbV5"
-
 AN_HOUR_AHEAD = """\
 import sys
 from datetime import timedelta
@@ -44,41 +43,6 @@ from app.__main__ import main
 db.utcnow = lambda utcnow=db.utcnow: utcnow() + timedelta(hours=1)
 sys.exit(main(sys.argv[1:]))
 """
-
-
-class Report:
-    def __init__(self, done: "subprocess.CompletedProcess[str]") -> None:
-        self.code, self.text = done.returncode, done.stdout
-        assert not done.stderr, done.stderr
-        lines = re.findall(r"^(ok|note|WRONG) +(\w+) +(.+)(?:\n +fix: (.+))?$", self.text, re.MULTILINE)
-        self.wrong = {what: (says, fix) for mark, what, says, fix in lines if mark == "WRONG"}
-        self.seen = {what for _, what, _, _ in lines}
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> dict[str, str]:
-    """Of a site in production on this machine, as it should be; SQLite, and no server running."""
-    port = str(free_port())
-    (tmp_path / "env").touch(mode=0o600)
-    address = databases.copy_to(tmp_path / "lanyard.db")
-    (tmp_path / "lanyard.db").chmod(0o600)
-    return {
-        "PATH": os.environ["PATH"],
-        "APP_ENV_FILE": str(tmp_path / "env"),
-        "APP_ENV": "production",
-        "APP_SECRET_KEY": STRONG,
-        "APP_ARGON2_MEMORY_KIB": "19456",
-        "APP_ISSUER": "",
-        "APP_AUDIENCE": "",
-        "PUBLIC_ORIGIN": f"http://localhost:{port}",
-        "PORT": port,
-        "DATABASE_URL": address,
-    }
-
-
-def examine(settings: dict[str, str], *arguments: str, program: Sequence[str] = ("-m", "app")) -> Report:
-    command = [sys.executable, *program, "doctor", *arguments]
-    return Report(subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True, timeout=120))
 
 
 def test_json_says_what_the_text_says(settings: dict[str, str]) -> None:
@@ -170,6 +134,7 @@ def test_secret_that_encrypted_the_second_factors_is_missed(settings: dict[str, 
 def test_migrations_that_have_not_run_and_letters_that_cannot_go_out_are_found(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
+    (tmp_path / "empty.db").touch(mode=0o600)
     empty = f"sqlite:///{tmp_path / 'empty.db'}"
 
     report = examine(
@@ -195,7 +160,7 @@ def test_database_that_does_not_answer_is_found(settings: dict[str, str]) -> Non
     [
         ("DROP TABLE authenticators", "database", "no such table"),
         ("DROP TABLE alembic_version", "migrations", "not run yet"),
-        ("no database", "database", "not a database"),
+        ("no database", "database", "is damaged: file is not a database"),
         ("a folder", "database", "does not answer"),
     ],
 )

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,8 @@ def _as_text(findings: Iterable[Finding]) -> int:
     for finding in findings:
         mark = "WRONG" if finding.state == "wrong" else finding.state
         wrong += mark == "WRONG"
-        print(f"{mark:<6} {finding.what:<10} {finding.says}", flush=True)
+        says = " ".join(finding.says.split())  # what others said may have line ends
+        print(f"{mark:<6} {finding.what:<10} {says}", flush=True)
         if finding.fix:
             print(f"{'':<18}fix: {finding.fix}", flush=True)
     print("Nothing to mend." if not wrong else f"{wrong} to mend.")
@@ -89,11 +90,11 @@ def without_secrets(finding: Finding) -> Finding:
 @cache
 def _secrets() -> tuple[str, ...]:
     """Longest first."""
+    from app.database_urls import parsed
     from app.settings import get_settings
 
     settings = get_settings()
     found = {*settings.secret_keys, settings.metrics_token}
-    for url in (settings.database_url, settings.smtp_url):
-        password = urlsplit(url).password or ""
-        found |= {password, unquote(password)}
+    for password in (parsed(settings.database_url).password, unquote(urlsplit(settings.smtp_url).password or "")):
+        found |= {password, quote(password, safe="")}
     return tuple(sorted(filter(None, found), key=len, reverse=True))

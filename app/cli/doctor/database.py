@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -11,7 +12,7 @@ from app.auth.accounts import demo_accounts
 from app.auth.models import user_rows
 from app.cli.doctor import Finding
 from app.db.database import STATEMENT_SECONDS
-from app.db.postgresql import BOUNDS
+from app.db.postgresql import BOUNDS, greet
 from app.mfa import re_encryption
 from app.settings import get_settings
 
@@ -19,19 +20,67 @@ CLOCKS_APART = timedelta(seconds=5)
 SPARE = 5  # connections for the migration, a backup and whoever looks
 
 
+# What it says when it does not let us in: the start of a reason -> in words, and what to do.
+OWNED = "give the file and its folder to the account that serves, and to nobody else"
+START = "start it, or correct host and port in DATABASE_URL"
+NOT_IN: dict[str, tuple[str, str]] = {
+    "gaierror": ("there is no host of that name", "correct the host in DATABASE_URL, or the name server"),
+    "ConnectionRefusedError": ("nothing listens there", START),
+    "TimeoutError": ("no answer in time", f"{START}, or let a firewall pass this machine"),
+    "NoServerTakesWrites": ("those who answer take no writes", "promote one, or name the primary in DATABASE_URL"),
+    "ConnectionError": ("it speaks no TLS", "turn TLS on there; sslmode=disable in DATABASE_URL if it is this machine"),
+    "28": ("it refuses user or password", "correct them in DATABASE_URL; if they are right, see pg_hba.conf there"),
+    "08P01": ("the pooler refuses us", "correct user, password and database in DATABASE_URL, and in the pooler"),
+    "3D": ("it has no database of that name", "CREATE DATABASE, or correct the name in DATABASE_URL"),
+    "53300": ("it has no connection left", "fewer workers, a lower APP_DATABASE_POOL_SIZE, or more max_connections"),
+    "57P03": ("it starts or stops", "wait, and ask again"),
+    "SQLITE_CANTOPEN": ("the file cannot be opened", OWNED),
+    "PermissionError": ("the file cannot be opened", OWNED),
+    "SQLITE_READONLY": ("it takes no writes", OWNED),
+}
+ANY = ("", "start it, or correct DATABASE_URL")
+
+
 def examine(workers: int) -> Iterator[Finding]:
     where = db.database.target
     try:
+        if where.kind == "sqlite" and not Path(where.database).exists():  # asking would make one
+            yield Finding("database", f"{where} is not there yet", "python -m app migrate, or correct DATABASE_URL")
+            return
         pending = db.pending()
     except (db.Unavailable, OSError) as error:
-        yield Finding("database", f"{where} does not answer: {error}", "start it, or correct DATABASE_URL")
+        yield _not_in("database", str(where), error)
+        return
+    except sa.exc.DatabaseError as error:
+        if where.kind != "sqlite":
+            raise
+        yield _damaged(error.orig)
         return
     yield Finding("database", f"{where} answers")
+    yield from asyncio.run(_other_hosts())
     if pending:
         yield Finding("migrations", f"not run yet: {', '.join(pending)}", "python -m app migrate")
         return
     yield Finding("migrations", "all have run")
     yield from asyncio.run(_connected(workers))
+
+
+def _not_in(what: str, where: str, error: Exception, *, note: bool = False) -> Finding:
+    reason = str(error) if isinstance(error, db.Unavailable) else type(error).__name__
+    words, fix = next((said for start, said in NOT_IN.items() if reason.startswith(start)), ANY)
+    return Finding(what, f"{where} does not answer: {f'{words} ({reason})' if words else reason}", fix, note=note)
+
+
+async def _other_hosts() -> list[Finding]:
+    """Those that a failover would lead to: nobody notices that one is gone before it is needed."""
+    hosts, found = db.database.target.hosts, []
+    for host in hosts if len(hosts) > 1 else ():
+        try:
+            with db.available():
+                await greet(db.database.target, host)
+        except db.Unavailable as error:
+            found.append(_not_in("hosts", ":".join(map(str, host)), error, note=True))
+    return found
 
 
 async def _connected(workers: int) -> list[Finding]:
@@ -43,6 +92,11 @@ async def _connected(workers: int) -> list[Finding]:
 
 
 async def _questions(workers: int) -> AsyncIterator[Finding]:
+    if db.database.target.kind == "sqlite":
+        if (damage := await _damage()) != "ok":
+            yield _damaged(damage)
+            return  # whatever is asked may meet it
+        yield await _takes_writes()
     apart = abs(await db.fetch_value(sa.select(db.now())) - db.utcnow())
     if apart > CLOCKS_APART:
         says = f"this machine and the database are {apart.total_seconds():.0f} seconds apart: tokens end at odd times"
@@ -62,6 +116,28 @@ async def _questions(workers: int) -> AsyncIterator[Finding]:
     if db.database.target.kind == "postgresql":
         async for finding in _postgresql(workers):
             yield finding
+
+
+async def _damage() -> object:
+    try:
+        return await db.fetch_value(sa.text("PRAGMA quick_check(1)"))
+    except sa.exc.DatabaseError as error:
+        return error.orig
+
+
+def _damaged(damage: object) -> Finding:
+    fix = "stop the servers, and restore a backup: deploy/backup.py restore FILE"
+    return Finding("database", f"{db.database.target} is damaged: {damage}", fix)
+
+
+async def _takes_writes() -> Finding:
+    """BEGIN IMMEDIATE alone does not say so: on a file that is only read SQLite takes it for BEGIN."""
+    path = str(db.database.target)
+    try:
+        await db.execute(sa.update(user_rows).where(sa.false()).values(name=user_rows.c.name))
+    except db.Unavailable as error:
+        return _not_in("writing", path, error)
+    return Finding("writing", f"{path} takes writes")
 
 
 async def _admins_with_a_password_alone() -> int:

@@ -1,15 +1,14 @@
 """Doctor's checks of the settings and of this machine: files, port, addresses."""
 
 import errno
+import http.client
 import socket
 import stat
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from app import setting_files
+from app import hosts, setting_files
 from app.cli.doctor import Finding
 from app.settings import get_settings
 
@@ -30,7 +29,11 @@ def _files() -> Iterator[Finding]:
     if folder := setting_files.secrets_folder():
         found += folder.iterdir()
     for file in found:
-        if file.is_file() and stat.S_IMODE(file.stat().st_mode) & 0o077 and file.parent != IN_A_CONTAINER:
+        try:
+            open_to_others = file.is_file() and stat.S_IMODE(file.stat().st_mode) & 0o077
+        except OSError:
+            continue  # in a folder that is closed to us, too
+        if open_to_others and file.parent != IN_A_CONTAINER:
             yield Finding("files", f"{file} can be read by other users of this machine", f"chmod 600 {file}")
 
 
@@ -49,7 +52,7 @@ def _port() -> Finding:
             return Finding(
                 "port", f"{where}: {error.strerror}", "HOST must be an address of this machine, PORT above 1023"
             )
-        if _answers_as_we_do(settings.port):
+        if _answers_as_we_do(hosts.reached_at(settings.host), settings.port):
             return Finding("port", f"{where} is served")
         return Finding("port", f"{where} is taken by another program", f"stop it, or choose PORT={settings.port + 1}")
     return Finding("port", f"{where} is free")
@@ -59,12 +62,16 @@ def _family(host: str) -> socket.AddressFamily:
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
-def _answers_as_we_do(port: int) -> bool:
+def _answers_as_we_do(host: str, port: int) -> bool:
+    connection = http.client.HTTPConnection(host, port, timeout=5)
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=5) as answer:
-            return bool(answer.read(10) == b"ok" and answer.headers["X-Request-ID"])
-    except (OSError, urllib.error.HTTPError, ValueError):
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        return bool(answer.read(10) == b"ok" and answer.headers["X-Request-ID"])
+    except (OSError, http.client.HTTPException):
         return False
+    finally:
+        connection.close()
 
 
 def _addresses() -> Iterator[Finding]:

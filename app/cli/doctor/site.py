@@ -34,7 +34,7 @@ def examine(proxies: str) -> Iterator[Finding]:
     except ssl.SSLCertVerificationError as error:
         yield Finding("tls", f"{origin}: {error.verify_message}", "a certificate for this name that browsers trust")
         return
-    except (OSError, http.client.HTTPException) as error:
+    except (OSError, http.client.HTTPException, UnicodeError) as error:  # the last one: a name that none can have
         fix = "start the server and the proxy, and ask again; PUBLIC_ORIGIN must lead there from this machine too"
         yield Finding("site", f"{origin} is not reached ({error})", fix, note=get_settings().is_development)
         return
@@ -152,7 +152,11 @@ def _proxy(proxies: str) -> Finding:
     answer = _ask("POST", "/api/auth/login", body, **headers)
     if answer.status == 429:
         return Finding("proxy", "not known: too many attempts from here", "wait, and ask again", note=True)
-    noted = asyncio.run(_noted(answer.header("x-request-id")))
+    try:
+        noted = asyncio.run(_noted(answer.header("x-request-id")))
+    except (db.Unavailable, sa.exc.DBAPIError):
+        fix = "mend what is said about the database, and ask again"
+        return Finding("proxy", "not known: the audit log cannot be read", fix, note=True)
     if noted is None:
         fix = "DATABASE_URL here must name the database of the site that PUBLIC_ORIGIN leads to"
         return Finding("proxy", "the site writes into another database than this one", fix)
