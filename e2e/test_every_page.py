@@ -516,6 +516,7 @@ PAGES |= {
     "tutorial": ("", "Learn", lambda at: at.go("/learn")),
     "chapter": ("user", "Keys", lambda at: at.go("/learn/keys")),
     "patterns": ("", "All patterns", lambda at: at.go("/learn/patterns")),
+    "glossary": ("", "Glossary", lambda at: at.go("/learn/glossary")),
     "source": ("", "app/main.py", lambda at: at.go("/learn/source/app/main.py#L20")),
 }
 # /learn

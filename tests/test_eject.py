@@ -17,7 +17,8 @@ FEATURES = {feature.name: feature.eject for feature in registered() if feature.e
 COMBINATIONS = [each for count in (1, 2) for each in combinations(FEATURES, count)]
 # What would tell that something was there, and where the word means something else.
 WORDS = {
-    "learn": r"\blearn(?:\b|_)|\blab\b|\btutorial\b|\bChapters?: |mark\.pattern|docs/(?:\d|patterns)|\"markdown-it",
+    "learn": r"\blearn(?:\b|_)|\blab\b|\btutorial\b|\bChapters?: |mark\.pattern|\"markdown-it"
+    r"|docs/(?:\d|patterns|glossary|problems)",
     "notes": r"\bnotes\b|\bnote_(?:rows|id|saved|deleted)\b|note-card|\bNote\b(?! the)|app\.notes",
 }
 ELSEWHERE = r"joan\+notes@|must learn of it|[Tt]utorials? key|FastAPI's tutorial|Spring Security tutorial|a tutorial's"

@@ -15,7 +15,14 @@ from tests.support.environment import ROOT
 
 README = (ROOT / "README.md").read_text()
 FILES = [ROOT / name for name in ("README.md", "SECURITY.md", "CHANGELOG.md")]
-PAGES = [*FILES, *(path for path in sorted((ROOT / "docs").glob("[a-z]*.md")) if path.stem != "patterns")]
+PAGES = [
+    *FILES,
+    *(
+        path
+        for path in sorted((ROOT / "docs").glob("[a-z]*.md"))
+        if path.stem not in ("patterns", "glossary", "problems")
+    ),
+]
 WRITTEN = re.compile(r"`(\w+/todos/[\w.]+)`[^:]*:\n\n((?:    .*\n|\n)+)")
 
 

@@ -6,7 +6,7 @@ file, and `pattern_index` lists the patterns of the framework's documentation pa
 
 from typing import Any
 
-from app.learn import pages
+from app.learn import chapters, pages
 from app.settings import get_settings
 from app.web.features import Feature, Link
 
@@ -20,8 +20,9 @@ FEATURE = Feature(
     routes=pages.route_patterns,
     navigation=[Link("/learn", "Learn", _shown)],
     eject=(
-        "app/learn", "docs/[0-9]*.md", "docs/patterns.md", "templates/learn", "static/learn.*", "static/lab.*",
-        "docs/pictures/lab.png", "tests/learn", "tests/patterns", "e2e/test_learn.py", "e2e/test_lab.py",
+        "app/learn", "docs/[0-9]*.md", *(f"docs/{name}.md" for name in chapters.REFERENCE), "docs/pictures/lab.png",
+        "templates/learn", "static/learn.*", "static/lab.*", "tests/learn", "tests/patterns", "e2e/test_learn.py",
+        "e2e/test_lab.py",
     ),
     description="the tutorial and the Token Lab",
 )  # fmt: skip

@@ -17,6 +17,7 @@ from app.learn import code_blocks, sources
 from app.settings import ROOT, get_settings
 
 DOCS = ROOT / "docs"
+REFERENCE = ("patterns", "glossary")  # pages that are not chapters, in the order of the navigation
 SITE = "http://localhost:8000"  # address of the running application, for readers of the Markdown
 WORDS_A_MINUTE, LINES_A_MINUTE = 200, 40
 
@@ -64,9 +65,9 @@ def turned(chapter: Chapter, markdown: str) -> str:
     return TURN.sub("", markdown) + "".join(lines)
 
 
-def other_page(name: str) -> Chapter:
-    """A page in docs/ that is not a chapter, such as `patterns`."""
-    return _page(DOCS / f"{name}.md")
+def reference() -> list[Chapter]:
+    """The reference pages of the tutorial."""
+    return [_page(DOCS / f"{name}.md") for name in REFERENCE]
 
 
 def _page(path: Path) -> Chapter:
@@ -116,7 +117,7 @@ def _prepared(tokens: list[Token]) -> tuple[list[Token], dict[str, str]]:
             continue
         if token.type == "heading_open" and token.tag == "h2":
             heading = tokens[place + 1].content.replace("`", "")
-            token.attrs["id"] = re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-")
+            token.attrs["id"] = _anchor(heading)
             sections[str(token.attrs["id"])] = heading
         if token.type == "paragraph_open" and tokens[place + 1].content.startswith("Patterns: "):
             token.attrs["class"] = "chapter-patterns"
@@ -134,6 +135,10 @@ def _prepared(tokens: list[Token]) -> tuple[list[Token], dict[str, str]]:
         kept.append(token)
     _label_cells(kept)
     return kept, sections
+
+
+def _anchor(text: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
 def _only_comment(html: str) -> bool:
@@ -154,8 +159,8 @@ def _label_cells(tokens: Iterable[Token]) -> None:
         elif token.type == "td_open":
             token.attrs["data-label"] = heads[column]
             column += 1
-        elif before.type == "td_open" and column == 1 and (found := re.fullmatch(r"`([a-z-]+)`", token.content)):
-            row.attrs["id"] = found[1]
+        elif before.type == "td_open" and column == 1 and (found := re.fullmatch(r"(`|\*\*)(.+)\1", token.content)):
+            row.attrs["id"] = _anchor(found[2])
 
 
 def _pairs(tokens: Iterable[Token]) -> Iterator[tuple[Token, Token]]:

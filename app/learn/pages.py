@@ -16,24 +16,21 @@ from app.web.errors import Problem
 
 @get()
 async def contents(request: Request) -> Any:
-    return _page(request, "contents", chapters=chapters.chapters())
-
-
-@get()
-async def patterns(request: Request) -> Any:
-    return _page(request, "patterns", chapter=chapters.other_page("patterns"))
+    return _page(request, "contents", chapters=chapters.chapters(), reference=chapters.reference())
 
 
 @get()
 async def chapter(request: Request) -> Any:
-    every = chapters.chapters()
-    slugs = [each.slug for each in every]
-    try:
-        place = slugs.index(request.path_params["chapter"])
-    except ValueError:
-        raise Problem(404) from None
-    around = {"before": every[place - 1] if place else None, "after": every[place + 1] if every[place + 1 :] else None}
-    return _page(request, "chapter", chapter=every[place], chapters=every, **around)
+    """A chapter with links to its neighbours, or a reference page."""
+    every, reference = chapters.chapters(), chapters.reference()
+    slug = request.path_params["chapter"]
+    found = next((page for page in [*every, *reference] if page.slug == slug), None)
+    if found is None:
+        raise Problem(404)
+    if not found.number:
+        return _page(request, "reference", chapter=found)
+    before, after = every[: found.number - 1][-1:], every[found.number :][:1]
+    return _page(request, "chapter", chapter=found, chapters=every, reference=reference, before=before, after=after)
 
 
 @get()
@@ -54,7 +51,6 @@ def _page(request: Request, template: str, **context: Any) -> Any:
 
 route_patterns = [
     permissions.public("/learn", contents),
-    permissions.public("/learn/patterns", patterns),
     permissions.public("/learn/source/{name:path}", source),
     permissions.public("/learn/{chapter}", chapter),
 ]

@@ -29,7 +29,7 @@ PUBLIC = {
     "/register", "/register/sent", "/verify-email", "/verify-email/resend", "/verify-email/sent",
     "/forgot-password", "/forgot-password/sent", "/reset-password",
 }  # fmt: skip
-PUBLIC |= {"/learn", "/learn/patterns", "/learn/source/{name:path}", "/learn/{chapter}"}  # learn
+PUBLIC |= {"/learn", "/learn/source/{name:path}", "/learn/{chapter}"}  # learn
 # And of these, what is the same for everybody: nobody looks at the cookies, so it needs no database.
 NO_AUTHENTICATION = {
     "/healthz", "/readyz", "/metrics", "/openapi.json",

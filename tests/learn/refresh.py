@@ -27,7 +27,7 @@ def main() -> None:
     changed = _write(code_blocks.TRANSCRIPTS, written)
     with Path(os.devnull).open("w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # the log
         recorded = asyncio.run(_recorded()) | {name: run() for name, run in COMMANDS.items()}
-    for chapter in [*chapters.chapters(), chapters.other_page("patterns")]:
+    for chapter in [*chapters.chapters(), *chapters.reference()]:
         text = code_blocks.filled(chapter.path.read_text("utf-8"), recorded, headed=True)
         changed += _write(chapter.path, chapters.turned(chapter, text) if chapter.number else text)
     changed += _write(PATTERNS, pattern_index.written_into(PATTERNS.read_text("utf-8")))

@@ -15,7 +15,7 @@ from tests.learn import outputs
 from tests.learn.commands import COMMANDS
 
 CHAPTERS = sorted(chapters.DOCS.glob("[0-9][0-9]-*.md"))
-PAGES = [*CHAPTERS, chapters.DOCS / "patterns.md"]
+PAGES = [*CHAPTERS, *(page.path for page in chapters.reference())]
 each_page = pytest.mark.parametrize("path", PAGES, ids=[path.stem for path in PAGES])
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=[path.stem for path in CHAPTERS])
 
@@ -41,7 +41,7 @@ def test_page_renders_and_every_link_in_it_leads_to_a_file_and_a_name_that_exist
 @each_page
 def test_links_to_the_application_and_the_pattern_index_lead_to_pages(path: Path, app: Any) -> None:
     html = chapters._read(path).text.html
-    slugs = {chapter.slug for chapter in chapters.chapters()}
+    slugs = {chapter.slug for chapter in chapters.chapters()} | set(chapters.REFERENCE)
 
     for href in re.findall(r'href="(/[^"]*)"', html):
         address, _, fragment = href.partition("#")
@@ -50,9 +50,7 @@ def test_links_to_the_application_and_the_pattern_index_lead_to_pages(path: Path
         assert found, href
         if address == "/learn/patterns" and fragment:
             assert fragment in pattern_index.PATTERNS
-        if address.startswith("/learn/") and not address.startswith(
-            ("/learn/source/", "/learn/lab", "/learn/patterns")
-        ):
+        if address.startswith("/learn/") and not address.startswith(("/learn/source/", "/learn/lab")):
             assert address.removeprefix("/learn/") in slugs
 
 
@@ -188,5 +186,5 @@ def test_command_prints_what_is_shown(name: str) -> None:
 def test_routes_of_the_tutorial_are_public() -> None:
     permissions = {row["path"]: row["permission"] for row in route_table()}
 
-    for path in ("/learn", "/learn/patterns", "/learn/{chapter}", "/learn/source/{name:path}"):
+    for path in ("/learn", "/learn/{chapter}", "/learn/source/{name:path}"):
         assert permissions[path] == "Public"

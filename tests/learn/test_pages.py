@@ -16,7 +16,7 @@ async def test_contents_link_to_every_chapter_the_pattern_index_and_the_lab(clie
     page = await client.visit("/learn")
 
     assert page.status_code == 200
-    for address in ("patterns", "lab", *(chapter.slug for chapter in chapters.chapters())):
+    for address in (*chapters.REFERENCE, "lab", *(chapter.slug for chapter in chapters.chapters())):
         assert f'href="/learn/{address}"' in page.text
 
 
@@ -31,11 +31,19 @@ async def test_every_chapter_is_served_with_links_to_its_neighbours(client: Visi
         assert ('rel="next"' in page.text) is (place < len(every) - 1)
 
 
-async def test_pattern_index_is_served(client: Visitor) -> None:
-    page = await client.visit("/learn/patterns")
+@pytest.mark.parametrize(("slug", "row"), [("patterns", "token-create"), ("glossary", "refresh-token")])
+async def test_reference_page_is_served_with_an_anchor_for_each_row(client: Visitor, slug: str, row: str) -> None:
+    page = await client.visit(f"/learn/{slug}")
 
     assert page.status_code == 200
-    assert 'id="token-create"' in page.text
+    assert f'<tr id="{row}">' in page.text
+
+
+async def test_every_chapter_links_to_the_reference_pages(client: Visitor) -> None:
+    for chapter in chapters.chapters():
+        page = await client.visit(f"/learn/{chapter.slug}")
+        for name in chapters.REFERENCE:
+            assert f'href="/learn/{name}"' in page.text, chapter.slug
 
 
 async def test_source_is_shown_with_its_lines(client: Visitor) -> None:
@@ -86,4 +94,4 @@ async def test_disabled_tutorial_is_404_everywhere(client: Visitor, monkeypatch:
     for path in routes:
         address = path.replace("{chapter}", "keys").replace("{name:path}", "app/main.py")
         assert (await client.visit(address)).status_code == 404, address
-    assert len(routes) >= 4
+    assert len(routes) == 3
