@@ -111,7 +111,7 @@ async def _send_again(answer: Answer, scope: Any, send: Any) -> None:
 class _FirstSubmission:
     """The first request of a form: buffers its response, stores it, and only then sends it.
 
-    Until then, the application does not learn that the browser disconnected, as it does on the second click: otherwise
+    Until then, the application does not notice that the browser disconnected, as it does on the second click: otherwise
     a download would stop.
     """
 
