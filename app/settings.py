@@ -11,7 +11,7 @@ import re
 from datetime import timedelta
 from functools import cache, cached_property
 from typing import Any, Literal
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -27,6 +27,7 @@ ALGORITHMS = ("HS256", "EdDSA")
 ARGON2_MEMORY_KIB = 19456  # OWASP Password Storage: argon2id, 19 MiB, two iterations, one lane
 EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - compared, not bound
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
+MAIL_APIS = {"postmark": "api.postmarkapp.com", "resend": "api.resend.com"}  # see `email.https_api`
 MAILBOX = re.compile(r"(?:([^<>@,;:\"]*[^<>@,;:\" ]) *<)?([a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9.-]+)(?(1)>)")
 
 
@@ -80,7 +81,8 @@ class Settings(RavynSettings):
         default=f"sqlite+aiosqlite:///{ROOT / 'var' / 'lanyard.db'}", validation_alias="DATABASE_URL"
     )
     database_pool_size: int = Field(default=10, ge=1)
-    smtp_url: str = Field(default="", repr=False, validation_alias="SMTP_URL")
+    smtp_url: str = Field(default="", repr=False, exclude=True, validation_alias="SMTP_URL")  # MAIL_URL's name before
+    mail_url: str = Field(default="", repr=False, validate_default=True, validation_alias="MAIL_URL")
     mail_from: str = Field(default="", validation_alias="MAIL_FROM")
 
     @property
@@ -246,9 +248,13 @@ class Settings(RavynSettings):
         database_urls.tls(database_urls.parsed(url))
         return cls._with_a_password_of_its_own(url, others)
 
-    @field_validator("smtp_url")
+    @field_validator("smtp_url", "mail_url")
     @classmethod
     def _a_mail_server(cls, url: str, others: ValidationInfo) -> str:
+        before = others.data.get("smtp_url", "")
+        if before and url not in ("", before):
+            raise ValueError("and SMTP_URL, its older name, differ: keep MAIL_URL")
+        url = url or before
         try:
             parts = urlsplit(url)
             odd = parts.path not in ("", "/") or parts.query or parts.fragment or parts.port == 0
@@ -256,12 +262,23 @@ class Settings(RavynSettings):
             parts, odd = urlsplit(""), "not even an address"
         odd = odd or not database_urls.is_a_name(parts.hostname or "")
         half = bool(parts.username) != bool(parts.password)
+        if parts.scheme.endswith("+https"):
+            return cls._a_mail_api(url, parts, odd)
         if url and (parts.scheme not in ("smtp", "smtps") or not parts.hostname or odd or half):
             raise ValueError(
                 "must be smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465, "
                 "signs in the password such as @ : / # written as %40 %3A %2F %23"
             )
         return cls._with_a_password_of_its_own(url, others)
+
+    @staticmethod
+    def _a_mail_api(url: str, parts: SplitResult, odd: object) -> str:
+        if parts.scheme.removesuffix("+https") not in MAIL_APIS or odd or not (parts.hostname and parts.username):
+            known = " or ".join(f"{name}+https://KEY@{host}" for name, host in MAIL_APIS.items())
+            raise ValueError(f"must be {known}, or an address of SMTP")
+        if parts.password:
+            raise ValueError("has one key before the @, signs in it such as : / # written as %3A %2F %23")
+        return url
 
     @classmethod
     def _with_a_password_of_its_own(cls, url: str, others: ValidationInfo) -> str:

@@ -83,7 +83,7 @@ def test_from_the_front_page_to_the_badge_through_the_mailbox_of_a_developer(
 @pytest.fixture
 def mailing() -> Iterator[tuple[Server, sink.Sink]]:
     """A server that really sends, and the mail server that it sends to."""
-    with sink.listening() as smtp, running(SMTP_URL=smtp.url) as server:
+    with sink.listening() as smtp, running(MAIL_URL=smtp.url) as server:
         yield server, smtp
 
 

@@ -148,9 +148,9 @@ def test_pruning_says_what_is_gone(
 def test_production_says_once_that_letters_wait() -> None:
     settings = {"APP_ENV": "production", "PUBLIC_ORIGIN": "http://127.0.0.1", "APP_ARGON2_MEMORY_KIB": "19456"}
     with running(**settings) as server:
-        said = server.logged("SMTP_URL")
+        said = server.logged("MAIL_URL")
 
-    assert said.count("SMTP_URL is not set: letters are not sent, they wait") == 1
+    assert said.count("MAIL_URL is not set: letters are not sent, they wait") == 1
 
 
 def test_production_never_migrates_at_the_start(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from app.settings import Settings
+from app.settings import Settings, load_settings
 from deploy.published_keys import KNOWN
 from tests.support import account
 from tests.support.environment import ROOT
@@ -55,7 +55,7 @@ def test_production_is_the_default_and_lifetimes_are_timedeltas() -> None:
         ({"APP_METRICS_TOKEN": FASTAPI.upper()}, "APP_METRICS_TOKEN stands in public"),
         ({"DATABASE_URL": "postgresql://lanyard:postgres@db/lanyard"}, "DATABASE_URL holds a password that everybody"),
         ({"DATABASE_URL": "postgresql://site:site@db/lanyard"}, "DATABASE_URL holds a password that everybody tries"),
-        ({"SMTP_URL": "smtps://name:password@mail.example"}, "SMTP_URL holds a password that everybody tries"),
+        ({"MAIL_URL": "smtps://name:password@mail.example"}, "MAIL_URL holds a password that everybody tries"),
         ({"APP_JWT_ALGORITHM": "none"}, "APP_JWT_ALGORITHM must be one of"),
         ({"APP_JWT_ALGORITHM": "RS256"}, "APP_JWT_ALGORITHM must be one of"),
         ({"APP_ACCESS_TOKEN_SECONDS": "0"}, "APP_ACCESS_TOKEN_SECONDS must"),
@@ -83,13 +83,23 @@ def test_production_is_the_default_and_lifetimes_are_timedeltas() -> None:
         ({"DATABASE_URL": f"mysql://mail:{STRONG}@db/lanyard"}, "DATABASE_URL is for another driver"),
         ({"DATABASE_URL": "postgresql://db/x?sslmode=verify-full&sslrootcert=/no"}, "DATABASE_URL has an sslrootcert"),
         ({"PORT": "99999"}, "PORT"),
-        ({"SMTP_URL": f"http://mail:{STRONG}@mail.example"}, "SMTP_URL must be smtp://"),
-        ({"SMTP_URL": f"smtp://mail:{STRONG}@"}, "SMTP_URL must be smtp://"),
-        ({"SMTP_URL": f"smtp://{STRONG}@mail.example"}, "SMTP_URL must be smtp://"),
-        ({"SMTP_URL": f"smtp://mail:{STRONG}/@mail.example"}, "SMTP_URL must be smtp://"),
-        ({"SMTP_URL": f"smtp://mail:{STRONG}#@mail.example"}, "SMTP_URL must be smtp://"),
-        ({"SMTP_URL": "smtp://mail.example:70000"}, "SMTP_URL must be smtp://"),
-        ({"SMTP_URL": "smtp://mail..example"}, "SMTP_URL must be smtp://"),
+        ({"MAIL_URL": "mailgun+https://key@api.mailgun.net"}, "MAIL_URL must be postmark+https://KEY@"),
+        ({"MAIL_URL": "postmark+https://api.postmarkapp.com"}, "MAIL_URL must be postmark+https://KEY@"),
+        ({"MAIL_URL": "postmark+https://key@"}, "MAIL_URL must be postmark+https://KEY@"),
+        ({"MAIL_URL": "resend+https://key@api.resend.com/emails"}, "MAIL_URL must be postmark+https://KEY@"),
+        ({"MAIL_URL": f"resend+https://key:{STRONG}@api.resend.com"}, "MAIL_URL has one key before the @"),
+        (
+            {"SMTP_URL": "smtp://mail.example", "MAIL_URL": "smtp://other.example"},
+            "MAIL_URL and SMTP_URL, its older name",
+        ),
+        ({"SMTP_URL": "http://mail.example"}, "SMTP_URL must be smtp://"),
+        ({"MAIL_URL": f"http://mail:{STRONG}@mail.example"}, "MAIL_URL must be smtp://"),
+        ({"MAIL_URL": f"smtp://mail:{STRONG}@"}, "MAIL_URL must be smtp://"),
+        ({"MAIL_URL": f"smtp://{STRONG}@mail.example"}, "MAIL_URL must be smtp://"),
+        ({"MAIL_URL": f"smtp://mail:{STRONG}/@mail.example"}, "MAIL_URL must be smtp://"),
+        ({"MAIL_URL": f"smtp://mail:{STRONG}#@mail.example"}, "MAIL_URL must be smtp://"),
+        ({"MAIL_URL": "smtp://mail.example:70000"}, "MAIL_URL must be smtp://"),
+        ({"MAIL_URL": "smtp://mail..example"}, "MAIL_URL must be smtp://"),
         ({"DATABASE_URL": f"postgresql://ann@{'a' * 64}.example/x"}, "DATABASE_URL has a host that no name server"),
         ({"MAIL_FROM": "Lanyard"}, "MAIL_FROM must be one address"),
         ({"MAIL_FROM": "a@mail.example, b@mail.example"}, "MAIL_FROM must be one address"),
@@ -178,9 +188,12 @@ def test_origin_is_the_one_that_browsers_send(settings: dict[str, Any], origin: 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"SMTP_URL": "smtp://localhost:1025"},
-        {"SMTP_URL": "smtp://mail%40example.com:p%40ss@mail.example:587"},
-        {"SMTP_URL": "smtps://mail:%3Djq9%2Fdm2@mail.example"},
+        {"MAIL_URL": "postmark+https://a-key@api.postmarkapp.com"},
+        {"MAIL_URL": "resend+https://re_a%2Fkey@api.resend.com"},
+        {"SMTP_URL": "smtp://mail.example", "MAIL_URL": "smtp://mail.example"},
+        {"MAIL_URL": "smtp://localhost:1025"},
+        {"MAIL_URL": "smtp://mail%40example.com:p%40ss@mail.example:587"},
+        {"MAIL_URL": "smtps://mail:%3Djq9%2Fdm2@mail.example"},
         {"MAIL_FROM": "no-reply@mail.example"},
         {"MAIL_FROM": "The Desk <no-reply@mail.example>"},
         {"MAIL_FROM": "Büro <no-reply@mail.example>"},
@@ -229,7 +242,7 @@ WRONG = {
     "PORT": "none",
     "PUBLIC_ORIGIN": "http://app.example.org",
     "DATABASE_URL": "postgresql://ann:hunter2@db/lanyard?ssl=true",
-    "SMTP_URL": "smtp://ann:postgres@mail.example",
+    "MAIL_URL": "smtp://ann:postgres@mail.example",
     "MAIL_FROM": "nobody",
 }
 FAULTS = (
@@ -242,7 +255,7 @@ FAULTS = (
     "PORT input should be a valid integer, unable to parse string as an integer",
     "PUBLIC_ORIGIN is plain http: use https, or set COOKIE_INSECURE=true and know the risk",
     "DATABASE_URL has an option that means nothing here, ssl: write sslmode=require, or better sslmode=verify-full",
-    "SMTP_URL holds a password that everybody tries: change it there, then here",
+    "MAIL_URL holds a password that everybody tries: change it there, then here",
     "MAIL_FROM must be one address, such as Lanyard <no-reply@example.com>",
 )
 
@@ -326,3 +339,9 @@ def run_command(
         [sys.executable, "-m", "app", *command.split()],
         cwd=ROOT, env=environment, capture_output=True, text=True, preexec_fn=before,
     )  # fmt: skip
+
+
+def test_older_name_of_the_mail_servers_setting_is_still_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMTP_URL", "smtp://mail.example:2525")
+
+    assert load_settings().mail_url == "smtp://mail.example:2525"

@@ -14,7 +14,7 @@ TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 # Modules that open a connection, and where each may be used. No address that a visitor types is among what they reach.
 CLIENTS = {
     "aiosmtplib": ("app/email/",),
-    "httpx": ("app/cli/doctor/",),
+    "httpx": ("app/email/https_api.py",),
     "urllib3": (),
     "requests": (),
     "aiohttp": (),

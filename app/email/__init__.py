@@ -1,4 +1,4 @@
-"""E-mail: `outbox` queues, `sender` delivers, `transport` speaks SMTP, `messages` makes the text."""
+"""E-mail: `outbox` queues, `sender` delivers, `messages` makes the text; `transport` speaks SMTP, `https_api` HTTPS."""
 
 from app.email import outbox
 from app.web.features import Feature

@@ -113,7 +113,7 @@ async def _try(email_message: QueuedEmail, composers: Mapping[str, Composer], no
 
 async def _send(message: Message, email_message: QueuedEmail, now: datetime) -> None:
     mail, settings = transport.written(message, email_message.id, now), get_settings()
-    if settings.smtp_url:
+    if settings.mail_url:
         await transport.send(mail)
         log.info("letter_sent", email_message=str(email_message.id), kind=email_message.kind)
     else:

@@ -1,4 +1,4 @@
-"""The SMTP transport: MIME without header injection, and an encrypted connection to the mail server.
+"""The e-mail transport: MIME without header injection, and an encrypted connection to the SMTP server or the API.
 
 Chapter: "Transactional e-mail". Source: RFC 5322 section 3.6.4, RFC 3834 section 5, RFC 8314 section 3; v5.0.0-1.3.11,
 v5.0.0-12.3.1.
@@ -18,6 +18,7 @@ from uuid import UUID
 import aiosmtplib
 from email_validator import validate_email
 
+from app.email import https_api
 from app.email.messages import NOT_IN_A_LINE, Message
 from app.settings import LOOPBACK, MAILBOX, get_settings
 from app.web import templates
@@ -25,7 +26,7 @@ from app.web import templates
 STEP_SECONDS = 10  # for each answer of the mail server
 PORTS = {"smtp": 587, "smtps": 465}
 
-Failed = (aiosmtplib.SMTPException, OSError, TimeoutError)  # errors that a retry may fix
+Failed = (aiosmtplib.SMTPException, OSError, TimeoutError, https_api.ApiError)  # errors that a retry may fix
 
 
 class Undeliverable(Exception):
@@ -34,7 +35,7 @@ class Undeliverable(Exception):
 
 def is_set_up() -> bool:
     """Can e-mails be sent? True in development: without a mail server they are shown in the mailbox page."""
-    return bool(get_settings().smtp_url) or get_settings().is_development
+    return bool(get_settings().mail_url) or get_settings().is_development
 
 
 def written(message: Message, email_id: UUID, at: datetime) -> EmailMessage:
@@ -65,7 +66,12 @@ def written(message: Message, email_id: UUID, at: datetime) -> EmailMessage:
 
 
 async def send(mail: EmailMessage) -> None:
-    """Send it to the mail server of SMTP_URL. Errors: Undeliverable; `Failed` if a retry may help."""
+    """Send it to the server or API of MAIL_URL. Errors: Undeliverable; `Failed` if a retry may help."""
+    if _is_api():
+        try:
+            return await https_api.send(mail)
+        except https_api.RejectedError as error:
+            raise Undeliverable(str(error)) from error
     try:
         await aiosmtplib.send(mail, **_server())
     except aiosmtplib.SMTPRecipientsRefused as error:
@@ -80,15 +86,21 @@ async def send(mail: EmailMessage) -> None:
 
 
 async def greet() -> str:
-    """Check the connection: connect as `send` does, NOOP, quit. Returns "host:port". Errors: as `send`."""
+    """Check the connection: connect as `send` does, NOOP, quit. Returns where it leads. Errors: as `send`."""
+    if _is_api():
+        return await https_api.greet()
     server = _server()
     async with aiosmtplib.SMTP(**server) as smtp:
         await smtp.noop()
     return f"{server['hostname']}:{server['port']}"
 
 
+def _is_api() -> bool:
+    return urlsplit(get_settings().mail_url).scheme.endswith("+https")
+
+
 def _server() -> dict[str, Any]:
-    url = urlsplit(get_settings().smtp_url)
+    url = urlsplit(get_settings().mail_url)
     host, implicit = url.hostname or "", url.scheme == "smtps"
     return {
         "hostname": host,

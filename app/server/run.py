@@ -46,8 +46,8 @@ def serve(workers: int, forwarded_allow_ips: str) -> int:
             return _say(refusal)
         if settings.cookie_insecure:
             log.warning("COOKIE_INSECURE=true: whoever listens on the network can take over sessions; use https")
-        if not (settings.smtp_url or settings.is_development):
-            log.warning("SMTP_URL is not set: letters are not sent, they wait in the database until it is")
+        if not (settings.mail_url or settings.is_development):
+            log.warning("MAIL_URL is not set: letters are not sent, they wait in the database until it is")
         if settings.is_development:
             threading.Thread(target=_greet, args=[settings], daemon=True).start()
         return _run(listeners, workers, forwarded_allow_ips)

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 import sqlite3
+import ssl
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
@@ -17,6 +18,7 @@ from urllib.parse import quote
 
 import aiosmtpd.controller
 import pytest
+import trustme
 from aiosmtpd.handlers import Sink
 from aiosmtpd.smtp import AuthResult
 
@@ -25,7 +27,7 @@ from app.auth.accounts import demo_accounts
 from app.db.database import STATEMENT_SECONDS
 from tests.cli.conftest import STRONG
 from tests.cli.examined import examine
-from tests.support import postgres
+from tests.support import mail_api, postgres
 from tests.support.environment import ROOT
 from tests.support.people import make_user
 from tests.support.phone import with_a_phone
@@ -60,6 +62,25 @@ def test_json_says_what_the_text_says(settings: dict[str, str]) -> None:
     assert all(each.keys() == {"state", "what", "says", "fix"} for each in report["findings"])
 
 
+def test_key_of_a_mail_provider_is_asked_for_and_not_repeated(settings: dict[str, str], tmp_path: Path) -> None:
+    key, authority = "re_123456/quite-secret", trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("127.0.0.1").configure_cert(context)
+    authority.cert_pem.write_to_path(tmp_path / "authority.pem")
+    given = settings | {"SSL_CERT_FILE": str(tmp_path / "authority.pem"), "MAIL_FROM": "desk@mail.example"}
+    with mail_api.listening(context) as api:
+        given["MAIL_URL"] = api.url("resend", quote(key, safe=""))
+        good = examine(given)
+        api.answer = (401, {"name": "validation_error", "message": f"{key} is invalid"}, {})
+        bad = examine(given)
+
+    assert "mail" not in good.wrong
+    assert "127.0.0.1 takes " in good.text
+    assert "401 validation_error *** is invalid" in bad.wrong["mail"][0]
+    assert key not in good.text + bad.text
+    assert [(method, path) for method, path, _, _ in api.asked] == [("GET", "/domains")] * 2
+
+
 @pytest.mark.parametrize("form", [[], ["--json"]])
 def test_no_secret_of_a_setting_is_repeated(settings: dict[str, str], form: list[str]) -> None:
     """Not even where a mail server's own sentence repeats it."""
@@ -76,7 +97,7 @@ def test_no_secret_of_a_setting_is_repeated(settings: dict[str, str], form: list
     controller.start()
     try:
         url = f"smtp://robin:{quote(password, safe='')}@127.0.0.1:{port}"
-        given = settings | {"SMTP_URL": url, "APP_METRICS_TOKEN": token}
+        given = settings | {"MAIL_URL": url, "APP_METRICS_TOKEN": token}
         done = subprocess.run(
             [sys.executable, "-m", "app", "doctor", *form], cwd=ROOT, env=given, capture_output=True, text=True
         )
@@ -97,7 +118,7 @@ def test_mistakes_on_this_machine_are_found(settings: dict[str, str]) -> None:
 
     with socket.create_server(("127.0.0.1", int(settings["PORT"]))):
         report = examine(
-            settings | {"PUBLIC_ORIGIN": "http://127.0.0.1:1", "SMTP_URL": f"smtp://127.0.0.1:{free_port()}"}
+            settings | {"PUBLIC_ORIGIN": "http://127.0.0.1:1", "MAIL_URL": f"smtp://127.0.0.1:{free_port()}"}
         )
 
     assert report.code == 1
@@ -142,7 +163,7 @@ def test_migrations_that_have_not_run_and_letters_that_cannot_go_out_are_found(
     )
 
     assert report.wrong["migrations"][1] == "python -m app migrate"
-    assert "SMTP_URL=" in report.wrong["mail"][1]
+    assert "MAIL_URL=" in report.wrong["mail"][1]
     assert report.wrong["cookies"][1] == "remove COOKIE_INSECURE"
 
 
@@ -226,7 +247,7 @@ def site(settings: dict[str, str], caddyfile: Path = CADDYFILE, proxies: str = "
 
 
 def test_site_that_is_set_up_well_has_nothing_to_mend(settings: dict[str, str], sink: str) -> None:
-    with site(settings | {"SMTP_URL": sink}) as ours:
+    with site(settings | {"MAIL_URL": sink}) as ours:
         report = examine(ours, "--forwarded-allow-ips", "127.0.0.1")
 
         assert report.code == 0, report.text

@@ -46,7 +46,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """One that is served, with nothing to mend: the settings of whoever asks the doctor about it."""
     settings = as_they_should_be(tmp_path_factory.mktemp("site"))
     with listening() as sink, running(**settings):
-        yield settings | {"SMTP_URL": sink.url, "MAIL_FROM": "site@example.com"}
+        yield settings | {"MAIL_URL": sink.url, "MAIL_FROM": "site@example.com"}
 
 
 @pytest.fixture
@@ -226,7 +226,7 @@ def mail_unknown() -> Iterator[str]:
 )
 def test_mail_server(site: dict[str, str], server: Callable[[], AbstractContextManager[str]], words: str) -> None:
     with server() as url:
-        report = examine(site | {"SMTP_URL": url})
+        report = examine(site | {"MAIL_URL": url})
 
     assert_alone(report, "mail", words)
 

@@ -79,7 +79,7 @@ def test_compose_gives_the_application_settings_that_there_are_and_no_secret_in_
         given = {each["target"] if isinstance(each, dict) else each for each in service["secrets"]}
 
         assert set(service["environment"]) <= SETTINGS | OUTSIDE
-        assert not {"APP_SECRET_KEY", "DATABASE_URL", "SMTP_URL", "APP_METRICS_TOKEN"} & set(service["environment"])
+        assert not {"APP_SECRET_KEY", "DATABASE_URL", "MAIL_URL", "APP_METRICS_TOKEN"} & set(service["environment"])
         assert {"APP_SECRET_KEY", "DATABASE_URL"} <= given <= SETTINGS
         assert name == "migrate" or "APP_VERIFYING_SECRET_KEYS" in given, "or a change of secret signs people out"
 

@@ -10,7 +10,7 @@ from tests.support.sink import Sink, listening
 
 @pytest.fixture
 def setting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """`setting(smtp_url=sink.url)`, for the time of the test."""
+    """`setting(mail_url=sink.url)`, for the time of the test."""
 
     def change(**values: Any) -> None:
         for name, value in values.items():
@@ -23,7 +23,7 @@ def setting(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 def sink(setting: Callable[..., None]) -> Iterator[Sink]:
     """The mail server of the settings."""
     with listening() as sink:
-        setting(smtp_url=sink.url)
+        setting(mail_url=sink.url)
         yield sink
 
 

@@ -102,7 +102,7 @@ async def test_server_that_was_down_gets_the_letter_when_it_is_up_again(
     setting: Callable[..., None], clock: Clock, composers: Composers
 ) -> None:
     port = free_port()
-    setting(smtp_url=f"smtp://127.0.0.1:{port}")
+    setting(mail_url=f"smtp://127.0.0.1:{port}")
     await outbox.enqueue(db, "hello", recipient=ROBIN)
 
     await sender.send_due(composers)
@@ -123,7 +123,7 @@ async def test_server_that_was_down_gets_the_letter_when_it_is_up_again(
 async def test_letter_is_tried_ten_times_within_two_days_and_is_dead_then(
     setting: Callable[..., None], clock: Clock, composers: Composers, logged: list[Any]
 ) -> None:
-    setting(smtp_url=f"smtp://127.0.0.1:{free_port()}")
+    setting(mail_url=f"smtp://127.0.0.1:{free_port()}")
     await outbox.enqueue(db, "hello", recipient=ROBIN)
     began = clock.now
 

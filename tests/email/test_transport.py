@@ -151,7 +151,7 @@ async def test_elsewhere_the_letter_and_the_login_are_encrypted(
     setting: Callable[..., None], authority: trustme.CA
 ) -> None:
     with listening(ELSEWHERE, tls=certificate(authority)) as sink:
-        setting(smtp_url=f"smtp://mail%40example.com:p%40ss%2Fword@{ELSEWHERE}:{sink.port}")
+        setting(mail_url=f"smtp://mail%40example.com:p%40ss%2Fword@{ELSEWHERE}:{sink.port}")
 
         await send(message())
 
@@ -166,7 +166,7 @@ async def test_encrypted_from_the_first_byte_and_to_whom_is_trusted_alone(
     """smtps://, on this machine too."""
     context = certificate(authority if trusted else trustme.CA(), "127.0.0.1")
     with listening(tls=context, at_once=True) as sink:
-        setting(smtp_url=f"smtps://127.0.0.1:{sink.port}")
+        setting(mail_url=f"smtps://127.0.0.1:{sink.port}")
 
         if trusted:
             await send(message())
@@ -188,7 +188,7 @@ async def test_elsewhere_nothing_is_sent_to_whom_cannot_be_trusted(
         "another host's certificate": certificate(authority, "mail.example"),
     }
     with listening(ELSEWHERE, tls=contexts[fault]) as sink:
-        setting(smtp_url=f"smtp://mail:secret@{ELSEWHERE}:{sink.port}")
+        setting(mail_url=f"smtp://mail:secret@{ELSEWHERE}:{sink.port}")
 
         with pytest.raises(transport.Failed) as refused:
             await send(message())
@@ -200,14 +200,14 @@ async def test_elsewhere_nothing_is_sent_to_whom_cannot_be_trusted(
 async def test_server_that_hangs_is_given_up(setting: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "STEP_SECONDS", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        setting(smtp_url=f"smtp://127.0.0.1:{silent.getsockname()[1]}")
+        setting(mail_url=f"smtp://127.0.0.1:{silent.getsockname()[1]}")
 
         with pytest.raises(transport.Failed):
             await send(message())
 
 
 async def test_server_that_is_not_there_is_a_failure_that_may_pass(setting: Callable[..., None]) -> None:
-    setting(smtp_url=f"smtp://127.0.0.1:{free_port()}")
+    setting(mail_url=f"smtp://127.0.0.1:{free_port()}")
 
     with pytest.raises(transport.Failed):
         await send(message())
@@ -215,6 +215,6 @@ async def test_server_that_is_not_there_is_a_failure_that_may_pass(setting: Call
 
 # v5.0.0-16.2.5
 def test_password_of_the_mail_server_is_never_shown(setting: Callable[..., None]) -> None:
-    setting(smtp_url="smtps://mail:pass-word@mail.example")
+    setting(mail_url="smtps://mail:pass-word@mail.example")
 
     assert "pass-word" not in repr(get_settings()) + str(get_settings())

@@ -66,13 +66,13 @@ async def test_letter_of_a_killed_server_goes_out_after_the_restart(
     """Once; or, where it died before it could write down that it had sent it, twice with one Message-ID."""
     (tmp_path / place).touch()
     program, url = command(tmp_path, MAIL.format(folder=str(tmp_path))), databases.fresh(tmp_path)
-    with running(command=program, DATABASE_URL=url, SMTP_URL=sink.url) as server:
+    with running(command=program, DATABASE_URL=url, MAIL_URL=sink.url) as server:
         person = await somebody(server)
         assert await sign_in(server, person) == 200
         assert server.process.wait(HANGING_SECONDS) == -9
     before = len(sink.received)
 
-    with running(command=program, DATABASE_URL=url, SMTP_URL=sink.url) as server:
+    with running(command=program, DATABASE_URL=url, MAIL_URL=sink.url) as server:
         await until_sent(server, 1)
 
     assert (before, len(sink.received)) == (times - 1, times)
@@ -83,7 +83,7 @@ async def test_letter_of_a_killed_server_goes_out_after_the_restart(
 # v5.0.0-15.4.2
 async def test_two_workers_send_each_letter_exactly_once(tmp_path: Path, sink: Sink) -> None:
     program = command(tmp_path, MAIL.format(folder=str(tmp_path)), workers=2)
-    with running(command=program, SMTP_URL=sink.url) as server:
+    with running(command=program, MAIL_URL=sink.url) as server:
         async with server.database(), db.transaction() as tx:
             ids = [
                 await outbox.enqueue(tx, "hello", recipient=f"person{number}@example.com") for number in range(LETTERS)

@@ -95,6 +95,8 @@ def _secrets() -> tuple[str, ...]:
 
     settings = get_settings()
     found = {*settings.secret_keys, settings.metrics_token}
-    for password in (parsed(settings.database_url).password, unquote(urlsplit(settings.smtp_url).password or "")):
-        found |= {password, quote(password, safe="")}
+    mail = urlsplit(settings.mail_url)
+    mail_secret = (mail.username if mail.scheme.endswith("+https") else mail.password) or ""
+    for secret in (parsed(settings.database_url).password, unquote(mail_secret)):
+        found |= {secret, quote(secret, safe="")}
     return tuple(sorted(filter(None, found), key=len, reverse=True))

@@ -7,21 +7,23 @@ from app.cli.doctor import Finding
 from app.email import transport
 from app.settings import get_settings
 
+FIX = "correct MAIL_URL (host, port, STARTTLS, certificate, user, password or key); if the host blocks SMTP, use an API"
+
 
 def examine() -> Iterator[Finding]:
     settings = get_settings()
-    if not settings.smtp_url:
-        says = "SMTP_URL is not set: letters wait, and nobody can confirm an address or choose a new password"
+    if not settings.mail_url:
+        says = "MAIL_URL is not set: letters wait, and nobody can confirm an address or choose a new password"
         if settings.is_development:
             yield Finding("mail", "none is sent in development; read it at /dev/mailbox")
         else:
-            yield Finding("mail", says, "SMTP_URL=smtp://user:password@host:587 and MAIL_FROM")
+            yield Finding("mail", says, "MAIL_URL=smtp://user:password@host:587 and MAIL_FROM")
         return
     try:
         where = asyncio.run(transport.greet())
     except transport.Failed as error:
         says = f"the mail server does not take our letters: {type(error).__name__}: {error}"
-        yield Finding("mail", says, "correct SMTP_URL (host, port, STARTTLS, certificate, user, password)")
+        yield Finding("mail", says, FIX)
         return
     yield Finding("mail", f"{where} takes letters from {settings.mail_from or 'no-reply@ this host'}")
     if not settings.mail_from:
