@@ -32,17 +32,42 @@ class Client:
 _NOBODY = Client()
 _current: ContextVar[Client] = ContextVar("client", default=_NOBODY)
 
+LONGEST = 255  # characters of a user agent: what a session holds
+
+# The first mark that is found names it: many browsers also name the ones that they are made of.
 BROWSERS = (
+    ("Ddg/", "DuckDuckGo"),
+    ("DuckDuckGo/", "DuckDuckGo"),
+    ("EdgA/", "Edge"),
+    ("EdgiOS/", "Edge"),
+    ("Edge/", "Edge"),
     ("Edg/", "Edge"),
     ("OPR/", "Opera"),
+    ("OPT/", "Opera"),
+    ("OPiOS/", "Opera"),
     ("SamsungBrowser/", "Samsung Internet"),
+    ("Vivaldi/", "Vivaldi"),
+    ("YaBrowser/", "Yandex Browser"),
+    ("MiuiBrowser/", "Mi Browser"),
+    ("HuaweiBrowser/", "Huawei Browser"),
+    ("UCBrowser/", "UC Browser"),
+    ("Epiphany/", "GNOME Web"),
+    ("GSA/", "Google app"),
+    ("Instagram ", "Instagram"),
+    ("FBAV/", "Facebook"),
     ("Firefox/", "Firefox"),
     ("FxiOS/", "Firefox"),
     ("CriOS/", "Chrome"),
     ("Chrome/", "Chrome"),
     ("Safari/", "Safari"),
+    ("Trident/", "Internet Explorer"),
     ("curl/", "curl"),
+    ("Wget/", "Wget"),
+    ("python-", "Python"),
+    ("Python", "Python"),
+    ("Go-http-client/", "Go"),
 )
+ON_IOS = ("CriOS/", "FxiOS/", "EdgiOS/", "OPiOS/", "OPT/", "GSA/")  # browsers that nothing but an iPhone or iPad has
 SYSTEMS = (
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
@@ -66,7 +91,7 @@ def of(scope: Mapping[str, Any]) -> Iterator[Client]:
     agents = [value for name, value in scope["headers"] if name.lower() == b"user-agent"]
     made = Client(
         ip=clean(peer[0], 45) if peer else "",
-        user_agent=clean(agents[0].decode("utf-8", "replace"), 255) if agents else "",
+        user_agent=clean(agents[0].decode("utf-8", "replace"), LONGEST) if agents else "",
         request_id=str(uuid4()),
         program=scope.get("path", "").startswith("/api/"),
     )
@@ -96,9 +121,21 @@ def clean(text: str, length: int) -> str:
 
 
 def device(user_agent: str) -> str:
-    """A user agent in a few words, such as "Chrome on Linux"; for people to recognise, never to decide by."""
+    """A user agent in a few words, such as "Chrome on Linux"; for people to recognise, never to decide by.
+
+    A browser that is not in the list has the name of the one it is made of.
+    """
+    user_agent = user_agent[:LONGEST]
     browser = next((name for mark, name in BROWSERS if mark in user_agent), "")
-    system = next((name for mark, name in SYSTEMS if re.search(rf"\b{re.escape(mark)}\b", user_agent)), "")
+    system = _system(user_agent)
     if browser and system:
         return f"{browser} on {system}"
     return browser or system or "Unknown device"
+
+
+def _system(user_agent: str) -> str:
+    """An iPad says that it is a Mac, to get pages for computers; Apple's engine alone is on both."""
+    system = next((name for mark, name in SYSTEMS if re.search(rf"\b{re.escape(mark)}\b", user_agent)), "")
+    if system != "macOS" or "AppleWebKit/605" not in user_agent:
+        return system
+    return "iPad" if any(mark in user_agent for mark in ON_IOS) else "Mac or iPad"

@@ -50,23 +50,75 @@ def test_a_unix_socket_has_no_address() -> None:
         assert (made.ip, made.user_agent) == ("", "")
 
 
-WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)"
+# Chromium's, and Apple's, which every browser on iOS has.
+BLINK, WEBKIT = "AppleWebKit/537.36 (KHTML, like Gecko)", "AppleWebKit/605.1.15 (KHTML, like Gecko)"
+WINDOWS, MAC = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)", "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)"
+LINUX, ANDROID = "Mozilla/5.0 (X11; Linux x86_64)", "Mozilla/5.0 (Linux; Android 10; K)"
+IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_7 like Mac OS X)"
+IPAD = "Mozilla/5.0 (iPad; CPU OS 17_6 like Mac OS X)"
+CHROME, MOBILE = "Chrome/142.0.0.0 Safari/537.36", "Chrome/142.0.0.0 Mobile Safari/537.36"
+IOS = "Mobile/15E148 Safari/604.1"
 
 
 @pytest.mark.parametrize(
     ("user_agent", "words"),
     [
-        (f"Mozilla/5.0 (X11; Linux x86_64) {WEBKIT} Chrome/130.0.0.0 Safari/537.36", "Chrome on Linux"),
-        (f"Mozilla/5.0 (Windows NT 10.0) {WEBKIT} Chrome/130.0.0.0 Safari/537.36 Edg/130.0", "Edge on Windows"),
-        (f"Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) {WEBKIT} Version/17.0 Safari/605.1.15", "Safari on macOS"),
-        (f"Mozilla/5.0 (iPhone; CPU iPhone OS 17_0 like Mac OS X) {WEBKIT} Safari/604.1", "Safari on iPhone"),
-        (f"Mozilla/5.0 (Linux; Android 14) {WEBKIT} Chrome/130.0 Mobile Safari/537.36", "Chrome on Android"),
-        ("Mozilla/5.0 (Android 14; Mobile; rv:130.0) Gecko/130.0 Firefox/130.0", "Firefox on Android"),
+        (f"{WINDOWS} {BLINK} {CHROME}", "Chrome on Windows"),
+        (f"{MAC} {BLINK} {CHROME}", "Chrome on macOS"),
+        (f"{LINUX} {BLINK} {CHROME}", "Chrome on Linux"),
+        (f"Mozilla/5.0 (X11; CrOS x86_64 14541.0.0) {BLINK} {CHROME}", "Chrome on ChromeOS"),
+        (f"{ANDROID} {BLINK} {MOBILE}", "Chrome on Android"),
+        (f"{IPHONE} {WEBKIT} CriOS/142.0.7444.77 {IOS}", "Chrome on iPhone"),
+        (f"{IPAD} {WEBKIT} CriOS/142.0.7444.77 {IOS}", "Chrome on iPad"),
+        (f"{WINDOWS} {BLINK} {CHROME} Edg/142.0.0.0", "Edge on Windows"),
+        (f"{WINDOWS} {BLINK} Chrome/70.0.3538.102 Safari/537.36 Edge/18.19582", "Edge on Windows"),
+        (f"{MAC} {BLINK} {CHROME} Edg/142.0.0.0", "Edge on macOS"),
+        (f"{ANDROID} {BLINK} {MOBILE} EdgA/142.0.0.0", "Edge on Android"),
+        (f"{IPHONE} {WEBKIT} Version/18.0 EdgiOS/142.0.3595.66 {IOS}", "Edge on iPhone"),
+        (f"{WINDOWS} {BLINK} {CHROME} OPR/124.0.0.0", "Opera on Windows"),
+        (f"{ANDROID} {BLINK} {MOBILE} OPR/92.0.0.0", "Opera on Android"),
+        (f"{IPHONE} {WEBKIT} Version/18.6 {IOS} OPT/6.1.0", "Opera on iPhone"),
+        (f"{IPHONE} {WEBKIT} OPiOS/16.0.15.124050 Mobile/15E148 Safari/9537.53", "Opera on iPhone"),
+        (f"{WINDOWS} {BLINK} {CHROME} Edg/142.0.0.0 Ddg/142.0.0.0", "DuckDuckGo on Windows"),
+        (f"{ANDROID} {BLINK} Version/4.0 {MOBILE} Ddg/15", "DuckDuckGo on Android"),
+        (f"{ANDROID} {BLINK} Version/4.0 Chrome/142.0.0.0 Mobile DuckDuckGo/5 Safari/537.36", "DuckDuckGo on Android"),
+        (f"{IPHONE} {WEBKIT} Version/17.6 {IOS} Ddg/17.6", "DuckDuckGo on iPhone"),
+        (f"{IPHONE} {WEBKIT} Version/18.6 Mobile/15E148 DuckDuckGo/7 Safari/605.1.15", "DuckDuckGo on iPhone"),
+        (f"{ANDROID} {BLINK} SamsungBrowser/29.0 Chrome/136.0.0.0 Mobile Safari/537.36", "Samsung Internet on Android"),
+        ("Mozilla/5.0 (Android 15; Mobile; rv:144.0) Gecko/144.0 Firefox/144.0", "Firefox on Android"),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0", "Firefox on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:144.0) Gecko/20100101 Firefox/144.0", "Firefox on Windows"),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X 10.15; rv:144.0) Gecko/20100101 Firefox/144.0", "Firefox on macOS"),
+        (f"{IPHONE} {WEBKIT} FxiOS/144.0 Mobile/15E148 Safari/605.1.15", "Firefox on iPhone"),
+        (f"{WINDOWS} {BLINK} {CHROME} Vivaldi/7.6.3797.63", "Vivaldi on Windows"),
+        (f"{WINDOWS} {BLINK} Chrome/142.0.0.0 YaBrowser/25.10.0.0 Safari/537.36", "Yandex Browser on Windows"),
+        (f"{ANDROID} {BLINK} Version/4.0 {MOBILE} XiaoMi/MiuiBrowser/14.35.0-gn", "Mi Browser on Android"),
+        (f"{ANDROID} {BLINK} Chrome/114.0 HuaweiBrowser/15.0.4.312 Mobile Safari/537.36", "Huawei Browser on Android"),
+        (f"{ANDROID} {BLINK} Version/4.0 Chrome/123.0 UCBrowser/13.7 Mobile Safari/537.36", "UC Browser on Android"),
+        (f"{LINUX} {WEBKIT} Version/26.0 Safari/605.1.15 Epiphany/605.1.15", "GNOME Web on Linux"),
+        ("Mozilla/5.0 (Windows NT 10.0; WOW64; Trident/7.0; rv:11.0) like Gecko", "Internet Explorer on Windows"),
+        (f"{IPHONE} {WEBKIT} GSA/392.0.804440838 {IOS}", "Google app on iPhone"),
+        (f"{IPHONE} {WEBKIT} Mobile/15E148 Instagram 400.0.0.0 (iPhone16,2; iOS 18_7)", "Instagram on iPhone"),
+        (f"{IPHONE} {WEBKIT} Mobile/15E148 [FBAN/FBIOS;FBAV/540.0.0.0;FBDV/iPhone16,2]", "Facebook on iPhone"),
+        (f"{IPHONE} {WEBKIT} Version/26.1 {IOS}", "Safari on iPhone"),
+        (f"{IPAD} {WEBKIT} Version/17.6 {IOS}", "Safari on iPad"),
+        # An iPad says that it is a Mac, unless the browser is one that only iOS has.
+        (f"{MAC} {WEBKIT} Version/26.1 Safari/605.1.15", "Safari on Mac or iPad"),
+        (f"{MAC} {WEBKIT} Version/18.6 Safari/605.1.15 Ddg/18.6", "DuckDuckGo on Mac or iPad"),
+        (f"{MAC} {WEBKIT} CriOS/142 Version/11.1.1 Safari/605.1.15", "Chrome on iPad"),
+        (f"{MAC} {WEBKIT} FxiOS/144.0 Safari/605.1.15", "Firefox on iPad"),
+        (f"{MAC} {WEBKIT} Version/18.0 EdgiOS/142.0.3595.66 Safari/605.1.15", "Edge on iPad"),
         ("curl/8.5.0", "curl"),
+        ("Wget/1.24.5", "Wget"),
+        ("python-requests/2.32.3", "Python"),
+        ("python-httpx/0.28.1", "Python"),
+        ("Go-http-client/2.0", "Go"),
         ("(Windows NT 10.0)", "Windows"),
         ("", "Unknown device"),
         ("<script>alert(1)</script>", "Unknown device"),
+        ("Mozilla/5.0", "Unknown device"),
+        ("x" * 255 + "curl/8.5.0", "Unknown device"),  # what no session can hold is not looked at
     ],
-)
+)  # fmt: skip
 def test_a_device_in_words(user_agent: str, words: str) -> None:
     assert client.device(user_agent) == words
