@@ -31,7 +31,7 @@ def test_person_is_searched_found_and_opened(admin_area: Page, server: Server) -
     person = server.run(lambda: make_user(name="Zoë Searched", email="zs@search.example"))
     admin_area.goto("/admin")
     admin_area.get_by_role("link", name="Users").first.click()
-    admin_area.get_by_label("Search people").fill("searched ZO")
+    admin_area.get_by_label("Search users").fill("searched ZO")
     admin_area.get_by_label("State").select_option("Active")
     admin_area.get_by_role("button", name="Search").click()
 
@@ -46,12 +46,12 @@ def test_charts_have_names_for_a_screen_reader_and_a_table_for_everybody(admin_a
     server.run(lambda: events.record(events.LOGIN_FAILED))
     admin_area.goto("/admin")
 
-    chart = admin_area.get_by_role("img", name="Wrong passwords a day")
+    chart = admin_area.get_by_role("img", name="Wrong passwords per day")
     expect(chart).to_be_visible()
     expect(chart).to_have_accessible_description(re.compile(r"^\d+ in 30 days, at most \d+ on \d{4}-\d\d-\d\d\.$"))
-    admin_area.get_by_text("Wrong passwords a day as a table").click()
+    admin_area.get_by_text("Wrong passwords per day as a table").click()
 
-    table = admin_area.get_by_role("table", name="Wrong passwords a day")
+    table = admin_area.get_by_role("table", name="Wrong passwords per day")
     expect(table.get_by_role("row")).to_have_count(31)
     expect(table.get_by_role("rowheader").first).to_have_text(f"{db.utcnow():%Y-%m-%d}")
 
@@ -61,7 +61,7 @@ def test_list_is_taken_away_as_a_file_that_opens(admin_area: Page, server: Serve
     server.run(lambda: make_user(name="Zoë", email="zoe@csv.example"))
     admin_area.goto("/admin/users?q=csv")
     admin_area.get_by_role("link", name="Download as CSV").click()
-    expect(admin_area.get_by_role("heading", level=1)).to_have_text("Download people as CSV?")
+    expect(admin_area.get_by_role("heading", level=1)).to_have_text("Download users as CSV?")
 
     with admin_area.expect_download() as download:
         admin_area.get_by_role("button", name="Download CSV").click()
@@ -77,7 +77,7 @@ def test_event_shows_its_fields_when_asked(admin_area: Page, server: Server, adm
     person = server.run(make_user)
     server.run(lambda: events.record(events.STEP_UP_FAILED, user_id=person.id))
     admin_area.goto("/admin/audit")
-    admin_area.get_by_label("Person").fill(person.email)
+    admin_area.get_by_label("User", exact=True).fill(person.email)
     admin_area.get_by_label("Event").select_option(events.EVENT_TEXT[events.STEP_UP_FAILED])
     admin_area.get_by_role("button", name="Show").click()
     fields = admin_area.get_by_role("table").locator("code")
@@ -90,13 +90,13 @@ def test_event_shows_its_fields_when_asked(admin_area: Page, server: Server, adm
 
 def test_nonsense_in_a_filter_is_told_and_kept(admin_area: Page) -> None:
     admin_area.goto("/admin/audit")
-    admin_area.get_by_label("Address", exact=True).fill("not an address")
+    admin_area.get_by_label("IP address", exact=True).fill("not an address")
     admin_area.get_by_role("button", name="Show").click()
 
     expect(admin_area.get_by_role("alert")).to_be_focused()
-    expect(admin_area.get_by_label("Address", exact=True)).to_have_value("not an address")
-    expect(admin_area.get_by_label("Address", exact=True)).to_have_accessible_description(
-        re.compile("Give an address such as")
+    expect(admin_area.get_by_label("IP address", exact=True)).to_have_value("not an address")
+    expect(admin_area.get_by_label("IP address", exact=True)).to_have_accessible_description(
+        re.compile("Enter an IP address such as")
     )
 
 
@@ -109,7 +109,7 @@ def test_invited_person_is_told_apart(admin_area: Page) -> None:
 
     expect(admin_area.get_by_role("status")).to_have_text("The account is created, and an invitation is on its way.")
     expect(admin_area.get_by_role("main")).to_contain_text("invited")
-    expect(admin_area.get_by_role("link", name="Send the invitation once more")).to_be_visible()
+    expect(admin_area.get_by_role("link", name="Send the invitation again")).to_be_visible()
 
 
 def test_one_session_of_two_is_ended(
@@ -119,14 +119,14 @@ def test_one_session_of_two_is_ended(
     sign_in(phone, server, person)
     sign_in(laptop, server, person)
     admin_area.goto(f"/admin/users/{person.id}")
-    sessions = admin_area.get_by_role("table", name="Live sessions")
+    sessions = admin_area.get_by_role("table", name="Active sessions")
     expect(sessions.get_by_role("row")).to_have_count(3)
 
     sessions.get_by_role("link", name="End the session").first.click()
     admin_area.get_by_role("button", name="End session").click()
 
     expect(admin_area.get_by_role("status")).to_have_text("The session has ended.")
-    expect(admin_area.get_by_role("table", name="Live sessions").get_by_role("row")).to_have_count(2)
+    expect(admin_area.get_by_role("table", name="Active sessions").get_by_role("row")).to_have_count(2)
     headings = []
     for context in (phone, laptop):
         theirs = context.new_page()
@@ -149,20 +149,20 @@ def test_role_change_is_undone(admin_area: Page, person: Person) -> None:
 
 def test_everything_by_keyboard(admin_area: Page, person: Person) -> None:
     admin_area.goto("/admin/users")
-    tab_to(admin_area, admin_area.get_by_label("Search people"))
+    tab_to(admin_area, admin_area.get_by_label("Search users"))
     admin_area.keyboard.type(person.email)
     admin_area.keyboard.press("Enter")
     row = admin_area.get_by_role("row", name=person.email)
     expect(row).to_be_visible()
     tab_to(admin_area, row.get_by_role("link", name=f"Deactivate {person.name}"))
     admin_area.keyboard.press("Enter")
-    expect(admin_area.get_by_role("heading", level=1)).to_have_text("Deactivate this person?")
+    expect(admin_area.get_by_role("heading", level=1)).to_have_text("Deactivate this user?")
     tab_to(admin_area, admin_area.get_by_role("button", name="Deactivate"))
     admin_area.keyboard.press("Enter")
     expect(admin_area.get_by_role("status")).to_be_visible()
     tab_to(admin_area, admin_area.get_by_role("link", name="Undo: reactivate"))
     admin_area.keyboard.press("Enter")
-    expect(admin_area.get_by_role("heading", level=1)).to_have_text("Reactivate this person?")
+    expect(admin_area.get_by_role("heading", level=1)).to_have_text("Reactivate this user?")
     tab_to(admin_area, admin_area.get_by_label("Your password"))
     admin_area.keyboard.type(PASSWORD)
     tab_to(admin_area, admin_area.get_by_role("button", name="Reactivate"))
@@ -178,16 +178,16 @@ def test_everything_without_javascript(
     sign_in(context, server, admin)
     page = context.new_page()
     page.goto("/admin/users")
-    page.get_by_label("Search people").fill(person.email)
+    page.get_by_label("Search users").fill(person.email)
     page.get_by_role("button", name="Search").click()
     page.get_by_role("row", name=person.email).get_by_role("link", name=person.name, exact=True).click()
     page.get_by_role("link", name="Require a new password").click()
-    page.get_by_role("button", name="Require it").click()
-    expect(page.get_by_role("main")).to_contain_text("new password wanted")
+    page.get_by_role("button", name="Require new password").click()
+    expect(page.get_by_role("main")).to_contain_text("must change password")
 
-    page.get_by_role("link", name="Undo: keep the password").click()
+    page.get_by_role("link", name="Undo: do not require a new password").click()
     page.get_by_label("Your password").fill(PASSWORD)
-    page.get_by_role("button", name="Stop asking").click()
+    page.get_by_role("button", name="Stop requiring it").click()
 
     expect(page.get_by_role("status")).to_have_text("The password no longer has to be changed.")
 
@@ -200,7 +200,7 @@ def test_forced_change_leads_the_person_to_the_password_page(
     theirs = context.new_page()
     theirs.goto("/dashboard")
     admin_area.goto(f"/admin/users/{person.id}/require-new-password")
-    admin_area.get_by_role("button", name="Require it").click()
+    admin_area.get_by_role("button", name="Require new password").click()
     expect(admin_area.get_by_role("status")).to_be_visible()
 
     theirs.get_by_role("link", name="signed in as").click()

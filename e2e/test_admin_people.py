@@ -34,7 +34,7 @@ def stale_admin_area(admin_area: Page) -> Page:
 def ask_to(page: Page, action: str, person: Person) -> None:
     """From the list to the confirmation page, or to what stands before it."""
     page.goto("/admin/users")
-    page.get_by_label("Search people").fill(person.email)
+    page.get_by_label("Search users").fill(person.email)
     page.get_by_role("button", name="Search").click()
     page.get_by_role("row", name=person.email).get_by_role("link", name=f"{action} {person.name}").click()
 
@@ -55,7 +55,7 @@ def test_proven_password_comes_back_to_the_confirmation(
     stale_admin_area.get_by_label("Password", exact=True).fill(admin.password)
     stale_admin_area.get_by_role("button", name="Continue").click()
 
-    expect(stale_admin_area.get_by_role("heading", level=1)).to_have_text("Deactivate this person?")
+    expect(stale_admin_area.get_by_role("heading", level=1)).to_have_text("Deactivate this user?")
     expect(stale_admin_area).to_have_url(re.compile(f"/admin/users/{person.id}/deactivate$"))
     expect(stale_admin_area.get_by_role("main")).to_contain_text(person.email)
     assert [row.revoked_for for row in sessions_of(server, admin)] == ["replaced", None]
@@ -172,10 +172,10 @@ def test_administrator_is_offered_nothing_against_oneself(admin_area: Page, admi
 
     row = admin_area.get_by_role("row", name=admin.email)
 
-    expect(row).to_contain_text("This is you")
+    expect(row).to_contain_text("You")
     expect(row.get_by_role("link")).to_have_text([admin.name])
     row.get_by_role("link").click()
-    expect(admin_area.get_by_role("main")).to_contain_text("This is you")
+    expect(admin_area.get_by_role("main")).to_contain_text("This is your own account")
     expect(admin_area.get_by_role("link", name="Deactivate")).to_have_count(0)
 
 

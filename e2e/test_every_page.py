@@ -174,7 +174,7 @@ def dead_email(at: Scene) -> None:
 
 def mailbox(at: Scene) -> None:
     for state in ("sent_at", "dropped_at", "failed_at"):
-        queued(at, **{state: db.utcnow()}, subject=f"A letter {state}")
+        queued(at, **{state: db.utcnow()}, subject=f"An e-mail {state}")
     at.go("/dev/mailbox")
 
 
@@ -251,7 +251,7 @@ def administration(at: Scene) -> None:
     for event in (events.LOGIN_FAILED, events.SESSION_REUSED):
         at.server.run(lambda event=event: events.record(event))
     at.go("/admin")
-    at.page.get_by_text("Sign-ins a day as a table").click()
+    at.page.get_by_text("Sign-ins per day as a table").click()
 
 
 def person_with_audit_log(at: Scene) -> None:
@@ -330,7 +330,7 @@ def mail(at: Scene) -> None:
 
 def email_to_retry(at: Scene) -> None:
     mail(at)
-    at.page.get_by_role("link", name="Try again").first.click()
+    at.page.get_by_role("link", name="Send again").first.click()
 
 
 def with_the_second_step(at: Scene) -> Phone:
@@ -485,28 +485,28 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "people": ("admin", "Users", lambda at: at.go("/admin/users")),
     "people, nobody found": ("admin", "Users", lambda at: at.go("/admin/users?q=nobody-at-all")),
     "person, to deactivate": (
-        "admin", "Deactivate this person?", lambda at: at.go(at.somebody_else() + "/deactivate")
+        "admin", "Deactivate this user?", lambda at: at.go(at.somebody_else() + "/deactivate")
     ),
     "person": ("admin", "Robin Example", person_with_audit_log),
     "person, to edit, refused": ("admin", "Edit name and role", person_refused),
     "session of somebody": ("admin", "Unknown device", session_of_somebody),
     "person, to sign out": ("admin", "End this session?", session_to_end),
-    "person, to invite": ("admin", "Invite somebody", lambda at: at.go("/admin/users/new")),
-    "people who wait": ("admin", "Waiting for a click", people_who_wait),
-    "people, to download": ("admin", "Download people as CSV?", lambda at: at.go("/admin/users/export?role=user")),
-    "audit": ("admin", "Audit trail", lambda at: at.go("/admin/audit")),
-    "audit, refused": ("admin", "Audit trail", lambda at: at.go("/admin/audit?ip=x&since=x")),
-    "audit, nothing found": ("admin", "Audit trail", lambda at: at.go("/admin/audit?ip=192.0.2.99")),
-    "mail": ("admin", "Mail", mail),
-    "letter, to try again": ("admin", "Try this letter again?", email_to_retry),
+    "person, to invite": ("admin", "Invite a user", lambda at: at.go("/admin/users/new")),
+    "people who wait": ("admin", "Pending sign-ups and invitations", people_who_wait),
+    "people, to download": ("admin", "Download users as CSV?", lambda at: at.go("/admin/users/export?role=user")),
+    "audit": ("admin", "Audit log", lambda at: at.go("/admin/audit")),
+    "audit, refused": ("admin", "Audit log", lambda at: at.go("/admin/audit?ip=x&since=x")),
+    "audit, nothing found": ("admin", "Audit log", lambda at: at.go("/admin/audit?ip=192.0.2.99")),
+    "mail": ("admin", "E-mail queue", mail),
+    "e-mail, to send again": ("admin", "Send this e-mail again?", email_to_retry),
     "step-up": ("admin", "Confirm your identity", step_up),
     "step-up, refused": ("admin", "Confirm your identity", step_up_refused),
     "mailbox": ("", "Mailbox", mailbox),
     "mailbox, nothing found": ("", "Mailbox", lambda at: at.go("/dev/mailbox?q=nobody-at-all")),
     "samples": ("", "E-mails with sample data", lambda at: at.go("/dev/mailbox/samples")),
     "sample": ("", "You are invited", lambda at: at.go("/dev/mailbox/samples/invite")),
-    "letter": ("", "Choose a new password", email_message),
-    "letter, dead": ("", "(reset)", dead_email),
+    "e-mail in the mailbox": ("", "Choose a new password", email_message),
+    "e-mail in the mailbox, dead": ("", "(reset)", dead_email),
     "403": ("user", "Forbidden", lambda at: at.go("/admin/users")),
     "404": ("", "Not Found", lambda at: at.go("/nothing/here")),
     "bounce": ("user", "One moment…", bounce),

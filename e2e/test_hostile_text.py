@@ -235,9 +235,9 @@ def test_every_page_an_admin_sees_shows_hostile_names_as_text(page: Page, server
 def test_filters_of_an_admin_repeat_what_was_typed_as_text(page: Page, server: Server, text: str) -> None:
     sign_in(page.context, server, server.run(lambda: make_user(role="admin")))
     page.goto("/admin/users")
-    page.get_by_label("Search people").fill(text)
+    page.get_by_label("Search users").fill(text)
     page.get_by_role("button", name="Search").click()
-    expect(page.get_by_label("Search people")).to_have_value(text)
+    expect(page.get_by_label("Search users")).to_have_value(text)
     assert parts_that_are_not_ours(page) == 0
     page.goto("/admin/audit")
     for label in ("Person", "Address"):

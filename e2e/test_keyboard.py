@@ -61,7 +61,7 @@ def test_writing_a_note(signed_in: Page) -> None:
     tab_to(page, page.get_by_role("link", name="Notes"))
     page.keyboard.press("Enter")
     expect(page).to_have_title(re.compile("^Notes"))
-    tab_to(page, page.get_by_role("link", name="Write the first note"))
+    tab_to(page, page.get_by_role("link", name="Create a note"))
     page.keyboard.press("Enter")
     expect(page).to_have_title(re.compile("^New note"))
     tab_to(page, page.get_by_label("Title"))

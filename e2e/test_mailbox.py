@@ -40,7 +40,7 @@ def test_letter_is_found_by_its_recipient_and_its_link_leads_on(page: Page, serv
 
     page.goto("/")
     page.get_by_role("link", name="Mailbox").click()
-    page.get_by_label("Search letters by recipient").fill("Robin.Mail")
+    page.get_by_label("Search by recipient").fill("Robin.Mail")
     page.get_by_role("button", name="Search").click()
     expect(page.get_by_text("someone.else@example.com")).to_have_count(0)
     page.get_by_role("link", name="Hello to robin.mail@example.com").click()
@@ -53,7 +53,7 @@ def test_html_part_has_its_styles_and_may_only_be_followed(
     page: Page, server: Server, complaints: list[str], refused: list[str]
 ) -> None:
     page.goto(post(server, "robin@example.com", STYLED.format(url=server.url)))
-    email_message = page.frame_locator("iframe[title='The letter in HTML']")
+    email_message = page.frame_locator("iframe[title='The e-mail in HTML']")
 
     heading = email_message.get_by_role("heading", name="Hello")
     expect(heading).to_have_css("color", "rgb(1, 2, 3)")

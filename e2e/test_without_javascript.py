@@ -46,7 +46,7 @@ def test_the_life_of_a_note(page: Page, server: Server, person: Person) -> None:
     sign_in(page.context, server, person)
     page.goto("/dashboard")
     page.get_by_role("link", name="Notes").click()
-    page.get_by_role("link", name="Write the first note").click()
+    page.get_by_role("link", name="Create a note").click()
     page.get_by_label("Title").fill("Door codes")
     page.get_by_label("Text").fill("Front door: 1234")
     page.get_by_role("button", name="Save note").click()
@@ -112,7 +112,7 @@ def test_closing_and_opening_an_account(page: Page, server: Server, person: Pers
 
     for action, notice in (("Deactivate", "is deactivated"), ("Reactivate", "is active again")):
         page.get_by_role("link", name="Users", exact=True).click()
-        page.get_by_label("Search people").fill(person.email)
+        page.get_by_label("Search users").fill(person.email)
         page.get_by_role("button", name="Search").click()
         page.get_by_role("link", name=f"{action} {person.name}").click()
         if action == "Reactivate":

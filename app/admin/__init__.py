@@ -13,8 +13,8 @@ FEATURE = Feature(
     admin_tabs={
         "/admin": "Overview",
         "/admin/users": "Users",
-        "/admin/audit": "Audit trail",
-        "/admin/mail": "Mail",
+        "/admin/audit": "Audit log",
+        "/admin/mail": "E-mail queue",
     },
     notices={
         "user_deactivated": Notice("success", "The account is deactivated and its sessions have ended."),

@@ -43,15 +43,15 @@ ACTIONS: dict[str, tuple[Act, str]] = {
 GIVES = {"reactivate", "remove-second-factor", "allow-old-password"}
 WHY_NOT = {
     Outcome.YOURSELF: "You cannot do this to your own account.",
-    Outcome.LAST_ADMIN: "This is the only administrator. Make somebody else one first.",
-    Outcome.INACTIVE: "The account is deactivated: a link would open nothing. Reactivate it first.",
+    Outcome.LAST_ADMIN: "This is the only administrator. Make somebody else an administrator first.",
+    Outcome.INACTIVE: "The account is deactivated, so the link would not work. Reactivate the account first.",
 }
-TAKEN = "There is an account with this address already."
+TAKEN = "There is already an account with this address."
 
 
 def known_role(text: str) -> str:
     if text not in ROLES:
-        raise ValueError("Choose one of the list.")
+        raise ValueError("Choose one of the listed values.")
     return text
 
 

@@ -24,7 +24,7 @@ from app.web.filters import active, read
 SORTS = {"newest": "Newest first", "name": "Name", "email": "E-mail", "last_login": "Last sign-in"}
 ROLE_WORDS = {role: role.capitalize() for role in ROLES}
 STATES = {"active": "Active", "deactivated": "Deactivated"}
-VERIFIED = {"yes": "Confirmed", "no": "Not yet: invited"}
+VERIFIED = {"yes": "Confirmed", "no": "Not confirmed (invited)"}
 
 
 @get()
@@ -32,8 +32,8 @@ async def index(request: Request) -> Any:
     now = db.utcnow()
     days = await overview.per_day(now)
     drawn = [
-        charts.bars("Sign-ins a day", "plain", days[events.LOGIN]),
-        charts.bars("Wrong passwords a day", "alarm", days[events.LOGIN_FAILED]),
+        charts.bars("Sign-ins per day", "plain", days[events.LOGIN]),
+        charts.bars("Wrong passwords per day", "alarm", days[events.LOGIN_FAILED]),
     ]
     numbers = await overview.numbers(now)
     return templates.page(request, "admin/overview.html", numbers=numbers, most=overview.MOST, charts=drawn)
@@ -128,7 +128,7 @@ def _undo(notice: str, found: Any, rows: list[Any]) -> dict[str, Any] | None:
     if notice == "user_deactivated" and not found.is_active:
         return {"action": "reactivate", "text": "Undo: reactivate", "asks": True}
     if notice == "new_password_wanted" and found.must_change_password:
-        return {"action": "allow-old-password", "text": "Undo: keep the password", "asks": True}
+        return {"action": "allow-old-password", "text": "Undo: do not require a new password", "asks": True}
     if notice == "role_changed" and (before := _role_before(found.id, rows)):
         text, fields = f"Undo: {before} again", {"name": found.name, "role": before}
         if before == "admin":

@@ -80,7 +80,7 @@ async def session_of(user_id: UUID, sid: UUID) -> Any:
 
 
 async def pending() -> list[Any]:
-    """Registrations and invitations that wait for a click: purpose, email, name, created_at, ends_at; newest first."""
+    """Pending sign-ups and invitations for a click: purpose, email, name, created_at, ends_at; newest first."""
     table = link_rows
     columns = [table.c[name] for name in ("id", "purpose", "user_id", "email", "name", "created_at", "ends_at")]
     waiting = [

@@ -63,7 +63,7 @@ async def index(request: Request) -> Any:
     raw = request.query_params.get("cursor")
     after = urls.uuid_or_none(raw)
     if raw and after is None:
-        raise Problem(422, "That is no cursor of ours.", errors=[{"field": "cursor", "message": "not a cursor"}])
+        raise Problem(422, "This cursor is not valid.", errors=[{"field": "cursor", "message": "not a cursor"}])
     page = await store.listing(request.user.id, search=search, after=after)
     return JSONResponse({"items": [_json(row) for row in page.items], "next_cursor": page.next_cursor})
 

@@ -17,7 +17,7 @@ from app.settings import get_settings
 
 LONGEST = 254  # RFC 5321: what fits between the angle brackets of a MAIL command
 LONGEST_LOCAL = 64
-NO_ADDRESS = "Give an address such as name@example.com."
+NO_ADDRESS = "Enter an address such as name@example.com."
 
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LOCAL = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")

@@ -25,7 +25,7 @@ def one_of(*known: str) -> Any:
 
     def check(text: str) -> str:
         if text and text not in known:
-            raise ValueError("Choose one of the list.")
+            raise ValueError("Choose one of the listed values.")
         return text
 
     return AfterValidator(check)
@@ -34,7 +34,7 @@ def one_of(*known: str) -> Any:
 def _cursor(text: str) -> UUID | None:
     found = urls.uuid_or_none(text)
     if text and found is None:
-        raise ValueError("That is no cursor of ours.")
+        raise ValueError("This cursor is not valid.")
     return found
 
 
@@ -42,9 +42,9 @@ def _day(text: str) -> date | None:
     try:
         day = date.fromisoformat(text) if text else None
     except ValueError:
-        raise ValueError("Give a date such as 2026-01-31.") from None
+        raise ValueError("Enter a date such as 2026-01-31.") from None
     if day and day.year not in YEARS:
-        raise ValueError("Give a date such as 2026-01-31.")
+        raise ValueError("Enter a date such as 2026-01-31.")
     return day
 
 
@@ -52,7 +52,7 @@ def _ip_address(text: str) -> str:
     try:
         return str(ip_address(text)) if text else ""
     except ValueError:
-        raise ValueError("Give an address such as 192.0.2.7 or 2001:db8::7.") from None
+        raise ValueError("Enter an IP address such as 192.0.2.7 or 2001:db8::7.") from None
 
 
 Trimmed = Annotated[str, Field(max_length=254), BeforeValidator(lambda text: text.strip())]

@@ -217,7 +217,7 @@ async def test_doing_it_twice_says_that_it_was_so_already(admin_area: Visitor) -
         ({"name": "", "role": "user"}, "Please fill this in."),
         ({"name": "x" * 81, "role": "user"}, "Use at most 80 characters."),
         ({"name": "a\u202eb", "role": "user"}, "This contains characters that cannot be shown."),
-        ({"name": "Fine", "role": "root"}, "Choose one of the list."),
+        ({"name": "Fine", "role": "root"}, "Choose one of the listed values."),
         ({"name": "Fine"}, "This is required."),
     ],
 )
@@ -247,9 +247,9 @@ async def test_invitation_makes_an_account_and_owes_a_letter(admin_area: Visitor
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"email": "taken@example.com", "name": "N", "role": "user"}, "There is an account with this address already."),
-        ({"email": "nonsense", "name": "N", "role": "user"}, "Give an address such as"),
-        ({"email": "n@example.com", "name": "N", "role": "owner"}, "Choose one of the list."),
+        ({"email": "taken@example.com", "name": "N", "role": "user"}, "There is already an account with this address."),
+        ({"email": "nonsense", "name": "N", "role": "user"}, "Enter an address such as"),
+        ({"email": "n@example.com", "name": "N", "role": "owner"}, "Choose one of the listed values."),
         ({}, "This is required."),
     ],
 )

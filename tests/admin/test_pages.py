@@ -112,7 +112,7 @@ async def test_only_live_sessions_are_counted_and_shown(admin_area: Visitor) -> 
     page = main(await admin_area.visit(f"/admin/users/{person.id}"))
 
     assert page.count("Unknown device") == 2  # the cell, and the name of the link
-    assert "Live sessions</dt><dd>1</dd>" in page
+    assert "Active sessions</dt><dd>1</dd>" in page
 
 
 async def test_session_of_somebody_is_shown_as_a_picture_also_once_it_is_over(admin_area: Visitor) -> None:
@@ -280,19 +280,19 @@ async def test_trail_of_an_account_that_is_gone_is_found_by_its_id(admin_area: V
     page = main(await admin_area.visit(f"/admin/audit?person={ids['vic']}"))
 
     assert page.count("<details") == 2
-    assert "an account that is gone" in page
+    assert "a deleted account" in page
 
 
 @pytest.mark.parametrize(
     ("query", "message"),
     [
-        ("ip=nonsense", "Give an address such as"),
-        ("since=2026-02-30", "Give a date such as"),
-        ("until=tomorrow", "Give a date such as"),
-        ("since=0001-01-01", "Give a date such as"),
-        ("since=1969-12-31", "Give a date such as"),
-        ("until=9999-12-31", "Give a date such as"),
-        ("event=<script>", "Choose one of the list."),
+        ("ip=nonsense", "Enter an IP address such as"),
+        ("since=2026-02-30", "Enter a date such as"),
+        ("until=tomorrow", "Enter a date such as"),
+        ("since=0001-01-01", "Enter a date such as"),
+        ("since=1969-12-31", "Enter a date such as"),
+        ("until=9999-12-31", "Enter a date such as"),
+        ("event=<script>", "Choose one of the listed values."),
         ("person=" + "x" * 300, "Use at most 254 characters."),
     ],
 )

@@ -67,7 +67,7 @@ def test_create_admin_makes_one_with_the_password_that_was_typed(
         ("boss@example.com", "Bo", ["short"], "Use at least 15 characters."),
         ("boss@example.com", "Bo", ["passwordpassword"], "lists of stolen passwords"),
         ("boss@example.com", "Bo", [GOOD, GOOD + "!"], "two different passwords"),
-        ("nonsense", "Bo", [], "Give an address such as"),
+        ("nonsense", "Bo", [], "Enter an address such as"),
         ("boss@example.com", "\x1b[31m", [], "characters that cannot be shown"),
         ("taken@example.com", "Bo", [GOOD, GOOD], "python -m app promote taken@example.com"),
     ],

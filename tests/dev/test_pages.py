@@ -52,7 +52,7 @@ async def test_letters_are_listed_newest_first_with_their_state(client: Visitor)
     page = (await client.visit("/dev/mailbox")).text
 
     found = [
-        page.index(word) for word in ("waiting@example.com", "whoever has", "dead@example.com", "sent@example.com")
+        page.index(word) for word in ("waiting@example.com", "the owner of", "dead@example.com", "sent@example.com")
     ]
     assert found == sorted(found)
     assert [page.count(f">{state}<") for state in ("sent", "dead", "dropped", "waiting")] == [1, 1, 1, 1]

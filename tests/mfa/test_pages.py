@@ -323,7 +323,7 @@ async def test_admin_turns_it_off_for_somebody(client: Visitor, database: str) -
     await sign_in(client, await make_user(role="admin"))
     there = f"/admin/users/{person.id}"
     assert "Turn off two-factor authentication" in (await client.visit(there)).text
-    assert "never because a letter says so" in (await client.visit(f"{there}/remove-second-factor")).text
+    assert "never because of an e-mail" in (await client.visit(f"{there}/remove-second-factor")).text
 
     answer = await client.submit(f"{there}/remove-second-factor", {"current_password": PASSWORD})
 

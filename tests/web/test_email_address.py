@@ -26,7 +26,7 @@ KEY = "joan@xn--bcher-kva.example"
 )  # fmt: skip
 def test_what_no_mail_can_be_sent_to_is_no_address(refused: str) -> None:
     """AC-023, AC-024"""
-    with pytest.raises(ValueError, match=r"^(Give an address such as|Use at most 254)"):
+    with pytest.raises(ValueError, match=r"^(Enter an address such as|Use at most 254)"):
         address(refused)
 
 
@@ -47,7 +47,7 @@ def test_address_is_kept_as_it_was_typed_but_for_its_domain(typed: str, kept: st
 def test_address_of_a_test_domain_is_for_development_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(get_settings(), "env", "production")
 
-    with pytest.raises(ValueError, match="Give an address"):
+    with pytest.raises(ValueError, match="Enter an address"):
         address("joan@example.test")
 
 
