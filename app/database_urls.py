@@ -169,7 +169,7 @@ def parsed(written: str, environment: Mapping[str, str] = os.environ) -> Address
 
 
 def tls(address: Address) -> Any:
-    """What the driver takes as `ssl`. Errors: ValueError about a file that cannot be used."""
+    """The driver's `ssl` argument. Errors: ValueError about a file that cannot be used."""
     mode, options = address.sslmode, address.options
     if mode not in CERTAIN:
         return {"": None, "disable": False}.get(mode, mode)

@@ -1,9 +1,8 @@
-"""The database: one engine, queries and transactions, and the two clocks.
+"""The database: one engine, queries and transactions, the worker's clock and the database's clock.
 
-State changes, lists and counts are SQLAlchemy Core through `fetch_one`, `fetch_all`, `execute` and `transaction`: one
-statement that wins or does not, on a connection that nobody else holds. Edgy's ORM (`User.query...`) stands on the same
-engine through the mended `Database`, for single rows and simple creates. Whatever a request writes on either way, the
-session it acts for is asked for in the same transaction (`conditions`).
+State changes, lists and counts use SQLAlchemy Core through `fetch_one`, `fetch_all`, `execute` and `transaction`.
+Edgy's ORM (`User.query...`) uses the same engine through the fixed `Database`, for single rows and simple creates.
+Both check the request's session again in the transaction that writes (`conditions`).
 Callers write `db.utcnow()`, never `from app.db import utcnow`: tests replace the clocks here.
 Chapter: "The audit log".
 """
@@ -21,9 +20,9 @@ from sqlalchemy.dialects.sqlite import insert as _insert_on_sqlite
 from sqlalchemy.engine import Connection
 
 from app.db import conditions
-from app.db.columns import aside, case_folded, now, plain_text, timestamp, uuid7
-from app.db.database import TRANSACTION_SECONDS, Database, begin, undo
-from app.db.errors import Stopped, Unavailable, available
+from app.db.columns import case_folded, now, plain_text, timestamp, unindexed, uuid7
+from app.db.database import TRANSACTION_SECONDS, Database, begin, rollback
+from app.db.errors import Stopped, Unavailable, translate_errors
 from app.db.pool import Pool
 from app.db.schema import downgrade, known, pending, upgrade
 from app.db.transactions import Transaction, Values, run
@@ -34,10 +33,6 @@ __all__ = [
     "Stopped",
     "Transaction",
     "Unavailable",
-    "aside",
-    "at_once",
-    "available",
-    "behind",
     "case_folded",
     "conditions",
     "connect",
@@ -49,6 +44,8 @@ __all__ = [
     "fetch_one",
     "fetch_value",
     "insert",
+    "is_writable",
+    "needs_migration",
     "now",
     "pending",
     "plain_text",
@@ -56,16 +53,18 @@ __all__ = [
     "pool_use",
     "prune",
     "registry",
-    "takes_writes",
+    "run_in_transaction",
     "timestamp",
     "transaction",
+    "translate_errors",
+    "unindexed",
     "upgrade",
     "url",
     "utcnow",
     "uuid7",
 ]
 
-PRUNED = 1000  # rows that are deleted at a time
+PRUNED = 1000  # rows that `prune` deletes per statement
 _INSERT: dict[str, Any] = {"sqlite": _insert_on_sqlite, "postgresql": _insert_on_postgresql}
 
 database = Database(get_settings().database_url)
@@ -76,17 +75,17 @@ _pool: Pool | None = None
 
 
 def utcnow() -> datetime:
-    """This worker's clock, aware UTC. What several workers must agree on asks the database: `now()`."""
+    """This worker's clock, aware UTC. Use the database's clock, `now()`, where several workers must agree."""
     return datetime.now(UTC)
 
 
 def url() -> str:
-    """Where the database is, as it was written. Holds the password: not for the log."""
+    """The database URL as configured. Contains the password: never log it."""
     return database.written
 
 
 async def connect() -> None:
-    """Open the pool. For the lifespan of a process, or of a test."""
+    """Open the pool. Called once in the lifespan of a process or a test."""
     global _pool
     await database.connect()
     database.watch(database.engine.sync_engine)  # type: ignore[union-attr]
@@ -102,26 +101,26 @@ async def disconnect() -> None:
 
 
 def pool_use() -> tuple[int, int]:
-    """Connections lent out, and callers that wait for one."""
+    """The number of connections in use, and of callers that wait for one."""
     return _pool.use() if _pool else (0, 0)
 
 
-async def behind() -> bool:
-    """Whether a migration that this code needs has not run. A database ahead of the code, in an upgrade, is fine."""
+async def needs_migration() -> bool:
+    """Whether a migration that this code needs has not run. A newer database is fine: it occurs during upgrades."""
     current = await fetch_value(sa.select(sa.column("version_num")).select_from(sa.table("alembic_version")))
     history = await asyncio.to_thread(known)
     return current is None or (current in history and current != history[0])
 
 
-async def takes_writes() -> bool:
-    """Whether it is a primary that we are led to. A file of SQLite says so when it is written to."""
+async def is_writable() -> bool:
+    """Whether the server accepts writes, so is no replica. Always True for SQLite, whose writes may still fail."""
     if database.target.kind == "sqlite":
         return True
     return bool(await fetch_value(sa.text("SELECT current_setting('transaction_read_only') = 'off'")))
 
 
 def point_at(url: str) -> None:
-    """Use another database from the next `connect` on: for tests and commands."""
+    """Use another database from the next `connect` on. For tests and commands."""
     global database
     database = Database(url)
     registry.database = database
@@ -131,15 +130,15 @@ def point_at(url: str) -> None:
 
 
 def insert(table: Any) -> Any:
-    """An INSERT that may say ON CONFLICT: both databases write it alike, SQLAlchemy has it twice."""
+    """An INSERT that supports ON CONFLICT: SQLAlchemy has one class per database, with the same methods."""
     return _INSERT[database.address.get_backend_name()](table)
 
 
 async def fetch_one(statement: Any, values: Values = None) -> Any:
     """The first row, or None. Errors: Unavailable; IntegrityError of SQLAlchemy.
 
-    `values`: of the statement's `sa.bindparam`s, and the columns that an INSERT or UPDATE without `.values()` sets. A
-    statement that is asked for often is a constant of its module: building one costs as much as running it.
+    `values`: for the statement's `sa.bindparam`s, and for the columns of an INSERT or UPDATE without `.values()`. A
+    frequent statement is a constant of its module: building one takes as long as running it.
     """
     return await _run_alone(statement, lambda connection: connection.execute(statement, values).first())
 
@@ -155,36 +154,37 @@ async def fetch_all(statement: Any, values: Values = None) -> list[Any]:
 
 
 async def execute(statement: Any, values: Values = None) -> int:
-    """How many rows the statement touched."""
+    """Run the statement. Returns how many rows it affected."""
     return await _run_alone(statement, lambda connection: int(connection.execute(statement, values).rowcount))
 
 
-async def at_once(work: Callable[[Connection], T]) -> T:
-    """A transaction with nothing to wait for between its statements, for half the CPU time of `transaction()`.
+async def run_in_transaction(work: Callable[[Connection], T]) -> T:
+    """Run `work(connection)` in a transaction, without awaiting between its statements.
 
-    `work` speaks with SQLAlchemy's own connection. Who is cancelled does not wait for it; it is finished all the same.
+    Takes half the CPU time of `transaction()`. `connection` is SQLAlchemy's synchronous one. If the caller is
+    cancelled, the transaction is still completed in the background.
     """
-    condition = conditions.of_writes()
+    condition = conditions.for_writes()
 
     def whole(connection: Connection) -> T:
         begin(connection)
         try:
             if condition:
-                condition.keep(connection)
+                condition.check_and_lock(connection)
             result = work(connection)
             connection.exec_driver_sql("COMMIT")
         except BaseException:
-            undo(connection)
+            rollback(connection)
             raise
         return result
 
-    return await _opened().run(whole)
+    return await _current_pool().run(whole)
 
 
 async def prune(table: Any, over: Any) -> int:
-    """Delete the rows for which the condition holds; how many. What somebody else is busy with waits for the next time.
+    """Delete the rows that match the condition, PRUNED at a time. Returns how many. Skips rows that are locked.
 
-    Some at a time, so that nobody waits long for a row, or for SQLite's one writer.
+    Small batches keep other requests from waiting long for a row, or for SQLite's only writer.
     """
     (key,) = table.primary_key
     some = sa.select(key).where(over).limit(PRUNED).with_for_update(skip_locked=True)
@@ -196,29 +196,29 @@ async def prune(table: Any, over: Any) -> int:
 
 @asynccontextmanager
 async def transaction() -> AsyncIterator[Transaction]:
-    """All or nothing: commits at the end, rolls back on any exception, cancellation included.
+    """A transaction: commits at the end, rolls back on any exception, including cancellation.
 
-    READ COMMITTED on PostgreSQL; on SQLite one writer at a time from the first line on. Errors as `fetch_one`;
-    Unavailable also for what takes longer than TRANSACTION_SECONDS; what the request's condition raises.
+    READ COMMITTED on PostgreSQL; on SQLite one writer at a time, from BEGIN on. Errors: as `fetch_one`; Unavailable
+    also after TRANSACTION_SECONDS; errors of the request's condition.
     """
     limit = asyncio.timeout(TRANSACTION_SECONDS)
     try:
-        async with limit, _opened().connection() as connection:
-            with available():
+        async with limit, _current_pool().connection() as connection:
+            with translate_errors():
                 await connection.run_sync(begin)
             try:
-                inside = Transaction(connection, conditions.of_writes())
-                await inside.ask()
-                yield inside
-                inside.refuse_if_failed()
-                await inside.keep()
+                tx = Transaction(connection, conditions.for_writes())
+                await tx.check_condition()
+                yield tx
+                tx.refuse_if_failed()
+                await tx.check_condition_and_lock()
                 try:
                     await run(connection, "COMMIT")
-                finally:  # also when nobody knows whether it arrived
-                    for tell in inside.after_commit:
-                        tell()
+                finally:  # also if the connection is lost and the outcome unknown
+                    for callback in tx.after_commit:
+                        callback()
             except Exception:
-                await connection.run_sync(undo)
+                await connection.run_sync(rollback)
                 raise
     except TimeoutError as error:
         if limit.expired():
@@ -227,16 +227,16 @@ async def transaction() -> AsyncIterator[Transaction]:
 
 
 async def _run_alone(statement: Any, work: Callable[[Connection], T]) -> T:
-    """One statement. A request that acts for somebody writes in a transaction, and asks after it has read on."""
+    """Run one statement. For a request with a condition, a write runs in a transaction, and a read checks after it."""
     if not statement.is_select:
-        return await (at_once(work) if conditions.of_writes() else _opened().run(work))
-    found = await _opened().run(work)
-    if condition := conditions.of_reads():
-        await _opened().run(condition.ask)  # after it: what was read was read while it held
+        return await (run_in_transaction(work) if conditions.for_writes() else _current_pool().run(work))
+    found = await _current_pool().run(work)
+    if condition := conditions.for_reads():
+        await _current_pool().run(condition.check)  # afterwards: so the condition still held during the read
     return found
 
 
-def _opened() -> Pool:
+def _current_pool() -> Pool:
     if _pool is None:
         raise RuntimeError("db.connect() comes first")
     return _pool

@@ -15,11 +15,11 @@ from app import unicode
 _DateTimeField: Any = edgy.fields.DateTimeField
 _CharField: Any = edgy.fields.CharField
 
-MAX_CASE_FOLDED = 65_536  # code points; what may be searched is bounded before, by the field that it was typed in
+MAX_CASE_FOLDED = 65_536  # code points; form fields limit their input to less
 
 
 class AwareUTC(sa.types.TypeDecorator[datetime]):
-    """TIMESTAMP WITH TIME ZONE that is aware UTC in both directions; SQLite alone would hand out naive ones."""
+    """TIMESTAMP WITH TIME ZONE, aware UTC in both directions; without it, SQLite returns naive datetimes."""
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
@@ -28,7 +28,7 @@ class AwareUTC(sa.types.TypeDecorator[datetime]):
         if value is None:
             return None
         if value.tzinfo is None:
-            raise ValueError("a naive datetime says nothing: give it a time zone")
+            raise ValueError("a naive datetime is ambiguous: give it a time zone")
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Any) -> datetime | None:
@@ -38,7 +38,7 @@ class AwareUTC(sa.types.TypeDecorator[datetime]):
 
 
 class now(sa.sql.functions.GenericFunction[datetime]):  # noqa: N801 - reads as the SQL function that it is
-    """The database's clock, milliseconds on SQLite: what workers whose clocks differ agree on."""
+    """The database's clock, which all workers share, in milliseconds on SQLite."""
 
     type = AwareUTC()
     inherit_cache = True
@@ -47,7 +47,7 @@ class now(sa.sql.functions.GenericFunction[datetime]):  # noqa: N801 - reads as 
 
 @compiles(now, "sqlite")
 def _sqlite_now(element: Any, compiler: Any, **_: Any) -> str:
-    # As long as the values of a column, for SQLite compares times as text.
+    # Padded to the length of a column's values, because SQLite compares times as text.
     return "(strftime('%Y-%m-%d %H:%M:%f', 'now') || '000')"
 
 
@@ -63,7 +63,7 @@ class _TimestampField(_DateTimeField):
 
 
 def timestamp(**options: Any) -> Any:
-    """A model's field for an instant. Takes aware datetimes alone."""
+    """A model field for a timestamp. Accepts only aware datetimes."""
     return _TimestampField(**options)
 
 
@@ -75,22 +75,22 @@ class _PlainTextField(_CharField):
 
 
 def plain_text(**options: Any) -> Any:
-    """A model's field for text compared byte by byte, whatever the language of the database.
+    """A model field for text that PostgreSQL compares byte by byte (collation "C"), as SQLite does.
 
-    "Begins with" is then a range of its index. SQLite compares so in any case.
+    So an index can find the values that start with a text.
     """
     return _PlainTextField(**options)
 
 
-def aside(column: Any) -> Any:
-    """The same value, but no index fits it: for a condition that must not lead."""
+def unindexed(column: Any) -> Any:
+    """The same value as an expression that no index matches: keeps the planner from using the column's index."""
     return sa.func.coalesce(column, sa.null())
 
 
 def case_folded(text: str) -> str:
-    """How text is compared when searching; kept in a column of its own, because SQLite's LIKE folds ASCII alone.
+    """The form of text for searching: NFKC, case-folded. Stored in its own column: SQLite's LIKE folds only ASCII.
 
-    Errors: ValueError for more than LONGEST_FOLDED code points.
+    Errors: ValueError for more than MAX_CASE_FOLDED code points.
     """
     normal = unicode.normalised("NFKC", text, MAX_CASE_FOLDED)
     if normal is None:
@@ -99,7 +99,7 @@ def case_folded(text: str) -> str:
 
 
 def uuid7() -> UUID:
-    """A key that sorts by time, to a quarter of a microsecond: RFC 9562 section 5.7, and 6.2 method 3. No secret."""
+    """A key that sorts by creation time, to 0.25 microseconds (RFC 9562 section 5.7; 6.2 method 3). Not secret."""
     milliseconds, rest = divmod(time.time_ns(), 1_000_000)
     fraction = rest * 4096 // 1_000_000
     return UUID(int=milliseconds << 80 | 7 << 76 | fraction << 64 | 0b10 << 62 | secrets.randbits(62))

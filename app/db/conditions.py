@@ -1,7 +1,7 @@
-"""Conditions of a request: checked again inside each of its transactions, such as "this session is live".
+"""Conditions of a request, such as "this session is live", checked again inside each of its transactions.
 
-The database knows neither requests nor people. Who lets a request in says what has to hold (`auth.permissions`), and
-from then on every transaction of that request asks for it; so does each read once the answer has begun, as in a
+`app.db` knows neither requests nor users. The permission that admits a request sets its condition (`auth.permissions`).
+From then on, every transaction of the request checks it, and so does every read after the response has begun, as in a
 download.
 Chapter: "Permissions". Source: CWE-367; v5.0.0-15.4.2 (the check and the act must not stand apart).
 """
@@ -18,35 +18,36 @@ import sqlalchemy as sa
 
 @dataclass(slots=True)
 class Condition:
-    """`decide` gets the row of `asked` (or None) and raises unless the request may go on.
+    """`decide` gets the row of `query` (or None) and raises if the request must not continue.
 
-    `of`: the session that it is about. `locked` is the same query with a lock on its row; `first` locks what has to be
-    locked before that. `values` are the parameters of all three.
+    `of`: the session that the condition is about. `lock_first` locks the row that must be locked before the session's;
+    `locking_query` is `query` with a lock on its row. `values`: the parameters of all three.
     """
 
     of: UUID
-    asked: Any
-    first: Any
-    locked: Any
+    query: Any
+    lock_first: Any
+    locking_query: Any
     values: dict[str, Any]
     decide: Callable[[Any], None]
-    settled: bool = field(default=False, init=False)  # the request itself ended the session: the rest is its own doing
+    waived: bool = field(default=False, init=False)  # True once the request itself has ended the session
 
-    def ask(self, connection: sa.Connection) -> None:
-        """Does it hold? Raises what `decide` raises."""
-        if not self.settled:
-            self.decide(connection.execute(self.asked, self.values).first())
+    def check(self, connection: sa.Connection) -> None:
+        """Raises what `decide` raises."""
+        if not self.waived:
+            self.decide(connection.execute(self.query, self.values).first())
 
-    def keep(self, connection: sa.Connection) -> None:
-        """As `ask`, and from here until the transaction is over nobody can change it."""
+    def check_and_lock(self, connection: sa.Connection) -> None:
+        """As `check`, and lock the rows, so no other transaction changes them before this one ends."""
         if connection.dialect.name == "sqlite":
-            self.ask(connection)  # nobody else has written since BEGIN IMMEDIATE, or will
-        elif not self.settled:
-            connection.execute(self.first, self.values)
-            self.decide(connection.execute(self.locked, self.values).first())
+            self.check(connection)  # since BEGIN IMMEDIATE, no other connection can write
+        elif not self.waived:
+            connection.execute(self.lock_first, self.values)
+            self.decide(connection.execute(self.locking_query, self.values).first())
 
-    def settle(self) -> None:
-        self.settled = True
+    def waive(self) -> None:
+        """Stop checking: the request itself has ended the session."""
+        self.waived = True
 
 
 @dataclass(slots=True)
@@ -60,7 +61,7 @@ _request: ContextVar[_Request | None] = ContextVar("request that writes", defaul
 
 @contextmanager
 def request() -> Iterator[_Request]:
-    """Around a request that may write; the caller sets `answering` when the answer begins."""
+    """Context of a request that may write; the caller sets `answering` when the response begins."""
     token = _request.set(made := _Request())
     try:
         yield made
@@ -69,23 +70,20 @@ def request() -> Iterator[_Request]:
 
 
 def require(condition: Condition) -> None:
-    """From now on the request being answered writes only while this holds.
-
-    Errors: RuntimeError outside of `request`: fail closed.
-    """
+    """Set the condition of the current request. Errors: RuntimeError outside of `request`: fails closed."""
     current = _request.get()
     if current is None:
-        raise RuntimeError("a request that may write stands inside db.conditions.request()")
+        raise RuntimeError("a request that may write must run inside db.conditions.request()")
     current.condition = condition
 
 
-def of_writes() -> Condition | None:
-    """What has to hold for the next write; None nearly always."""
+def for_writes() -> Condition | None:
+    """The condition for the next write; None if the request has none."""
     current = _request.get()
     return current.condition if current else None
 
 
-def of_reads() -> Condition | None:
-    """What has to hold for the next read: nothing before the answer has begun, for that is when the guard asked."""
+def for_reads() -> Condition | None:
+    """The condition for the next read; None until the response begins, because the permission has just checked it."""
     current = _request.get()
     return current.condition if current and current.answering else None

@@ -1,4 +1,4 @@
-"""Edgy's database with its defects fixed. Each fix names the defect; tests/upstream shows it."""
+"""Edgy's database class with its defects fixed. "Stock:" describes the defect; tests/upstream reproduces it."""
 
 from typing import Any
 from urllib.parse import quote
@@ -13,22 +13,22 @@ from app.database_urls import parsed
 from app.db import conditions, sqlite
 from app.settings import get_settings
 
-POOL_SECONDS = 5  # how long a request waits for a connection before it is told to come back (503)
-STATEMENT_SECONDS = 9  # how long the server works on a statement, or waits for a lock or for the rest of a transaction
-ANSWER_SECONDS = 10  # how long a statement's answer is waited for; after that the server is taken for dead
-TRANSACTION_SECONDS = 30  # as a whole: the change feed is read minutes back, so a change must be visible by then
+POOL_SECONDS = 5  # a request waits this long for a connection, then gets 503
+STATEMENT_SECONDS = 9  # the server's limit for a statement, for waiting for a lock, and for an idle transaction
+ANSWER_SECONDS = 10  # the client's limit for a response; after that, the server counts as dead
+TRANSACTION_SECONDS = 30  # a whole transaction: shorter than `session_cache.WINDOW`, which covers late commits
 
-# SQLite: a transaction that reads first and writes later would lose its write to another one, without an error.
+# IMMEDIATE on SQLite: otherwise a transaction that reads first and writes later loses its write to a concurrent one.
 BEGIN = {"sqlite": "BEGIN IMMEDIATE", "postgresql": "BEGIN ISOLATION LEVEL READ COMMITTED"}
 
 
-def undo(connection: sa.Connection) -> None:
-    """Roll back what was said since BEGIN. If that fails the connection is gone, and the transaction with it."""
+def rollback(connection: sa.Connection) -> None:
+    """Roll back since BEGIN. If that fails, the connection is closed, which ends the transaction too."""
     if connection.invalidated:
         return
     try:
         if connection.dialect.name == "sqlite":
-            connection.rollback()  # nothing if SQLite has undone it by itself, as it does when the disk is full
+            connection.rollback()  # has no effect if SQLite has rolled back by itself, as it does on a full disk
         else:
             connection.exec_driver_sql("ROLLBACK")
     except Exception:
@@ -36,20 +36,21 @@ def undo(connection: sa.Connection) -> None:
 
 
 def begin(connection: sa.Connection) -> None:
-    """Say BEGIN, and behind a pooler that lets no bounds through, the bounds: for this transaction alone."""
+    """Execute BEGIN. Behind a pooler, also set the time limits, for this transaction alone."""
     connection.exec_driver_sql(BEGIN[connection.dialect.name])
     if bounds := connection.info.get("bounds"):
         try:
             connection.exec_driver_sql(bounds)
         except Exception:
-            undo(connection)
+            rollback(connection)
             raise
 
 
 class _Transaction(SQLAlchemyTransaction):
-    """Stock: none on SQLite before the first write, SERIALIZABLE on PostgreSQL, AUTOCOMMIT if READ COMMITTED is asked.
+    """Stock: on SQLite, no transaction before the first write; on PostgreSQL SERIALIZABLE, or AUTOCOMMIT if READ
+    COMMITTED is requested.
 
-    Here the engine stays in autocommit, and the three words are said aloud.
+    Here the engine stays in autocommit and executes BEGIN, COMMIT and ROLLBACK as statements.
     """
 
     async def start(self, is_root: bool, **options: Any) -> None:
@@ -59,14 +60,14 @@ class _Transaction(SQLAlchemyTransaction):
         if not is_root:
             self.raw_transaction = await connection.begin_nested()
             return
-        if connection.in_transaction():  # SQLAlchemy says so since the first SELECT; the database knows of none
+        if connection.in_transaction():  # only SQLAlchemy's own state, since the first SELECT: the database has none
             await connection.rollback()
         await connection.run_sync(begin)
-        if condition := conditions.of_writes():
+        if condition := conditions.for_writes():
             try:
-                await connection.run_sync(condition.ask)
+                await connection.run_sync(condition.check)
             except BaseException:
-                await connection.run_sync(undo)
+                await connection.run_sync(rollback)
                 raise
 
     async def commit(self) -> None:
@@ -75,12 +76,12 @@ class _Transaction(SQLAlchemyTransaction):
             return
         connection: Any = self.async_connection
         try:
-            if condition := conditions.of_writes():
-                await connection.run_sync(condition.keep)
+            if condition := conditions.for_writes():
+                await connection.run_sync(condition.check_and_lock)
             await connection.exec_driver_sql("COMMIT")
         except BaseException as error:
-            # Cancelled: nobody knows where it stands; closing it ends the transaction.
-            await (connection.run_sync(undo) if isinstance(error, Exception) else connection.invalidate())
+            # After a cancellation the state is unknown: closing the connection ends the transaction.
+            await (connection.run_sync(rollback) if isinstance(error, Exception) else connection.invalidate())
             raise
 
     async def rollback(self) -> None:
@@ -88,11 +89,11 @@ class _Transaction(SQLAlchemyTransaction):
             await self.raw_transaction.rollback()
         else:
             connection: Any = self.async_connection
-            await connection.run_sync(undo)
+            await connection.run_sync(rollback)
 
 
 async def _enter(transaction: _StockTransaction) -> _StockTransaction:
-    """Stock: `async with transaction()` keeps its connection for ever when BEGIN fails."""
+    """Stock: `async with transaction()` never releases its connection if BEGIN fails."""
     return await transaction.start(cleanup_on_error=True)
 
 
@@ -100,9 +101,10 @@ _StockTransaction.__aenter__ = _enter  # type: ignore[method-assign, assignment]
 
 
 class Database(edgy.Database):
-    """One engine in autocommit; transactions begin when they say so. Errors: ValueError about the address.
+    """One engine in autocommit; transactions execute BEGIN explicitly. Errors: ValueError about the URL.
 
-    `address`: for SQLAlchemy and Edgy, without server and user. `target`: what was written, read.
+    `written`: the configured URL. `target`: the parsed URL. `address`: the URL for SQLAlchemy and Edgy, without server
+    and user.
     """
 
     def __init__(self, written: str) -> None:
@@ -114,7 +116,7 @@ class Database(edgy.Database):
             self.address = sa.URL.create("sqlite+aiosqlite", database=self.target.database)
             self.connect_args["async_creator_fn"] = sqlite.connect
         else:
-            from app.db.postgresql import Connector  # imported late: SQLite never needs the other driver
+            from app.db.postgresql import Connector  # imported late: SQLite does not need the driver of PostgreSQL
 
             self.address = sa.URL.create("postgresql+asyncpg", database=quote(self.target.database))
             self.connector = Connector(self.target, STATEMENT_SECONDS * 1000)
@@ -122,27 +124,27 @@ class Database(edgy.Database):
         pool_size = get_settings().database_pool_size
         super().__init__(
             self.address.render_as_string(),
-            # Stock: an attribute that was not loaded runs a query in another thread and blocks the loop meanwhile.
+            # Stock: reading an attribute that is not loaded queries in another thread and blocks the event loop.
             poll_interval=-1,
             pool_size=pool_size,
-            max_overflow=0,  # overflow connections are opened anew each time
+            max_overflow=0,  # an overflow connection would be opened and closed each time
             pool_timeout=POOL_SECONDS,
-            hide_parameters=True,  # errors would print password hashes
-            # Stock: UUIDs and datetimes in JSON are an error on PostgreSQL alone.
+            hide_parameters=True,  # otherwise errors print password hashes
+            # Stock: UUIDs and datetimes in JSON columns raise an error on PostgreSQL, but not on SQLite.
             json_serializer=lambda value: orjson.dumps(value, default=str).decode(),
             connect_args=self.connect_args | bounds,
         )
         self.backend.transaction_class = _Transaction
 
     async def execute(self, query: Any, values: Any = None, **options: Any) -> Any:
-        """Stock: an update or delete of many stands alone, and a condition is asked in transactions."""
-        if conditions.of_writes() is None:
+        """Stock: an update or delete of many rows runs without a transaction. Conditions need one."""
+        if conditions.for_writes() is None:
             return await super().execute(query, values, **options)
         async with self.transaction():
             return await super().execute(query, values, **options)
 
     def watch(self, engine: sa.Engine, *, bounded: bool = True) -> None:
-        """Look after what PostgreSQL needs to have looked after. Migrations take their time: they have no bounds."""
+        """Attach the PostgreSQL connector to an engine. `bounded=False`: no time limits, for migrations."""
         if self.connector:
             connector = self.connector if bounded else type(self.connector)(self.target)
             connector.watch(engine)

@@ -1,6 +1,6 @@
-"""The database's failures in one word: `Unavailable`. The error boundary answers 503 and knows no SQLAlchemy.
+"""Database errors: `Unavailable` covers all temporary failures; the error boundary answers it with 503.
 
-`Stopped` is for migrations alone.
+`Stopped` is for migrations.
 """
 
 import sqlite3
@@ -9,26 +9,26 @@ from contextlib import contextmanager
 
 from sqlalchemy import exc
 
-# What says "not now" rather than "not so": the start of SQLite's error names (SQLITE_ERROR is a faulty statement) ...
+# Temporary errors of SQLite, by the start of their names (SQLITE_ERROR is none: a faulty statement) ...
 SQLITE_NOT_NOW = ("BUSY", "LOCKED", "READONLY", "FULL", "IOERR", "CANTOPEN", "NOMEM", "PROTOCOL")
-# ... and of PostgreSQL's SQLSTATEs: connection, who may connect, to what, resources, operator, system; then read-only,
-# lock and idle time-outs, serialization failure and deadlock.
+# ... and of PostgreSQL, by the start of the SQLSTATE: connection, authorization, catalog, resources, operator, system;
+# then read-only, lock and idle time-outs, serialization failure and deadlock.
 POSTGRESQL_NOT_NOW = ("08", "28", "3D", "53", "57", "58", "25006", "55P03", "25P03", "25P04", "40001", "40P01")
 
-POOLER = "08P01"  # with this PgBouncer refuses whatever it refuses; which it was stands in its words alone
+POOLER = "08P01"  # PgBouncer's SQLSTATE for every refusal; only the message tells the reason
 
 
 class Unavailable(Exception):
-    """The database cannot be asked right now: try later. `str()` tells the log why, never a statement or a value."""
+    """The database does not answer right now: try later. `str()`: the reason, without statement or values."""
 
 
 class Stopped(Exception):
-    """A migration met rows that a person has to decide about, and changed nothing. `str()` says which, in one line."""
+    """A migration found rows that an operator has to decide about, and changed nothing. `str()`: which, in one line."""
 
 
 @contextmanager
-def available() -> Iterator[None]:
-    """Turn what means "not now" into Unavailable; let everything else pass."""
+def translate_errors() -> Iterator[None]:
+    """Translate temporary errors of driver and database into Unavailable; other exceptions pass."""
     try:
         yield
     except (exc.TimeoutError, TimeoutError, OSError) as error:
@@ -40,9 +40,11 @@ def available() -> Iterator[None]:
 
 
 def _not_now(error: Exception) -> str | None:
-    """The database's own name for it, if it says "not now"."""
+    """The database's name for a temporary error; None for any other error."""
     lost = isinstance(error, exc.DBAPIError) and (error.connection_invalidated or is_stale(error))
-    origin = error.orig if isinstance(error, exc.DBAPIError) else error  # while connecting, asyncpg's own errors pass
+    origin = (
+        error.orig if isinstance(error, exc.DBAPIError) else error
+    )  # while connecting, SQLAlchemy does not wrap asyncpg's errors
     if isinstance(origin, sqlite3.Error):
         name = getattr(origin, "sqlite_errorname", "")
         found = name.removeprefix("SQLITE_").startswith(SQLITE_NOT_NOW)
@@ -50,10 +52,10 @@ def _not_now(error: Exception) -> str | None:
         name = getattr(origin, "sqlstate", None) or ""
         found = name.startswith(POSTGRESQL_NOT_NOW)
         if name == POOLER and origin is error:
-            name += f" ({error})"  # while connecting: it names parameter, user or database
+            name += f" ({error})"  # while connecting: the message names parameter, user or database
     return name or "connection lost" if found or lost else None
 
 
 def is_stale(error: exc.DBAPIError) -> bool:
-    """Whether PostgreSQL refused a prepared statement because a column has changed since. Nothing was done."""
+    """Whether PostgreSQL refused a prepared statement because a column changed. The statement had no effect."""
     return type(error.orig).__name__ == "InvalidCachedStatementError"

@@ -1,4 +1,4 @@
-"""The connection pool: first come, first served; a connection always comes back or is closed."""
+"""The connection pool: first come, first served. Every connection is returned or closed, also on cancellation."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -14,15 +14,15 @@ from sqlalchemy.util import greenlet_spawn
 
 from app.db import sqlite
 from app.db.database import POOL_SECONDS
-from app.db.errors import available, is_stale
+from app.db.errors import is_stale, translate_errors
 
 T = TypeVar("T")
 
 
 class Pool:
-    """In front of the engine's own pool, because waiting there is unfair. `size`: as many as that one has.
+    """A queue in front of SQLAlchemy's pool, which does not serve waiting callers in order. `size`: as in that pool.
 
-    What is done at a stroke is done, on SQLite, in a thread and on connections of its own (see `sqlite.engine`).
+    On SQLite, `run` uses threads with their own connections (see `sqlite.engine`).
     """
 
     def __init__(self, engine: Any, size: int) -> None:
@@ -33,16 +33,16 @@ class Pool:
         if engine.dialect.name == "sqlite":
             self._lender, self._threads = sqlite.engine(engine.url, size), ThreadPoolExecutor(size, "sqlite")
         self._slots = asyncio.Semaphore(size)
-        self._asides: set[asyncio.Future[Any]] = set()  # what goes on without its caller
+        self._background: set[asyncio.Future[Any]] = set()  # work that continues if its caller is cancelled
 
     def use(self) -> tuple[int, int]:
-        """How many are lent, and how many callers wait for one."""
+        """The number of connections in use, and of callers that wait for one."""
         return self._size - self._slots._value, len(self._slots._waiters or ())
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """One statement in autocommit, at a stroke: `connection()` takes twice the time. Errors: Unavailable.
+        """Run `work(connection)` in autocommit, in half the time of `connection()`. Errors: Unavailable.
 
-        Who is cancelled does not wait for it any more; it is finished all the same, and its connection stays good.
+        If the caller is cancelled, the work is completed in the background and its connection stays usable.
         """
         await self._take_slot()
         begun = self._begin(work)
@@ -51,84 +51,84 @@ class Pool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[AsyncConnection]:
-        """One in autocommit, for several statements. Errors: Unavailable."""
+        """A connection in autocommit, for several statements. Errors: Unavailable."""
         await self._take_slot()
-        # Tasks of their own, opening as well as throwing away: a cancellation half-way would lose the connection, or
-        # keep one that is not set up. Always, because what the pool has in stock may have to be opened anew.
-        connection, opening = None, self._aside(self._open())
+        # Open and discard in separate tasks: a cancellation half-way would leak the connection, or return one that is
+        # not set up. Even a pooled connection may have to be reopened.
+        connection, opening = None, self._in_background(self._open())
         try:
             connection = await asyncio.shield(opening)
             yield connection
         except BaseException as error:
             if not isinstance(error, Exception):
-                self._aside(self._throw_away(opening))
+                self._in_background(self._discard(opening))
             elif connection:
-                await self._give_back(connection)
+                await self._release(connection)
             raise
-        await self._give_back(connection)
+        await self._release(connection)
 
-    async def settled(self) -> None:
-        """Wait until nothing goes on behind our back any more."""
-        while self._asides:
-            await asyncio.wait(self._asides)
+    async def wait_for_background(self) -> None:
+        """Wait until all background work is done."""
+        while self._background:
+            await asyncio.wait(self._background)
 
     async def close(self) -> None:
-        await self.settled()
+        await self.wait_for_background()
         if self._threads:
             self._threads.shutdown()
             self._lender.dispose()
 
     async def _take_slot(self) -> None:
-        with available():
+        with translate_errors():
             async with asyncio.timeout(POOL_SECONDS if self._slots.locked() else None):
                 await self._slots.acquire()
 
     def _begin(self, work: Callable[[Connection], T]) -> asyncio.Future[Any]:
         def lend() -> T:
-            with available(), self._lender.connect() as connection:
+            with translate_errors(), self._lender.connect() as connection:
                 try:
                     return work(connection)
                 except DBAPIError as error:
                     if not is_stale(error):
                         raise
-                return work(connection)  # what was prepared before a column changed is prepared anew
+                return work(connection)  # again: the statement had been prepared before a column changed
 
         if self._threads is None:
-            return self._aside(greenlet_spawn(lend))
+            return self._in_background(greenlet_spawn(lend))
         begun = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, lend)
-        self._remember(begun)
+        self._track(begun)
         return begun
 
     async def _open(self) -> AsyncConnection:
         try:
-            with available():
+            with translate_errors():
                 connection: AsyncConnection = await self._engine.connect()
                 return connection
         except BaseException:
             self._slots.release()
             raise
 
-    async def _give_back(self, connection: AsyncConnection) -> None:
-        await connection.close()  # waits for nothing: it is in no transaction any more
+    async def _release(self, connection: AsyncConnection) -> None:
+        await connection.close()  # returns at once: the connection is in no transaction any more
         self._slots.release()
 
-    async def _throw_away(self, opening: asyncio.Task[AsyncConnection]) -> None:
-        """Nobody knows what this connection is doing, or whether it is in a transaction: closing it ends both."""
+    async def _discard(self, opening: asyncio.Task[AsyncConnection]) -> None:
+        """Close a connection in an unknown state, which ends its statement and its transaction."""
         try:
             connection = await opening
         except Exception:
-            return  # it could not be opened, and its slot is free already
+            return  # it could not be opened, and its slot is already released
         try:
             await connection.invalidate()
         finally:
-            await self._give_back(connection)
+            await self._release(connection)
 
-    def _aside(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-        """Do it whatever happens to the caller."""
+    def _in_background(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Run the work in a task that a cancellation of the caller does not stop."""
         task = asyncio.create_task(work)
-        self._remember(task)
+        self._track(task)
         return task
 
-    def _remember(self, begun: asyncio.Future[Any]) -> None:
-        self._asides.add(begun)
-        begun.add_done_callback(self._asides.discard)
+    def _track(self, begun: asyncio.Future[Any]) -> None:
+        self._background.add(begun)
+        begun.add_done_callback(self._background.discard)

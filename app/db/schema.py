@@ -1,7 +1,7 @@
-"""Migrations: forward, back, and which ones are missing. Alembic on Edgy's metadata, atomic on both databases.
+"""Migrations: upgrade, downgrade, and the list of pending ones. Alembic on Edgy's metadata, atomic on both databases.
 
-Edgy's own runner is not atomic, and on SQLite a table that it rebuilds takes its child rows along (ON DELETE CASCADE);
-see `app/migrations/env.py` for how that is avoided.
+Edgy's own runner is not atomic, and on SQLite, rebuilding a table deletes its child rows (ON DELETE CASCADE);
+`app/migrations/env.py` avoids that.
 """
 
 import asyncio
@@ -24,9 +24,9 @@ FOLDER = ROOT / "app" / "migrations"
 
 
 def upgrade(revision: str = "head") -> None:
-    """Run what is missing. Several processes may do so at once: one works, the others wait and find it done.
+    """Run the pending migrations. Several processes may call it at once: one migrates, the others wait.
 
-    Nothing on a database that newer code has migrated. Errors: Stopped.
+    Does nothing on a database that newer code has migrated. Errors: Stopped.
     """
     from alembic import command  # imported late: a running server never needs it
     from alembic.util import CommandError
@@ -40,7 +40,7 @@ def upgrade(revision: str = "head") -> None:
 
 
 def downgrade(revision: str) -> None:
-    """Go back to that revision; "base" is the empty database."""
+    """Downgrade to that revision; "base" is the empty database."""
     from alembic import command
 
     _apart(command.downgrade, config(), revision)
@@ -49,7 +49,7 @@ def downgrade(revision: str) -> None:
 def pending() -> list[str]:
     """The revisions that have not run yet, oldest first; none on a database that newer code has migrated.
 
-    In the middle of an upgrade the old version must be able to start again (see `db.behind`).
+    During an upgrade, the old version must be able to start again (see `db.needs_migration`).
     """
     from alembic.script import ScriptDirectory
 
@@ -62,7 +62,7 @@ def pending() -> list[str]:
 
 @cache
 def known() -> list[str]:
-    """The revisions that this code has, newest first."""
+    """The revisions in this code, newest first."""
     from alembic.script import ScriptDirectory
 
     return [script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()]
@@ -78,7 +78,7 @@ def config() -> Any:
 
 
 def metadata() -> sa.MetaData:
-    """The tables of every feature that is there: each `app/*/models.py` is imported."""
+    """The tables of all features: imports each `app/*/models.py`."""
     from app import db
 
     for file in sorted((ROOT / "app").glob("*/models.py")):
@@ -87,7 +87,7 @@ def metadata() -> sa.MetaData:
 
 
 async def on_own_connection(work: Callable[[sa.Connection], Any]) -> Any:
-    """Do `work(connection)` in autocommit, outside the pool. Makes the folder of an SQLite file."""
+    """Run `work(connection)` in autocommit, outside the pool. Creates the directory of an SQLite file."""
     from app import db
 
     address = db.database.address
@@ -102,7 +102,7 @@ async def on_own_connection(work: Callable[[sa.Connection], Any]) -> Any:
     )
     db.database.watch(engine.sync_engine, bounded=False)
     try:
-        with db.available():
+        with db.translate_errors():
             async with engine.connect() as connection:
                 return await connection.run_sync(work)
     finally:
@@ -124,6 +124,6 @@ def _ahead(current: tuple[str, ...]) -> bool:
 
 
 def _apart(work: Callable[..., Any], *arguments: Any) -> Any:
-    """In a thread of its own: Alembic starts an event loop, and the caller may have one."""
+    """Run `work` in another thread: Alembic starts an event loop, and the caller may have one running."""
     with ThreadPoolExecutor(1) as thread:
         return thread.submit(copy_context().run, work, *arguments).result()

@@ -1,8 +1,8 @@
-"""SQLite in threads: a single statement, or what is done `at_once`, in one hop to a thread and back.
+"""SQLite in threads: a single statement, or `db.run_in_transaction`, takes one switch to a thread and back.
 
-A transaction that waits in between goes through aiosqlite with one hop for each statement, where the driver as it comes
-takes four. A statement is run, read to its end and closed in one go: results here are small, and a cursor left open
-would hold a read snapshot. Half of the CPU time of a statement was hopping.
+A transaction that awaits in between uses aiosqlite, with one switch per statement instead of the driver's four: thread
+switches took half of a statement's CPU time. Each statement is run, fetched completely and closed in one step: results
+are small, and an open cursor would hold a read snapshot.
 """
 
 import asyncio
@@ -18,33 +18,33 @@ from typing import Any
 import aiosqlite
 import sqlalchemy as sa
 
-# Below this level it logs every statement with its values, password hashes too.
+# At a lower level, aiosqlite logs every statement with its values, including password hashes.
 logging.getLogger("aiosqlite").setLevel(logging.WARNING)
 
-BUSY_SECONDS = 10  # how long a writer waits for another one
+BUSY_SECONDS = 10  # a writer waits this long for another one
 PRAGMAS = (
-    f"busy_timeout={BUSY_SECONDS * 1000}",  # milliseconds; first, for the others may have to wait already
+    f"busy_timeout={BUSY_SECONDS * 1000}",  # milliseconds; first, because the others may have to wait
     "journal_mode=WAL",
-    "synchronous=FULL",  # a revocation that was committed survives a power cut
+    "synchronous=FULL",  # a committed revocation survives a power cut
     "foreign_keys=ON",
 )
 
 
 def connect(path: str, **options: Any) -> "Connection":
-    """For SQLAlchemy's `async_creator_fn`."""
-    made = Connection(partial(_opened, path, **options), iter_chunk_size=0)
+    """A connection for SQLAlchemy's `async_creator_fn`."""
+    made = Connection(partial(_open, path, **options), iter_chunk_size=0)
     made._thread.daemon = True  # SQLAlchemy does the same
     return made
 
 
 def engine(address: sa.URL, size: int) -> sa.Engine:
-    """Without async, for threads of our own: two thirds of the CPU time that a statement takes through aiosqlite."""
+    """A synchronous engine for our own threads: a statement takes two thirds of its CPU time with aiosqlite."""
     address = address.set(drivername="sqlite+pysqlite")
     dialect: Any = address.get_dialect()()
     paths, options = dialect.create_connect_args(address)
     return sa.create_engine(
         address,
-        creator=partial(_opened, *paths, **{**options, "check_same_thread": False}),
+        creator=partial(_open, *paths, **{**options, "check_same_thread": False}),
         poolclass=sa.QueuePool,
         pool_size=size,
         max_overflow=0,
@@ -53,21 +53,23 @@ def engine(address: sa.URL, size: int) -> sa.Engine:
     )
 
 
-def _opened(path: str, **options: Any) -> sqlite3.Connection:
-    with suppress(OSError):  # SQLite says what is wrong; those made beside it are as private (v5.0.0-13.3.2)
+def _open(path: str, **options: Any) -> sqlite3.Connection:
+    with suppress(OSError):  # SQLite reports errors itself; its -wal and -shm get the same mode (v5.0.0-13.3.2)
         Path(path).touch(0o600, exist_ok=False)
     connection = sqlite3.connect(path, isolation_level=None, **options)
     try:
         for pragma in PRAGMAS:
-            _say(connection, pragma)
+            _set_pragma(connection, pragma)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _say(connection: sqlite3.Connection, pragma: str) -> None:
-    """Where another process writes to a file that is no WAL yet, SQLite is "locked" at once, despite busy_timeout."""
+def _set_pragma(connection: sqlite3.Connection, pragma: str) -> None:
+    """Retry for BUSY_SECONDS: while another process writes to a file that is not in WAL mode yet, SQLite ignores
+    busy_timeout.
+    """
     deadline = time.monotonic() + BUSY_SECONDS
     while True:
         try:
@@ -79,7 +81,7 @@ def _say(connection: sqlite3.Connection, pragma: str) -> None:
 
 
 class Connection(aiosqlite.Connection):
-    """Stock: stopping a second time waits for ever, and a file that cannot be opened leaves its thread talking."""
+    """Stock: a second `stop` never returns, and a file that cannot be opened leaves its thread running."""
 
     _stopped: asyncio.Future[Any] | None = None
 
@@ -109,7 +111,7 @@ class Connection(aiosqlite.Connection):
 
 
 class Cursor:
-    """What SQLAlchemy asks of a cursor; all rows are there once `execute` is over."""
+    """The cursor interface that SQLAlchemy needs; `execute` fetches all rows."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection

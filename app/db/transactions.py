@@ -9,21 +9,22 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from app.db.conditions import Condition
-from app.db.errors import Unavailable, available
+from app.db.errors import Unavailable, translate_errors
 
 Values = Mapping[str, Any] | None
 
 
 class Transaction:
-    """The same four calls inside one transaction. Only this object is inside: what `db` does meanwhile is not.
+    """`fetch_one`, `fetch_value`, `fetch_all` and `execute` inside one transaction. Calls on `db` are outside of it.
 
-    After an error everything is refused but the way out, as PostgreSQL has it: what may fail stands in a `savepoint`.
+    After an error, all further statements are refused, on SQLite as on PostgreSQL: run a statement that may fail in a
+    `savepoint`.
     """
 
     def __init__(self, connection: AsyncConnection, condition: Condition | None) -> None:
         self._connection = connection
         self._condition = condition
-        self.after_commit: list[Callable[[], None]] = []  # what this process must know the moment it is true
+        self.after_commit: list[Callable[[], None]] = []  # called right after the commit
         self.failed = False
 
     async def fetch_one(self, statement: Any, values: Values = None) -> Any:
@@ -41,14 +42,14 @@ class Transaction:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """What fails inside is undone alone."""
-        await self._run("SAVEPOINT attempt")  # one inside another may have the same name
+        """A savepoint: an error inside rolls back only the statements inside."""
+        await self._run("SAVEPOINT attempt")  # nested savepoints may have the same name
         try:
             yield
             self.refuse_if_failed()
         except Exception:
             if self._connection.invalidated:
-                raise  # nothing is left to go back to
+                raise  # the connection is lost, and the savepoint with it
             self.failed = False
             await self._run("ROLLBACK TO SAVEPOINT attempt")
             await self._run("RELEASE SAVEPOINT attempt")
@@ -61,25 +62,28 @@ class Transaction:
         if self.failed:
             raise RuntimeError("a statement of this transaction has failed: what may fail belongs in a savepoint()")
 
-    def ends(self, session_id: UUID) -> None:
-        """The session has been ended in here. If it is the one that the request acts for, that is its own doing."""
+    def session_ended(self, session_id: UUID) -> None:
+        """This transaction ended the session. If it is the request's own session, the condition no longer applies."""
         if self._condition and self._condition.of == session_id:
-            self.after_commit.append(self._condition.settle)
+            self.after_commit.append(self._condition.waive)
             self._condition = None
 
-    async def ask(self) -> None:
-        """Does what the request stands on hold? See `conditions`."""
+    async def check_condition(self) -> None:
+        """Check the request's condition (see `conditions`). Raises what the condition raises."""
         if self._condition:
-            await self._ask(self._condition.ask)
+            await self._check(self._condition.check)
 
-    async def keep(self) -> None:
-        """As `ask`, up to the end of the transaction. Last, for whoever locks a session has its person's row before."""
-        if self._condition and self._connection.dialect.name != "sqlite":  # which lets nobody else write since BEGIN
-            await self._ask(self._condition.keep)
+    async def check_condition_and_lock(self) -> None:
+        """As `check_condition`, and lock the rows until the end of the transaction.
 
-    async def _ask(self, question: Callable[[Connection], None]) -> None:
-        with available():
-            await self._connection.run_sync(question)
+        Called last, because the user's row has to be locked before the session's.
+        """
+        if self._condition and self._connection.dialect.name != "sqlite":  # SQLite has one writer since BEGIN
+            await self._check(self._condition.check_and_lock)
+
+    async def _check(self, check: Callable[[Connection], None]) -> None:
+        with translate_errors():
+            await self._connection.run_sync(check)
 
     async def _run(self, statement: Any, values: Values = None) -> Any:
         self.refuse_if_failed()
@@ -91,7 +95,7 @@ class Transaction:
 
 
 async def run(connection: AsyncConnection, statement: Any, values: Values = None) -> Any:
-    with available():
+    with translate_errors():
         if isinstance(statement, str):
             return await connection.exec_driver_sql(statement)
         return await connection.execute(statement, values)

@@ -34,7 +34,7 @@ def forget() -> None:
 
 async def _look() -> dict[str, bool]:
     try:
-        behind, writes = await db.behind(), await db.takes_writes()
+        behind, writes = await db.needs_migration(), await db.is_writable()
     except db.Unavailable:
         return {"database": False, "migrations": False, "feed": session_cache.feed_is_fresh()}
     if not writes:

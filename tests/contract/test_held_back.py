@@ -229,7 +229,7 @@ def between_the_permission_and_the_first_transaction(
     monkeypatch: pytest.MonkeyPatch, ending: Callable[[], Awaitable[None]]
 ) -> dict[str, set[str]]:
     """Does it when the first transaction with a condition is about to begin. The rows after it will be in the dict."""
-    connection, at_once = Pool.connection, db.at_once
+    connection, at_once = Pool.connection, db.run_in_transaction
     after: dict[str, set[str]] = {}
 
     async def end() -> None:
@@ -237,7 +237,7 @@ def between_the_permission_and_the_first_transaction(
         after.update(await rows())
 
     async def first() -> None:
-        if db.conditions.of_writes() and not after:
+        if db.conditions.for_writes() and not after:
             await held.elsewhere(end)
 
     @asynccontextmanager
@@ -251,5 +251,5 @@ def between_the_permission_and_the_first_transaction(
         return await at_once(work)
 
     monkeypatch.setattr(Pool, "connection", connected)
-    monkeypatch.setattr(db, "at_once", done_at_once)
+    monkeypatch.setattr(db, "run_in_transaction", done_at_once)
     return after

@@ -69,7 +69,7 @@ WAYS = {
     "insert": lambda: db.execute(sa.insert(ledger).values(id=2, amount=1)),
     "delete": lambda: db.execute(sa.delete(ledger)),
     "prune": lambda: db.prune(ledger, ledger.c.id > 1),
-    "at_once": lambda: db.at_once(lambda connection: connection.execute(ADDED)),
+    "at_once": lambda: db.run_in_transaction(lambda connection: connection.execute(ADDED)),
     "transaction": in_a_transaction,
 }
 
@@ -155,7 +155,7 @@ async def test_many_at_once_of_one_request_wait_for_each_other_and_not_for_ever(
 async def test_what_the_request_ends_itself_it_may_finish(account: Any, request_: Any) -> None:
     async with db.transaction() as tx:
         await tx.execute(sa.update(ledger).values(amount=-10))
-        tx.ends(HERE)
+        tx.session_ended(HERE)
 
     await db.execute(ADDED)
 
@@ -164,7 +164,7 @@ async def test_what_the_request_ends_itself_it_may_finish(account: Any, request_
 
 async def test_end_of_another_session_settles_nothing(account: Any, request_: Any) -> None:
     async with db.transaction() as tx:
-        tx.ends(ELSEWHERE)
+        tx.session_ended(ELSEWHERE)
     await goes_into_debt()
 
     with pytest.raises(Over):
@@ -174,7 +174,7 @@ async def test_end_of_another_session_settles_nothing(account: Any, request_: An
 async def test_end_that_was_undone_settles_nothing(account: Any, request_: Any) -> None:
     async def ends_and_fails() -> None:
         async with db.transaction() as tx:
-            tx.ends(HERE)
+            tx.session_ended(HERE)
             raise LookupError
 
     with pytest.raises(LookupError):

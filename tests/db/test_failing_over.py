@@ -31,7 +31,7 @@ async def by_itself(statement: Any) -> Any:
 
 
 async def at_once(statement: Any) -> Any:
-    return await db.at_once(lambda connection: connection.execute(statement).first())
+    return await db.run_in_transaction(lambda connection: connection.execute(statement).first())
 
 
 async def in_a_transaction(statement: Any) -> Any:
@@ -110,7 +110,7 @@ async def test_connection_that_the_server_closed_meanwhile_is_not_lent(account: 
     back, taken = asyncio.Event(), asyncio.Semaphore(0)
 
     async def lend() -> None:
-        async with db._opened().connection() as connection:
+        async with db._current_pool().connection() as connection:
             await connection.execute(sa.select(1))
             taken.release()
             await back.wait()

@@ -31,7 +31,7 @@ def test_files_beside_it_are_as_private_and_a_file_that_is_there_stays_as_it_is(
     before = os.umask(0o022)
     (tmp_path / "shared.db").touch(0o640)
     try:
-        opened = [sqlite._opened(str(tmp_path / name)) for name in ("own.db", "shared.db")]
+        opened = [sqlite._open(str(tmp_path / name)) for name in ("own.db", "shared.db")]
         for connection in opened:
             connection.execute("CREATE TABLE t (x)")
         found = {file.name: stat.S_IMODE(file.stat().st_mode) for file in tmp_path.iterdir()}

@@ -27,7 +27,7 @@ async def lent(count: int, back: asyncio.Event) -> list[asyncio.Task[None]]:
     """Take so many connections of the pool, until `back` is set."""
 
     async def lend() -> None:
-        async with db._opened().connection() as connection:
+        async with db._current_pool().connection() as connection:
             await connection.execute(sa.select(1))
             taken.release()
             await back.wait()
@@ -53,11 +53,11 @@ async def test_who_waits_first_is_served_before_who_has_just_given_back(account:
     others, taken, back, served = asyncio.Event(), asyncio.Event(), asyncio.Event(), []
 
     async def ask(name: str) -> None:
-        async with db._opened().connection():
+        async with db._current_pool().connection():
             served.append(name)
 
     async def give_back_and_ask_again() -> None:
-        async with db._opened().connection():
+        async with db._current_pool().connection():
             taken.set()
             await back.wait()
         await ask("latecomer")
@@ -159,5 +159,5 @@ async def test_a_failing_statement_gives_its_connection_back(account: Any) -> No
 async def test_what_runs_at_a_stroke_sees_the_callers_context(account: Any) -> None:
     """On SQLite it runs in a thread, which starts without any."""
     with client.of({"headers": [], "client": ("192.0.2.1", 1)}) as asking:
-        assert await db.at_once(lambda _: client.current()) is asking
-    assert await db.at_once(lambda _: client.current()) == client.Client()
+        assert await db.run_in_transaction(lambda _: client.current()) is asking
+    assert await db.run_in_transaction(lambda _: client.current()) == client.Client()

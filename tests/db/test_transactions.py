@@ -198,7 +198,7 @@ async def test_what_is_done_at_once_is_committed_as_one(account: Any) -> None:
         connection.execute(add(account, 5))
         return int(connection.execute(add(account, 5).returning(account.c.amount)).scalar_one())
 
-    assert await db.at_once(transfer) == 10
+    assert await db.run_in_transaction(transfer) == 10
     assert await amount(account) == 10
 
 
@@ -209,7 +209,7 @@ async def test_what_fails_at_once_leaves_nothing_and_keeps_its_connection(accoun
 
     for _ in range(SIZE + 1):
         with pytest.raises(sa.exc.IntegrityError):
-            await db.at_once(fail)
+            await db.run_in_transaction(fail)
 
     assert await amount(account) == 0
     assert await db.execute(add(account, 1)) == 1, "nobody holds a lock"
@@ -221,12 +221,12 @@ async def test_what_is_cancelled_at_once_happens_as_a_whole_or_not_at_all(accoun
         connection.execute(add(account, 5))
         connection.execute(add(account, 5))
 
-    task = asyncio.create_task(db.at_once(transfer))
+    task = asyncio.create_task(db.run_in_transaction(transfer))
     for _ in range(turns):
         await asyncio.sleep(0)
     task.cancel()
     await asyncio.wait([task])
-    await db._opened().settled()
+    await db._current_pool().wait_for_background()
 
     assert await amount(account) in (0, 10)
     assert await db.execute(add(account, 1)) == 1, "nobody holds a lock"

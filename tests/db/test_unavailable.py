@@ -116,7 +116,7 @@ async def in_steps(*statements: Any) -> Any:
 
 
 async def at_once(*statements: Any) -> Any:
-    return await db.at_once(lambda connection: [list(connection.execute(each)) for each in statements][-1])
+    return await db.run_in_transaction(lambda connection: [list(connection.execute(each)) for each in statements][-1])
 
 
 @pytest.mark.parametrize("write", [in_steps, at_once])
@@ -148,7 +148,7 @@ async def test_a_full_disk_is_unavailable_and_changes_nothing(connected: Path, w
 )
 def test_what_comes_while_connecting_to_postgresql_is_unavailable(error: Exception) -> None:
     """SQLAlchemy lets the driver's own errors pass there."""
-    with pytest.raises(db.Unavailable) as caught, db.available():
+    with pytest.raises(db.Unavailable) as caught, db.translate_errors():
         raise error
 
     assert caught.value.__cause__ is error
@@ -156,7 +156,7 @@ def test_what_comes_while_connecting_to_postgresql_is_unavailable(error: Excepti
 
 @pytest.mark.parametrize("error", [ValueError(), asyncpg.UndefinedTableError("x"), asyncpg.UniqueViolationError("x")])
 def test_any_other_error_passes(error: Exception) -> None:
-    with pytest.raises(type(error)) as caught, db.available():
+    with pytest.raises(type(error)) as caught, db.translate_errors():
         raise error
 
     assert caught.value is error

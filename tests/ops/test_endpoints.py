@@ -82,7 +82,7 @@ async def test_database_that_does_not_answer_keeps_visitors_away(
     async def away() -> bool:
         raise db.Unavailable("away")
 
-    monkeypatch.setattr(db, "behind", away)
+    monkeypatch.setattr(db, "needs_migration", away)
 
     answer = await client.get("/readyz")
 
@@ -99,7 +99,7 @@ async def test_database_that_takes_no_writes_keeps_visitors_away(
     async def replica() -> bool:
         return False
 
-    monkeypatch.setattr(db, "takes_writes", replica)
+    monkeypatch.setattr(db, "is_writable", replica)
 
     answer = await client.get("/readyz")
 
@@ -116,7 +116,7 @@ async def test_answer_is_kept_for_a_second(client: Visitor, monkeypatch: pytest.
         asked += 1
         return False
 
-    monkeypatch.setattr(db, "behind", behind)
+    monkeypatch.setattr(db, "needs_migration", behind)
 
     for _ in range(5):
         await client.get("/readyz")

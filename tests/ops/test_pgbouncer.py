@@ -92,7 +92,7 @@ async def test_many_statements_and_transactions_at_once_disturb_nobody(connected
 async def test_transaction_is_bounded_and_whoever_comes_next_is_not(connected: None) -> None:
     async with db.transaction() as tx:
         inside = tuple(await tx.fetch_one(SHOWN))
-    at_once = tuple(await db.at_once(lambda connection: connection.execute(SHOWN).one()))
+    at_once = tuple(await db.run_in_transaction(lambda connection: connection.execute(SHOWN).one()))
 
     assert inside == at_once == ("9s", "9s")
     assert tuple(await db.fetch_one(SHOWN)) == ("0", "0")

@@ -35,14 +35,14 @@ def issue_pair(*arguments, issue_pair=tokens.issue_pair, **options):
     killed_at("after the commit")
     return issue_pair(*arguments, **options)
 
-async def at_once(work, at_once=db.at_once):
+async def at_once(work, at_once=db.run_in_transaction):
     def killed(connection):
         result = work(connection)
         killed_at("before the commit")
         return result
     return await at_once(killed)
 
-tokens.issue_pair, db.at_once = issue_pair, at_once
+tokens.issue_pair, db.run_in_transaction = issue_pair, at_once
 """
 
 

@@ -136,7 +136,7 @@ async def test_download_at_one_worker_stops_when_the_other_one_ends_its_session(
         scene, act = await scene_of(row)
         await both_know(two, scene)
         made = [events.row(events.LOGIN, user_id=scene.victim.id, detail="early") for _ in range(MANY)]
-        await db.at_once(lambda connection: connection.execute(sa.insert(event_rows), made))
+        await db.run_in_transaction(lambda connection: connection.execute(sa.insert(event_rows), made))
         async with sent_without_its_body(there, act) as (reader, writer, body):
             writer.write(body)
             begun = await reader.readuntil(b"early")

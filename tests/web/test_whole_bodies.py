@@ -60,22 +60,22 @@ async def test_nothing_begins_for_somebody_who_has_gone() -> None:
 async def test_condition_of_one_request_is_not_left_to_the_next() -> None:
     async def inside(*_: Any) -> None:
         db.conditions.require(db.conditions.Condition(db.uuid7(), None, None, None, {}, decide=print))
-        assert db.conditions.of_writes()
-        assert db.conditions.of_reads() is None
+        assert db.conditions.for_writes()
+        assert db.conditions.for_reads() is None
 
     async def receive() -> Any:
         return part(b"", False)
 
     await Whole(inside)({"type": "http", "method": "POST"}, receive, receive)
 
-    assert db.conditions.of_writes() is None
+    assert db.conditions.for_writes() is None
 
 
 async def test_reads_have_a_condition_from_the_first_word_of_the_answer_on() -> None:
     async def inside(_scope: Any, _receive: Any, send: Any) -> None:
         db.conditions.require(db.conditions.Condition(db.uuid7(), None, None, None, {}, decide=print))
         await send({"type": "http.response.start"})
-        assert db.conditions.of_reads()
+        assert db.conditions.for_reads()
 
     async def receive() -> Any:
         return part(b"", False)

@@ -175,7 +175,7 @@ def is_live(now: datetime, *, of: Any = None) -> Any:
     in_time = sa.and_(_s.ends_at > now, _s.handed_at > now - _idle())
     if of is None:
         return sa.and_(_s.revoked_at.is_(None), in_time)
-    return sa.and_(_s.user_id == of, db.aside(_s.revoked_at).is_(None), in_time)
+    return sa.and_(_s.user_id == of, db.unindexed(_s.revoked_at).is_(None), in_time)
 
 
 def end_of(row: Any) -> datetime:
@@ -249,7 +249,7 @@ async def _issue_successor(row: Any, token: AppToken, decision: Decision) -> Rot
         connection.execute(events.RECORDED, written)
         return fresh, written
 
-    done = await db.at_once(update_and_record)
+    done = await db.run_in_transaction(update_and_record)
     if done is None:
         return None
     fresh, written = done
@@ -277,7 +277,7 @@ async def _revoke(tx: Any, which: Any, reason: str, now: datetime, actor_id: UUI
         .returning(table.c.id, table.c.user_id)
     )
     for row in ended:
-        tx.ends(row.id)
+        tx.session_ended(row.id)
         await session_cache.invalidate(tx, session_id=row.id)
         await events.record(
             events.SESSION_REVOKED, tx=tx, user_id=row.user_id, actor_id=actor_id, session_id=row.id, detail=reason

@@ -76,7 +76,7 @@ async def _other_hosts() -> list[Finding]:
     hosts, found = db.database.target.hosts, []
     for host in hosts if len(hosts) > 1 else ():
         try:
-            with db.available():
+            with db.translate_errors():
                 await greet(db.database.target, host)
         except db.Unavailable as error:
             found.append(_not_in("hosts", ":".join(map(str, host)), error, note=True))
