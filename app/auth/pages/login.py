@@ -17,11 +17,16 @@ from app.auth.errors import RetryLater
 from app.auth.sessions import rotation
 from app.auth.sessions.rotation_policy import Decision
 from app.settings import get_settings
-from app.web import client, errors, forms, templates, urls
+from app.web import client, errors, forms, notices, templates, urls
 
 WRONG = "The e-mail address or the password is wrong, or the account cannot be used."
 RESUME = "/auth/resume"
 QUICK_RESUMES = 5  # as many refreshes in a row within seconds: the browser refuses cookies, or tokens expire at once
+
+
+# Notices of an e-mailed link that has done its work. A person who is still signed in here is signed in to another
+# account, and would take it for the one that the link was for.
+BY_LINK = frozenset({"confirmed", "password_reset", "email_changed"})
 
 
 class LoginForm(BaseModel):
@@ -38,7 +43,7 @@ class StepUpForm(BaseModel):
 @get()
 async def login_page(request: Request) -> Any:
     to = urls.local_path(request.query_params.get("next"))
-    if request.user.is_authenticated:
+    if request.user.is_authenticated and notices.code_of(request.scope) not in BY_LINK:
         return see_other(to)
     return _login_page(request, {"email": "", "next": to})
 
