@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -58,7 +58,8 @@ class Scene:
     def note(self, title: str, body: str = "") -> str:
         assert self.person
         owner = self.person.id
-        return f"/notes/{self.server.run(lambda: store.create(owner, title, body)).id}"
+        made = self.server.run(lambda: store.create(owner, title, body, "done", date(2026, 12, 24)))
+        return f"/notes/{made.id}"
 
     # /notes
     def somebody_else(self) -> str:
@@ -449,6 +450,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "note": ("user", "Keys", lambda at: at.go_told(at.note("Keys", "Third hook.") + "?notice=note_saved")),
     "note form": ("user", "Edit note", lambda at: at.go(at.note("Keys", "Third hook.") + "/edit")),
     "note form, refused": ("user", "New note", note_refused),
+    "notes, as an administrator": ("admin", "Notes of everybody", lambda at: at.go("/admin/notes")),
     "note, to delete": ("user", "Delete this note?", lambda at: at.go(at.note("Keys") + "/delete")),
     # /notes
     "account": ("user", "Your account", account_with_a_new_address),

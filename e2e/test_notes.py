@@ -1,4 +1,7 @@
-"""Long texts typed while the access token ended: a form of several lines, and four tabs that save at one moment."""
+"""Notes in the browser: status, day and deletion; and long texts typed while the access token ended.
+
+Of these a form of several lines, and four tabs that save at one moment.
+"""
 
 import re
 
@@ -62,3 +65,33 @@ def test_four_tabs_that_save_five_kilobytes_at_once_lose_none(
     assert [body.splitlines() for body in saved] == [[str(number), *LONG.splitlines()] for number in range(4)]
     assert min(len(body.encode()) for body in saved) > 5_000
     assert [(row.generation, row.revoked_at) for row in sessions_of(server, person)] == [(2, None)]
+
+
+def test_note_has_a_status_and_a_day_and_is_deleted_after_a_question(
+    page: Page, server: Server, person: Person
+) -> None:
+    sign_in(page.context, server, person)
+    write(page, "Rope", "two metres")
+    page.get_by_label("Status").select_option("In progress")
+    page.get_by_label("Due on").fill("2026-12-24")
+    page.get_by_role("button", name="Save note").click()
+    expect(page.locator("article")).to_contain_text("Due 24 December 2026")
+
+    page.goto("/notes")
+    page.get_by_label("Status").select_option("Done")
+    page.get_by_role("button", name="Search").click()
+    expect(page.get_by_role("heading", name="No note found")).to_be_visible()
+    page.get_by_label("Status").select_option("In progress")
+    page.get_by_role("button", name="Search").click()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download as CSV").click()
+    assert "two metres" in download.value.path().read_text("utf-8-sig")
+
+    page.get_by_role("link", name="Rope").click()
+    page.get_by_role("link", name="Delete").click()
+    expect(page.get_by_role("heading", name="Delete this note?")).to_be_visible()
+    page.get_by_role("link", name="Keep it").click()
+    page.get_by_role("link", name="Delete").click()
+    page.get_by_role("button", name="Delete note").click()
+    expect(page.get_by_role("status")).to_contain_text("deleted")
+    assert bodies(server, person) == []

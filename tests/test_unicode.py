@@ -125,7 +125,7 @@ async def test_no_form_of_a_stranger_gets_further(
 async def test_search_for_marks_alone_finds_nothing_and_is_no_error(database: str) -> None:
     marks = "\u0301" * 200
 
-    page = await store.listing(db.uuid7(), search=marks)
+    page = await store.listing(db.uuid7(), store.NoteFilters(q=marks))
     which = await user_search.matching(marks)
 
     assert page.items == []

@@ -9,11 +9,15 @@ FEATURE = Feature(
     name="notes",
     routes=[*pages.route_patterns, *api.route_patterns],
     navigation=[Link("/notes", "Notes", signed_in)],
+    admin_tabs={"/admin/notes": "Notes"},
     notices={
         "note_saved": Notice("success", "The note is saved."),
         "note_deleted": Notice("success", "The note is deleted."),
     },
     export={"notes": OwnedRows(note_rows, note_rows.c.owner_id, {"owner_id", "search_text"})},
-    eject=("app/notes", "templates/notes", "tests/notes", "e2e/test_notes.py", "app/migrations/versions/*_notes.py"),
+    eject=(
+        "app/notes", "templates/notes", "tests/notes", "tests/db/*_notes.py", "e2e/test_notes.py",
+        "app/migrations/versions/*_notes.py",
+    ),
     description="the notes, their table included",
-)
+)  # fmt: skip

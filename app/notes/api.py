@@ -1,6 +1,6 @@
 """The demo feature's JSON API: the same rules as its pages, the same 404 for another person's note."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,12 +10,12 @@ from ravyn import Request, delete, get, patch, post
 
 from app.auth import permissions
 from app.notes import store
-from app.notes.fields import Body, Title
+from app.notes.fields import STATUSES, Body, DueOn, Status, Title
+from app.notes.store import NoteFilters
 from app.web import urls
 from app.web.errors import Problem
+from app.web.filters import parsed
 from app.web.json_response import JSONResponse
-
-LONGEST_PAGE = 100
 
 
 class NewNote(BaseModel):
@@ -23,13 +23,19 @@ class NewNote(BaseModel):
 
     title: Title
     body: Body = ""
+    status: Status = "open"
+    due_on: DueOn = None
 
 
 class NotePatch(BaseModel):
+    """What is left out stays as it is, and so does what is null, but for `due_on`: null takes the day away."""
+
     model_config = ConfigDict(extra="forbid", strict=True)
 
     title: Title | None = None
     body: Body | None = None
+    status: Status | None = None
+    due_on: DueOn = None
 
 
 class Note(BaseModel):
@@ -38,6 +44,8 @@ class Note(BaseModel):
     id: UUID
     title: str
     body: str
+    status: Status
+    due_on: date | None
     created_at: datetime
     updated_at: datetime
 
@@ -53,24 +61,20 @@ class NoteList(BaseModel):
 
 QUERY = (
     {"name": "q", "in": "query", "schema": {"type": "string", "maxLength": 200}, "description": "words to look for"},
+    {"name": "status", "in": "query", "schema": {"enum": ["", *STATUSES]}},
     {"name": "cursor", "in": "query", "schema": {"type": "string", "format": "uuid"}, "description": "next_cursor"},
 )
 
 
 @get()
 async def index(request: Request) -> Any:
-    search = request.query_params.get("q", "").strip()[:200]
-    raw = request.query_params.get("cursor")
-    after = urls.uuid_or_none(raw)
-    if raw and after is None:
-        raise Problem(422, "This cursor is not valid.", errors=[{"field": "cursor", "message": "not a cursor"}])
-    page = await store.listing(request.user.id, search=search, after=after)
+    page = await store.listing(request.user.id, parsed(request.query_params, NoteFilters))
     return JSONResponse({"items": [_json(row) for row in page.items], "next_cursor": page.next_cursor})
 
 
 @post(status_code=201)
 async def create(request: Request, data: NewNote) -> Any:
-    note = await store.create(request.user.id, data.title, data.body)
+    note = await store.create(request.user.id, **dict(data))
     return JSONResponse(_json(note), status_code=201, headers={"Location": f"/api/notes/{note.id}"})
 
 
@@ -81,7 +85,8 @@ async def show(request: Request) -> Any:
 
 @patch(status_code=200)
 async def change(request: Request, data: NotePatch) -> Any:
-    fields = data.model_dump(exclude_none=True)
+    sent = data.model_dump(exclude_unset=True)
+    fields = {name: value for name, value in sent.items() if value is not None or name == "due_on"}
     return JSONResponse(_json(_found(await store.change(request.user.id, _id(request), **fields))))
 
 
@@ -111,6 +116,8 @@ def _json(note: Any) -> dict[str, Any]:
         "id": str(note.id),
         "title": note.title,
         "body": note.body,
+        "status": note.status,
+        "due_on": note.due_on and note.due_on.isoformat(),
         "created_at": note.created_at.isoformat(),
         "updated_at": note.updated_at.isoformat(),
     }

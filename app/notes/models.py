@@ -12,13 +12,15 @@ f: Any = edgy.fields
 
 
 class Note(edgy.StrictModel):
-    """One person's note. `search_text` is title and body as `db.case_folded` makes them."""
+    """One person's note. `search_text` is title and body as `db.case_folded` makes them; `status`: see `fields`."""
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)
     owner_id = f.UUIDField()
     title = f.CharField(max_length=120)
     body = f.TextField(default="")
     search_text = f.TextField(default="")
+    status = f.CharField(max_length=20, default="open")
+    due_on = f.DateField(null=True)
     created_at = timestamp()
     updated_at = timestamp()
 

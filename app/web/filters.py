@@ -38,7 +38,9 @@ def _cursor(text: str) -> UUID | None:
     return found
 
 
-def _day(text: str) -> date | None:
+def _day(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text  # of a JSON body: null, or what is no date
     try:
         day = date.fromisoformat(text) if text else None
     except ValueError:
@@ -57,7 +59,7 @@ def _ip_address(text: str) -> str:
 
 Trimmed = Annotated[str, Field(max_length=254), BeforeValidator(lambda text: text.strip())]
 Cursor = Annotated[UUID | None, BeforeValidator(_cursor)]
-Day = Annotated[date | None, BeforeValidator(_day)]
+Day = Annotated[date | None, BeforeValidator(_day)]  # "" stands for none
 IpAddress = Annotated[Trimmed, AfterValidator(_ip_address)]
 
 

@@ -4,7 +4,7 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -87,7 +87,7 @@ def environment(folder: Path) -> Environment:
     made.globals |= {"app_name": APP_NAME, "static": static_files.url, "development": development}
     made.globals |= {"navigation": features.navigation, "menu": features.menu}
     made.globals["shows_learn"] = get_settings().shows_learn  # learn
-    made.filters |= {"when": when, "ago": ago}
+    made.filters |= {"when": when, "ago": ago, "day": day}
     return made
 
 
@@ -110,7 +110,12 @@ def ago(timestamp: datetime) -> Markup:
     return _time(timestamp, f"{count} {unit}{'s' if count > 1 else ''} ago")
 
 
-def _day(timestamp: datetime) -> str:
+def day(on: date) -> Markup:
+    """`<time>` with a day of the calendar."""
+    return Markup('<time datetime="{}">{}</time>').format(on.isoformat(), _day(on))
+
+
+def _day(timestamp: date) -> str:
     return f"{timestamp.day} {timestamp:%B %Y}"
 
 

@@ -43,6 +43,8 @@ _MESSAGES = {
     "missing": "This is required.",
     "extra_forbidden": "This field is not known.",
     "string_type": "This must be text.",
+    "literal_error": "Choose one of the listed values.",
+    "date_type": "Enter a date such as 2026-01-31.",
     "string_unicode": "This must be text.",
     "bool_type": "This must be true or false.",
     "bool_parsing": "This must be true or false.",

@@ -12,11 +12,12 @@ import pytest
 import sqlalchemy as sa
 
 from app import db, main
+from app.admin import actions
 from app.auth import cookies
 from app.auth.models import link_rows, session_rows, user_rows
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
 from app.web.same_origin import SAFE
-from tests.support.acts import ACTS, Scene, name_of
+from tests.support.acts import ACTS, Scene, name_of, of_features
 from tests.support.device import Device
 from tests.support.people import make_user, start_session
 from tests.support.phone import with_a_phone
@@ -75,14 +76,7 @@ WHY = {
     "PATCH /api/admin/users/{user_id}": PROOF,
     "POST /api/admin/users/{user_id}/sessions/{session_id}/end": ENDS,
     "POST /api/admin/users/{user_id}/{action}": "each action for itself: see ACTIONS",
-    # notes:
-    "POST /notes": WORDS,
-    "POST /notes/{note_id}": WORDS,
-    "POST /notes/{note_id}/delete": ENDS,
-    "POST /api/notes": WORDS,
-    "PATCH /api/notes/{note_id}": WORDS,
-    "DELETE /api/notes/{note_id}": ENDS,
-    # /notes
+    **of_features("WHY"),
 }
 ACTIONS = {
     "deactivate": ENDS,
@@ -102,7 +96,7 @@ def unsafe() -> list[dict[str, str]]:
 
 def test_every_route_that_may_change_something_says_why() -> None:
     assert sorted(map(name_of, unsafe())) == sorted(WHY)
-    assert sorted(ACTIONS) == sorted(main.admin_actions.ACTIONS)
+    assert sorted(ACTIONS) == sorted(actions.ACTIONS)
 
 
 async def ways_in() -> dict[str, set[Any]]:

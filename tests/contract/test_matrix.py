@@ -17,6 +17,7 @@ from app.main import create_app, route_table
 from app.settings import get_settings
 from app.web import features
 from app.web.features import Feature
+from tests.support.acts import of_features
 from tests.support.people import PASSWORD, Person, make_user, sign_in, start_session
 from tests.support.visitor import Visitor
 
@@ -29,6 +30,7 @@ PUBLIC = {
     "/register", "/register/sent", "/verify-email", "/verify-email/resend", "/verify-email/sent",
     "/forgot-password", "/forgot-password/sent", "/reset-password",
 }  # fmt: skip
+PUBLIC |= set(of_features("PUBLIC"))  # path -> why
 PUBLIC |= {"/learn", "/learn/source/{name:path}", "/learn/{chapter}"}  # learn
 # And of these, what is the same for everybody: nobody looks at the cookies, so it needs no database.
 NO_AUTHENTICATION = {

@@ -97,7 +97,7 @@ async def test_what_was_saved_is_there_again_and_nobody_is_signed_in(place: Plac
     db.point_at(place.new)
     await db.connect()
     assert db.pending() == []
-    assert [note.title for note in (await store.listing(person.id)).items] == ["Kept"]  # notes
+    assert [note.title for note in (await store.listing(person.id, store.NoteFilters())).items] == ["Kept"]  # notes
     assert await rows(session_rows, session_rows.c.revoked_at.is_(None)) == 0
     assert await rows(session_rows) == 1
     assert await rows(link_rows) == 0

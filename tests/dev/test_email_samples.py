@@ -33,7 +33,7 @@ TO_A_NAMED_ADDRESS = {"register", "resend", "email_to_confirm"}
 async def queued(kind: str) -> QueuedEmail:
     """An e-mail of this kind with everything that its composer looks up."""
     person, email_id, now = await make_user(), db.uuid7(), db.utcnow()
-    facts = dict(FACTS)
+    facts = FACTS | features.table("email_samples")
     async with db.transaction() as tx:
         await tx.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(delete_after=now))
         if kind in LINKS:

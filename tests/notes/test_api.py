@@ -25,10 +25,17 @@ async def test_life_of_a_note(client: Visitor, person: Person) -> None:
     assert made.status_code == 201
     path = made.headers["location"]
     assert path == f"/api/notes/{made.json()['id']}"
-    assert made.json().keys() == {"id", "title", "body", "created_at", "updated_at"}
+    assert made.json().keys() == {"id", "title", "body", "status", "due_on", "created_at", "updated_at"}
+    assert (made.json()["status"], made.json()["due_on"]) == ("open", None)
 
-    changed = await client.call("PATCH", path, json={"title": "Second"})
-    assert (changed.json()["title"], changed.json()["body"]) == ("Second", "b")
+    changed = await client.call("PATCH", path, json={"title": "Second", "due_on": "2026-12-24"})
+    assert (changed.json()["title"], changed.json()["body"], changed.json()["due_on"]) == ("Second", "b", "2026-12-24")
+    changed = await client.call("PATCH", path, json={"status": "done", "title": None, "body": None})
+    assert (changed.json()["title"], changed.json()["status"], changed.json()["due_on"]) == (
+        "Second", "done", "2026-12-24"
+    )  # fmt: skip
+    changed = await client.call("PATCH", path, json={"due_on": None})
+    assert (changed.json()["status"], changed.json()["due_on"]) == ("done", None)
     assert (await client.call("GET", path)).json() == changed.json()
 
     gone = await client.call("DELETE", path)
@@ -51,6 +58,13 @@ async def test_life_of_a_note(client: Visitor, person: Person) -> None:
         {"title": "x", "owner_id": "01a20b13-1ac5-7880-b8cb-dc794c22012c"},
         {"title": "x", "id": "01a20b13-1ac5-7880-b8cb-dc794c22012c"},
         {"title": "x", "created_at": "2020-01-01"},
+        {"title": "x", "status": "forgotten"},
+        {"title": "x", "status": ""},
+        {"title": "x", "status": None},
+        {"title": "x", "due_on": "24.12.2026"},
+        {"title": "x", "due_on": "2026-02-30"},
+        {"title": "x", "due_on": 20261224},
+        {"title": "x", "due_on": ["2026-12-24"]},
         [],
         "x",
         None,
@@ -82,3 +96,16 @@ async def test_body_cannot_name_another_note_than_the_path(client: Visitor, pers
 )
 async def test_id_that_is_none_is_404(client: Visitor, person: Person, note_id: str) -> None:
     assert (await client.call("GET", f"/api/notes/{note_id}")).status_code == 404
+
+
+async def test_list_of_one_status(client: Visitor, person: Person) -> None:
+    for status in ("open", "done", "in_progress", "done"):
+        await client.call("POST", "/api/notes", json={"title": status, "status": status})
+
+    found = (await client.call("GET", "/api/notes?status=done")).json()["items"]
+    unknown = await client.call("GET", "/api/notes?status=forgotten")
+
+    assert [note["title"] for note in found] == ["done", "done"]
+    assert (unknown.status_code, unknown.json()["errors"]) == (
+        422, [{"field": "status", "message": "Choose one of the listed values."}]
+    )  # fmt: skip

@@ -7,6 +7,7 @@ database, so the same acts go to the application in this process and to servers 
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from importlib import import_module
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,10 +21,10 @@ from app.email import outbox
 from app.email.models import email_rows
 from app.main import route_table
 from app.mfa import enrolment, passkeys, proofs, webauthn
-from app.notes import store as notes_store  # notes
+from app.web import features
 from app.web.same_origin import SAFE
 from tests.support.device import Device
-from tests.support.environment import ORIGIN
+from tests.support.environment import ORIGIN, ROOT
 from tests.support.people import Person, make_user, start_session
 from tests.support.phone import Phone, with_a_phone
 from tests.support.sent import bearer, browser
@@ -34,6 +35,15 @@ OPEN = ("Public", "NoAuthentication", "Developer")
 
 def unsafe_and_private() -> list[dict[str, str]]:
     return [row for row in route_table() if row["method"] not in SAFE and row["permission"] not in OPEN]
+
+
+def of_features(table: str) -> dict[str, Any]:
+    """What each feature's own tests add to that table: they have it in `tests/FEATURE/acts.py`."""
+    found: dict[str, Any] = {}
+    for feature in features.registered():
+        if (ROOT / "tests" / feature.name / "acts.py").exists():
+            found |= getattr(import_module(f"tests.{feature.name}.acts"), table, {})
+    return found
 
 
 def name_of(row: dict[str, str]) -> str:
@@ -185,22 +195,6 @@ async def _edit_the_victim(scene: Scene) -> dict[str, str]:
     return {"name": "Another Name", "role": "admin", "current_password": scene.person.password}
 
 
-# notes:
-async def _a_note(_: Scene) -> dict[str, str]:
-    return {"title": "Late", "body": "Later"}
-
-
-async def _this_note(scene: Scene) -> dict[str, str]:
-    scene.ids["note_id"] = (await notes_store.create(scene.person.id, "Early", "")).id
-    return {"title": "Late", "body": "Later"}
-
-
-async def _that_note(scene: Scene) -> dict[str, str]:
-    await _this_note(scene)
-    return {}
-
-
-# /notes
 ACTS: dict[str, Callable[[Scene], Awaitable[dict[str, str]]]] = {
     "POST /step-up": _step_up,
     "POST /step-up/passkey": _step_up_with_a_passkey,
@@ -228,12 +222,5 @@ ACTS: dict[str, Callable[[Scene], Awaitable[dict[str, str]]]] = {
     "PATCH /api/admin/users/{user_id}": _edit_the_victim,
     "POST /api/admin/users/{user_id}/sessions/{session_id}/end": _the_victim,
     "POST /api/admin/users/{user_id}/{action}": _the_victim,
-    # notes:
-    "POST /notes": _a_note,
-    "POST /notes/{note_id}": _this_note,
-    "POST /notes/{note_id}/delete": _that_note,
-    "POST /api/notes": _a_note,
-    "PATCH /api/notes/{note_id}": _this_note,
-    "DELETE /api/notes/{note_id}": _that_note,
-    # /notes
+    **of_features("ACTS"),
 }
