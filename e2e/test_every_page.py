@@ -519,6 +519,7 @@ PAGES |= {
     "chapter": ("user", "Keys", lambda at: at.go("/learn/keys")),
     "patterns": ("", "All patterns", lambda at: at.go("/learn/patterns")),
     "glossary": ("", "Glossary", lambda at: at.go("/learn/glossary")),
+    "problems": ("", "Problems and solutions", lambda at: at.go("/learn/problems")),
     "source": ("", "app/main.py", lambda at: at.go("/learn/source/app/main.py#L20")),
 }
 # /learn

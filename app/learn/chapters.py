@@ -17,7 +17,7 @@ from app.learn import code_blocks, sources
 from app.settings import ROOT, get_settings
 
 DOCS = ROOT / "docs"
-REFERENCE = ("patterns", "glossary")  # pages that are not chapters, in the order of the navigation
+REFERENCE = ("patterns", "glossary", "problems")  # pages that are not chapters, in the order of the navigation
 SITE = "http://localhost:8000"  # address of the running application, for readers of the Markdown
 WORDS_A_MINUTE, LINES_A_MINUTE = 200, 40
 

@@ -36,6 +36,8 @@ def test_page_renders_and_every_link_in_it_leads_to_a_file_and_a_name_that_exist
     assert page.minutes >= 1
     assert "```" not in page.text.html
     assert not re.search(r"\]\(|<!--|style=", page.text.html)
+    ids = re.findall(r' id="([^"]*)"', page.text.html)
+    assert len(set(ids)) == len(ids)
 
 
 @each_page

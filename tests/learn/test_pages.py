@@ -31,7 +31,9 @@ async def test_every_chapter_is_served_with_links_to_its_neighbours(client: Visi
         assert ('rel="next"' in page.text) is (place < len(every) - 1)
 
 
-@pytest.mark.parametrize(("slug", "row"), [("patterns", "token-create"), ("glossary", "refresh-token")])
+@pytest.mark.parametrize(
+    ("slug", "row"), [("patterns", "token-create"), ("glossary", "refresh-token"), ("problems", "invalid-grant")]
+)
 async def test_reference_page_is_served_with_an_anchor_for_each_row(client: Visitor, slug: str, row: str) -> None:
     page = await client.visit(f"/learn/{slug}")
 
