@@ -1,7 +1,7 @@
-"""Maintenance: expired rows are deleted, hourly in every server and by `python -m app prune`.
+"""Maintenance: deletes expired rows, hourly in every worker and by `python -m app prune`.
 
-Each feature brings its own tasks (`web.features`); an account takes along what belongs to it. Two workers may do the
-same at once: rows that one is busy with are left alone by the other.
+Each feature registers its own tasks (`web.features`); deleting an account deletes its rows (ON DELETE CASCADE). Two
+workers may run it at once: each skips the rows that the other has locked.
 """
 
 import asyncio
@@ -12,26 +12,26 @@ from app import db
 from app.observability import logs
 from app.web import features
 
-log = logs.get("housekeeping")
+log = logs.get("maintenance")
 
 EVERY_SECONDS = 3600
-FIRST_SECONDS = 300  # not while a new version starts
+FIRST_SECONDS = 300  # delay of the first run, so it does not slow down the start of a new version
 
 
 async def run_hourly() -> None:
-    """Do it again and again: a background task of each worker. What fails is tried an hour later."""
+    """Run the maintenance every hour: a background task of each worker. After an error, it runs again an hour later."""
     await asyncio.sleep(FIRST_SECONDS)
     while True:
         try:
             await run()
         except db.Unavailable:
-            log.warning("nothing_pruned", reason="the database cannot be asked")
+            log.warning("maintenance_failed", reason="the database cannot be asked")
         except Exception:
-            log.exception("nothing_pruned")
+            log.exception("maintenance_failed")
         await asyncio.sleep(EVERY_SECONDS)
 
 
 async def run() -> dict[str, int]:
-    """Delete what is over, by the database's clock; how many of each. Errors: db.Unavailable."""
+    """Run all tasks, by the database's clock. Returns task -> number of rows. Errors: db.Unavailable."""
     now = await db.fetch_value(sa.select(db.now()))
     return {name: await task(now) for name, task in features.table("maintenance").items()}

@@ -1,1 +1,1 @@
-"""The audit log: `events` writes it, `models` is its table, `session_history` draws what happened to one session."""
+"""The audit log: `events` writes it, `models` is its table, `session_history` draws the events of one session."""

@@ -126,9 +126,7 @@ REUSED = "reuse"
 DEACTIVATED = "deactivated"
 ENDED_BY_ADMIN = "ended_by_admin"
 ENDED_BY_OWNER = "ended_by_owner"
-CREDENTIALS_CHANGED = (
-    "credentials_changed"  # a new password, address or second factor: every other session, or all of them
-)
+CREDENTIALS_CHANGED = "credentials_changed"  # a new password, address or second factor ended other sessions, or all
 ACCOUNT_DELETION = "closed"  # the owner requested account deletion
 
 # Reason -> the text that the owner of the session reads.
@@ -144,7 +142,7 @@ REASON_TEXT = {
 }
 REASONS = tuple(REASON_TEXT)
 
-RECORDED = sa.insert(event_rows)  # takes a `row`
+RECORDED = sa.insert(event_rows)  # its values: see `row`
 
 
 async def record(event: str, *, tx: Any = db, **what: Any) -> None:

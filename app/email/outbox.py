@@ -155,5 +155,5 @@ async def gauges() -> list[Any]:
     row = await db.fetch_one(sa.select(*counts))
     return [
         GaugeMetricFamily("lanyard_outbox_emails", "Letters that wait to be sent", row.waiting),
-        GaugeMetricFamily("lanyard_dead_emails", "Letters given up", row.dead),
+        GaugeMetricFamily("lanyard_undeliverable_emails", "E-mails that could not be delivered", row.dead),
     ]

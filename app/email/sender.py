@@ -20,7 +20,7 @@ from app.observability import logs
 from app.settings import get_settings
 from app.web import client
 
-log = logs.get("mail")
+log = logs.get("email")
 
 # Delay after each failed attempt: ten attempts in a day and a half, then it has failed.
 WAITS = tuple(timedelta(seconds=each) for each in (10, 60, 300, 1800, 3600, 7200, 4 * 3600, 8 * 3600, 16 * 3600))
@@ -66,9 +66,9 @@ async def _round(composers: Mapping[str, Composer]) -> int:
     try:
         return await send_due(composers)
     except db.Unavailable:
-        log.warning("letters_wait", reason="the database cannot be asked")
+        log.warning("emails_waiting", reason="the database cannot be asked")
     except Exception:
-        log.exception("letters_wait")
+        log.exception("emails_waiting")
     return 0
 
 
@@ -99,7 +99,7 @@ async def _try(email_message: QueuedEmail, composers: Mapping[str, Composer], no
         how = {"sent_at": now, "failed_at": None} if message else {"dropped_at": now}
         outcome = {**how, "next_try_at": now + outbox.RETENTION, "error": ""}
     except db.Unavailable:
-        log.warning("letter_waits", email_message=str(email_message.id), reason="the database cannot be asked")
+        log.warning("email_delayed", email_message=str(email_message.id), reason="the database cannot be asked")
         return  # the outcome cannot be stored either; the lease expires
     except Exception as error:
         outcome = _after(error, email_message, message, now)
@@ -115,9 +115,9 @@ async def _send(message: Message, email_message: QueuedEmail, now: datetime) -> 
     mail, settings = transport.written(message, email_message.id, now), get_settings()
     if settings.mail_url:
         await transport.send(mail)
-        log.info("letter_sent", email_message=str(email_message.id), kind=email_message.kind)
+        log.info("email_sent", email_message=str(email_message.id), kind=email_message.kind)
     else:
-        log.info("letter_for_the_mailbox", kind=email_message.kind, read_it_at=f"{settings.origin}/dev/mailbox")
+        log.info("email_in_mailbox", kind=email_message.kind, read_it_at=f"{settings.origin}/dev/mailbox")
 
 
 def _after(error: Exception, email_message: QueuedEmail, message: Message | None, now: datetime) -> dict[str, Any]:
@@ -128,7 +128,11 @@ def _after(error: Exception, email_message: QueuedEmail, message: Message | None
     trace = None if isinstance(error, (*transport.Failed, transport.Undeliverable, UnknownKindError)) else error
     if isinstance(error, transport.Undeliverable) or email_message.attempts > len(WAITS):
         log.error(
-            "letter_dead", email_message=str(email_message.id), kind=email_message.kind, reason=shown, exc_info=trace
+            "email_undeliverable",
+            email_message=str(email_message.id),
+            kind=email_message.kind,
+            reason=shown,
+            exc_info=trace,
         )
         return {"failed_at": now, "next_try_at": now + outbox.DEAD_RETENTION, "error": reason}
     wait = WAITS[email_message.attempts - 1]

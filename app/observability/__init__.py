@@ -1,1 +1,1 @@
-"""What an operator sees: `logs` (lines without secrets) and `metrics` (the instruments that /metrics exports)."""
+"""Observability: `logs` (one line per event, without secrets) and `metrics` (exported by /metrics)."""

@@ -1,8 +1,8 @@
-"""Logging: one event a line on standard error; JSON in production, plain text in development.
+"""Logging: one event per line on standard error; JSON in production, plain text in development.
 
-Events have a name and fields, never a sentence with values in it. Nobody can be named here: no token, password or mail
-address; people and sessions by pseudonym. What slips in all the same, in the message of somebody's exception, is
-hidden on the way out. Nothing here can fail a request.
+An event has a name and fields, never a sentence with values in it. No token, password or e-mail address is logged;
+users and sessions appear as pseudonyms. Secrets that get in nevertheless, in the message of an exception, are replaced
+before a line is written. An error in logging never fails a request.
 Source: OWASP Logging; v5.0.0-16.2.2, v5.0.0-16.2.4, v5.0.0-16.2.5, v5.0.0-16.4.1.
 """
 
@@ -23,41 +23,47 @@ from structlog.stdlib import ProcessorFormatter
 
 from app.settings import get_settings
 
-# A token, a password hash, a mail address (or the password in a database's URL), the values in the words of PostgreSQL
-# and pydantic.
+# A token, a password hash, an e-mail address (or the password in a database URL), and the values that messages of
+# PostgreSQL and pydantic quote.
 SECRETS = re.compile(
     r"eyJ[\w-]+\.[\w.-]+|\$(?:argon2|2[aby]\$)[^\s'\"]+"
-    r"|(?<![^\s@/\"'<>(),;:=])[^\s@/\"'<>(),;:=]+@[^\s@/\"'<>(),;:]+"  # from its start alone: each character once
+    r"|(?<![^\s@/\"'<>(),;:=])[^\s@/\"'<>(),;:=]+@[^\s@/\"'<>(),;:]+"  # anchored at its start: linear time
     r"|DETAIL:.*|(?<=input_value=).*?(?=, input_type=)"
 )
-MARKS = re.compile(r"[@$]|eyJ|DETAIL|input_value")  # without one of these there is none of those; ten times as fast
+MARKS = re.compile(r"[@$]|eyJ|DETAIL|input_value")  # every match of SECRETS contains one of these; ten times as fast
 HIDDEN = "[hidden]"
-NO_VALUES = ("sqlstate", "table_name", "column_name", "constraint_name", "statement")  # what may be told of an error
-DRIVERS = ("asyncpg.", "sqlalchemy.dialects.postgresql.asyncpg")  # SQLite's repeats no value
-request: ContextVar[str] = ContextVar("request", default="")  # the id of the one being answered
+NO_VALUES = (
+    "sqlstate",
+    "table_name",
+    "column_name",
+    "constraint_name",
+    "statement",
+)  # attributes of an error that contain no values
+DRIVERS = ("asyncpg.", "sqlalchemy.dialects.postgresql.asyncpg")  # SQLite's messages quote no values
+request: ContextVar[str] = ContextVar("request", default="")  # the id of the current request
 
 
 def get(source: str) -> Any:
-    """A logger: `log.info("feed_unread", seconds=7)`. `source` is the part of the application that speaks."""
+    """A logger: `log.info("feed_unread", seconds=7)`. `source`: the part of the application that logs."""
     return structlog.get_logger(source=source)
 
 
 def pseudonym(owner: UUID | None) -> str | None:
-    """What a person or a session is called in the log: the same for as long as APP_SECRET_KEY is."""
+    """The name of a user or a session in the log. It changes only with APP_SECRET_KEY."""
     return None if owner is None else _pseudonym(owner)
 
 
 def of_request(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    """Every event while a request is answered carries its id."""
+    """Add the id of the current request to an event."""
     if request_id := request.get():
         event["request_id"] = request_id
     return event
 
 
 def config() -> dict[str, Any]:
-    """For `logging.config.dictConfig`: what the server and the libraries say, in the same form.
+    """For `logging.config.dictConfig`: writes the lines of uvicorn and of libraries in the same form.
 
-    In development the server's own start and end are left out.
+    In development, uvicorn's start and stop messages are left out.
     """
     chain = [structlog.stdlib.add_log_level, _source, *_first(), ProcessorFormatter.remove_processors_meta]
     return {
@@ -73,7 +79,7 @@ def config() -> dict[str, Any]:
 
 
 class Lines:
-    """Writes to standard error. A full disk below the log must not become an error of the site."""
+    """Writes to standard error. Ignores errors: a full disk must not make requests fail."""
 
     def msg(self, line: str) -> None:
         try:
@@ -86,7 +92,7 @@ class Lines:
 
 
 def without_secrets(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    """The last line of defence, not the first: an exception quotes what it was given."""
+    """Replace secrets in an event. The last line of defence: exceptions may quote their arguments."""
     for name, value in event.items():
         if value.__class__ is str and MARKS.search(value):
             event[name] = SECRETS.sub(HIDDEN, value)
@@ -94,7 +100,7 @@ def without_secrets(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def on_one_line(_: Any, __: str, event: dict[str, Any]) -> dict[str, Any]:
-    """For people; JSON escapes by itself. No value starts a line, and a traceback's lines are indented."""
+    """For plain text (JSON escapes by itself): no value can start a new line; lines of a traceback are indented."""
     for name, value in event.items():
         if value.__class__ is str:
             lines = value.splitlines() if name == "exception" else [value]
@@ -113,7 +119,7 @@ def _pseudonym(owner: UUID) -> str:
 
 @cache
 def _key() -> bytes:
-    """Of its own: whoever reads the log learns nothing about the key that signs."""
+    """A separate key: the log reveals nothing about the signing key."""
     return hmac.digest(get_settings().secret_key.encode(), b"lanyard pseudonyms in the log", "sha256")
 
 
@@ -122,28 +128,28 @@ def _source(logger: Any, _: str, event: dict[str, Any]) -> dict[str, Any]:
 
 
 def _ascii_json(event: Any, **_: Any) -> str:
-    """ASCII: no marks that turn the text around, no line ends. orjson, five times as fast, has no such option."""
+    """JSON in ASCII: without direction marks and Unicode line ends. orjson is five times as fast, but has no option."""
     line = orjson.dumps(event, default=str).decode()
     return line if line.isascii() else json.dumps(event, default=str)
 
 
 def _traceback(exc_info: Any) -> str:
-    """As Python writes it, without what the database's driver says: its sentences repeat the values of a statement."""
-    told = traceback.TracebackException(*exc_info)
-    _hide(told, exc_info[1], False)
-    return "".join(told.format()).rstrip("\n")
+    """The traceback without messages of the database driver, which quote the values of a statement."""
+    formatted = traceback.TracebackException(*exc_info)
+    _hide(formatted, exc_info[1], False)
+    return "".join(formatted.format()).rstrip("\n")
 
 
-def _hide(told: traceback.TracebackException, error: BaseException, below: bool) -> None:
-    """Of this error and of those behind it. `below`: it is behind one of the driver's, and may hold the same values."""
+def _hide(formatted: traceback.TracebackException, error: BaseException, below: bool) -> None:
+    """Hide the messages of driver errors in a chain. `below`: the chain already had one, so its values may recur."""
     below = below or _of_the_driver(error) or _of_the_driver(getattr(error, "orig", None))
     if below:
         rest = [str(getattr(error, name)) for name in NO_VALUES if getattr(error, name, None)]
-        told._str = " ".join([HIDDEN, *rest])  # type: ignore[attr-defined]
-    behind = [(told.__cause__, error.__cause__), (told.__context__, error.__context__)]
+        formatted._str = " ".join([HIDDEN, *rest])  # type: ignore[attr-defined]
+    chained = [(formatted.__cause__, error.__cause__), (formatted.__context__, error.__context__)]
     if isinstance(error, BaseExceptionGroup):
-        behind += zip(told.exceptions or (), error.exceptions, strict=False)
-    for inner, its_error in behind:
+        chained += zip(formatted.exceptions or (), error.exceptions, strict=False)
+    for inner, its_error in chained:
         if inner and its_error:
             _hide(inner, its_error, below)
 

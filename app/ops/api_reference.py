@@ -1,7 +1,7 @@
 """The API reference: /openapi.json and /docs/swagger.
 
-In development; in production where APP_DOCS says so. The page is Swagger UI out of `static/swagger`, under the same
-policy as every other page: nothing inline, nothing from elsewhere.
+Served in development, and in production if APP_DOCS is true. The page is Swagger UI from `static/swagger`, under the
+same Content-Security-Policy as every other page: no inline scripts, no external resources.
 Chapter: "The JSON API".
 """
 

@@ -1,6 +1,6 @@
 """Health check and metrics endpoints: /healthz, /readyz, /metrics.
 
-None of them says anything about a person, or about what the site is made of (v5.0.0-13.4.5).
+Their responses contain no personal data and no versions of components (v5.0.0-13.4.5).
 Chapter: "Going live".
 """
 
@@ -17,7 +17,11 @@ from app.settings import get_settings
 from app.web.errors import Problem
 from app.web.json_response import JSONResponse
 
-FOR_MACHINES = ("/healthz", "/readyz", "/metrics")  # a load balancer knows this process by a name of its own
+FOR_MACHINES = (
+    "/healthz",
+    "/readyz",
+    "/metrics",
+)  # exempt from the check of the Host header: a load balancer uses its own name
 
 
 @get()
@@ -28,7 +32,7 @@ async def healthz() -> Any:
 
 @get()
 async def readyz() -> Any:
-    """Whether visitors may be sent here: 200, or 503 with what is missing."""
+    """Whether this worker can serve requests: 200, or 503 with the failing checks."""
     checks = await readiness.checks()
     ready = all(checks.values())
     words = {name: "ok" if good else "failing" for name, good in checks.items()}
@@ -37,7 +41,7 @@ async def readyz() -> Any:
 
 @get()
 async def metrics(request: Request) -> Any:
-    """The figures, for whoever has APP_METRICS_TOKEN; without that setting there is no such page."""
+    """The metrics, for requests with APP_METRICS_TOKEN as bearer token; 404 if that setting is empty."""
     wanted = get_settings().metrics_token
     if not wanted:
         raise Problem(404)

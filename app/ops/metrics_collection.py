@@ -12,7 +12,7 @@ EVERY = 1.0  # seconds
 
 
 async def follow() -> None:
-    """Look for ever: a background task of each worker."""
+    """Call `sample` every second: a background task of each worker."""
     while True:
         sample()
         await asyncio.sleep(EVERY)

@@ -1,4 +1,4 @@
-"""Metrics export: the text of /metrics, of one worker or of all, and what the database holds."""
+"""Metrics export: the text of /metrics, for one worker or all, plus metrics read from the database."""
 
 import os
 from collections.abc import Iterable
@@ -14,11 +14,11 @@ from app.web import features
 
 
 async def text() -> bytes:
-    """Everything at this moment, in Prometheus' text format. Without a database its figures are missing."""
+    """All metrics in Prometheus' text format. Without a database, those read from it are missing."""
     metrics_collection.sample()
     registry = CollectorRegistry()
     if folder := os.environ.get("PROMETHEUS_MULTIPROC_DIR"):
-        _forget_the_dead(Path(folder))
+        _remove_dead_workers(Path(folder))
         MultiProcessCollector(registry, folder)
         return generate_latest(registry) + await _of_the_database()
     return generate_latest(REGISTRY) + await _of_the_database()
@@ -36,14 +36,14 @@ async def _of_the_database() -> bytes:
 
 
 class _Given:
-    """A collector of what was found before: collecting itself cannot wait for a database."""
+    """A collector that returns metrics read before, because `collect` cannot await the database."""
 
     def __init__(self, families: Iterable[Any]) -> None:
         self.collect = lambda: families
 
 
-def _forget_the_dead(folder: Path) -> None:
-    """A worker that was killed could not take its gauges away; their counts stay, for counters never fall."""
+def _remove_dead_workers(folder: Path) -> None:
+    """Remove the gauges of workers that were killed. Their counters stay, because a counter must never decrease."""
     for pid in {int(file.stem.rpartition("_")[2]) for file in folder.glob("gauge_live*.db")}:
         try:
             os.kill(pid, 0)

@@ -1,1 +1,1 @@
-"""The server process: `run` starts it, `workers` keeps several alive, `protocol` bounds bytes and heads."""
+"""The server process: `run` starts it, `workers` restarts workers, `protocol` limits the size and time of requests."""

@@ -1,7 +1,7 @@
-"""Forwarded headers from a peer that is not trusted: they are ignored, and the operator is told.
+"""Forwarded headers from a peer that is not trusted: ignored and logged.
 
-Behind a proxy that `--forwarded-allow-ips` does not name every visitor has the proxy's address: one rate limit for all
-of them, and one address in the audit log. The headers' values are never logged: anybody can send them.
+Behind a proxy that `--forwarded-allow-ips` does not name, every visitor has the proxy's address: all share one rate
+limit and one address in the audit log. The headers' values are never logged, because anybody can send them.
 """
 
 from collections.abc import Iterable
@@ -14,11 +14,11 @@ from app.observability import logs, metrics
 HEADERS = frozenset((b"x-forwarded-for", b"x-forwarded-proto", b"forwarded"))
 WARN_EVERY = 60.0  # seconds, in each worker: a visitor who sends such headers all day must not fill the log
 
-log = logs.get("serve")
+log = logs.get("server")
 
 
 class IgnoredHeaders:
-    """`trusted`: --forwarded-allow-ips, "" for nobody. The peer is judged as the server judges it."""
+    """`trusted`: --forwarded-allow-ips, "" for nobody. A peer is trusted if uvicorn trusts it."""
 
     def __init__(self, trusted: str) -> None:
         self._trusted: Any = ProxyHeadersMiddleware(lambda *_: None, trusted).trusted_hosts if trusted else ()  # type: ignore[arg-type]

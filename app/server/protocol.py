@@ -1,9 +1,9 @@
-"""The HTTP/1.1 protocol: bounds on heads, bodies and idle connections that uvicorn's parser lacks.
+"""The HTTP/1.1 protocol: limits for heads, bodies and idle connections that uvicorn lacks.
 
-Without them one connection can fill the memory with a header that never ends, or be held open for ever, and many can
-with requests that never end. Bodies that are read are bounded by `headers.BodyLimit`, answers that nobody reads by
-`serve.UNREAD_SECONDS`. What is refused here never becomes a request, so the answer is written here too, with the
-headers that every answer carries.
+Without them, one connection can fill the memory with an endless header or stay open for ever, and many connections can
+fill it with endless requests. Other limits: `web.bodies` for the size of bodies, `run.UNREAD_SECONDS` for responses
+that the client does not read. A request refused here never reaches the application, so this module writes the response,
+with the same security headers.
 Source: v5.0.0-15.2.2; RFC 9110 section 15.5, RFC 6585 section 5; RFC 9112 section 9.5 (idle connections).
 """
 
@@ -22,13 +22,15 @@ from app.server.forwarded import IgnoredHeaders
 from app.settings import get_settings
 from app.web import security_headers
 
-HEAD_BYTES = 768 * 1024  # room for every cookie a browser keeps for one site; `headers.WellFormed` bounds the rest
-HEAD_LINES = 256  # each becomes three objects
+HEAD_BYTES = (
+    768 * 1024
+)  # room for all cookies that a browser stores for one site; `security_headers.WellFormed` limits the rest
+HEAD_LINES = 256  # each one becomes three Python objects
 HEAD_SECONDS = 20
 
-log = logs.get("serve")
+log = logs.get("server")
 
-_idle: dict["BoundedProtocol", None] = {}  # connections of this worker between two requests, the longest idle first
+_idle: dict["BoundedProtocol", None] = {}  # idle connections of this worker, the longest idle first
 
 
 @cache
@@ -38,10 +40,10 @@ def _ignored_headers(config: Any) -> IgnoredHeaders:
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """A head of at most HEAD_BYTES, complete HEAD_SECONDS after it began; silence is closed too.
+    """Limits a head to HEAD_BYTES and HEAD_SECONDS, and closes idle connections.
 
-    Stock: one byte after the answer, and a connection is never closed again. And an idle one is closed after 5 seconds,
-    while a proxy that keeps its connections for longer sends the next form on it: a 502.
+    Stock: after a single byte behind a response, the connection is never closed. And an idle connection is closed after
+    5 seconds, while a proxy that keeps it longer sends the next request on it: a 502.
     """
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -62,18 +64,18 @@ class BoundedProtocol(HttpToolsProtocol):
         self._stop_timer()
         _idle.pop(self, None)
         _in_flight.forget(self)
-        if self._answering:  # stock: only the last one of pipelined requests learns that nobody is there any more
+        if self._answering:  # stock: only the last of several pipelined requests learns that the client disconnected
             self._answering.disconnected |= not self._answering.response_complete
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)  # stops the server's timer for idle connections, whatever it is that came
+        super().data_received(data)  # stops uvicorn's keep-alive timer, whatever arrived
         if self.transport.is_closing() or self not in self.connections:
-            return  # hung up, or handed over to a WebSocket
+            return  # closed, or upgraded to a WebSocket
         if self._in_head:
             self._bound_head(len(data))
         elif self.cycle.response_complete:
-            self._bound_what_nobody_waits_for()
+            self._bound_leftovers()
             return
         elif len(self.headers) > HEAD_LINES:  # trailers
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
@@ -81,11 +83,11 @@ class BoundedProtocol(HttpToolsProtocol):
             _in_flight.add(self, len(data))
 
     def is_unfinished(self) -> bool:
-        """More of the request is to come, and nothing of an answer has gone out."""
+        """Whether the request is incomplete and its response has not started."""
         return self._in_head or (self.cycle.more_body and not self.cycle.response_started)
 
-    def let_go(self) -> None:
-        """Refuse the request under way, for want of room."""
+    def drop(self) -> None:
+        """Refuse the current request with 503 to free its memory."""
         self._refuse(HTTPStatus.SERVICE_UNAVAILABLE)
 
     def on_message_begin(self) -> None:
@@ -98,30 +100,30 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         if fault := self._too_much():
             self._fault = fault
-            raise ValueError("too much")  # the parser hands it on, and the server asks for `send_400_response`
+            raise ValueError("too much")  # the parser passes it on, and uvicorn calls `send_400_response`
         self._in_head = False
         self._stop_timer()
         _ignored_headers(self.config).look(self.client[0] if self.client else "", self.headers, monotonic())
         super().on_headers_complete()
         if not self.parser.should_upgrade():
-            # Stock: what follows a chunked body as trailers would be among the headers, behind a proxy's back too.
+            # Stock: trailers after a chunked body would be added to the headers, past the checks of a proxy.
             self.headers: list[tuple[bytes, bytes]] = []
 
     def handle_websocket_upgrade(self) -> None:
-        """Stock: of a handshake that the library cannot read nobody hears, and the connection stays open for ever."""
+        """Stock: a handshake that the library cannot parse gets no response, and the connection stays open for ever."""
         super().handle_websocket_upgrade()
         _in_flight.forget(self)
         if not self.transport.get_protocol().handshake_initiated:  # type: ignore[attr-defined]
             self._refuse(HTTPStatus.BAD_REQUEST)
 
     def on_message_complete(self) -> None:
-        self._drained = self.cycle is not None and self.cycle.response_complete  # none yet: a WebSocket's handshake
+        self._drained = self.cycle is not None and self.cycle.response_complete  # no cycle: a WebSocket's handshake
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
         _in_flight.forget(self)
-        if self.timeout_keep_alive_task:  # the server's timer: nothing is being read or answered
+        if self.timeout_keep_alive_task:  # uvicorn's keep-alive timer runs: the connection is idle
             _idle[self] = None
             if len(_idle) > get_settings().keep_alive_connections:
                 longest = next(iter(_idle))
@@ -149,9 +151,9 @@ class BoundedProtocol(HttpToolsProtocol):
             return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
         return None
 
-    def _bound_what_nobody_waits_for(self) -> None:
-        """After the answer: the rest of a body that was refused or not read, empty lines. Another request ends it."""
-        if self._drained:  # the rest of the body is there, and the connection is idle from now on
+    def _bound_leftovers(self) -> None:
+        """Limit the time of data after a response: rest of an unread body, or empty lines. A new request ends it."""
+        if self._drained:  # the body is complete, and the connection is idle from now on
             self._drained = False
             self._stop_timer()
             self._timer = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
@@ -164,10 +166,10 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_TIMEOUT)
 
     def _refuse(self, status: HTTPStatus) -> None:
-        """Answer and hang up: what follows on the connection cannot be told from the rest of this request."""
+        """Respond and close: later data on the connection cannot be separated from the rest of this request."""
         _in_flight.forget(self)
         if (cycle := self._answering) and not cycle.response_complete:
-            cycle.disconnected = True  # it gets no answer, or no more of it
+            cycle.disconnected = True  # it gets no response, or no more of it
             cycle.message_event.set()
             if cycle.response_started:
                 self.transport.close()
@@ -196,10 +198,10 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class InFlight:
-    """The bytes of requests that this worker holds, by connection: from when they arrive until they are answered.
+    """The bytes of unanswered requests in this worker, by connection.
 
-    Where there are too many, those who hold most and have not sent all go first: who fills the memory with requests
-    that never end fills it against nobody else.
+    If they exceed the limit, the largest incomplete requests are dropped: a client that sends endless requests does not
+    affect others.
     """
 
     def __init__(self) -> None:
@@ -213,7 +215,7 @@ class InFlight:
         if self.total > most:
             self._make_room(most * 3 // 4)
             if self.total > most:
-                connection.let_go()  # all the others are being answered
+                connection.drop()  # all other requests are complete and being processed
 
     def forget(self, connection: BoundedProtocol) -> None:
         self.total -= self._held.pop(connection, 0)
@@ -221,12 +223,12 @@ class InFlight:
     def _make_room(self, enough: int) -> None:
         unfinished = [connection for connection in self._held if connection.is_unfinished()]
         unfinished.sort(key=lambda connection: self._held[connection])
-        let_go = 0
+        dropped = 0
         while unfinished and self.total > enough:
-            unfinished.pop().let_go()
-            let_go += 1
-        if let_go:
-            log.warning("no_room_for_requests", let_go=let_go)
+            unfinished.pop().drop()
+            dropped += 1
+        if dropped:
+            log.warning("requests_dropped", dropped=dropped)
 
 
 _in_flight = InFlight()

@@ -1,6 +1,6 @@
-"""Starting the server process: what must hold before, and how uvicorn is run.
+"""Starting the server process: the checks before the start, and the configuration of uvicorn.
 
-Owns the listening socket and the banner of a development start. Never decides what a request gets.
+Opens the listening socket and prints the banner in development. Handles no requests.
 Chapter: "Going live".
 """
 
@@ -25,14 +25,14 @@ from app.observability import logs
 from app.server.workers import Supervisor
 from app.settings import Settings, get_settings
 
-log = logs.get("serve")
+log = logs.get("server")
 
-GRACE_SECONDS = 5  # for answers under way when the server is told to stop
-UNREAD_SECONDS = 60  # how long an answer waits for a client that reads nothing, or is not there any more
+GRACE_SECONDS = 5  # for responses in progress at shutdown
+UNREAD_SECONDS = 60  # until a connection is closed whose client does not read the response
 
 
 def serve(workers: int, forwarded_allow_ips: str) -> int:
-    """Run until told to stop. Returns the exit code."""
+    """Run the server until a signal stops it. Returns the exit code."""
     settings = get_settings()
     try:
         listeners = _listen(settings.host, settings.port)
@@ -55,7 +55,7 @@ def serve(workers: int, forwarded_allow_ips: str) -> int:
 
 @contextmanager
 def _shared_metrics(workers: int) -> Iterator[None]:
-    """Several workers count into files of one folder; the library looks for it when a worker imports it."""
+    """A directory that all workers write their metrics to; prometheus_client reads the variable at import."""
     if workers == 1:
         yield
         return
@@ -65,15 +65,15 @@ def _shared_metrics(workers: int) -> Iterator[None]:
 
 
 def _listen(host: str, port: int) -> list[socket.socket]:
-    """Listening from the first moment on: a second server on the port fails at once, and an early visitor waits.
+    """Listen before anything else: a second server on the port fails at once, and early requests wait.
 
-    HOST=:: is every address, those of IPv4 by a socket of their own: on one for both they would be spelled
-    ::ffff:127.0.0.1, which no --forwarded-allow-ips names.
+    HOST=:: means all addresses of IPv6 and IPv4, on two sockets: on a shared one, IPv4 peers would be written as
+    ::ffff:127.0.0.1, which does not match --forwarded-allow-ips.
     """
     with ExitStack() as stack:
-        addresses = ("::", "0.0.0.0") if host == "::" else (host,)  # noqa: S104 - the operator said so
+        addresses = ("::", "0.0.0.0") if host == "::" else (host,)  # noqa: S104 - configured by the operator
         made = [stack.enter_context(_listener(each, port)) for each in addresses]
-        stack.pop_all()  # none failed: they stay open
+        stack.pop_all()  # all succeeded: leave them open
     return made
 
 
@@ -95,9 +95,9 @@ def _why_not(settings: Settings, error: OSError) -> str:
 
 
 def _prepare(settings: Settings) -> str | None:
-    """Make the database ready in development; say why production must not start, if so.
+    """In development, migrate the database and create the demo accounts. In production, return why it must not start.
 
-    Production never migrates by itself: that is a step of the deployment.
+    Production never migrates by itself: migrating is a step of the deployment.
     """
     try:
         if settings.is_development:
@@ -121,14 +121,14 @@ def _run(listeners: list[socket.socket], workers: int, forwarded_allow_ips: str)
         workers=workers,
         http="app.server.protocol:BoundedProtocol",
         log_config=logs.config(),
-        access_log=False,  # the application writes its own, without query strings
+        access_log=False,  # the application logs requests itself, without query strings
         server_header=False,
         proxy_headers=bool(forwarded_allow_ips),
         forwarded_allow_ips=forwarded_allow_ips,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_worker_healthcheck=30,  # a busy machine takes its time to import everything
+        timeout_worker_healthcheck=30,  # imports take long on a busy machine
     )
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that stopping is no failure: exit code 0
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that stopping exits with code 0
     try:
         if workers > 1:
             supervisor = Supervisor(config, listeners)
@@ -136,7 +136,7 @@ def _run(listeners: list[socket.socket], workers: int, forwarded_allow_ips: str)
             return int(supervisor.cannot_start)
         uvicorn.Server(config).run(listeners)
     except KeyboardInterrupt:
-        pass  # uvicorn has shut down in order and then repeats the signal
+        pass  # uvicorn has shut down and then raises the signal again
     return 0
 
 
@@ -149,7 +149,7 @@ async def _connected(work: Any) -> Any:
 
 
 def _greet(settings: Settings) -> None:
-    """Wait for the first answer, then say where to go."""
+    """Wait for the first response, then print the URL and the demo accounts."""
     address, host = settings.origin, hosts.reached_at(settings.host)
     everywhere = host != settings.host
     host = f"[{host}]" if ":" in host else host
@@ -157,7 +157,7 @@ def _greet(settings: Settings) -> None:
         with urllib.request.urlopen(f"http://{host}:{settings.port}/healthz", timeout=60):
             pass
     except OSError:
-        return  # it did not start, and has said why
+        return  # the server did not start, and has printed why
     accounts = "".join(f"    {one.email:<20}{one.password:<26}{one.role}\n" for one in demo_accounts.ACCOUNTS)
     others = (
         "  Other devices are answered once PUBLIC_ORIGIN is the address that they ask for, such as\n"

@@ -1,7 +1,8 @@
-"""Workers: uvicorn's supervisor, with patience for a worker that cannot start.
+"""Workers: uvicorn's supervisor, changed so that a worker that cannot start is retried with growing pauses.
 
-uvicorn itself stops the whole site over it: with the database gone for a minute, a killed worker took the healthy ones
-along. One that ends otherwise before it serves it starts again at once, for ever. Never sees a request.
+uvicorn stops the whole site in that case: while the database was gone for a minute, a killed worker stopped the healthy
+ones as well. A worker that ends otherwise before it serves is restarted at once, without end. The supervisor handles no
+requests.
 Chapter: "Going live".
 """
 
@@ -15,7 +16,7 @@ from uvicorn.supervisors.multiprocess import Process
 
 from app.observability import logs
 
-log = logs.get("serve")
+log = logs.get("server")
 
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 
@@ -23,14 +24,15 @@ FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 1.0, 30.0
 class Supervisor(Multiprocess):
     def __init__(self, config: Config, sockets: list[socket]) -> None:
         super().__init__(config, sockets)
-        self.cannot_start = False  # the site, not a worker: none has ever served
+        self.cannot_start = False  # True if no worker could ever start: the site stops with an error
         self._have_served = False
         self._serving: set[Process] = set()
         self._pause = Pause()
 
     def keep_subprocess_alive(self) -> None:
         for index, process in enumerate(self.processes):
-            process.child_conn.close()  # our copy: with it, asking a worker that dies under way waits for the time-out
+            # Our copy: while it is open, the health check of a worker that just died waits for the time-out.
+            process.child_conn.close()
             if process.is_alive(self.config.timeout_worker_healthcheck):
                 self._remember(process)
             elif process.exitcode == STARTUP_FAILURE and not self._have_served:
@@ -46,7 +48,7 @@ class Supervisor(Multiprocess):
             self._pause = Pause()
 
     def _replacement(self, process: Process) -> Process:
-        process.kill()  # it may only hang
+        process.kill()  # the process may hang instead of having ended
         process.join()
         served = process in self._serving
         log.warning("worker_ended", pid=process.pid, exit_code=process.exitcode, served=served)
@@ -60,9 +62,9 @@ class Supervisor(Multiprocess):
 
 
 class Pause:
-    """From one start of a worker after a failed one to the next; it doubles. Times are monotonic seconds.
+    """The pause between restarts after failed starts; it doubles each time. Times are monotonic seconds.
 
-    For all workers together: what keeps one from starting keeps the others.
+    Shared by all workers: what keeps one from starting keeps the others from starting too.
     """
 
     def __init__(self) -> None:

@@ -202,5 +202,5 @@ async def test_sender_tries_again_or_gives_up_as_with_smtp(
     rows = {row.id: row for row in await db.fetch_all(sa.select(email_rows))}
     assert (rows[first].failed_at, rows[first].attempts) == (None, 1)
     assert rows[second].failed_at is not None
-    assert [line["event"] for line in logged] == ["email_retried", "letter_dead"]
+    assert [line["event"] for line in logged] == ["email_retried", "email_undeliverable"]
     assert not [line for line in logged if KEY in str(line) or "robin@example.com" in str(line) or line.get("exc_info")]

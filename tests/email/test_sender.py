@@ -136,7 +136,7 @@ async def test_letter_is_tried_ten_times_within_two_days_and_is_dead_then(
     assert (queued.attempts, len(waits)) == (10, 10)
     assert waits == sorted(waits)
     assert clock.now - began < timedelta(days=2)
-    assert logged[-1]["event"] == "letter_dead"
+    assert logged[-1]["event"] == "email_undeliverable"
     assert logged[-1]["reason"].startswith("SMTPConnectError")
     assert ROBIN not in str(logged)
 

@@ -20,7 +20,7 @@ READER = {"Authorization": f"Bearer {TOKEN}", "Host": "10.1.2.3:8000"}
 
 @pytest.fixture(autouse=True)
 async def feed_is_read(database: str) -> None:
-    readiness.forget()
+    readiness.clear()
     await session_cache.read_invalidations()
 
 
@@ -173,7 +173,7 @@ async def test_what_happened_is_counted(client: Visitor) -> None:
     assert more('lanyard_events_total{event="login"}') == 1
     assert more('lanyard_refresh_decisions_total{decision="rotate"}') == 1
     assert more('lanyard_refresh_decisions_total{decision="replay"}') == 2
-    assert (more("lanyard_outbox_emails"), more("lanyard_dead_emails")) == (1, 0)
+    assert (more("lanyard_outbox_emails"), more("lanyard_undeliverable_emails")) == (1, 0)
     assert after["lanyard_pool_connections"] == 0
     assert not [name for name in after if person.email in name]
 

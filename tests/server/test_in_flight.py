@@ -86,7 +86,7 @@ def test_who_holds_most_goes_first_and_nobody_else_notices(server: Server, begin
         assert all(one.waits() for one in small)
         gone = [one for one in [*large, last] if not one.waits()]
         assert 2 <= len(gone) <= 4  # down to three quarters
-    assert "Traceback" not in server.logged("no_room_for_requests")
+    assert "Traceback" not in server.logged("requests_dropped")
 
 
 def test_answer_to_who_had_to_go_says_when_to_come_back(server: Server) -> None:
