@@ -25,7 +25,7 @@ async def test_dashboard_shows_person_session_and_recent_activity(client: Visito
 
     page = (await client.visit("/dashboard")).text
 
-    for text in (person.name, person.email, "Firefox on Linux", "127.0.0.1", "wrong password", "Signed in"):
+    for text in (person.name, person.email, "Firefox on Linux", "127.0.0.1", "Wrong password", "Signed in"):
         assert text in page, text
 
 

@@ -54,7 +54,7 @@ def collect(kept: Path, paths: list[str], folders: list[str]) -> Tests:
     known: dict[str, Any] = json.loads(kept.read_text()) if kept.exists() else {}
     here: dict[str, Any] = {}
     for folder in folders:
-        files = {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / folder).glob("test_*.py"))}
+        files = files_of(folder)
         digests = {name: digest(path.read_text()) for name, path in files.items()}
         changed = [name for name in files if known.get(name, {}).get("digest") != digests[name]]
         found = runs.entries(paths, changed) if changed else {}
@@ -66,6 +66,11 @@ def collect(kept: Path, paths: list[str], folders: list[str]) -> Tests:
     return Tests(
         {test: each | {"file": file["digest"]} for file in here.values() for test, each in file["tests"].items()}
     )
+
+
+def files_of(folder: str) -> dict[str, Path]:
+    """Also those in folders of it, by their path from the root."""
+    return {path.relative_to(ROOT).as_posix(): path for path in sorted((ROOT / folder).rglob("test_*.py"))}
 
 
 def naming(tree: ast.Module, where: str) -> list[str]:
