@@ -19,7 +19,7 @@ from app.auth.accounts import demo_accounts
 from app.auth.authentication import JWTBackend
 from app.auth.errors import AuthError
 from app.auth.idempotency import IdempotentForms
-from app.auth.pages import login
+from app.auth.pages import device_session, login
 from app.auth.permissions import Developer, NoAuthentication, Permission
 from app.auth.sessions import session_cache
 from app.email import sender
@@ -94,6 +94,7 @@ def middleware(settings: Settings, open_paths: list[str]) -> list[DefineMiddlewa
             SameOrigin,
             cookie_names=(cookies.access_name(), cookies.refresh_name(), cookies.ticket_name()),
             public_origin=settings.public_origin,
+            preflighted=device_session.PREFLIGHTED,
         ),
         DefineMiddleware(IdempotentForms, except_at=(login.RESUME,)),
         DefineMiddleware(bodies.Whole),

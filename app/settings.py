@@ -54,6 +54,7 @@ class Settings(RavynSettings):
     session_seconds: int = 30 * 24 * 3600
     step_up_seconds: int = Field(default=10 * 60, gt=0)
     admins_need_second_factor: bool = False
+    device_bound: Literal["on", "off", "admins"] = "on"
     deletion_grace_days: int = Field(default=14, ge=1, le=365)
     registration: Literal["open", "invited", "closed"] = "open"
     security_contact: str = ""
@@ -232,6 +233,8 @@ class Settings(RavynSettings):
         origin = hosts.origin(written) if written else ""
         if not (origin or _in_development(others)):
             raise ValueError("is not set: the address people type, such as https://app.example.com")
+        if others.data.get("device_bound") == "admins" and not origin.startswith("https:"):
+            raise ValueError("must be https: with APP_DEVICE_BOUND=admins nobody could open the admin area")
         host, port = others.data.get("host"), others.data.get("port")
         if not (origin or (host and port)) or others.data.get("cookie_insecure", True):
             return origin  # what stands in the way is named by itself

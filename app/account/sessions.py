@@ -107,6 +107,7 @@ def _shown(row: Any, current: UUID | None = None) -> dict[str, Any]:
         "end": rotation.end_of(row),
         "current": row.id == current,
         "because": events.reason_text(row.revoked_for),
+        "bound": bool(row.device_key),
     }
 
 

@@ -27,6 +27,8 @@ SESSION_REPLAYED = "session_replayed"
 SESSION_RETRY_REQUESTED = "session_retry_requested"
 SESSION_REUSED = "session_reused"
 SESSION_REVOKED = "session_revoked"
+SESSION_BOUND = "session_bound"
+SESSION_PROOF_MISSING = "session_proof_missing"
 REFRESH_FROM_THE_FUTURE = "refresh_from_the_future"
 REFRESH_THROTTLED = "refresh_throttled"
 ACCESS_DENIED = "access_denied"
@@ -79,6 +81,8 @@ EVENT_TEXT = {
     SESSION_RETRY_REQUESTED: "A late request used a token that had just been renewed, and was told to retry",
     SESSION_REUSED: "An old token was used again: it may have been stolen, so the session was ended",
     SESSION_REVOKED: "Session ended",
+    SESSION_BOUND: "Session bound to this device",
+    SESSION_PROOF_MISSING: "Renewal refused: the request did not prove that it came from the device of the session",
     REFRESH_FROM_THE_FUTURE: "A token was used that was never issued",
     REFRESH_THROTTLED: "Too many renewals at once: further renewals had to wait",
     ACCESS_DENIED: "Access denied",

@@ -93,6 +93,8 @@ async def refresh(request: Request, data: RefreshRequest | None = None) -> Any:
         if outcome.decision is Decision.RETRY:
             detail = "A newer token was issued. Read the stored token again and repeat with X-Refresh-Retry: 1."
             return errors.answer(request, 409, detail, error="refresh_stale")
+        if outcome.decision is Decision.UNPROVEN:
+            await challenges.proof_missing(request, outcome.token)
         return challenges.unauthorized(request, token_sent=bool(raw), detail="Sign in again.", error="invalid_grant")
     if data:
         return JSONResponse(in_the_body(outcome.pair))

@@ -25,6 +25,7 @@ class Principal:
     """A signed-in user, with the values of the database rows. `auth_time`: last password entry in this session.
 
     `bearer`: this request sent the token in a header. `program`: the session's tokens were never in a cookie.
+    `bound`: the session is bound to a device.
     """
 
     id: UUID
@@ -38,6 +39,7 @@ class Principal:
     must_change_password: bool = False
     second_factor: bool = False
     program: bool = False
+    bound: bool = False
     is_authenticated: bool = field(default=True, init=False)
 
     @property
@@ -178,6 +180,7 @@ def _principal(
         must_change_password=cached.must_change_password,
         second_factor=cached.second_factor,
         program=cached.program,
+        bound=cached.bound,
     )
 
 

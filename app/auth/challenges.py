@@ -16,6 +16,7 @@ from app.audit import events
 from app.auth import authentication, cookies
 from app.auth.errors import (
     AuthError,
+    DeviceBindingRequired,
     Forbidden,
     PasswordChangeRequired,
     RegistrationClosed,
@@ -41,8 +42,13 @@ CLOSED = {
 }
 A_MINUTE = timedelta(minutes=1)
 LONGEST_REFERER = 2048
+NOT_BOUND = (
+    "Administrators of this site need a session that is bound to their device. If you have just signed in, reload this "
+    "page. Otherwise sign in again with a browser that binds sessions, such as Chrome on Windows."
+)
+SKIPPED = ("server_error", "unreachable", "quota_exceeded")  # why a browser did not refresh a bound session
 
-_recorded: LRUCache[UUID, str] = LRUCache(10_000)  # user -> the minute in which this worker last recorded a denial
+_recorded: LRUCache[UUID, str] = LRUCache(10_000)  # user or session -> the minute of its last record here
 
 
 async def answer(request: Any, error: AuthError) -> Any:
@@ -57,7 +63,7 @@ async def answer(request: Any, error: AuthError) -> Any:
         detail = "We cannot check your session right now. You are still signed in: please try again in a moment."
         return errors.answer(request, 503, detail, headers={"Retry-After": "5"})
     if isinstance(error, Forbidden):
-        await _record_denial(user)
+        await _record_once(events.ACCESS_DENIED, user.id, user_id=user.id, actor_id=user.id, session_id=user.sid)
         return errors.answer(request, 403, "You are signed in, but you are not allowed to do this.")
     if isinstance(error, StepUpRequired):
         return _to_step_up(request) if page else _step_up_required(request)
@@ -65,27 +71,43 @@ async def answer(request: Any, error: AuthError) -> Any:
         return _to_password_page(request) if page else _password_change_required(request)
     if isinstance(error, SecondFactorRequired):
         return _to_second_factor_page() if page else _second_factor_required(request)
+    if isinstance(error, DeviceBindingRequired):
+        return errors.answer(request, 403, NOT_BOUND, error="device_binding_required")
     if not page:
         return unauthorized(request, token_sent=user.token_sent)
     return await _to_login(request, user, ended=isinstance(error, SessionEnded))
 
 
-async def _record_denial(user: Any) -> None:
-    """Record `access_denied`, once per user and minute across all workers, so repeated requests do not fill the log.
+async def proof_missing(request: Any, token: Any) -> None:
+    """Record `session_proof_missing`: a bound session was to be refreshed without its device (v5.0.0-16.3.3).
 
-    If the database does not answer, the response is still 403: a later attempt would be denied as well.
+    Raises Problem 503 if the browser says that it could not refresh the session just now: the session goes on, and
+    nothing is issued until the device has signed. Anybody may send that header; all it brings is this response.
+    """
+    skipped = str(request.headers.get("secure-session-skipped", "")).partition(";")[0]
+    about = {"user_id": UUID(token.sub), "session_id": token.sid, "detail": skipped if skipped in SKIPPED else ""}
+    await _record_once(events.SESSION_PROOF_MISSING, token.sid, **about)
+    if skipped:
+        detail = "This device could not confirm your session just now. You are still signed in: try again in a moment."
+        raise errors.Problem(503, detail, headers={"Retry-After": "5"})
+
+
+async def _record_once(event: str, key: UUID, **values: Any) -> None:
+    """Record an event once per `key` and minute across all workers, so repeated requests do not fill the log.
+
+    If the database does not answer, the response stays the same: a later attempt would be refused as well.
     """
     now = db.utcnow()
     minute = f"{now:%Y-%m-%d %H:%M}"
-    if _recorded.get(user.id) == minute:
+    if _recorded.get(key) == minute:
         return
-    _recorded[user.id] = minute
+    _recorded[key] = minute
     try:
-        key = counters.key("access denied", str(user.id), minute)
-        if (await counters.add({key: A_MINUTE}, 1, now))[key].count == 1:
-            await events.record(events.ACCESS_DENIED, user_id=user.id, actor_id=user.id, session_id=user.sid)
+        counter = counters.key(event.replace("_", " "), str(key), minute)
+        if (await counters.add({counter: A_MINUTE}, 1, now))[counter].count == 1:
+            await events.record(event, **values)
     except db.Unavailable:
-        log.warning("access_denied_unrecorded", user=logs.pseudonym(user.id))  # the audit log takes no writes
+        log.warning("audit_event_unrecorded", refused=event, about=logs.pseudonym(key))  # the audit log takes no writes
 
 
 def unauthorized(request: Any, *, token_sent: bool, detail: str = "Sign in to continue.", **members: Any) -> Any:

@@ -17,6 +17,7 @@ from app.settings import get_settings
 from app.web import cookies
 
 DEVICE = "device"
+REGISTER_DEVICE = "/auth/device-session"  # see `pages.device_session`
 
 
 def access_name() -> str:
@@ -60,6 +61,9 @@ def set_tokens(response: Any, pair: TokenPair) -> Any:
     """Set both token cookies: HttpOnly, Secure, SameSite=Strict, each with the lifetime of its token."""
     _set(response, access_name(), pair.access_token, pair.expires_in)
     _set(response, refresh_name(), pair.refresh_token, pair.refresh_expires_in)
+    if pair.registration:  # a new session: a browser with DBSC binds it to its device
+        offer = f'(ES256 RS256);path="{REGISTER_DEVICE}";challenge="{pair.registration}"'
+        response.headers["Secure-Session-Registration"] = offer
     return response
 
 

@@ -37,6 +37,10 @@ class RegistrationClosed(AuthError):
     """The site creates no account this way (APP_REGISTRATION). The same for every address."""
 
 
+class DeviceBindingRequired(AuthError):
+    """Signed in and allowed, but the site wants a session that is bound to a device for this."""
+
+
 class RetryLater(AuthError):
     """Try again after `seconds`. Raised alike for existing and unknown accounts."""
 

@@ -89,7 +89,8 @@ class Session(edgy.StrictModel):
 
     `generation` counts the token pairs issued; `confirmed` is the newest one that the client is known to have received.
     `handed_at`: when the last pair was issued. `secret` (64 hex digits, 32 random bytes) is the key of the refresh
-    tokens' `jti`. `program`: the tokens were sent in a response body, never in cookies. Ended sessions stay until
+    tokens' `jti`. `program`: the tokens were sent in a response body, never in cookies. `device_key`: the public key of
+    the device that the session is bound to, encrypted, "" for none (see `device_binding`). Ended sessions stay until
     30 days after `ends_at`: without the row a replayed token could not be recognised.
     """
 
@@ -108,6 +109,7 @@ class Session(edgy.StrictModel):
     user_agent = f.CharField(max_length=255, default="")
     ip = f.CharField(max_length=45, default="")
     program = f.BooleanField(default=False)
+    device_key = f.TextField(default="", secret=True, exclude=True)
 
     class Meta:
         registry = db.registry

@@ -16,6 +16,7 @@ from app import db
 from app.auth import authentication
 from app.auth.errors import (
     AuthError,
+    DeviceBindingRequired,
     Forbidden,
     LoginRequired,
     PasswordChangeRequired,
@@ -88,7 +89,7 @@ class Admin(SignedIn):
     """A user whose database row has the role admin; the token's role does not count (v5.0.0-8.3.2).
 
     If the site requires a second factor of admins, the account must have one, and then login required it
-    (v5.0.0-6.3.3).
+    (v5.0.0-6.3.3). If the site requires it, the session must be bound to a device as well.
     """
 
     def check(self, user: Any) -> None:
@@ -97,6 +98,8 @@ class Admin(SignedIn):
             raise Forbidden
         if get_settings().admins_need_second_factor and not user.second_factor:
             raise SecondFactorRequired
+        if get_settings().device_bound == "admins" and not user.bound:
+            raise DeviceBindingRequired
 
 
 class RecentLogin(SignedIn):

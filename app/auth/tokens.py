@@ -102,12 +102,16 @@ class AppToken(Token):
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """The tokens that a login or a refresh issues. Lifetimes in seconds."""
+    """The tokens that a login or a refresh issues. Lifetimes in seconds.
+
+    `registration`: the challenge with which a browser may bind a new session to its device; "" for none.
+    """
 
     access_token: str
     refresh_token: str
     expires_in: int
     refresh_expires_in: int
+    registration: str = ""
 
 
 def issue_pair(session: Any, *, role: str, now: datetime, quick: int = 0) -> TokenPair:

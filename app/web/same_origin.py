@@ -5,8 +5,9 @@ Chapter: "Tokens in cookies". Pattern: learn-more.
 Source: OWASP CSRF Prevention, "Fetch Metadata headers"; v5.0.0-3.5.1, v5.0.0-3.5.3; RFC 6454.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
 from app import hosts
@@ -38,12 +39,22 @@ class SameOrigin:
     """Refuses what `allowed` does not allow: 403, or a closed handshake.
 
     `public_origin`: as browsers send it; "" takes the scheme and host asked for, which is for development only.
+    `preflighted`: path -> headers that a page of another site can send there only after a preflight, which nobody here
+    grants. Chromium asks these paths by itself, and some versions (150) then send neither Sec-Fetch-Site nor Origin.
     """
 
-    def __init__(self, app: Any, *, cookie_names: Collection[str], public_origin: str) -> None:
+    def __init__(
+        self,
+        app: Any,
+        *,
+        cookie_names: Collection[str],
+        public_origin: str,
+        preflighted: Mapping[str, Collection[bytes]] = MappingProxyType({}),
+    ) -> None:
         self.app = app
         self.cookie_names = frozenset(cookie_names)
         self.public_origin = public_origin
+        self.preflighted = preflighted
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] not in ("http", "websocket") or self._allowed(scope):
@@ -62,8 +73,13 @@ class SameOrigin:
             site=_header(scope, b"sec-fetch-site"),
             origin=_header(scope, b"origin"),
             ours=self.public_origin or _own_origin(scope),
-            has_our_cookies=any(name in cookies.read(scope) for name in self.cookie_names),
+            has_our_cookies=any(name in cookies.read(scope) for name in self.cookie_names)
+            and not self._is_preflighted(scope),
         )
+
+    def _is_preflighted(self, scope: Any) -> bool:
+        wanted = self.preflighted.get(scope["path"], ())
+        return any(name in wanted and value for name, value in scope["headers"])
 
 
 class TrustedHost:

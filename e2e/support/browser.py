@@ -64,8 +64,33 @@ def without_cookies(browser: Browser, folder: Path, **options: Any) -> BrowserCo
     settings = {"profile": {"default_content_setting_values": {"cookies": 2}}}
     (folder / "Default").mkdir(parents=True)
     (folder / "Default" / "Preferences").write_text(json.dumps(settings))
-    path = next((path for path in (os.environ.get("E2E_BROWSER"), *map(shutil.which, NAMES)) if path), None)
-    return browser.browser_type.launch_persistent_context(folder, **_options(path), **options)
+    return browser.browser_type.launch_persistent_context(folder, **_options(_full_chromium()), **options)
+
+
+def that_binds_sessions(browser: Browser, key: str) -> Browser:
+    """Another browser of the same kind, with Device Bound Session Credentials; it keeps the keys in software.
+
+    `key`: of the certificate to trust, as `Proxy.key`. A browser that is told to ignore every certificate error binds
+    nothing, and neither does Playwright's headless shell: the full Chromium is needed.
+    """
+    return browser.browser_type.launch(**_binding(key))
+
+
+def profile_that_binds_sessions(browser: Browser, key: str, folder: Path, **options: Any) -> BrowserContext:
+    """As `that_binds_sessions`, with a profile that outlives the browser."""
+    return browser.browser_type.launch_persistent_context(folder, **_binding(key), **options)
+
+
+def _binding(key: str) -> dict[str, Any]:
+    options = _options(_full_chromium())
+    features = "DeviceBoundSessions,EnableBoundSessionCredentialsSoftwareKeysForManualTesting"
+    more = [f"--enable-features={features}", f"--ignore-certificate-errors-spki-list={key}"]
+    return options | {"args": [*ARGUMENTS, *more]} | ({} if options["executable_path"] else {"channel": "chromium"})
+
+
+def _full_chromium() -> str | None:
+    """The path of one that is installed; None for Playwright's own."""
+    return next((path for path in (os.environ.get("E2E_BROWSER"), *map(shutil.which, NAMES)) if path), None)
 
 
 def _start(playwright: Playwright, path: str | None) -> Browser:

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.anyio
 
 PROOF = "asks in the form for the password (and a code), or a passkey"
 STRANGER = "does not look at who is signed in: the copy gives nothing that a stranger has not"
-OTHER = "takes another secret: the refresh cookie, a ticket, a mailed link, a passkey, a page shown after a proof"
+OTHER = "takes another secret: the refresh cookie, a ticket, a mailed link, a passkey, a challenge of the sign-in"
 ENDS = "only ends or takes away; the owner signs in and has it back, or adds it again"
 WORDS = "writes words of the account's own, which open nothing"
 READS = "hands out what the session may read anyway"
@@ -47,6 +47,8 @@ WHY = {
     "POST /forgot-password": LETTER,
     "POST /reset-password": OTHER,
     "POST /undo-email-change": OTHER,
+    "POST /auth/device-session": OTHER,
+    "POST /auth/device-session/refresh": OTHER,
     **{f"{method} /auth/resume": OTHER for method in ("POST", "PUT", "PATCH", "DELETE")},
     "POST /account": WORDS,
     "POST /account/password": PROOF,

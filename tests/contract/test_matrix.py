@@ -25,7 +25,8 @@ pytestmark = pytest.mark.anyio
 
 # Public on purpose. Whoever adds a route without a guard finds this list in the way.
 PUBLIC = {
-    "/", "/login", "/login/code", "/login/passkey", "/logout", "/auth/resume", "/undo-email-change", "/docs/swagger",
+    "/", "/login", "/login/code", "/login/passkey", "/logout", "/auth/resume", "/auth/device-session",
+    "/auth/device-session/refresh", "/undo-email-change", "/docs/swagger",
     "/api/auth/login", "/api/auth/login/code", "/api/auth/refresh", "/api/auth/logout",
     "/register", "/register/sent", "/verify-email", "/verify-email/resend", "/verify-email/sent",
     "/forgot-password", "/forgot-password/sent", "/reset-password",

@@ -126,7 +126,8 @@ def test_changed_line_changes_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
     real = sources.text
     path = chapters.DOCS / "11-rotation-and-reuse.md"
     before = chapters._read(path).text.html
-    monkeypatch.setattr(sources, "text", lambda name: real(name).replace("def decide(session", "def decide(lanyard"))
+    one, other = "    session: SessionState", "    lanyard: SessionState"
+    monkeypatch.setattr(sources, "text", lambda name: real(name).replace(one, other))
 
     after = chapters._read(path).text.html
 

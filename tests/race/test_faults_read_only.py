@@ -87,7 +87,7 @@ async def test_refusal_is_still_a_refusal_and_stands_in_the_log(
     assert "retry-after" not in page.headers
     if databases.POSTGRESQL:  # the full disk under SQLite takes no log either
         request_id = page.headers["x-request-id"]
-        server.logged(rf"access_denied_unrecorded .*request_id={request_id}")
+        server.logged(rf"audit_event_unrecorded .*request_id={request_id}")
 
 
 @pytest.mark.parametrize("path", ["/logout", "/api/auth/logout"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from typing import Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -9,10 +10,12 @@ from hypothesis import strategies as st
 
 from app import db
 from app.auth import tokens
-from app.auth.sessions import rotation, session_cache
+from app.auth.sessions import device_binding, rotation, session_cache
 from app.auth.sessions.rotation import Rejected
 from app.auth.sessions.rotation_policy import Decision
 from app.auth.tokens import TokenPair
+from tests.support import forge
+from tests.support.bound import BoundDevice, bound
 from tests.support.clock import Clock
 from tests.support.people import make_user, start_session
 
@@ -24,7 +27,8 @@ NETWORK_GIVES_UP = 240  # seconds a request or an answer may hang before the bro
 class Browser:
     """A cookie jar, tabs that ask for pages with it, and a network that loses and delays."""
 
-    def __init__(self, pair: TokenPair) -> None:
+    def __init__(self, pair: TokenPair, device: BoundDevice | None = None) -> None:
+        self.device = device  # that the session is bound to
         self.access: str = pair.access_token
         self.refresh: str = pair.refresh_token
         self.under_way: list[dict[str, Any]] = []
@@ -42,7 +46,8 @@ class Browser:
         token = tokens.read(request["access"], "access", db.utcnow())
         if token and await session_cache.load(token, db.utcnow()):
             return
-        outcome = await rotation.rotate(request["refresh"], marker=request["marker"])
+        proof = proof_for(request["refresh"], self.device) if self.device else ""
+        outcome = await rotation.rotate(request["refresh"], marker=request["marker"], proof=proof)
         if not isinstance(outcome, Rejected):
             self.answers.append({"pair": outcome.pair, "at": now})
         elif outcome.decision is Decision.RETRY:
@@ -70,6 +75,27 @@ class Browser:
         self.answers = [one for one in self.answers if now - one["at"] < NETWORK_GIVES_UP]
 
 
+def proof_for(refresh: str, device: BoundDevice) -> str:
+    """What a device signs for this token, in the one round trip in which it is asked."""
+    token = forge.claims(refresh)
+    return device.proof(device_binding.challenge(UUID(token["sid"]), token["gen"], db.utcnow()))
+
+
+async def go(browser: Browser, what: str, number: int, clock: Clock) -> None:
+    """One step of a plan."""
+    now = clock.now.timestamp()
+    if what == "ask":
+        browser.ask(now)
+    elif what == "arrive":
+        await browser.arrive(number, now)
+    elif what == "receive":
+        browser.receive(number, now)
+    elif what == "lose":
+        browser.lose(number)
+    else:
+        browser.give_up(clock.forward(seconds=number if what == "wait" else 901).timestamp())
+
+
 steps = st.lists(
     st.tuples(
         st.sampled_from(["ask", "ask", "arrive", "arrive", "receive", "receive", "lose", "wait", "expire"]),
@@ -87,19 +113,34 @@ async def test_without_a_thief_nobody_is_ever_logged_out(
     browser = Browser(await start_session(await make_user()))
 
     for what, number in plan:
-        now = clock.now.timestamp()
-        if what == "ask":
-            browser.ask(now)
-        elif what == "arrive":
-            await browser.arrive(number, now)
-        elif what == "receive":
-            browser.receive(number, now)
-        elif what == "lose":
-            browser.lose(number)
-        else:
-            browser.give_up(clock.forward(seconds=number if what == "wait" else 901).timestamp())
+        await go(browser, what, number, clock)
 
     assert browser.decisions == []
+
+
+@given(steps, st.lists(st.tuples(st.integers(0, 40), st.booleans()), min_size=1, max_size=8))
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+async def test_thief_of_a_bound_session_renews_nothing_and_disturbs_nobody(
+    database: str, clock: Clock, plan: Sequence[tuple[str, int]], thefts: Sequence[tuple[int, bool]]
+) -> None:
+    """At each of those steps the whole jar is copied, and every copy is tried from then on, with a key or without."""
+    pair = await start_session(await make_user())
+    browser, thief = Browser(pair, await bound(pair)), BoundDevice()
+    copies: set[tuple[str, bool]] = set()
+
+    for number, step in enumerate([*plan, ("expire", 0)]):
+        copies |= {(browser.refresh, with_a_key) for at, with_a_key in thefts if at >= number}
+        await go(browser, *step, clock)
+        for refresh, with_a_key in copies:
+            outcome = await rotation.rotate(refresh, proof=proof_for(refresh, thief) if with_a_key else "")
+            assert outcome.decision is Decision.UNPROVEN
+
+    assert browser.decisions == []
+    clock.forward(seconds=901)
+    browser.ask(clock.now.timestamp())
+    await browser.arrive(len(browser.under_way) - 1, clock.now.timestamp())
+    assert browser.decisions == []
+    assert browser.answers
 
 
 @given(thief_first=st.booleans(), rotations=st.integers(1, 4), stolen_at=st.integers(0, 3), wait=st.integers(301, 800))

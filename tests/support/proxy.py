@@ -1,5 +1,7 @@
 """deploy/Caddyfile in front of real servers: the proxy of production, with a certificate of its own making."""
 
+import base64
+import hashlib
 import os
 import shutil
 import signal
@@ -14,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from tests.support.environment import ROOT, SCRATCH
 
@@ -23,11 +27,14 @@ CADDYFILE = ROOT / "deploy" / "Caddyfile"
 
 @dataclass(frozen=True)
 class Proxy:
+    """`key`: base64 of the SHA-256 of the certificate's public key, by which Chromium can be told to trust it."""
+
     origin: str
     port: int
     plain_port: int
     authority: Path
     log_file: Path
+    key: str
 
 
 def environment_of(origin: str, *upstreams: str, plain_port: int, certificate: str = "internal") -> dict[str, str]:
@@ -49,6 +56,9 @@ def proxying(origin: str, *upstreams: str, plain_port: int, caddyfile: Path = CA
     folder = Path(tempfile.mkdtemp(dir=SCRATCH))
     authority = trustme.CA()
     made = authority.issue_cert("localhost")
+    certificate = x509.load_pem_x509_certificate(made.cert_chain_pems[0].bytes())
+    public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    key = base64.b64encode(hashlib.sha256(public).digest()).decode()
     made.private_key_pem.write_to_path(folder / "key.pem")
     for number, blob in enumerate(made.cert_chain_pems):
         blob.write_to_path(folder / "chain.pem", append=number > 0)
@@ -62,7 +72,7 @@ def proxying(origin: str, *upstreams: str, plain_port: int, caddyfile: Path = CA
             env=os.environ | homes | given, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
     authority.cert_pem.write_to_path(folder / "authority.pem")
-    proxy = Proxy(origin, int(given["HTTPS_PORT"]), plain_port, folder / "authority.pem", folder / "caddy.log")
+    proxy = Proxy(origin, int(given["HTTPS_PORT"]), plain_port, folder / "authority.pem", folder / "caddy.log", key)
     try:
         _wait_until_it_listens(process, proxy)
         yield proxy

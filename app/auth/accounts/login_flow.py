@@ -111,11 +111,13 @@ async def step_up(user_id: UUID, sid: UUID, password: str) -> TokenPair | None:
     return None
 
 
-async def refresh(raw: str | None, *, marker: str = "", retried: bool = False) -> rotation.Rotated | rotation.Rejected:
+async def refresh(
+    raw: str | None, *, marker: str = "", retried: bool = False, proof: str = ""
+) -> rotation.Rotated | rotation.Rejected:
     """`rotation.rotate` with a rate limit. Raises TooManyAttempts; the token then stays valid."""
     if raw:
         await quotas.count_refresh(raw, db.utcnow())
-    outcome = await rotation.rotate(raw, marker=marker, retried=retried)
+    outcome = await rotation.rotate(raw, marker=marker, retried=retried, proof=proof)
     metrics.REFRESH_DECISIONS.labels(outcome.decision.value).inc()
     if isinstance(outcome, rotation.Rejected):
         log.info("refresh_refused", decision=outcome.decision.value)

@@ -1,15 +1,23 @@
-"""Pages of the core: `login` (with /auth/resume and step-up), `signup` (with password reset). And its `FEATURE`."""
+"""Pages of the core: `login` (with /auth/resume and step-up), `signup` (with password reset). And its `FEATURE`.
+
+`device_session` has the two addresses of device-bound sessions.
+"""
 
 from app.auth import api, email_links, form_submissions
 from app.auth.accounts import account_deletion, emails
-from app.auth.pages import login, signup
+from app.auth.pages import device_session, login, signup
 from app.auth.rate_limit import counters
 from app.auth.sessions import rotation, session_cache
 from app.web.features import Feature, Notice
 
 FEATURE = Feature(
     name="auth",
-    routes=[*api.route_patterns, *login.route_patterns, *signup.route_patterns],
+    routes=[
+        *api.route_patterns,
+        *login.route_patterns,
+        *device_session.route_patterns,
+        *signup.route_patterns,
+    ],
     notices={
         "signed_out": Notice("success", "You are signed out."),
         "session_ended": Notice(
@@ -19,6 +27,11 @@ FEATURE = Feature(
         ),
         "cookies": Notice(
             "error", "Your browser did not store our cookies. Allow cookies for this site, then sign in."
+        ),
+        "device_unproven": Notice(
+            "warning",
+            "Your session is bound to the device where you signed in, and this browser could not confirm that it is "
+            "that device. Sign in again.",
         ),
         "another_copy": Notice(
             "warning",

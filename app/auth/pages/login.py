@@ -21,6 +21,7 @@ from app.web import client, errors, forms, notices, templates, urls
 
 WRONG = "The e-mail address or the password is wrong, or the account cannot be used."
 RESUME = "/auth/resume"
+NOTICES = {Decision.REUSE: "session_ended", Decision.UNPROVEN: "device_unproven"}
 QUICK_RESUMES = 5  # as many refreshes in a row within seconds: the browser refuses cookies, or tokens expire at once
 
 
@@ -102,6 +103,8 @@ async def resume(request: Request) -> Any:
         if outcome.decision is Decision.RETRY:
             again = {"next": to, "again": outcome.marker}
             return see_other(RESUME, **again) if safe else challenges.same_method(RESUME, **again)
+        if outcome.decision is Decision.UNPROVEN:
+            await challenges.proof_missing(request, outcome.token)
         return see_other("/login", next=to, **_why(outcome.decision)) if safe else challenges.form_not_saved(request)
     if outcome.quick >= QUICK_RESUMES:
         return see_other("/login", next=to, notice="cookies") if safe else challenges.form_not_saved(request)
@@ -148,7 +151,7 @@ def _why(decision: Decision) -> dict[str, str]:
         decision is Decision.INVALID and get_settings().is_development
     ):  # a browser keeps one jar for all ports of a host
         return {"notice": "another_copy"}
-    return {"notice": "session_ended"} if decision is Decision.REUSE else {}
+    return {"notice": NOTICES[decision]} if decision in NOTICES else {}
 
 
 def _redirect(safe: bool, to: str) -> Any:

@@ -9,7 +9,7 @@ refresh-endpoint, refresh-type-check.
 
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +22,7 @@ from app.audit import events
 from app.auth import email_links, keys, tokens
 from app.auth.errors import Overloaded
 from app.auth.models import session_rows, user_rows
-from app.auth.sessions import session_cache
+from app.auth.sessions import device_binding, session_cache
 from app.auth.sessions.rotation_policy import Decision, decide, issued
 from app.auth.tokens import AppToken, TokenPair
 from app.email import outbox
@@ -44,7 +44,7 @@ _STARTED = sa.insert(session_rows)
 _SESSION_AND_USER = (
     sa.select(
         _s.id, _s.user_id, _s.secret, _s.generation, _s.confirmed, _s.handed_at, _s.authenticated_at, _s.ends_at,
-        _s.revoked_at, _u.is_active, _u.role, db.now().label("db_now"),
+        _s.revoked_at, _s.device_key, _u.is_active, _u.role, db.now().label("db_now"),
     )
     .select_from(session_rows.join(user_rows, _s.user_id == _u.id))
     .where(_s.id == sa.bindparam("sid"))
@@ -52,25 +52,34 @@ _SESSION_AND_USER = (
 _ISSUE_SUCCESSOR = (
     sa.update(session_rows)
     .where(_s.id == sa.bindparam("sid"), _s.generation == sa.bindparam("expected"), _s.revoked_at.is_(None))
-    .returning(_s.id, _s.user_id, _s.secret, _s.generation, _s.authenticated_at, _s.ends_at)
+    .returning(_s.id, _s.user_id, _s.secret, _s.generation, _s.authenticated_at, _s.ends_at, _s.device_key)
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Rotated:
-    """The new token pair. `quick`: how many refreshes in a row came within QUICK_GAP of the previous one."""
+    """The new token pair. `quick`: how many refreshes in a row came within QUICK_GAP of the previous one.
+
+    `challenge`: what the device of a bound session signs for the next refresh; "" for an unbound session.
+    """
 
     pair: TokenPair
     quick: int
     decision: Decision
+    challenge: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """No token pair. `marker` is set for RETRY: a request that sends it within 60 seconds counts as the retry."""
+    """No token pair. `marker` is set for RETRY: a request that sends it within 60 seconds counts as the retry.
+
+    `challenge` is set for UNPROVEN: what the device has to sign. `token`: the token that it refused then.
+    """
 
     decision: Decision
     marker: str = ""
+    challenge: str = ""
+    token: AppToken | None = None
 
 
 class Busy(Overloaded):
@@ -97,18 +106,21 @@ async def start(tx: Any, user: Any, *, now: datetime, ends_at: datetime | None =
         "user_agent": browser.user_agent,
         "ip": browser.ip,
         "program": browser.program,
+        "device_key": "",
     }
     await tx.execute(_STARTED, values)
-    return tokens.issue_pair(SimpleNamespace(**values), role=user.role, now=now)
+    pair = tokens.issue_pair(SimpleNamespace(**values), role=user.role, now=now)
+    return replace(pair, registration=device_binding.registration_challenge(values["id"], now))
 
 
-async def rotate(raw: str | None, *, marker: str = "", retried: bool = False) -> Rotated | Rejected:
+async def rotate(raw: str | None, *, marker: str = "", retried: bool = False, proof: str = "") -> Rotated | Rejected:
     """Exchange a refresh token for the next pair.
 
     One conditional UPDATE decides between concurrent requests; if a response got lost, the same pair is issued again.
     After a reuse, the revocation is committed before this returns. All times come from the database, so workers
     with different clocks decide alike. `marker` (pages) and `retried` (API) mark the retry that an earlier RETRY
-    requested. Raises Busy; never raises for bad input.
+    requested. `proof`: signed by the device of a bound session (see `device_binding`). Raises Busy; never raises for
+    bad input.
     """
     token = tokens.read_ignoring_expiry(raw, "refresh")
     if token is None:
@@ -120,7 +132,10 @@ async def rotate(raw: str | None, *, marker: str = "", retried: bool = False) ->
         if str(row.user_id) != token.sub or not _jti_fits(token, row):
             return Rejected(Decision.INVALID)
         retry = retried or marker_fits(marker, token, row.db_now)
-        decision = _decision(row, token, retry)
+        decision = _decision(row, token, retry, device_binding.proves(row, token.gen, proof, row.db_now))
+        if decision is Decision.UNPROVEN:
+            challenge = device_binding.challenge(token.sid, token.gen, row.db_now)
+            return Rejected(decision, challenge=challenge, token=token)
         if decision in (Decision.ROTATE, Decision.REPLAY):
             rotated = await _issue_successor(row, token, decision)
             if rotated is None:
@@ -224,8 +239,8 @@ def _jti_fits(token: AppToken, row: Any) -> bool:
     return hmac.compare_digest((token.jti or "").encode(), tokens.refresh_jti(row.secret, token.gen).encode())
 
 
-def _decision(row: Any, token: AppToken, retry: bool) -> Decision:
-    decision = decide(row, row.is_active, token.gen, retry, row.db_now, _idle())
+def _decision(row: Any, token: AppToken, retry: bool, proven: bool) -> Decision:
+    decision = decide(row, row.is_active, token.gen, retry, row.db_now, _idle(), proven=proven)
     # Reuse is reported even for an expired token: it revokes a live session. `iat` decides nothing: `rotation_policy`
     # handles a clock that was set back, and clients discard a token that is refused for good.
     if decision in (Decision.ROTATE, Decision.REPLAY, Decision.RETRY) and row.db_now >= token.exp:
@@ -255,7 +270,8 @@ async def _issue_successor(row: Any, token: AppToken, decision: Decision) -> Rot
     fresh, written = done
     events.log_event(written)
     quick = (token.quick or 0) + 1 if now - token.iat < QUICK_GAP else 0
-    return Rotated(tokens.issue_pair(fresh, role=row.role, now=now, quick=quick), quick, decision)
+    challenge = device_binding.challenge(fresh.id, fresh.generation, now) if fresh.device_key else ""
+    return Rotated(tokens.issue_pair(fresh, role=row.role, now=now, quick=quick), quick, decision, challenge)
 
 
 async def _revoke_reused(row: Any, token: AppToken) -> None:

@@ -19,6 +19,7 @@ class Decision(Enum):
     INVALID = "invalid"  # not a token of this session
     ENDED = "ended"  # the session was revoked or has expired, or the account is inactive
     REUSE = "reuse"  # two clients hold the same token: revoke the session
+    UNPROVEN = "unproven"  # the session is bound to a device, and this request did not prove to come from it
 
 
 class SessionState(Protocol):
@@ -31,17 +32,22 @@ class SessionState(Protocol):
     revoked_at: datetime | None
 
 
-def decide(session: SessionState | None, active: bool, g: int, retry: bool, now: datetime, idle: timedelta) -> Decision:
+def decide(
+    session: SessionState | None, active: bool, g: int, retry: bool, now: datetime, idle: timedelta, *, proven: bool
+) -> Decision:
     """What to do with a refresh token of generation `g` whose signature and `jti` are valid.
 
     `active`: the account may sign in. `retry`: the client already got RETRY for this token. `idle`: lifetime of a
-    refresh token. The generation decides which token is newer, never the time. The leeway is applied last, so
-    it never reopens a session that has ended.
+    refresh token. `proven`: the session is bound to no device, or its device has signed our challenge. Without that
+    nothing is issued and nothing ends: copied cookies must not end the session of their owner. The generation decides
+    which token is newer, never the time. The leeway is applied last, so it never reopens a session that has ended.
     """
     if session is None or not active or session.revoked_at is not None:
         return Decision.ENDED
     if now >= session.ends_at or now >= session.handed_at + idle:
         return Decision.ENDED
+    if not proven:
+        return Decision.UNPROVEN
     if g > session.generation:
         return Decision.INVALID
     if g == session.generation:

@@ -41,6 +41,7 @@ SESSION_AND_USER = (
         _s.revoked_at,
         _s.ends_at,
         _s.program,
+        (_s.device_key != "").label("bound"),
         _u.email,
         _u.name,
         _u.role,
@@ -70,6 +71,7 @@ class CachedSession:
     must_change_password: bool = False
     second_factor: bool = False
     program: bool = False
+    bound: bool = False
 
 
 class SessionCache:
@@ -108,7 +110,9 @@ def of_row(row: Any, token: AppToken, now: datetime) -> CachedSession | None:
         return None
     second_factor = row.second_factor_at is not None
     wanted = row.must_change_password
-    return CachedSession(row.user_id, row.email, row.name, row.role, token.sid, wanted, second_factor, row.program)
+    return CachedSession(
+        row.user_id, row.email, row.name, row.role, token.sid, wanted, second_factor, row.program, row.bound
+    )
 
 
 async def rejected_by(token: AppToken, now: datetime) -> str | None:

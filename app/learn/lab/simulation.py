@@ -183,7 +183,7 @@ def _open(world: World, who: str, held: Cookies | None, *, lost: bool) -> None:
 
 def _refresh(world: World, who: str, held: Cookies, *, retry: bool, lost: bool) -> None:
     g, row = held.generation, world.row
-    decision = decide(row, True, g, retry, world.now, IDLE)
+    decision = decide(row, True, g, retry, world.now, IDLE, proven=True)
     if decision in (Decision.ROTATE, Decision.REPLAY):
         for name, value in issued(row, g, decision, world.now).items():
             setattr(row, name, value)

@@ -1,13 +1,13 @@
 """Status and due date of notes
 
-Revision: 0018, after 0016. Notes that are there are open, and due on no day.
+Revision: 0018, after 0017. Notes that are there are open, and due on no day.
 """
 
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0018"
-down_revision = "0016"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

@@ -71,4 +71,4 @@ def handed(seconds: float, confirmed: int = 5) -> Row:
     ],
 )
 def test_decision(row: Row | None, active: bool, g: int, asked: bool, decision: Decision) -> None:
-    assert decide(row, active, g, asked, NOW, IDLE) is decision
+    assert decide(row, active, g, asked, NOW, IDLE, proven=True) is decision

@@ -41,9 +41,9 @@ async def test_simulated_server_decides_as_the_real_one(
     """Every token of the scenario is presented to `rotation.rotate`, too, at the same time after the login."""
     asked: list[tuple[Any, int, bool, Any, Decision]] = []
 
-    def listening(row: Row, active: bool, g: int, again: bool, now: Any, idle: Any) -> Decision:
+    def listening(row: Row, active: bool, g: int, again: bool, now: Any, idle: Any, *, proven: bool) -> Decision:
         before = Row(**vars(row))
-        asked.append((before, g, again, now, rotation_policy.decide(row, active, g, again, now, idle)))
+        asked.append((before, g, again, now, rotation_policy.decide(row, active, g, again, now, idle, proven=proven)))
         return asked[-1][-1]
 
     monkeypatch.setattr(simulation, "decide", listening)
