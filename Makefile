@@ -9,6 +9,8 @@ PY := $(VENV)/bin/python
 DATABASE_TESTS := $(addprefix tests/,auth mfa audit admin cli home email dev contract race db test_maintenance.py)
 DATABASE_TESTS += tests/notes# notes
 DATABASE_TESTS += tests/learn/test_chapters.py# learn
+# A folder, unless T names a path in it.
+all_but = $(if $(filter $(1) $(1)/%,$(T)),,$(1))
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
 INSTALL = @printf 'Installing %s ...\n' $(1); \
@@ -28,7 +30,7 @@ run: $(VENV)/.run .env ## set everything up and start the site: http://localhost
 	@umask 077 && APP_ENV=development exec $(PY) -m app serve
 
 .PHONY: test
-test: $(VENV)/.dev ## every test: SQLite, the browser, beside them PostgreSQL (T="-k login" for some of them)
+test: $(VENV)/.dev ## every test: SQLite, the browser, beside them PostgreSQL (T=tests/web or T="-k login" for some of them)
 	@$(PY) -m tests $(T)
 
 .PHONY: postgresql
@@ -37,11 +39,11 @@ postgresql: $(VENV)/.dev ## the tests that reach a database once more, on a Post
 
 .PHONY: unit
 unit: $(VENV)/.dev ## the tests without a browser
-	@$(PY) -m pytest tests $(T)
+	@$(PY) -m pytest $(call all_but,tests) $(T)
 
 .PHONY: e2e
 e2e: $(VENV)/.dev ## the tests in the browser (HEADED=1 to watch)
-	@$(PY) -m pytest e2e $(T)
+	@$(PY) -m pytest $(call all_but,e2e) $(T)
 
 .PHONY: ops
 ops: $(VENV)/.dev ## what stands around it, with the real programs: poolers, failover (apt-get install pgbouncer haproxy)
@@ -99,6 +101,10 @@ docs: $(VENV)/.dev ## update the code, outputs and tables in docs/
 .PHONY: migrate
 migrate: $(VENV)/.run .env ## bring the database up to date (`make run` does it by itself)
 	@APP_ENV=development exec $(PY) -m app migrate
+
+.PHONY: shell
+shell: $(VENV)/.run .env ## a Python prompt with the models and the open database; await works
+	@APP_ENV=development exec $(PY) -m app shell
 
 .PHONY: routes
 routes: $(VENV)/.run .env ## every route and the guard before it

@@ -50,6 +50,12 @@ def routes(_: argparse.Namespace) -> int:
     return 0
 
 
+def shell(_: argparse.Namespace) -> int:
+    from app.cli import shell
+
+    return shell.run()
+
+
 def prune(_: argparse.Namespace) -> int:
     import asyncio
     from importlib import import_module
@@ -165,6 +171,13 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
 
     command = commands.add_parser("routes", help="list the routes", description="Every route and the guard before it.")
     command.set_defaults(command=routes)
+
+    command = commands.add_parser(
+        "shell",
+        help="a Python prompt with the models and the database",
+        description="A Python prompt with every model, `db` and `sa`, connected to the database; `await` works.",
+    )
+    command.set_defaults(command=shell)
 
     command = commands.add_parser(
         "doctor",

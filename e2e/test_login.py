@@ -137,3 +137,12 @@ def test_somebody_signed_in_is_not_asked_again(page: Page, server: Server, perso
 
     expect(page).to_have_url(re.compile(r"/account$"))
     assert cookie(page.context, "access") == before
+
+
+def test_demo_account_is_one_click_away_in_development(page: Page) -> None:
+    page.goto("/login?next=/account")
+
+    page.get_by_role("button", name="Use the user account").click()
+
+    expect(page).to_have_url(re.compile("/account$"))
+    expect(page.get_by_role("link", name="Uli Demo")).to_be_visible()

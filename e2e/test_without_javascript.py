@@ -124,4 +124,4 @@ def test_closing_and_opening_an_account(page: Page, server: Server, person: Pers
 def test_password_field_offers_no_button_that_needs_a_script(page: Page) -> None:
     page.goto("/login")
 
-    expect(page.get_by_role("button")).to_have_text(re.compile("^Sign in$"))
+    expect(page.locator("form[action='/login']").get_by_role("button")).to_have_text(re.compile("^Sign in$"))

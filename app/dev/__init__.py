@@ -1,11 +1,11 @@
-"""Pages for development alone: the mailbox that shows each e-mail written."""
+"""Pages for development alone: the mailbox that shows each e-mail written, and signing in as a demo account."""
 
-from app.dev import pages
+from app.dev import demo_sign_in, pages
 from app.web.features import Feature, in_development
 
 FEATURE = Feature(
     name="dev",
     enabled=in_development,
-    routes=pages.route_patterns,
+    routes=[*pages.route_patterns, *demo_sign_in.route_patterns],
     footer={"/dev/mailbox": "Mailbox"},
 )

@@ -55,11 +55,16 @@ async def login(request: Request) -> Any:
     shown = {"email": form.values.get("email", ""), "next": urls.local_path(form.values.get("next"))}
     if form.data is None:
         return _login_page(request, shown, status=422, errors=form.errors)
+    return await sign_in(request, form.data.email, form.data.password, shown)
+
+
+async def sign_in(request: Request, email: str, password: str, shown: dict[str, str]) -> Any:
+    """The answer to an address and a password: cookies, the second factor, or the form again with what was typed."""
     access, refresh = cookies.read(request.scope)
     replaced = rotation.presented((access, "access"), (refresh, "refresh"))
     try:
         device = cookies.device_or_new(request.scope, db.utcnow())
-        signed_in = await login_flow.login(form.data.email, form.data.password, replaced, device)
+        signed_in = await login_flow.login(email, password, replaced, device)
     except RetryLater as error:  # the form again, so that nothing is typed twice
         return _login_page(request, shown, **challenges.form_again(request, error))
     if signed_in is None:
