@@ -47,6 +47,25 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (
+            {"PUBLIC_ORIGIN": "https://localhost:1"},
+            "ok    device  sessions are bound to their device where the browser can",
+        ),
+        ({"APP_DEVICE_BOUND": "off"}, "note  device  sessions are not bound: APP_DEVICE_BOUND=off"),
+        ({}, "note  device  no browser binds sessions over plain http"),
+    ],
+)
+def test_whether_sessions_are_bound_to_their_device_is_said(
+    settings: dict[str, str], given: dict[str, str], said: str
+) -> None:
+    report = examine(settings | given)
+
+    assert said.split() in [line.split() for line in report.text.splitlines()]
+
+
 def test_json_says_what_the_text_says(settings: dict[str, str]) -> None:
     text = examine(settings)
     done = subprocess.run(

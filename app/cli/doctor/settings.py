@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from app import hosts, setting_files
+from app.auth.sessions import device_binding
 from app.cli.doctor import Finding
 from app.settings import get_settings
 
@@ -21,6 +22,7 @@ def examine() -> Iterator[Finding]:
     yield from _files()
     yield _port()
     yield from _addresses()
+    yield _device_binding()
 
 
 def _files() -> Iterator[Finding]:
@@ -72,6 +74,16 @@ def _answers_as_we_do(host: str, port: int) -> bool:
         return False
     finally:
         connection.close()
+
+
+def _device_binding() -> Finding:
+    """Can copied cookies be kept from renewing a session? Only over https, and only where the browser can."""
+    if device_binding.is_offered():
+        return Finding("device", "sessions are bound to their device where the browser can")
+    if get_settings().device_bound == "off":
+        return Finding("device", "sessions are not bound: APP_DEVICE_BOUND=off", "APP_DEVICE_BOUND=on", note=True)
+    fix = "serve the site over https, with PUBLIC_ORIGIN=https://..."
+    return Finding("device", "no browser binds sessions over plain http", fix, note=True)
 
 
 def _addresses() -> Iterator[Finding]:
