@@ -108,7 +108,7 @@ PATTERNS = {
     ),
     "login-errors": Pattern(
         '401 "Invalid credentials"',
-        "The response for an unknown address is more than ten times faster.",
+        "For an unknown address no password hash is computed, so the response is much faster.",
         "An unknown address costs a password hash, too.",
     ),
     "refresh-endpoint": Pattern(
