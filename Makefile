@@ -46,7 +46,7 @@ e2e: $(VENV)/.dev ## the tests in the browser (HEADED=1 to watch)
 	@$(PY) -m pytest $(call all_but,e2e) $(T)
 
 .PHONY: ops
-ops: $(VENV)/.dev ## what stands around it, with the real programs: poolers, failover (apt-get install pgbouncer haproxy)
+ops: $(VENV)/.dev ## what stands around it, with the real programs: poolers, proxies, failover (apt-get install pgbouncer haproxy nginx)
 	@NEED_PROGRAMS=1 $(PY) -m pytest tests -m ops -rP $(T)
 
 .PHONY: bench

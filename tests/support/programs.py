@@ -1,4 +1,4 @@
-"""Programs that stand around the application: PgBouncer and HAProxy, as Debian has them, on the loopback interface.
+"""Programs that stand around the application: PgBouncer, HAProxy, nginx, as Debian has them, on the loopback interface.
 
 Where one is missing its tests are skipped, and under `make ops` they fail.
 """
@@ -69,11 +69,11 @@ def needed(name: str) -> str:
 def pooling(url: str, mode: str, *more: str) -> Iterator[str]:
     """PgBouncer before that server; yields the address to use instead. `more`: lines of its configuration."""
     parts, port = urlsplit(url), free_port()
-    with _folder() as folder:
+    with folder_for_programs() as folder:
         (folder / "userlist.txt").write_text(f'"{parts.username}" "{PASSWORD}"\n')
         settings = PGBOUNCER.format(server=parts.port, port=port, folder=folder, mode=mode, more="\n".join(more))
         (folder / "pgbouncer.ini").write_text(settings)
-        with _running([needed("pgbouncer"), str(folder / "pgbouncer.ini")], port, folder):
+        with started([needed("pgbouncer"), str(folder / "pgbouncer.ini")], port, folder):
             password = PASSWORD.replace(" ", "%20")
             yield f"postgresql://{parts.username}:{password}@127.0.0.1:{port}{parts.path}"
 
@@ -107,16 +107,16 @@ def balancing(*ports: int) -> Iterator[Balancer]:
     """HAProxy before these servers; it leads to the first one."""
     port = free_port()
     servers = "\n".join(f"    server at{each} 127.0.0.1:{each}" for each in ports)
-    with _folder() as folder:
+    with folder_for_programs() as folder:
         (folder / "haproxy.cfg").write_text(HAPROXY.format(folder=folder, port=port, servers=servers))
-        with _running([needed("haproxy"), "-db", "-f", str(folder / "haproxy.cfg")], port, folder):
+        with started([needed("haproxy"), "-db", "-f", str(folder / "haproxy.cfg")], port, folder):
             balancer = Balancer(port, folder, list(ports))
             balancer.lead_to(ports[0])
             yield balancer
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def folder_for_programs() -> Iterator[Path]:
     """One that the account can reach under which the programs run."""
     folder = Path(tempfile.mkdtemp(prefix="lanyard-around-"))
     guardian.remove(folder)
@@ -129,7 +129,7 @@ def _folder() -> Iterator[Path]:
 
 
 @contextmanager
-def _running(command: list[str], port: int, folder: Path) -> Iterator[None]:
+def started(command: list[str], port: int, folder: Path) -> Iterator[None]:
     file = folder / "log"
     with file.open("wb") as log:
         process = subprocess.Popen(

@@ -54,14 +54,7 @@ def environment_of(origin: str, *upstreams: str, plain_port: int, certificate: s
 def proxying(origin: str, *upstreams: str, plain_port: int, caddyfile: Path = CADDYFILE) -> Iterator[Proxy]:
     """Caddy at `origin` (https://localhost:PORT) for these upstreams; stopped whatever happens."""
     folder = Path(tempfile.mkdtemp(dir=SCRATCH))
-    authority = trustme.CA()
-    made = authority.issue_cert("localhost")
-    certificate = x509.load_pem_x509_certificate(made.cert_chain_pems[0].bytes())
-    public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    key = base64.b64encode(hashlib.sha256(public).digest()).decode()
-    made.private_key_pem.write_to_path(folder / "key.pem")
-    for number, blob in enumerate(made.cert_chain_pems):
-        blob.write_to_path(folder / "chain.pem", append=number > 0)
+    key = certified(folder)
     given = environment_of(
         origin, *upstreams, plain_port=plain_port, certificate=f"{folder}/chain.pem {folder}/key.pem"
     )
@@ -71,7 +64,6 @@ def proxying(origin: str, *upstreams: str, plain_port: int, caddyfile: Path = CA
             [binary(), "run", "--config", str(caddyfile), "--adapter", "caddyfile"],
             env=os.environ | homes | given, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
         )  # fmt: skip
-    authority.cert_pem.write_to_path(folder / "authority.pem")
     proxy = Proxy(origin, int(given["HTTPS_PORT"]), plain_port, folder / "authority.pem", folder / "caddy.log", key)
     try:
         _wait_until_it_listens(process, proxy)
@@ -83,6 +75,19 @@ def proxying(origin: str, *upstreams: str, plain_port: int, caddyfile: Path = CA
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def certified(folder: Path) -> str:
+    """Make a certificate for localhost: chain.pem, key.pem, and authority.pem for clients. Returns `Proxy.key`."""
+    authority = trustme.CA()
+    made = authority.issue_cert("localhost")
+    made.private_key_pem.write_to_path(folder / "key.pem")
+    for number, blob in enumerate(made.cert_chain_pems):
+        blob.write_to_path(folder / "chain.pem", append=number > 0)
+    authority.cert_pem.write_to_path(folder / "authority.pem")
+    certificate = x509.load_pem_x509_certificate(made.cert_chain_pems[0].bytes())
+    public = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return base64.b64encode(hashlib.sha256(public).digest()).decode()
 
 
 def binary() -> str:
