@@ -112,6 +112,24 @@ async def test_row_that_moved_on_after_it_was_judged_is_judged_again(
     assert forge.claims(handed[0].refresh_token)["gen"] == 3
 
 
+async def test_session_that_ends_after_its_row_was_read_issues_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = await start_session(await make_user())
+    read = db.fetch_one
+
+    async def overtaken(statement: Any, values: Any = None) -> Any:
+        row = await read(statement, values)
+        if statement is rotation._SESSION_AND_USER and row.revoked_at is None:
+            async with db.transaction() as tx:
+                await rotation.revoke(row.id, events.LOGGED_OUT, tx=tx, now=db.utcnow())
+        return row
+
+    monkeypatch.setattr(db, "fetch_one", overtaken)
+
+    assert await decision(pair.refresh_token) is Decision.ENDED
+    assert (await the_session(pair)).generation == 1
+    assert events.SESSION_ROTATED not in await audited()
+
+
 async def test_stale_token_is_told_to_ask_again_and_gets_nothing(clock: Clock) -> None:
     pair = await start_session(await make_user())
     assert await use(await rotated(pair.refresh_token))
@@ -361,6 +379,30 @@ async def test_leaked_signing_key_alone_forges_no_refresh_token(changes: dict[st
     assert await decision(forge.resign(pair.refresh_token, **changes)) is Decision.INVALID
 
     assert (await the_session(pair)).revoked_at is None
+
+
+# v5.0.0-7.2.3
+@pytest.mark.parametrize("forged", [{"gen": 1}, {"gen": 2}, {"gen": 3}, {"jti": "0" * 64}, {"jti": ""}], ids=str)
+async def test_generation_that_was_issued_is_worth_nothing_without_its_own_jti(forged: dict[str, Any]) -> None:
+    """With the signing key alone an attacker would go on in the session, or end it as reused."""
+    first = await start_session(await make_user())
+    second = await rotated(first.refresh_token)
+    assert await use(second)
+    third = await rotated(second.refresh_token)
+    known = {1: second, 2: first, 3: first}[forged.get("gen", 3)] if "gen" in forged else third
+
+    assert await decision(forge.resign(known.refresh_token, **forged)) is Decision.INVALID
+
+    row = await the_session(third)
+    assert (row.revoked_at, row.generation) == (None, 3)
+    assert await rotated(third.refresh_token)
+
+
+async def test_token_of_a_session_that_maintenance_has_deleted_is_over() -> None:
+    pair = await start_session(await make_user())
+    await db.execute(sa.delete(session_rows))
+
+    assert await decision(pair.refresh_token) is Decision.ENDED
 
 
 # v5.0.0-16.3.3
