@@ -220,6 +220,23 @@ async def test_head_never_rotates(client: Visitor) -> None:
     assert await generation() == 1
 
 
+@pytest.mark.parametrize("purpose", ["prefetch", "prefetch;prerender", "prefetch;anonymous-client-ip"])
+async def test_page_that_is_loaded_ahead_never_rotates(client: Visitor, purpose: str) -> None:
+    """Nobody may ever see it; and the sign-in page must not be what is shown when it is visited after all."""
+    await sign_in(client, await make_user())
+    client.drop_cookie(ACCESS)
+    headers = {"Sec-Purpose": purpose}
+
+    first = await client.visit("/account", site="same-origin", headers=headers)
+    ahead = await client.visit(first.headers["location"], site="same-origin", headers=headers)
+
+    assert (ahead.status_code, ahead.headers["vary"]) == (503, "Sec-Purpose")
+    assert "set-cookie" not in ahead.headers
+    assert await generation() == 1
+    visited = await client.visit(first.headers["location"], site="same-origin")
+    assert visited.headers["location"] == "/account"
+
+
 # v5.0.0-7.6.2
 @pytest.mark.parametrize(
     ("site", "dest"),
