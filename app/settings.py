@@ -1,8 +1,8 @@
-"""Every setting of the application, checked once at the start.
+"""Every setting of the application, validated once at startup.
 
-Owns the environment variables (`.env.example` lists them) and the framework's `JWTConfig`. A value that would make the
-application unsafe stops every command: one line on standard error for each names the variable, exit code 2. There is
-one class for all environments; `APP_ENV` decides only what the comments say, and is `production` unless set.
+Reads the environment variables (`.env.example` lists them) and builds the framework's `JWTConfig`. An unsafe or invalid
+value stops every command with exit code 2 and one line on standard error that names the variable. One class serves all
+environments; `APP_ENV` is `production` unless set, and changes only what `is_development` is used for.
 Chapter: "Configuration that refuses to be weak". Patterns: settings,
 minimal-config, complete-config, parameters, practice-env, practice-short.
 """
@@ -32,10 +32,10 @@ MAILBOX = re.compile(r"(?:([^<>@,;:\"]*[^<>@,;:\" ]) *<)?([a-zA-Z0-9.!#$%&'*+/=?
 
 
 class Settings(RavynSettings):
-    """What the environment says. Times carry their unit in the name; `jwt_config` is what the tokens are made with.
+    """The settings. Names of times contain the unit; `jwt_config` has the parameters of the tokens.
 
-    A rule about two settings stands at the later one: a validator sees the values above its own, if they are good. So
-    all mistakes are found at once; a validator of the whole class runs only when every field is good.
+    A rule about two settings is a validator of the later field, which sees the valid values of the fields above it. So
+    all mistakes are reported at once; a validator of the whole class would run only if every field is valid.
     """
 
     model_config = SettingsConfigDict(
@@ -44,7 +44,7 @@ class Settings(RavynSettings):
 
     env: Literal["production", "development"] = "production"
     secret_key: str = Field(default="", repr=False)
-    verifying_secret_keys: str = Field(default="", repr=False)  # commas between; they verify, never sign (rotate-keys)
+    verifying_secret_keys: str = Field(default="", repr=False)  # comma-separated; they verify, never sign (rotate-keys)
 
     jwt_algorithm: str = "HS256"
     issuer: str = ""
@@ -59,13 +59,13 @@ class Settings(RavynSettings):
     registration: Literal["open", "invited", "closed"] = "open"
     security_contact: str = ""
     password_max_length: int = Field(default=128, ge=64, le=1024)
-    password_min_length: int = Field(default=15, ge=8)  # NIST SP 800-63B-4 section 3.1.1.2: 15 where it stands alone
+    password_min_length: int = Field(default=15, ge=8)  # NIST SP 800-63B-4 section 3.1.1.2: 15 for a single factor
     argon2_memory_kib: int = ARGON2_MEMORY_KIB
     password_checks_waiting: int = Field(default=100, ge=1)
     address_failures_per_5_minutes: int = Field(default=50, ge=1)
     login_failures_per_minute: int = Field(default=600, ge=1)
     address_emails_per_hour: int = Field(default=20, ge=1)
-    address_letters_per_hour: str = Field(default="", exclude=True)  # its name before: refused, not passed over
+    address_letters_per_hour: str = Field(default="", exclude=True)  # the old name: refused instead of ignored
     docs: bool | None = None
     metrics_token: str = Field(default="", repr=False)
     body_limit_bytes: int = Field(default=1024 * 1024, gt=0)
@@ -82,7 +82,7 @@ class Settings(RavynSettings):
         default=f"sqlite+aiosqlite:///{ROOT / 'var' / 'lanyard.db'}", validation_alias="DATABASE_URL"
     )
     database_pool_size: int = Field(default=10, ge=1)
-    smtp_url: str = Field(default="", repr=False, exclude=True, validation_alias="SMTP_URL")  # MAIL_URL's name before
+    smtp_url: str = Field(default="", repr=False, exclude=True, validation_alias="SMTP_URL")  # the old name of MAIL_URL
     mail_url: str = Field(default="", repr=False, validate_default=True, validation_alias="MAIL_URL")
     mail_from: str = Field(default="", validation_alias="MAIL_FROM")
 
@@ -92,24 +92,24 @@ class Settings(RavynSettings):
 
     @property
     def takes_signups(self) -> bool:
-        """May visitors create accounts?"""
+        """Whether visitors may create accounts."""
         return self.registration == "open"
 
     @property
     def takes_invited(self) -> bool:
-        """May administrators create accounts, and invited people use their link?"""
+        """Whether administrators may create accounts, and invited users may use their links."""
         return self.registration != "closed"
 
     # learn:
     @property
     def shows_learn(self) -> bool:
-        """The tutorial shows the source of the application: in development, or where the operator says so."""
+        """Whether the tutorial, which shows the source code, is served: in development, or if APP_LEARN is true."""
         return self.is_development if self.learn is None else self.learn
 
     # /learn
     @property
     def shows_docs(self) -> bool:
-        """The reference of the JSON API: in development, or where the operator says so."""
+        """Whether the API reference is served: in development, or if APP_DOCS is true."""
         return self.is_development if self.docs is None else self.docs
 
     @property
@@ -119,22 +119,22 @@ class Settings(RavynSettings):
 
     @property
     def secure_cookies(self) -> bool:
-        """False only when the operator said so: the names then lose `__Host-` and the cookies `Secure`."""
+        """False only with COOKIE_INSECURE=true: the cookies then have no `__Host-` prefix and no `Secure`."""
         return not self.cookie_insecure
 
     @property
     def logging_config(self) -> None:
-        """`app.server.run` sets up logging; the framework would replace the root's handlers."""
+        """None: `app.server.run` configures logging; the framework would replace the root logger's handlers."""
         return None
 
     @property
     def password_hashers(self) -> list[str]:
-        """The framework's slot for hashers; the first one is used for new passwords."""
+        """The framework's setting for hashers; the first one hashes new passwords."""
         return ["app.auth.passwords.Argon2idHasher", "app.auth.passwords.BcryptHasher"]
 
     @cached_property
     def jwt_config(self) -> JWTConfig:
-        """The page's configuration object. Lifetimes are `timedelta`: a bare number becomes a float nobody reads."""
+        """Configuration of Ravyn's JWT page. Lifetimes are `timedelta`: the framework does not use plain numbers."""
         return JWTConfig(
             signing_key=self.secret_key,
             algorithm=self.jwt_algorithm,
@@ -146,17 +146,17 @@ class Settings(RavynSettings):
 
     @property
     def origin(self) -> str:
-        """Where the site is reached, as browsers spell it; in development the address that `make run` prints."""
+        """The origin of the site as browsers write it; in development, the URL that `make run` prints."""
         return self.public_origin or _own_origin(self.host, self.port)
 
     @property
     def reported_to(self) -> str:
-        """Where holes are reported; the mailbox of RFC 2142 section 4 unless set."""
+        """The contact for reports of vulnerabilities; the mailbox of RFC 2142 section 4 unless set."""
         return self.security_contact or f"mailto:security@{urlsplit(self.origin).hostname}"
 
     @property
     def hosts(self) -> list[str]:
-        """Host names that requests may ask for: the origin's own, and in development those of this machine."""
+        """Allowed values of the Host header: the origin's host, and in development those of this machine."""
         return [urlsplit(self.origin).netloc, *(LOOPBACK if self.is_development else ())]
 
     @field_validator("secret_key")
@@ -237,10 +237,10 @@ class Settings(RavynSettings):
             raise ValueError("must be https: with APP_DEVICE_BOUND=admins nobody could open the admin area")
         host, port = others.data.get("host"), others.data.get("port")
         if not (origin or (host and port)) or others.data.get("cookie_insecure", True):
-            return origin  # what stands in the way is named by itself
+            return origin  # the other field's own error is reported
         parts = urlsplit(origin or _own_origin(str(host), int(port or 0)))
         if parts.scheme == "http" and not hosts.is_loopback(hosts.asked_for(parts.netloc)):
-            # In development too: browsers would throw the cookies away in silence.
+            # In development too: browsers would silently discard the cookies.
             known = "" if origin else "is not set, and without it HOST "
             raise ValueError(f"{known}is plain http: use https, or set COOKIE_INSECURE=true and know the risk")
         return origin
@@ -308,19 +308,19 @@ class Settings(RavynSettings):
 def get_settings() -> Settings:
     """The settings of this process.
 
-    Read from the environment, then from the file that APP_ENV_FILE names (`.env` beside the code unless set).
-    Errors: a line on standard error for everything that is missing or wrong, and exit code 2.
+    Read from the environment, then from the file in APP_ENV_FILE (default: `.env` in the project's directory).
+    Errors: SystemExit with code 2, after one line on standard error for each missing or invalid setting.
     """
     try:
         settings = load_settings()
     except Refused as refused:
         raise SystemExit(refused.say()) from None
-    ravyn_conf.monkay.settings = settings  # `ravyn.conf.settings` is ours everywhere, not only inside a request
+    ravyn_conf.monkay.settings = settings  # makes `ravyn.conf.settings` ours outside of requests as well
     return settings
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Read and check, without the cache. Errors: Refused."""
+    """Read and validate the settings, without the cache. Errors: Refused."""
     file, folder = setting_files.env_file(), setting_files.secrets_folder()
     if folder:
         setting_files.refuse_unreadable(folder, Settings.model_fields)
@@ -336,15 +336,15 @@ def _in_development(others: ValidationInfo) -> bool:
 
 
 def _own_origin(host: str, port: int) -> str:
-    """Without PUBLIC_ORIGIN. `localhost` where that is one of HOST's addresses: passkeys refuse one in digits."""
+    """The origin without PUBLIC_ORIGIN. `localhost` if HOST includes it: passkeys do not work with IP addresses."""
     name = hosts.name(f"[{host}]" if ":" in host else host)
     here = hosts.is_loopback(name) or name in EVERYWHERE or not name
     return hosts.origin(f"http://{'localhost' if here else name}:{port}")
 
 
-def _described(fault: Any) -> str:
-    """The variable, and what is wrong with it."""
-    message, name = fault["msg"].removeprefix("Value error, "), str(fault["loc"][0])
+def _described(error: Any) -> str:
+    """A pydantic error as text: the variable, and what is wrong with it."""
+    message, name = error["msg"].removeprefix("Value error, "), str(error["loc"][0])
     field = Settings.model_fields.get(name)
     variable = (field and field.validation_alias) or (f"APP_{name.upper()}" if field else name)
     return f"{variable} {message[0].lower()}{message[1:]}"

@@ -63,7 +63,7 @@ def test_reader_finds_the_code_the_test_and_the_pattern_of_a_chapter(page: Page)
     expect(page.locator(":target")).to_contain_text("def decide(")
 
     page.go_back()
-    page.get_by_role("link", name="test_without_a_thief_nobody_is_ever_logged_out").click()
+    page.get_by_role("link", name="test_without_an_attacker_no_session_is_ever_ended").click()
     expect(page.locator(":target")).to_contain_text("@given")
 
     page.go_back()

@@ -145,7 +145,7 @@ def test_pruning_says_what_is_gone(
     )
 
 
-def test_production_says_once_that_letters_wait() -> None:
+def test_production_warns_once_that_emails_wait() -> None:
     settings = {"APP_ENV": "production", "PUBLIC_ORIGIN": "http://127.0.0.1", "APP_ARGON2_MEMORY_KIB": "19456"}
     with running(**settings) as server:
         said = server.logged("MAIL_URL")

@@ -1,6 +1,6 @@
 """The account pages: profile, password, e-mail address, sessions, activity, data export, account deletion.
 
-Pages alone: what they change is changed by the modules of `auth.accounts`.
+This package contains only pages; `auth.accounts` makes the changes.
 """
 
 from app.account import data_export, email, pages, sessions, well_known

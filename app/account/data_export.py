@@ -1,6 +1,6 @@
-"""Data export (/account/export): everything stored about a person, as JSON, without secrets.
+"""Data export (/account/export): everything stored about a user, as JSON, without secrets.
 
-Written as it is read, page by page: the copy of somebody with a lot of data must not fill the memory of a worker.
+The response is streamed page by page, so the export of a large account does not fill the memory of a worker.
 Chapter: "The life of an account". Source: GDPR article 20; v5.0.0-7.5.3.
 """
 
@@ -22,7 +22,7 @@ from app.email.models import email_rows
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
 from app.web import features, forms, templates
 
-# What the kernel stores. Left out: secrets, and what only our own queries need.
+# The tables of the core, each without secrets and without columns that only our queries need.
 TABLES: dict[str, OwnedRows] = {
     "profile": OwnedRows(user_rows, user_rows.c.id, {"password", "email_key", "search_text"}),
     "sessions": OwnedRows(
@@ -57,7 +57,7 @@ async def download(request: Request) -> Any:
 
 
 async def document(user_id: UUID) -> AsyncIterator[str]:
-    """The JSON text, in pieces: an object with a list for each kind of thing."""
+    """The JSON text in chunks: an object with one list per table."""
     yield f'{{"made_at": {_json(db.utcnow())}'
     for name, source in {**TABLES, **features.table("export")}.items():
         yield f",\n\n{_json(name)}: ["

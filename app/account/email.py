@@ -1,6 +1,6 @@
 """Change the e-mail address (/account/email), and undo it from the old mailbox (/undo-email-change).
 
-The link to the new mailbox leads to /verify-email, where links of registrations lead, too.
+The link in the e-mail to the new address opens /verify-email, like the links of registrations.
 Chapter: "The life of an account". Source: v5.0.0-6.3.7, v5.0.0-7.5.1.
 """
 
@@ -34,7 +34,7 @@ async def email_page(request: Request) -> Any:
 
 
 @post(status_code=303)
-async def ask_for_email(request: Request) -> Any:
+async def request_email(request: Request) -> Any:
     form = await forms.parse(request, EmailForm)
     if form.data is None:
         return await _email_page(request, form.values["email"], status=422, errors=form.errors)
@@ -50,7 +50,7 @@ async def ask_for_email(request: Request) -> Any:
 
 @get()
 async def undo_page(request: Request) -> Any:
-    """Only a button: mail scanners follow links, and must not undo anything."""
+    """Shows only a button: mail scanners open links with GET, and must not undo anything."""
     return await _undo_page(request, request.query_params.get("token", ""))
 
 
@@ -86,7 +86,7 @@ async def _email_page(request: Request, typed: str, status: int = 200, **context
 
 route_patterns = [
     permissions.private("/account/email", email_page, permissions.RecentLogin),
-    permissions.private("/account/email", ask_for_email, permissions.RecentLogin),
+    permissions.private("/account/email", request_email, permissions.RecentLogin),
     permissions.public("/undo-email-change", undo_page),
     permissions.public("/undo-email-change", undo),
 ]

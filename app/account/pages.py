@@ -23,7 +23,7 @@ from app.web import errors, forms, templates, urls
 from app.web.errors import Problem
 
 PAGE = 50
-# Which passkeys go with an old password.
+# Which passkeys a password change removes.
 PASSKEYS = {"none": "Keep all", "new": "Remove those that were added recently", "all": "Remove all"}
 LAST_ADMIN = "You are the only administrator. Make somebody else an administrator first."
 
@@ -33,7 +33,7 @@ class NameForm(BaseModel):
 
 
 class PasswordForm(BaseModel):
-    """`passkeys`: which ones go with the old password."""
+    """`passkeys`: which ones the password change removes."""
 
     current_password: str = Field(min_length=1)
     new_password: str = Field(min_length=1)
@@ -65,10 +65,10 @@ async def change_password(request: Request) -> Any:
     if form.data is None:
         return await _password_page(request, form.values["passkeys"], 422, errors=form.errors)
     user, typed = request.user, form.data
-    away = partial(_remove_passkeys, user.id, typed.passkeys)
+    also = partial(_remove_passkeys, user.id, typed.passkeys)
     try:
         changed = await password_change.change_password(
-            user.id, user.sid, typed.current_password, typed.new_password, away
+            user.id, user.sid, typed.current_password, typed.new_password, also
         )
     except RetryLater as error:
         return await _password_page(request, typed.passkeys, **challenges.form_again(request, error))
@@ -114,7 +114,7 @@ async def _overview(request: Request, form: dict[str, str], status: int = 200, *
 
 
 async def _password_page(request: Request, chosen: str = "", status: int = 200, **context: Any) -> Any:
-    """`chosen`: which passkeys are to go, of PASSKEYS."""
+    """`chosen`: which passkeys are to be removed; a key of PASSKEYS."""
     known = await passkeys.of_user(request.user.id)
     added = await enrolment.added_lately(request.user.id, db.utcnow())
     ways = {way: words for way, words in PASSKEYS.items() if way != "new" or any(each.name for each in added)}

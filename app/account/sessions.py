@@ -38,7 +38,7 @@ async def index(request: Request) -> Any:
 
 @get()
 async def show(request: Request) -> Any:
-    """One device with the life of its session as a picture."""
+    """One device with the history of its session as a picture."""
     row = await _own(request)
     happened = session_history.of_session(row, await events.of_session(row.user_id, row.id))
     live = rotation.end_of(row) > db.utcnow()
@@ -82,13 +82,13 @@ async def revoke_others(request: Request) -> Any:
 
 
 async def _rows(*which: Any) -> list[Any]:
-    """The ones used last first."""
+    """The matching sessions, the last used first; at most MOST."""
     own = sa.select(session_rows).where(*which)
     return await db.fetch_all(own.order_by(session_rows.c.last_seen_at.desc(), session_rows.c.id.desc()).limit(MOST))
 
 
 async def _own(request: Request) -> Any:
-    """The session that the path names; somebody else's is not found, and neither is one that never was."""
+    """The session in the path; 404 if it does not exist or belongs to another user."""
     sid = urls.uuid_or_none(request.path_params["sid"])
     own = sa.select(session_rows).where(session_rows.c.id == sid, session_rows.c.user_id == request.user.id)
     row = await db.fetch_one(own) if sid else None

@@ -24,7 +24,7 @@ async def change_password() -> Any:
 
 @get()
 async def security_txt() -> Any:
-    """Always fresh: whoever runs the site reads this mailbox as long as the site runs."""
+    """security.txt, with an expiry date that moves on: the contact is valid as long as the site runs."""
     settings = get_settings()
     expires = (db.utcnow() + GOOD_FOR).replace(hour=0, minute=0, second=0, microsecond=0)
     lines = (

@@ -1,4 +1,4 @@
-"""Pages for development alone: the mailbox that shows each e-mail written, and signing in as a demo account."""
+"""Pages for development only: the mailbox that shows every e-mail, and signing in as a demo account."""
 
 from app.dev import demo_sign_in, pages
 from app.web.features import Feature, in_development

@@ -1,8 +1,7 @@
 """The development mailbox: e-mails that were sent, wait, or failed.
 
-In development and for this machine alone (`permissions.Developer`): a letter may open an account. In production there
-is nothing to show either, for no letter's text is kept. See `main.create_app`, which refuses to serve these routes
-there.
+Open only in development and from this machine (`permissions.Developer`), because an e-mail's link may open an account.
+Production stores no text of e-mails, and `main.create_app` refuses to serve these routes there.
 Chapter: "Transactional e-mail".
 """
 
@@ -51,7 +50,7 @@ async def email(request: Request) -> Any:
 
 @get()
 async def email_html(request: Request) -> Any:
-    """The HTML part alone, for the frame on the page above: with its own styles, without scripts, cookies or ours."""
+    """The HTML part of an e-mail, for the frame in its page: with its own styles and without scripts and cookies."""
     return _html((await _found(request)).html)
 
 

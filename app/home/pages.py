@@ -1,4 +1,4 @@
-"""The front page, and the dashboard behind it: who you are, this session, recent activity."""
+"""The front page, and the dashboard: the signed-in user, the current session, recent activity."""
 
 from typing import Any
 

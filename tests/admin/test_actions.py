@@ -148,7 +148,7 @@ async def test_one_session_is_ended_from_its_page(admin_area: Visitor) -> None:
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-async def test_nobody_does_it_to_oneself(admin_area: Visitor, admin: Person, action: str) -> None:
+async def test_admins_cannot_do_this_to_their_own_account(admin_area: Visitor, admin: Person, action: str) -> None:
     await make_user(role="admin")
 
     assert (await admin_area.visit(f"/admin/users/{admin.id}/{action}")).status_code == 409

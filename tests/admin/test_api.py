@@ -198,7 +198,7 @@ async def test_unknown_field_of_an_action_is_422_and_nothing_is_done(program: Pr
     assert await db.fetch_all(sa.select(email_rows)) == []
 
 
-async def test_nobody_does_it_to_oneself(program: Program, admin: Person) -> None:
+async def test_admins_cannot_do_this_to_their_own_account(program: Program, admin: Person) -> None:
     await make_user(role="admin")
     sid = forge.claims(program.headers["Authorization"].removeprefix("Bearer "))["sid"]
 

@@ -103,7 +103,7 @@ async def test_nothing_stored_is_the_token() -> None:
         assert await email_links.find(f"{link_id}.{value}", email_links.REGISTER, db.utcnow()) is None
 
 
-async def test_letter_sent_twice_carries_the_same_link_for_longer(clock: Any) -> None:
+async def test_email_composed_twice_contains_the_same_link_with_a_later_expiry(clock: Any) -> None:
     email_id = db.uuid7()
     first = await made(email_links.RESET, link_id=email_id)
     clock.forward(minutes=10)
@@ -114,7 +114,7 @@ async def test_letter_sent_twice_carries_the_same_link_for_longer(clock: Any) ->
     assert second.ends_at == first.ends_at + timedelta(minutes=10)
 
 
-async def test_used_link_is_not_opened_again_by_a_letter_sent_twice() -> None:
+async def test_used_link_does_not_become_valid_when_its_email_is_composed_again() -> None:
     email_id = db.uuid7()
     raw = email_links.token(await made(email_links.RESET, link_id=email_id))
     await used(raw, email_links.RESET)

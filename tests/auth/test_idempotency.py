@@ -96,7 +96,7 @@ async def test_mail_is_written_once(send: Callable[..., Any], database: str) -> 
         ("/account/password", {"current_password": PASSWORD, "new_password": "wrong zebra paperclip sonata"}),
     ],
 )
-async def test_lost_answer_with_new_cookies_is_handed_out_to_the_browser_with_the_old_ones(
+async def test_lost_response_with_new_cookies_goes_to_the_browser_with_the_old_ones(
     send: Callable[..., Any], pair: TokenPair, path: str, fields: dict[str, str]
 ) -> None:
     """The first answer has ended the session that the second request comes with."""
@@ -260,7 +260,7 @@ async def test_page_that_is_shown_again_runs_its_own_scripts() -> None:
 
 
 # v5.0.0-2.4.1
-async def test_told_to_come_back_is_asked_again(send: Callable[..., Any], person: Person, clock: Clock) -> None:
+async def test_rate_limited_form_is_processed_again(send: Callable[..., Any], person: Person, clock: Clock) -> None:
     """Whoever waits as told, and sends the same page again, is not shown the old answer."""
     wrong = {"email": person.email, "password": "not the right passphrase"}
     for _ in range(10):
@@ -431,7 +431,7 @@ async def test_answer_that_did_nothing_is_not_kept(database: str, status: int) -
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 302, 303, 422])
-async def test_answer_of_somebody_who_did_something_is_kept(database: str, status: int) -> None:
+async def test_response_to_a_form_that_changed_something_is_stored(database: str, status: int) -> None:
     application = app_of(start(status), piece(b""))
 
     await ask(application)

@@ -51,7 +51,7 @@ def test_token_is_signed_with_eddsa_when_the_setting_says_so(use: Any) -> None:
 
 
 # v5.0.0-11.2.2
-def test_change_of_algorithm_logs_nobody_out(use: Any) -> None:
+def test_change_of_algorithm_ends_no_session(use: Any) -> None:
     """v5.0.0-11.2.2"""
     before = access()
 

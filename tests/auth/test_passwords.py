@@ -148,7 +148,7 @@ async def test_hash_of_other_cost_is_replaced() -> None:
 @pytest.mark.parametrize(
     "stored", [None, "", "x", "!unusable", "argon2", "argon2$", "argon2$argon2id$v=19$m=1", "$2b$04$short", "md5$abc"]
 )
-async def test_hash_that_nobody_knows_never_opens(stored: str | None) -> None:
+async def test_unknown_hash_format_never_matches(stored: str | None) -> None:
     assert not (await passwords.verify(GOOD, stored)).ok
 
 
@@ -172,7 +172,7 @@ async def test_hashing_steps_back_behind_other_requests() -> None:
 
 
 @pytest.mark.pattern("login-errors")
-async def test_address_that_nobody_has_costs_a_check_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_unknown_address_takes_a_password_check_too(monkeypatch: pytest.MonkeyPatch) -> None:
     """Or the time of the answer tells who has an account (v5.0.0-6.3.8)."""
     checks: list[str] = []
     real = passwords.Argon2idHasher.verify

@@ -210,7 +210,7 @@ def test_every_command_refuses_alike(command: list[str]) -> None:
     assert "hunter2" not in done.stderr
 
 
-def test_server_that_nobody_vouches_for_is_no_server(place: Place) -> None:
+def test_server_with_an_untrusted_certificate_is_refused(place: Place) -> None:
     """The authorities of this machine have never heard of ours, and its name is no other one's."""
     before = db.url()
     for form, says in {

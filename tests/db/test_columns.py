@@ -77,7 +77,7 @@ async def test_the_models_refuse_naive_times(database: Any) -> None:
         await user.update(last_login=NOON.replace(tzinfo=None))
 
 
-async def test_the_database_tells_the_time_in_aware_utc_below_a_second(account: Any) -> None:
+async def test_database_clock_is_aware_utc_below_a_second(account: Any) -> None:
     before = db.utcnow()
     found = [await db.fetch_value(sa.select(db.now())) for _ in range(20)]
     after = db.utcnow()

@@ -75,7 +75,7 @@ WAYS = {
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_every_way_to_write_asks(account: Any, request_: Any, way: str) -> None:
+async def test_every_way_to_write_checks_the_condition(account: Any, request_: Any, way: str) -> None:
     await goes_into_debt()
 
     with pytest.raises(Over):
@@ -91,14 +91,14 @@ async def test_every_way_to_write_is_open_while_it_holds(account: Any, request_:
     assert [tuple(row) for row in await db.fetch_all(sa.select(ledger))] != [(1, 0)]
 
 
-async def test_reading_is_not_asked_before_the_answer_begins(account: Any, request_: Any) -> None:
+async def test_read_before_the_response_begins_checks_no_condition(account: Any, request_: Any) -> None:
     """The guard has asked, and nothing has been given away yet."""
     await goes_into_debt()
 
     assert await amount() == -10
 
 
-async def test_what_is_read_for_an_answer_under_way_is_asked_for_after_it_was_read(account: Any, request_: Any) -> None:
+async def test_read_during_the_response_checks_the_condition_afterwards(account: Any, request_: Any) -> None:
     request_.answering = True
     with sent() as seen:
         assert await amount() == 0
@@ -136,7 +136,7 @@ async def test_what_held_at_the_beginning_alone_is_not_committed(account: Any, r
 
 
 @pytest.mark.skipif(not databases.POSTGRESQL, reason="SQLite has one writer at a time")
-async def test_nobody_ends_it_between_the_last_question_and_the_commit(account: Any, request_: Any) -> None:
+async def test_session_cannot_end_between_the_last_check_and_the_commit(account: Any, request_: Any) -> None:
     with sent() as seen:
         await in_a_transaction()
 
@@ -185,7 +185,7 @@ async def test_end_that_was_undone_settles_nothing(account: Any, request_: Any) 
         await db.execute(ADDED)
 
 
-async def test_outside_of_a_request_nothing_is_asked(account: Any) -> None:
+async def test_outside_of_a_request_no_condition_is_checked(account: Any) -> None:
     await goes_into_debt()
     with sent() as seen:
         await db.execute(ADDED)

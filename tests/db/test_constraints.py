@@ -40,7 +40,7 @@ OWNERS = [
 
 
 @pytest.mark.parametrize("column", OWNERS, ids=str)
-async def test_rows_of_nobody_are_refused(column: Any) -> None:
+async def test_rows_without_an_owner_are_refused(column: Any) -> None:
     texts = {each.name: "" for each in column.table.c if isinstance(each.type, sa.String)}
     times = {each.name: db.utcnow() for each in column.table.c if each.name.endswith("_at")}
 

@@ -43,7 +43,7 @@ WAYS: Any = pytest.mark.parametrize("run", [by_itself, at_once, in_a_transaction
 Run = Callable[[Any], Awaitable[Any]]
 
 
-async def test_host_that_is_silent_costs_the_next_one_nothing_and_is_asked_last(
+async def test_silent_host_leaves_time_for_the_next_and_is_tried_last_from_then_on(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine that is gone for good answers nothing, not even a refusal."""

@@ -33,7 +33,7 @@ def add(digest: str, **more: Any) -> None:
     ask(insert)
 
 
-def test_codes_of_before_are_good_and_those_that_nobody_saved_go_on_the_way_back(url: str) -> None:
+def test_existing_codes_stay_valid_and_unsaved_ones_are_deleted_by_the_downgrade(url: str) -> None:
     db.upgrade("0013")
     add("old")
 

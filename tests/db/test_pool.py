@@ -74,7 +74,7 @@ async def test_who_waits_first_is_served_before_who_has_just_given_back(account:
     assert served == ["first", "second", "third", "latecomer"]
 
 
-async def test_who_waits_too_long_is_told_to_come_back(account: Any, hurried: None) -> None:
+async def test_waiting_too_long_for_a_connection_is_unavailable(account: Any, hurried: None) -> None:
     back = asyncio.Event()
     tasks = await lent(SIZE, back)
 
@@ -89,7 +89,7 @@ async def test_who_waits_too_long_is_told_to_come_back(account: Any, hurried: No
     assert await none_is_missing()
 
 
-async def test_who_stops_waiting_takes_no_place(account: Any) -> None:
+async def test_cancelled_waiting_takes_no_slot(account: Any) -> None:
     back = asyncio.Event()
     tasks = await lent(SIZE, back)
     waiting = [asyncio.create_task(db.fetch_one(sa.select(account))) for _ in range(2 * SIZE)]

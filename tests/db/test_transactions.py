@@ -135,7 +135,7 @@ async def test_a_transaction_in_which_a_statement_failed_commits_nothing(account
     assert await amount(account) == 0
 
 
-async def test_what_follows_the_commit_is_told_only_after_it(account: Any) -> None:
+async def test_after_commit_callbacks_run_only_after_the_commit(account: Any) -> None:
     told: list[str] = []
 
     async with db.transaction() as tx:
@@ -146,7 +146,7 @@ async def test_what_follows_the_commit_is_told_only_after_it(account: Any) -> No
     assert (before, told) == ([], ["committed"])
 
 
-async def test_what_follows_the_commit_is_not_told_after_a_rollback(account: Any) -> None:
+async def test_after_commit_callbacks_do_not_run_after_a_rollback(account: Any) -> None:
     told: list[str] = []
 
     async def fail() -> None:

@@ -63,7 +63,7 @@ async def test_a_file_that_is_no_database_is_not_mistaken_for_one_that_is_busy()
         await ask(f"sqlite:///{__file__}", sa.select(1))
 
 
-async def test_a_database_that_somebody_else_keeps_locked_is_unavailable_to_writers_alone(connected: Path) -> None:
+async def test_locked_database_is_unavailable_to_writers_alone(connected: Path) -> None:
     write = sa.text("INSERT INTO t VALUES (1)")
     await db.fetch_one(sa.text("PRAGMA busy_timeout=0"))  # of the pool's only connection so far
 
@@ -162,7 +162,7 @@ def test_any_other_error_passes(error: Exception) -> None:
     assert caught.value is error
 
 
-async def test_a_faulty_statement_is_a_fault_of_ours(account: Any) -> None:
+async def test_invalid_statement_is_no_unavailable(account: Any) -> None:
     for statement in ("SELECT FROM WHERE", "SELECT * FROM nowhere"):
         with pytest.raises(sa.exc.DBAPIError):
             await db.fetch_all(sa.text(statement))

@@ -59,7 +59,7 @@ async def turned_on(person: Person, sid: UUID, phone: Phone, clock: Clock, proof
 
 
 # v5.0.0-6.3.7
-async def test_turning_it_on_ends_the_other_sessions_and_tells_the_owner() -> None:
+async def test_turning_it_on_ends_the_other_sessions_and_emails_the_owner() -> None:
     person = await make_user()
     await start_session(person)
     await start_session(person)
@@ -235,7 +235,7 @@ async def test_old_recovery_codes_are_good_until_the_new_ones_are_saved(clock: C
     assert await signs_in(person, made.recovery_codes[0])
 
 
-async def test_codes_that_are_saved_twice_are_told_about_once(clock: Clock) -> None:
+async def test_codes_saved_twice_cause_one_email(clock: Clock) -> None:
     person = await make_user()
     made = await new_codes(person, await with_a_phone(person), clock)
     assert events.RECOVERY_CODES_MADE not in await happened(person)

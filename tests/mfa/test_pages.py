@@ -60,7 +60,7 @@ async def test_sign_in_in_two_steps(client: Visitor, clock: Clock) -> None:
     assert (await client.visit("/login/code")).headers["location"] == "/dashboard"
 
 
-async def test_wrong_code_is_told_at_its_field(client: Visitor, clock: Clock) -> None:
+async def test_wrong_code_is_reported_at_its_field(client: Visitor, clock: Clock) -> None:
     person = await make_user()
     phone = await with_a_phone(person)
     await half_signed_in(client, person)
@@ -91,7 +91,7 @@ async def test_without_the_first_half_there_is_no_second(client: Visitor, databa
         assert refused.headers["location"] == "/login?next=%2Faccount&notice=sign_in_again"
 
 
-async def test_browser_that_keeps_no_ticket_is_told_that_cookies_are_needed(client: Visitor) -> None:
+async def test_browser_without_the_ticket_cookie_gets_the_notice_about_cookies(client: Visitor) -> None:
     person = await make_user()
     await with_a_phone(person)
     await half_signed_in(client, person)
@@ -267,7 +267,7 @@ async def test_wrong_codes_of_the_signed_in_are_counted_too(client: Visitor, clo
 @pytest.mark.parametrize(
     "path", [HERE, f"{HERE}/recovery-codes", f"{HERE}/off", "/account/passkeys", "/account/passkeys/x/remove"]
 )
-async def test_password_of_long_ago_is_asked_for_again(client: Visitor, clock: Clock, path: str) -> None:
+async def test_old_password_entry_requires_step_up(client: Visitor, clock: Clock, path: str) -> None:
     """On the page as well as by the form: one that comes late does nothing."""
     person = await make_user()
     phone = await with_a_phone(person)
@@ -316,7 +316,7 @@ async def test_who_is_no_admin_is_refused_as_ever(client: Visitor, monkeypatch: 
     assert (await client.visit("/admin")).status_code == 403
 
 
-async def test_admin_turns_it_off_for_somebody(client: Visitor, database: str) -> None:
+async def test_admin_turns_it_off_for_a_user(client: Visitor, database: str) -> None:
     """v5.0.0-6.4.4"""
     person = await make_user()
     await with_a_phone(person)

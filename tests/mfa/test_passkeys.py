@@ -88,7 +88,7 @@ async def test_device_signs_in_without_a_password(database: str, counts: bool) -
     assert (await happened(person)).count(events.LOGIN) == 2
 
 
-async def test_second_step_is_not_asked_for_beside_it(database: str) -> None:
+async def test_passkey_login_requires_no_second_step(database: str) -> None:
     """It is two factors by itself: the device, and whatever unlocks it."""
     person = await make_user()
     device = await with_a_device(person)
@@ -227,7 +227,7 @@ async def test_answer_that_stands_for_work_is_refused_before_it_is_decoded(datab
 
 @pytest.mark.parametrize("part", PARTS)
 @pytest.mark.parametrize("at", [0, 7, 33, 36, -1])
-async def test_answer_that_was_changed_is_none_and_is_told_in_the_trail(database: str, part: str, at: int) -> None:
+async def test_altered_response_is_refused_and_recorded(database: str, part: str, at: int) -> None:
     person = await make_user()
     device = await with_a_device(person)
 
@@ -237,7 +237,7 @@ async def test_answer_that_was_changed_is_none_and_is_told_in_the_trail(database
     assert (events.PASSKEY_REFUSED in await happened(person)) is (part != "clientDataJSON")
 
 
-async def test_key_of_somebody_else_is_none(database: str) -> None:
+async def test_key_of_another_account_is_refused(database: str) -> None:
     person = await make_user()
     device = await with_a_device(person)
     thief = Device(credential=device.credential, owner=device.owner)
@@ -364,7 +364,7 @@ async def test_device_of_a_deactivated_account_is_none(database: str) -> None:
 
 
 # v5.0.0-6.5.6
-async def test_removed_is_removed_at_once_and_the_owner_is_told(database: str) -> None:
+async def test_removed_passkey_stops_at_once_and_the_owner_gets_an_email(database: str) -> None:
     person, other = await make_user(), await make_user()
     device = await with_a_device(person)
     (row,) = await passkeys.of_user(person.id)
@@ -384,7 +384,7 @@ async def link_for(person: Person, purpose: str, **values: Any) -> str:
         return email_links.token(await email_links.make(tx, purpose, db.utcnow(), user_id=person.id, **values))
 
 
-async def test_whoever_gets_the_account_back_by_mail_is_rid_of_a_thiefs_passkey(database: str) -> None:
+async def test_recovery_by_email_voids_the_passkey_of_an_attacker(database: str) -> None:
     person = await make_user()
     device = await with_a_device(person)
     encoded = await db.fetch_value(sa.select(user_rows.c.password).where(user_rows.c.id == person.id))
@@ -576,7 +576,7 @@ async def test_next_leads_nowhere_else(client: Visitor, database: str) -> None:
     assert answer.headers["location"] == "/dashboard"
 
 
-async def test_garbage_in_numbers_is_told_to_come_back(client: Visitor, clock: Clock) -> None:
+async def test_many_invalid_responses_are_rate_limited(client: Visitor, clock: Clock) -> None:
     answers = [await client.submit("/login/passkey", {"credential": "x"}) for _ in range(321)]
 
     assert answers[0].status_code == 303
@@ -591,7 +591,7 @@ async def test_who_signs_nothing_writes_nothing(database: str) -> None:
     assert await db.fetch_all(sa.select(counter_rows)) == []
 
 
-async def test_page_that_adds_tells_what_is_wrong(client: Visitor, database: str) -> None:
+async def test_add_page_shows_validation_errors(client: Visitor, database: str) -> None:
     await sign_in(client, await make_user())
 
     nameless = await client.submit(HERE, {"name": " ", "credential": "x"})
@@ -624,7 +624,7 @@ async def test_passkey_is_enough_to_confirm_that_it_is_you(client: Visitor, cloc
     assert (await client.visit(HERE)).status_code == 303  # a copy of the old tokens gains nothing
 
 
-async def test_somebody_elses_passkey_is_not_there(client: Visitor, database: str) -> None:
+async def test_passkey_of_another_account_is_not_found(client: Visitor, database: str) -> None:
     other = await make_user()
     await with_a_device(other)
     (row,) = await passkeys.of_user(other.id)

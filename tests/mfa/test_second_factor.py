@@ -235,7 +235,7 @@ async def test_five_wrong_codes_and_even_the_right_one_has_to_wait(clock: Clock)
 
 
 # v5.0.0-6.3.5
-async def test_owner_is_told_once_that_somebody_has_the_password(clock: Clock) -> None:
+async def test_owner_gets_one_email_about_a_known_password(clock: Clock) -> None:
     person = await make_user()
     phone = await with_a_phone(person)
     ticket = await ticket_of(person)
@@ -336,7 +336,7 @@ async def test_new_secret_of_the_site_takes_the_old_ones_work_over(
     assert await second_factor.sign_in(await ticket_of(person), phone.shows(clock.now))
 
 
-async def test_secret_that_nobody_can_read_leaves_the_recovery_codes(
+async def test_unreadable_secret_leaves_the_recovery_codes_valid(
     clock: Clock, monkeypatch: pytest.MonkeyPatch, logged: list[Any]
 ) -> None:
     person = await make_user()
@@ -351,7 +351,7 @@ async def test_secret_that_nobody_can_read_leaves_the_recovery_codes(
 
 
 # v5.0.0-6.4.4
-async def test_recovery_code_signs_in_once_and_the_owner_is_told() -> None:
+async def test_recovery_code_signs_in_once_and_the_owner_gets_an_email() -> None:
     person = await make_user()
     phone = await with_a_phone(person)
     typed = f" {phone.recovery_codes[3].upper().replace('-', ' ')} "
@@ -363,7 +363,7 @@ async def test_recovery_code_signs_in_once_and_the_owner_is_told() -> None:
     assert "Recovery code used" in [each.subject for each in await emails_to(person.email)]
 
 
-async def test_recovery_code_of_somebody_else_is_none() -> None:
+async def test_recovery_code_of_another_account_is_refused() -> None:
     person, other = await make_user(), await make_user()
     await with_a_phone(person)
     phone = await with_a_phone(other)
@@ -372,7 +372,7 @@ async def test_recovery_code_of_somebody_else_is_none() -> None:
     assert await second_factor.recovery_codes_left(other.id) == 10
 
 
-async def test_admin_turns_it_off_for_somebody_who_lost_everything() -> None:
+async def test_admin_turns_it_off_for_a_user_who_lost_all_factors() -> None:
     person, admin, other = await make_user(), await make_user(role="admin"), await make_user()
     await with_a_phone(person)
 

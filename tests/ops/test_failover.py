@@ -72,7 +72,7 @@ async def happens(servers: list[Server], what: str, *steps: Callable[[], Any]) -
         assert refused - right <= len(crowd.guests) * LATE
         assert crowd.statuses() <= {200, 303, 503}
         assert crowd.led_to() == {"/account?notice=name_changed"}
-        await crowd.assert_nobody_is_out_and_nothing_is_lost()
+        await crowd.assert_no_session_ended_and_nothing_is_lost()
         await until_ready(crowd.server, 200)
 
 

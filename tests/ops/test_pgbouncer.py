@@ -164,7 +164,7 @@ async def test_site_serves_through_it_and_a_cut_costs_no_more_than_a_wait(mode: 
             undisturbed = crowd.statuses()
             await asyncio.to_thread(postgres.execute, CUT)
             await crowd.until_served()
-        await crowd.assert_nobody_is_out_and_nothing_is_lost()
+        await crowd.assert_no_session_ended_and_nothing_is_lost()
 
     assert undisturbed == {200, 303}
     assert crowd.statuses() <= {200, 303, 503}

@@ -60,7 +60,7 @@ def sink() -> Iterator[Sink]:
 
 
 @pytest.mark.parametrize(("place", "times"), [("before the mail", 1), ("after the mail", 2)])
-async def test_letter_of_a_killed_server_goes_out_after_the_restart(
+async def test_email_of_a_killed_server_is_sent_after_the_restart(
     tmp_path: Path, sink: Sink, place: str, times: int
 ) -> None:
     """Once; or, where it died before it could write down that it had sent it, twice with one Message-ID."""
@@ -81,7 +81,7 @@ async def test_letter_of_a_killed_server_goes_out_after_the_restart(
 
 
 # v5.0.0-15.4.2
-async def test_two_workers_send_each_letter_exactly_once(tmp_path: Path, sink: Sink) -> None:
+async def test_two_workers_send_each_email_exactly_once(tmp_path: Path, sink: Sink) -> None:
     program = command(tmp_path, MAIL.format(folder=str(tmp_path)), workers=2)
     with running(command=program, MAIL_URL=sink.url) as server:
         async with server.database(), db.transaction() as tx:

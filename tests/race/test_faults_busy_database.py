@@ -41,7 +41,7 @@ def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 
 # v5.0.0-13.1.2, v5.0.0-13.2.6
-async def test_who_finds_no_free_connection_is_told_to_come_back(small: Server) -> None:
+async def test_request_without_a_free_connection_gets_503(small: Server) -> None:
     raws = [(await new_session(small)).refresh_token for _ in range(SIZE)]
     async with httpx.AsyncClient(base_url=small.url, timeout=HANGING_SECONDS, limits=ONCE) as client:
         reader = await one_who_only_reads(client, small)
@@ -97,7 +97,7 @@ async def test_clients_that_stop_waiting_for_a_connection_lose_none(small: Serve
 
 
 @sqlite_only
-async def test_writers_are_told_to_come_back_when_the_file_stays_locked(impatient: Server) -> None:
+async def test_writers_get_503_while_the_file_stays_locked(impatient: Server) -> None:
     """And readers are served: what they remember, and what they look up."""
     person, pair = await new_person(impatient), await new_session(impatient)
     login = {"email": person.email, "password": person.password}
@@ -133,7 +133,7 @@ async def test_logout_from_a_locked_file_says_that_the_session_goes_on(impatient
 
 
 @sqlite_only
-async def test_folder_that_is_moved_away_and_back_costs_nobody_the_session(impatient: Server) -> None:
+async def test_directory_moved_away_and_back_ends_no_session(impatient: Server) -> None:
     """Connections that are open stay good; new ones cannot be opened meanwhile."""
     raw = (await new_session(impatient)).refresh_token
     folder = Path(impatient.db_url.partition("///")[2]).parent

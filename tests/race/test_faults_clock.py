@@ -53,7 +53,7 @@ def jump(offset: Path) -> Iterator[Jump]:
 
 
 @pytest.mark.parametrize("there", [3600, -3600, 86400, -60], ids=["hour on", "hour back", "day on", "minute back"])
-async def test_clock_that_jumps_and_jumps_back_signs_nobody_out(server: Server, jump: Jump, there: int) -> None:
+async def test_clock_that_jumps_and_jumps_back_ends_no_session(server: Server, jump: Jump, there: int) -> None:
     async with server.database():
         pair = await start_session(await make_user())
     async with httpx.AsyncClient(base_url=server.url, timeout=30) as client:

@@ -118,7 +118,7 @@ async def test_logout_forgets_the_cookies_and_says_that_the_session_goes_on(
     assert (await session_row(server, pair)).revoked_at is None
 
 
-async def test_badge_is_trusted_for_a_while_after_the_last_news_and_then_no_more(
+async def test_cached_session_is_used_for_a_while_after_the_last_read_of_the_feed(
     client: httpx.AsyncClient, server: Server, postgres: Postgres, pair: TokenPair
 ) -> None:
     """Fail closed: nobody can know any more whether it was cancelled meanwhile."""

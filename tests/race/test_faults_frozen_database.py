@@ -62,7 +62,7 @@ def frozen(pair: TokenPair, postgres: Postgres) -> Iterator[None]:
     postgres.thaw()
 
 
-async def test_whoever_needs_the_database_is_told_to_come_back(
+async def test_requests_that_need_the_database_get_503(
     frozen: None, client: httpx.AsyncClient, person: Person, pair: TokenPair
 ) -> None:
     without_access = browser(pair, cookies.refresh_name())
@@ -117,7 +117,7 @@ async def test_everything_goes_on_once_it_answers_again(
     assert [page.status_code for page in pages] == [200] * 20
 
 
-async def test_rotation_that_is_overtaken_by_the_frost_is_told_to_come_back(
+async def test_rotation_during_which_the_database_freezes_gets_503(
     client: httpx.AsyncClient, server: Server, postgres: Postgres, pair: TokenPair
 ) -> None:
     """Its row was read, its UPDATE waits for a lock when everything stops: whatever it did is found again."""
@@ -136,9 +136,7 @@ async def test_rotation_that_is_overtaken_by_the_frost_is_told_to_come_back(
     assert (await session_row(server, pair)).revoked_at is None
 
 
-async def test_who_waits_for_a_lock_too_long_is_told_to_come_back(
-    client: httpx.AsyncClient, server: Server, pair: TokenPair
-) -> None:
+async def test_waiting_too_long_for_a_lock_gets_503(client: httpx.AsyncClient, server: Server, pair: TokenPair) -> None:
     body = {"refresh_token": pair.refresh_token}
     async with neighbour(server):
         refused = await client.post("/api/auth/refresh", json=body)

@@ -59,9 +59,7 @@ def server(folder: Path) -> Iterator[Server]:
 
 
 @pytest.mark.parametrize("place", ["before the commit", "after the commit"])
-async def test_client_of_a_killed_worker_is_handed_the_answer_it_never_got(
-    server: Server, folder: Path, place: str
-) -> None:
+async def test_client_of_a_killed_worker_gets_the_lost_response(server: Server, folder: Path, place: str) -> None:
     """However late it comes back with its old token: one generation, no reuse."""
     pair = await new_session(server)
     body = {"refresh_token": pair.refresh_token}

@@ -80,7 +80,7 @@ async def test_whatever_writes_is_503_and_no_cookie_is_touched(
 async def test_refusal_is_still_a_refusal_and_stands_in_the_log(
     unwritable: None, client: httpx.AsyncClient, server: Server, person: Person, pair: TokenPair
 ) -> None:
-    """The audit trail takes nothing. That makes nobody an admin, and coming back later would not either: no 503."""
+    """The audit log takes nothing. That makes nobody an admin, and coming back later would not either: no 503."""
     page = await client.get("/admin/users", headers=browser(pair))
 
     assert page.status_code == 403

@@ -90,16 +90,16 @@ KINDS = {
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_client_that_takes_for_ever_is_let_go(server: Server, kind: str) -> None:
+def test_client_that_takes_for_ever_is_disconnected(server: Server, kind: str) -> None:
     make, statuses = KINDS[kind]
     slow = make()
 
-    until_let_go(server, [slow])
+    until_disconnected(server, [slow])
 
     assert slow.statuses == statuses
 
 
-def test_client_that_asks_for_much_and_reads_nothing_is_let_go(server: Server) -> None:
+def test_client_that_reads_no_response_is_disconnected(server: Server) -> None:
     with socket.socket() as connection:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         connection.connect(("127.0.0.1", server.port))
@@ -111,7 +111,7 @@ def test_client_that_asks_for_much_and_reads_nothing_is_let_go(server: Server) -
 
 
 # v5.0.0-15.4.4
-def test_two_hundred_slow_clients_at_once_keep_nobody_from_being_served(server: Server) -> None:
+def test_two_hundred_slow_clients_at_once_do_not_block_other_requests(server: Server) -> None:
     kinds = [SILENT, ENDLESS_HEAD, ENDLESS_FORM, ENDLESS_AND_UNREAD]
     slow = [kinds[number % len(kinds)][0]() for number in range(AT_ONCE)]
     served: list[int] = []
@@ -120,7 +120,7 @@ def test_two_hundred_slow_clients_at_once_keep_nobody_from_being_served(server: 
         with httpx.Client(base_url=server.url) as client:
             served.extend(client.get(path).status_code for path in ("/healthz", "/login", "/static/app.css"))
 
-    until_let_go(server, slow, meanwhile=visit)
+    until_disconnected(server, slow, meanwhile=visit)
 
     assert [one.statuses for one in slow] == [kinds[number % len(kinds)][1] for number in range(AT_ONCE)]
     assert set(served) == {200}
@@ -147,7 +147,7 @@ def test_no_request_of_this_file_failed_inside_the_server(server: Server) -> Non
     assert "status=500" not in log
 
 
-def until_let_go(server: Server, clients: list[Slow], meanwhile: Callable[[], None] = lambda: None) -> None:
+def until_disconnected(server: Server, clients: list[Slow], meanwhile: Callable[[], None] = lambda: None) -> None:
     """Connect all, let them drip, and wait until the server has hung up on each."""
     with selectors.DefaultSelector() as waiting, ExitStack() as stack:
         for client in clients:

@@ -107,7 +107,7 @@ steps = st.lists(
 
 @given(steps)
 @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
-async def test_without_a_thief_nobody_is_ever_logged_out(
+async def test_without_an_attacker_no_session_is_ever_ended(
     database: str, clock: Clock, plan: Sequence[tuple[str, int]]
 ) -> None:
     browser = Browser(await start_session(await make_user()))

@@ -98,7 +98,7 @@ async def test_demoted_admin_loses_the_area_in_every_worker(two: tuple[Server, S
         await until(server, "/admin/users", pair, 403)
 
 
-async def test_generation_that_one_worker_handed_out_is_good_at_the_other_at_once(two: tuple[Server, Server]) -> None:
+async def test_generation_issued_by_one_worker_is_valid_at_the_other_at_once(two: tuple[Server, Server]) -> None:
     here, there = two
     _, pair = await new_session(here)
     async with httpx.AsyncClient(base_url=here.url) as client:
@@ -157,7 +157,7 @@ class Browser:
 
 
 # v5.0.0-13.3.4
-async def test_change_of_key_in_a_rolling_restart_logs_nobody_out(tmp_path: Path) -> None:
+async def test_key_rotation_in_a_rolling_restart_ends_no_session(tmp_path: Path) -> None:
     """R24: three restarts of two servers, one after the other, under fifty browsers: no forced login, no 5xx."""
     settings = tmp_path / "settings"
     settings.write_text(f"APP_SECRET_KEY={secrets.token_urlsafe(48)}\n")

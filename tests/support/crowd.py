@@ -99,7 +99,7 @@ class Crowd:
         refused = self.refused(now)
         return refused[-1] - now if refused else 0.0
 
-    async def assert_nobody_is_out_and_nothing_is_lost(self) -> None:
+    async def assert_no_session_ended_and_nothing_is_lost(self) -> None:
         async with self.server.database():
             query = sa.select(user_rows.c.name, session_rows).join(
                 session_rows, session_rows.c.user_id == user_rows.c.id

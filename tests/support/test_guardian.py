@@ -42,7 +42,7 @@ def test_database_ends_with_the_tests_however_they_end(how: signal.Signals) -> N
     awaited(lambda: not is_alive(int(pid)) and not Path(folder).exists())
 
 
-def test_whoever_runs_the_tests_ends_them_when_it_is_ended(tmp_path: Path) -> None:
+def test_ending_the_test_run_ends_its_processes(tmp_path: Path) -> None:
     told = tmp_path / "pid"
     (tmp_path / "test_it.py").write_text(f"""\
 import os, time

@@ -81,7 +81,7 @@ async def test_signing_in_before_the_day_keeps_the_account(clock: Clock) -> None
     assert await exists(person)
 
 
-async def test_letter_about_the_day_is_not_sent_to_an_account_that_stays() -> None:
+async def test_email_about_the_deletion_is_not_sent_after_it_was_cancelled() -> None:
     person = await make_user()
     await account_deletion.schedule(person.id)
     await login_flow.login(person.email, person.password)

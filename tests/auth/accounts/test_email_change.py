@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
 NEW = "wrong zebra paperclip sonata"
 
 
-async def asked(person: Person, email: str = "new@example.com") -> UUID:
+async def request_change(person: Person, email: str = "new@example.com") -> UUID:
     """Somebody signed in as the person has asked for that address. Returns the session."""
     sid = sid_of(await start_session(person))
     assert await email_change.request_email_change(person.id, sid, email, PASSWORD) == {}
@@ -45,7 +45,7 @@ async def link_to(address: str, subject: str) -> str:
 async def test_new_address_counts_when_its_mailbox_answers() -> None:
     person = await make_user(name="Robin")
     await start_session(person)
-    sid = await asked(person, "New@Example.com")
+    sid = await request_change(person, "New@Example.com")
 
     assert (await row_of(person)).email == person.email
     assert await email_change.pending_email(person.id, db.utcnow()) == "New@Example.com"
@@ -67,16 +67,16 @@ async def test_new_address_counts_when_its_mailbox_answers() -> None:
 
 async def test_confirmed_in_a_browser_that_is_not_signed_in_every_session_ends() -> None:
     person = await make_user()
-    await asked(person)
+    await request_change(person)
 
     await email_change.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
 
     assert await ends(person) == [events.CREDENTIALS_CHANGED]
 
 
-async def test_session_of_somebody_else_is_not_kept_by_name_of_it() -> None:
+async def test_session_of_another_account_does_not_stay_as_the_kept_one() -> None:
     person = await make_user()
-    await asked(person)
+    await request_change(person)
     stranger = sid_of(await start_session(await make_user()))
 
     await email_change.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow(), keep=stranger)
@@ -85,10 +85,10 @@ async def test_session_of_somebody_else_is_not_kept_by_name_of_it() -> None:
 
 
 # v5.0.0-6.3.7
-async def test_old_address_is_told_at_once_and_again_with_a_way_back() -> None:
+async def test_old_address_gets_an_email_with_an_undo_link_at_request_and_change() -> None:
     """v5.0.0-6.3.7, AC-040"""
     person = await make_user()
-    await asked(person)
+    await request_change(person)
 
     (told,) = await emails_to(person.email)
     assert told.subject == "Change of your e-mail address requested"
@@ -100,9 +100,9 @@ async def test_old_address_is_told_at_once_and_again_with_a_way_back() -> None:
     assert await email_links.find(await link_to(person.email, "was changed"), email_links.UNDO_EMAIL, db.utcnow())
 
 
-async def test_letter_to_an_address_nobody_confirmed_holds_nothing_of_the_visitors() -> None:
+async def test_email_to_an_unconfirmed_new_address_contains_no_text_of_the_visitor() -> None:
     person = await make_user(name="Buy cheap watches")
-    await asked(person)
+    await request_change(person)
 
     (message,) = await emails_to("new@example.com")
 
@@ -110,11 +110,11 @@ async def test_letter_to_an_address_nobody_confirmed_holds_nothing_of_the_visito
     assert person.email not in message.text + message.html
 
 
-async def test_taken_address_gets_the_same_answer_and_its_owner_a_letter_without_a_link() -> None:
+async def test_taken_address_gets_the_same_answer_and_its_owner_an_email_without_a_link() -> None:
     """v5.0.0-6.3.8"""
     person, owner = await make_user(), await make_user(email="taken@example.com")
 
-    await asked(person, "Taken@example.com")
+    await request_change(person, "Taken@example.com")
 
     assert await email_change.pending_email(person.id, db.utcnow()) == "Taken@example.com"
     (message,) = await emails_to(owner.email)
@@ -124,7 +124,7 @@ async def test_taken_address_gets_the_same_answer_and_its_owner_a_letter_without
 
 async def test_address_that_was_taken_meanwhile_is_not_taken_twice() -> None:
     person = await make_user()
-    await asked(person)
+    await request_change(person)
     token = await link_to("new@example.com", "Confirm")
     await make_user(email="new@example.com")
 
@@ -158,9 +158,9 @@ async def test_wrong_password_asks_for_no_address() -> None:
 
 async def test_only_the_newest_link_to_a_new_address_is_good() -> None:
     person = await make_user()
-    await asked(person, "first@example.com")
+    await request_change(person, "first@example.com")
     first = await link_to("first@example.com", "Confirm")
-    await asked(person, "second@example.com")
+    await request_change(person, "second@example.com")
 
     assert await email_change.confirm_email(first, db.utcnow()) is None
     assert await email_change.confirm_email(await link_to("second@example.com", "Confirm"), db.utcnow())
@@ -169,11 +169,11 @@ async def test_only_the_newest_link_to_a_new_address_is_good() -> None:
 async def test_mailbox_that_had_its_share_gets_no_more_and_the_answer_is_the_same(clock: Clock) -> None:
     """v5.0.0-2.4.1: a signed-in person cannot have us flood somebody's mailbox."""
     for _ in range(4):
-        await asked(await make_user(), "target@example.com")
+        await request_change(await make_user(), "target@example.com")
 
     assert len(await emails_to("target@example.com")) == 3
     clock.forward(hours=6)
-    await asked(await make_user(), "target@example.com")
+    await request_change(await make_user(), "target@example.com")
     assert len(await emails_to("target@example.com")) == 4
 
 
@@ -182,7 +182,7 @@ async def test_browser_that_confirms_stays_known_if_the_account_knew_it(confirme
     """Otherwise the owner's own browser would be slowed down by strangers' guesses, and reported as new."""
     person = await make_user()
     assert await login_flow.login(person.email, PASSWORD, device="the owner's")
-    sid = await asked(person)
+    sid = await request_change(person)
 
     token = await link_to("new@example.com", "Confirm")
     assert await email_change.confirm_email(token, db.utcnow(), keep=sid, device=confirmed_in)
@@ -194,7 +194,7 @@ async def test_browser_that_confirms_stays_known_if_the_account_knew_it(confirme
 
 async def test_plus_addresses_of_one_mailbox_share_its_quota_of_new_addresses(clock: Clock) -> None:
     for number in range(5):
-        await asked(await make_user(), f"target+{number}@example.com")
+        await request_change(await make_user(), f"target+{number}@example.com")
 
     sent = [await emails_to(f"target+{number}@example.com") for number in range(5)]
     assert [len(each) for each in sent] == [1, 1, 1, 0, 0]
@@ -205,22 +205,22 @@ async def test_account_requests_ten_new_addresses_a_day_wherever_it_asks_from(cl
     person, bystander = await make_user(), await make_user()
     for number in range(10):
         with client.of({"client": (f"203.0.113.{number}", 1), "headers": []}):
-            await asked(person, f"target{number}@example.com")
+            await request_change(person, f"target{number}@example.com")
 
     with client.of({"client": ("203.0.113.99", 1), "headers": []}), pytest.raises(TooManyAttempts) as refused:
-        await asked(person, "target10@example.com")
+        await request_change(person, "target10@example.com")
 
     assert refused.value.seconds == 24 * 3600
     assert await emails_to("target10@example.com") == []
-    await asked(bystander, "target10@example.com")
+    await request_change(bystander, "target10@example.com")
     clock.forward(hours=24)
-    await asked(person, "target11@example.com")
+    await request_change(person, "target11@example.com")
     assert len(await emails_to("target11@example.com")) == 1
 
 
-async def test_change_called_off_before_its_letter_went_out_is_never_mailed() -> None:
+async def test_change_cancelled_before_its_email_was_sent_is_never_mailed() -> None:
     person = await make_user()
-    sid = await asked(person)
+    sid = await request_change(person)
 
     await password_change.change_password(person.id, sid, PASSWORD, NEW)
 
@@ -230,7 +230,7 @@ async def test_change_called_off_before_its_letter_went_out_is_never_mailed() ->
 @pytest.mark.parametrize("account", ["deactivated", "link over", "used", "altered"])
 async def test_link_that_is_no_good_confirms_nothing(account: str, clock: Clock) -> None:
     person = await make_user()
-    await asked(person)
+    await request_change(person)
     token = await link_to("new@example.com", "Confirm")
     if account == "deactivated":
         await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(is_active=False))
@@ -252,14 +252,14 @@ async def second_step_on(person: Person) -> None:
 
 async def second_step_off(person: Person) -> None:
     phone = await with_a_phone(person)
-    await asked(person)
+    await request_change(person)
     proof = proofs.Proof(PASSWORD, phone.recovery_codes[0])
     assert await enrolment.turn_off(person.id, sid_of(await start_session(person)), proof) == {}
 
 
 async def second_step_removed(person: Person) -> None:
     await with_a_phone(person)
-    await asked(person)
+    await request_change(person)
     assert await second_factor.remove(person.id, None) is Outcome.DONE
 
 
@@ -311,8 +311,8 @@ DEFENCES = (
 async def test_change_that_waits_does_not_outlive_a_defence(defence: Any) -> None:
     """Somebody else asked for it; whoever puts them out must not find the account gone the next day."""
     person, other = await make_user(), await make_user()
-    await asked(person)
-    await asked(other, "other@example.com")
+    await request_change(person)
+    await request_change(other, "other@example.com")
     waiting = [await link_to("new@example.com", "Confirm")]
 
     await defence(person)
@@ -336,7 +336,7 @@ async def test_change_that_waits_does_not_outlive_a_defence(defence: Any) -> Non
 )  # fmt: skip
 async def test_change_that_waits_is_bound_to_the_account_as_it_was(values: dict[str, Any]) -> None:
     person = await make_user()
-    await asked(person)
+    await request_change(person)
     token = await link_to("new@example.com", "Confirm")
 
     await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(values))
@@ -350,7 +350,7 @@ async def test_change_that_waits_is_bound_to_the_account_as_it_was(values: dict[
 async def test_twenty_clicks_at_once_change_the_address_once() -> None:
     """AC-036"""
     person = await make_user()
-    await asked(person)
+    await request_change(person)
     token = await link_to("new@example.com", "Confirm")
 
     outcomes = await asyncio.gather(*(email_change.confirm_email(token, db.utcnow()) for _ in range(20)))
@@ -365,7 +365,7 @@ async def test_new_address_voids_registrations_that_wait_for_it() -> None:
     async with db.transaction() as tx:
         values = {"email": "new@example.com", "email_key": "new@example.com"}
         raw = email_links.token(await email_links.make(tx, email_links.REGISTER, db.utcnow(), **values))
-    await asked(person)
+    await request_change(person)
 
     await email_change.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
 
@@ -376,7 +376,7 @@ async def test_new_address_voids_registrations_that_wait_for_it() -> None:
 async def test_undo_brings_the_account_back_to_the_old_address_and_everybody_out(confirmed: bool) -> None:
     person = await make_user()
     reset = await open_link(email_links.RESET, person)
-    await asked(person)
+    await request_change(person)
     change, undo = await link_to("new@example.com", "Confirm"), await link_to(person.email, "requested")
     if confirmed:
         await email_change.confirm_email(change, db.utcnow())
@@ -400,7 +400,7 @@ async def test_undo_brings_the_account_back_to_the_old_address_and_everybody_out
 
 async def test_undo_is_good_once_and_for_a_week(clock: Clock) -> None:
     person = await make_user()
-    await asked(person)
+    await request_change(person)
     undo = await link_to(person.email, "requested")
 
     assert await email_change.undo_email(undo, clock.now + timedelta(days=7)) is None
@@ -413,7 +413,7 @@ async def test_of_a_chain_of_changes_the_first_mailbox_wins(clock: Clock) -> Non
     person = await make_user()
     undo = []
     for old, new in ((person.email, "thief1@example.com"), ("thief1@example.com", "thief2@example.com")):
-        await asked(person, new)
+        await request_change(person, new)
         await email_change.confirm_email(await link_to(new, "Confirm"), db.utcnow())
         undo.append(await link_to(old, "was changed"))
         clock.forward(minutes=1)
@@ -426,7 +426,7 @@ async def test_of_a_chain_of_changes_the_first_mailbox_wins(clock: Clock) -> Non
 
 async def moved_by_a_thief(person: Person) -> str:
     """To a mailbox of the thief's; what the owner can call it off with."""
-    await asked(person, "thief@example.com")
+    await request_change(person, "thief@example.com")
     await email_change.confirm_email(await link_to("thief@example.com", "Confirm"), db.utcnow())
     return await link_to(person.email, "was changed")
 
@@ -503,9 +503,9 @@ async def test_way_back_leaves_a_second_factor_of_long_standing(clock: Clock) ->
     assert isinstance(await login_flow.login(person.email, NEW), login_flow.PendingLogin)
 
 
-async def test_undo_to_an_address_that_somebody_else_has_by_now_changes_nothing() -> None:
+async def test_undo_to_an_address_that_another_account_has_by_now_changes_nothing() -> None:
     person = await make_user()
-    await asked(person)
+    await request_change(person)
     await email_change.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow())
     undo = await link_to(person.email, "was changed")
     await make_user(email=person.email)

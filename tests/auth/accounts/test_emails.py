@@ -77,7 +77,7 @@ async def test_taken_address_gets_word_of_its_account_and_the_registration_is_vo
 
 
 @pytest.mark.parametrize("taken", [False, True])
-async def test_letter_to_an_address_nobody_confirmed_holds_no_word_of_a_visitors(taken: bool) -> None:
+async def test_email_to_an_unconfirmed_address_contains_no_text_of_the_visitor(taken: bool) -> None:
     """Or the site would mail everybody's advertisements (AC-185)."""
     if taken:
         await make_user(email=EMAIL)
@@ -92,7 +92,7 @@ async def test_letter_to_an_address_nobody_confirmed_holds_no_word_of_a_visitors
         assert PASSWORD not in part
 
 
-async def test_letter_says_when_and_from_where_it_was_asked_for(clock: Clock) -> None:
+async def test_email_says_when_and_from_where_it_was_requested(clock: Clock) -> None:
     clock.now = clock.now.replace(year=2031, month=3, day=5, hour=7, minute=9)
     await registers()
 
@@ -101,7 +101,7 @@ async def test_letter_says_when_and_from_where_it_was_asked_for(clock: Clock) ->
     assert "Requested on 5 March 2031, 07:09 UTC from Firefox on Linux, IP address 203.0.113.7." in message.text
 
 
-async def test_registration_that_is_over_or_confirmed_already_needs_no_letter(clock: Clock) -> None:
+async def test_expired_or_confirmed_registration_gets_no_email(clock: Clock) -> None:
     await registers()
     clock.forward(hours=24)
 
@@ -109,7 +109,7 @@ async def test_registration_that_is_over_or_confirmed_already_needs_no_letter(cl
     assert await dropped() == ["register"]
 
 
-async def test_letter_is_written_the_same_when_the_first_try_did_not_go_out() -> None:
+async def test_email_is_composed_the_same_after_a_failed_attempt() -> None:
     await registers()
     (row,) = await outbox.claim(db.utcnow(), 1)
 
@@ -166,7 +166,7 @@ async def test_forgotten_password_is_answered_with_a_link_that_replaces_it() -> 
     assert await password_reset.reset(token_in(message), "a brand new passphrase")
 
 
-async def test_trail_says_who_asked_for_the_link_though_the_letter_was_written_later() -> None:
+async def test_audit_log_has_the_requester_of_the_link_though_the_email_was_composed_later() -> None:
     person = await make_user()
     with browser(SAFARI):
         await password_reset.request(person.email)
@@ -178,7 +178,7 @@ async def test_trail_says_who_asked_for_the_link_though_the_letter_was_written_l
     assert (row.user_id, row.actor_id, row.ip, row.user_agent) == (person.id, None, "203.0.113.7", SAFARI)
 
 
-async def test_forgotten_password_of_nobody_or_of_a_closed_account_is_no_letter() -> None:
+async def test_password_reset_of_an_unknown_or_inactive_account_sends_no_email() -> None:
     """Nor of a registration that waits: it is no account."""
     closed = await make_user(active=False)
     await registers()
@@ -201,7 +201,7 @@ async def test_link_goes_to_the_address_of_the_account_and_to_no_other() -> None
     assert [message.recipient for message in await delivered()] == [person.email]
 
 
-async def test_letter_tried_twice_carries_one_link_and_is_one_event() -> None:
+async def test_email_sent_twice_contains_one_link_and_is_one_event() -> None:
     person = await make_user()
     await password_reset.request(person.email)
     (row,) = await outbox.claim(db.utcnow(), 1)
@@ -212,7 +212,7 @@ async def test_letter_tried_twice_carries_one_link_and_is_one_event() -> None:
     assert len(await db.fetch_all(sa.select(event_rows))) == 1
 
 
-async def test_letter_whose_link_was_used_is_not_written_again() -> None:
+async def test_email_whose_link_was_used_is_not_composed_again() -> None:
     person = await make_user()
     await password_reset.request(person.email)
     (row,) = await outbox.claim(db.utcnow(), 1)
@@ -257,7 +257,7 @@ async def test_owner_hears_that_an_old_token_came_back_and_of_the_innocent_cause
     assert "This can be harmless" in message.text
 
 
-async def test_letter_goes_to_the_address_that_the_account_has_by_then() -> None:
+async def test_email_goes_to_the_current_address_of_the_account() -> None:
     person = await make_user()
     async with db.transaction() as tx:
         await outbox.enqueue(tx, "new_device", user_id=person.id)
@@ -267,7 +267,7 @@ async def test_letter_goes_to_the_address_that_the_account_has_by_then() -> None
     assert [message.recipient for message in await delivered()] == ["new@example.com"]
 
 
-async def test_account_that_is_gone_gets_no_letter() -> None:
+async def test_deleted_account_gets_no_email() -> None:
     async with db.transaction() as tx:
         await outbox.enqueue(tx, "new_device", user_id=db.uuid7())
 
@@ -275,7 +275,7 @@ async def test_account_that_is_gone_gets_no_letter() -> None:
 
 
 @pytest.mark.parametrize("kind", ["password_changed", "new_device", "session_reused"])
-async def test_letter_knows_what_to_say_where_nobody_asked_for_it(kind: str) -> None:
+async def test_email_without_facts_of_a_request_is_composed(kind: str) -> None:
     """From a command, say: no browser, no address."""
     person = await make_user()
     async with db.transaction() as tx:
@@ -284,7 +284,7 @@ async def test_letter_knows_what_to_say_where_nobody_asked_for_it(kind: str) -> 
     assert "from an unknown device, IP address unknown" in (await only(person.email)).text
 
 
-async def test_links_of_letters_lead_to_this_site_and_nowhere_else() -> None:
+async def test_links_in_emails_lead_to_this_site_only() -> None:
     """AC-163: the settings say where it is, never a request."""
     person = await make_user()
     await registers()

@@ -52,7 +52,7 @@ async def test_account_that_was_deactivated_while_the_password_was_looked_at_sta
     assert await db.fetch_all(sa.select(session_rows)) == []
 
 
-async def test_second_factor_turned_on_while_the_password_was_looked_at_is_asked_for(
+async def test_second_factor_turned_on_during_the_password_check_is_required(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     person = await make_user()

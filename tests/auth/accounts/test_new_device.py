@@ -33,7 +33,7 @@ async def runs(email: str, user_agent: str = "backup/2.1", ip: str = HERE) -> No
     await logs_in(email, user_agent, "", ip, "/api/auth/login")
 
 
-async def told() -> list[str]:
+async def subjects() -> list[str]:
     return [message.subject for message in await delivered()]
 
 
@@ -57,7 +57,7 @@ async def test_browser_of_the_same_name_at_the_same_address_is_another_device() 
     await logs_in(person.email, FIREFOX, "the owner's")
     await logs_in(person.email, FIREFOX, "the thief's")
 
-    assert await told() == [NEW_DEVICE]
+    assert await subjects() == [NEW_DEVICE]
 
 
 async def test_first_sign_in_and_a_known_device_under_another_name_are_no_news() -> None:
@@ -76,7 +76,7 @@ async def test_sign_in_is_news_though_no_session_of_the_account_is_left() -> Non
 
     await logs_in(person.email, FIREFOX, "the thief's")
 
-    assert await told() == [NEW_DEVICE]
+    assert await subjects() == [NEW_DEVICE]
 
 
 async def test_known_device_is_known_without_reading_the_sessions_of_the_account() -> None:
@@ -99,7 +99,7 @@ async def test_device_without_a_sign_in_for_sixty_days_is_new_again(clock: Clock
     clock.forward(days=60)
     await logs_in(person.email, FIREFOX, "the owner's")
 
-    assert await told() == [NEW_DEVICE]
+    assert await subjects() == [NEW_DEVICE]
 
 
 async def test_program_is_known_by_its_network_and_its_name() -> None:
@@ -108,12 +108,12 @@ async def test_program_is_known_by_its_network_and_its_name() -> None:
     await runs(person.email, "backup/2.2")
     await runs(person.email, ip="2001:db8:0:1::1")
     await runs(person.email, ip="2001:db8:0:2::1")
-    assert await told() == [NEW_DEVICE]
+    assert await subjects() == [NEW_DEVICE]
 
     await runs(person.email, ip="198.51.100.7")
     await runs(person.email, "curl/8.5")
 
-    assert await told() == [NEW_DEVICE] * 3
+    assert await subjects() == [NEW_DEVICE] * 3
 
 
 async def test_program_that_uses_the_name_of_the_owners_browser_is_a_new_device() -> None:
@@ -122,7 +122,7 @@ async def test_program_that_uses_the_name_of_the_owners_browser_is_a_new_device(
 
     await runs(person.email, FIREFOX)
 
-    assert await told() == [NEW_DEVICE]
+    assert await subjects() == [NEW_DEVICE]
 
 
 async def test_program_that_has_not_signed_in_for_sixty_days_is_new_again(clock: Clock) -> None:
@@ -132,10 +132,10 @@ async def test_program_that_has_not_signed_in_for_sixty_days_is_new_again(clock:
 
     await runs(person.email)
 
-    assert await told() == [NEW_DEVICE]
+    assert await subjects() == [NEW_DEVICE]
 
 
-async def test_wrong_password_on_an_unknown_device_is_no_letter() -> None:
+async def test_wrong_password_on_an_unknown_device_sends_no_email() -> None:
     person = await make_user()
     await logs_in(person.email, FIREFOX, "desktop")
     assert await login_flow.login(person.email, "wrong horse battery staple", device="phone") is None

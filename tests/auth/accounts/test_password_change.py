@@ -48,7 +48,7 @@ async def test_new_password_ends_every_other_session_and_renews_this_one(clock: 
 
 
 # v5.0.0-6.3.7
-async def test_owner_is_told_of_the_new_password() -> None:
+async def test_owner_gets_an_email_about_the_new_password() -> None:
     """v5.0.0-6.3.7"""
     person = await make_user()
 

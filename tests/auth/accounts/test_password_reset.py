@@ -52,7 +52,7 @@ async def email_messages() -> list[str]:
     return [row.kind for row in await db.fetch_all(sa.select(email_rows).order_by(email_rows.c.id))]
 
 
-async def trail(event: str) -> list[Any]:
+async def audited(event: str) -> list[Any]:
     return await db.fetch_all(sa.select(event_rows).where(event_rows.c.event == event))
 
 
@@ -83,14 +83,14 @@ async def test_reset_ends_every_session_and_starts_none() -> None:
     assert person.id in [row.user_id for row in await db.fetch_all(sa.select(invalidation_rows))]
 
 
-async def test_owner_is_told_and_the_trail_says_so() -> None:
+async def test_owner_gets_an_email_and_the_audit_log_an_event() -> None:
     person = await make_user()
 
     await password_reset.reset(await link_for(person), NEW)
 
     assert await email_messages() == ["password_changed"]
-    assert [row.user_id for row in await trail(events.PASSWORD_RESET_REQUESTED)] == [person.id]
-    assert [row.user_id for row in await trail(events.PASSWORD_RESET)] == [person.id]
+    assert [row.user_id for row in await audited(events.PASSWORD_RESET_REQUESTED)] == [person.id]
+    assert [row.user_id for row in await audited(events.PASSWORD_RESET)] == [person.id]
 
 
 # v5.0.0-6.4.1, v5.0.0-6.5.1
@@ -195,7 +195,7 @@ async def test_second_factor_that_a_thief_turned_on_does_not_lock_the_owner_out(
     assert await password_reset.reset(await link_for(person), NEW)
 
     assert isinstance(await login_flow.login(person.email, NEW), login_flow.Login)
-    assert [row.user_id for row in await trail(events.SECOND_FACTOR_UNDONE)] == [person.id]
+    assert [row.user_id for row in await audited(events.SECOND_FACTOR_UNDONE)] == [person.id]
     assert "Two-factor authentication was turned off again" in [
         email_message.subject for email_message in await emails_to(person.email)
     ]
@@ -224,7 +224,7 @@ async def test_mailbox_alone_does_nothing_about_a_second_factor_of_long_standing
     assert await password_reset.reset(await link_for(person), NEW)
 
     assert await second_factor_of(person) == since
-    assert await trail(events.SECOND_FACTOR_UNDONE) == []
+    assert await audited(events.SECOND_FACTOR_UNDONE) == []
     half = await login_flow.login(person.email, NEW)
     assert isinstance(half, login_flow.PendingLogin)
     assert await second_factor.sign_in(half.ticket, phone.shows(clock.now))
@@ -327,7 +327,7 @@ async def test_known_and_unknown_address_run_the_same_statements() -> None:
 
 
 # v5.0.0-2.4.1, v5.0.0-6.1.1, v5.0.0-6.6.3
-async def test_mailbox_gets_five_letters_a_day_and_its_owner_can_still_sign_in(clock: Clock) -> None:
+async def test_mailbox_gets_five_emails_a_day_and_its_owner_can_still_sign_in(clock: Clock) -> None:
     """AC-053"""
     person = await make_user()
     for _ in range(19):

@@ -52,8 +52,8 @@ async def test_click_makes_the_account_with_the_password_that_was_chosen() -> No
     )  # fmt: skip
     assert (await passwords.verify(PASSWORD, user.password)).ok
     assert await login_flow.login(EMAIL, PASSWORD)
-    trail = await db.fetch_all(sa.select(event_rows).where(event_rows.c.event == events.REGISTERED))
-    assert [(row.user_id, row.actor_id) for row in trail] == [(user.id, user.id)]
+    recorded = await db.fetch_all(sa.select(event_rows).where(event_rows.c.event == events.REGISTERED))
+    assert [(row.user_id, row.actor_id) for row in recorded] == [(user.id, user.id)]
 
 
 async def test_looking_at_the_link_changes_nothing() -> None:
@@ -123,7 +123,7 @@ async def test_first_registration_confirmed_wins_and_the_others_are_void() -> No
 
 
 @pytest.mark.parametrize("typed", ["", PASSWORD])
-async def test_owner_of_the_mailbox_cannot_confirm_a_strangers_registration_by_mistake(typed: str) -> None:
+async def test_mailbox_owner_cannot_confirm_another_persons_registration_by_mistake(typed: str) -> None:
     """Pre-hijacking: their address, a stranger's password. Both letters are in one mailbox."""
     theirs, ours = await registered(password=STRANGER), await registered()
 
@@ -188,7 +188,7 @@ async def test_free_and_taken_address_run_the_same_statements() -> None:
     assert not any("FROM users" in one for one in seen[0])
 
 
-async def test_mailbox_gets_three_of_each_letter_in_six_hours(clock: Clock) -> None:
+async def test_mailbox_gets_three_of_each_email_in_six_hours(clock: Clock) -> None:
     """AC-042, and what is over the limit is not even kept."""
     for _ in range(10):
         await signup.request(EMAIL, "Joan", PASSWORD)
@@ -216,7 +216,7 @@ async def test_plus_addresses_of_one_mailbox_share_its_quota(clock: Clock) -> No
     assert len(await db.fetch_all(sa.select(email_rows))) == 8
 
 
-async def test_one_place_makes_us_write_twenty_letters_an_hour(clock: Clock) -> None:
+async def test_one_network_causes_at_most_twenty_emails_an_hour(clock: Clock) -> None:
     for number in range(20):
         await signup.request(f"person{number}@example.com", "Joan", PASSWORD)
 
@@ -242,7 +242,7 @@ async def test_refused_request_does_not_use_up_the_share_of_a_mailbox(clock: Clo
     assert len(await db.fetch_all(sa.select(email_rows))) == 4
 
 
-async def test_what_nobody_confirmed_is_forgotten(clock: Clock) -> None:
+async def test_unconfirmed_registrations_are_deleted(clock: Clock) -> None:
     """v5.0.0-14.2.7: names, addresses and passwords of people who never became ours."""
     await registered()
     await signup.confirm(await registered("other@example.com"))
@@ -258,7 +258,7 @@ async def test_what_nobody_confirmed_is_forgotten(clock: Clock) -> None:
     assert await db.fetch_all(sa.select(link_rows)) == []
 
 
-async def test_counters_of_letters_name_nobody() -> None:
+async def test_counters_of_emails_contain_no_address() -> None:
     await registered()
 
     assert "joan" not in str(await db.fetch_all(sa.select(counter_rows)))

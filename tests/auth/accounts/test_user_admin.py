@@ -1,4 +1,4 @@
-"""What an admin does to others: in one transaction, written in the trail, and never so that nobody is left."""
+"""What an admin does to others: in one transaction, recorded in the audit log, and never so that nobody is left."""
 
 import asyncio
 from typing import Any
@@ -29,7 +29,7 @@ async def row_of(user_id: UUID) -> Any:
     return await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id))
 
 
-async def trail(user_id: UUID) -> list[tuple[str, UUID | None, str]]:
+async def audited(user_id: UUID) -> list[tuple[str, UUID | None, str]]:
     mine = sa.select(event_rows).where(event_rows.c.user_id == user_id).order_by(event_rows.c.id)
     return [(row.event, row.actor_id, row.detail) for row in await db.fetch_all(mine)]
 
@@ -45,14 +45,14 @@ async def live_sessions(person: Person) -> list[UUID]:
 
 
 # v5.0.0-16.3.3
-async def test_role_is_changed_and_the_trail_says_from_what_to_what(admin: Person) -> None:
+async def test_role_change_records_old_and_new_role(admin: Person) -> None:
     """AC-153"""
     person = await make_user()
 
     assert await user_admin.change(person.id, admin.id, role="admin") is Outcome.DONE
 
     assert (await row_of(person.id)).role == "admin"
-    assert await trail(person.id) == [(events.ROLE_CHANGED, admin.id, "user to admin")]
+    assert await audited(person.id) == [(events.ROLE_CHANGED, admin.id, "user to admin")]
 
 
 async def test_several_changes_are_one(admin: Person) -> None:
@@ -64,7 +64,7 @@ async def test_several_changes_are_one(admin: Person) -> None:
     assert (row.name, row.role, row.is_active, row.search_text) == (
         "Ann Other", "admin", False, f"ann other {person.email}",
     )  # fmt: skip
-    assert [event for event, *_ in await trail(person.id)] == [
+    assert [event for event, *_ in await audited(person.id)] == [
         events.NAME_CHANGED, events.ROLE_CHANGED, events.USER_DEACTIVATED,
     ]  # fmt: skip
 
@@ -75,7 +75,7 @@ async def test_what_is_so_already_leaves_no_trace(admin: Person) -> None:
     outcome = await user_admin.change(person.id, admin.id, name=person.name, role="user", is_active=True)
 
     assert outcome is Outcome.NOTHING
-    assert await trail(person.id) == []
+    assert await audited(person.id) == []
 
 
 async def test_deactivation_ends_every_session(admin: Person) -> None:
@@ -115,7 +115,7 @@ async def test_session_of_another_person_is_not_found(admin: Person) -> None:
 
 
 @pytest.mark.parametrize("values", [{"role": "user"}, {"is_active": False}, {"name": "Somebody Else"}])
-async def test_nobody_does_it_to_oneself(admin: Person, values: dict[str, Any]) -> None:
+async def test_admins_cannot_do_this_to_their_own_account(admin: Person, values: dict[str, Any]) -> None:
     await make_user(role="admin")
 
     assert await user_admin.change(admin.id, admin.id, **values) is Outcome.YOURSELF
@@ -189,7 +189,7 @@ async def test_who_is_no_admin_any_more_changes_nothing(admin: Person, change: d
     ]
 
     assert set(outcomes) == {Outcome.NO_ADMIN}
-    assert await trail(person.id) == []
+    assert await audited(person.id) == []
     assert await email_messages() == []
     assert await db.fetch_one(sa.select(user_rows).where(user_rows.c.email_key == "new@example.com")) is None
 
@@ -198,14 +198,14 @@ async def test_unknown_person_is_missing(admin: Person) -> None:
     assert await user_admin.change(db.uuid7(), admin.id, role="admin") is Outcome.MISSING
 
 
-async def test_link_to_a_new_password_is_owed_to_the_person_and_leaves_the_password(admin: Person) -> None:
+async def test_password_link_is_queued_for_the_user_and_leaves_the_password(admin: Person) -> None:
     """v5.0.0-6.4.6"""
     person = await make_user()
 
     assert await user_admin.send_link(person.id, admin.id) is Outcome.DONE
 
     assert await email_messages() == [("reset", person.id)]
-    assert await trail(person.id) == [(events.PASSWORD_RESET_SENT, admin.id, "")]
+    assert await audited(person.id) == [(events.PASSWORD_RESET_SENT, admin.id, "")]
     assert await login_flow.login(person.email, PASSWORD)
 
 
@@ -229,7 +229,7 @@ async def test_invited_account_opens_with_no_password(admin: Person) -> None:
     for guess in ("", "!", row.password, PASSWORD):
         assert not (await passwords.verify(guess, row.password)).ok
     assert await email_messages() == [("invite", made)]
-    assert await trail(made) == [(events.USER_INVITED, admin.id, "admin")]
+    assert await audited(made) == [(events.USER_INVITED, admin.id, "admin")]
 
 
 async def test_invited_address_answers_a_guess_like_any_other(admin: Person) -> None:
@@ -248,7 +248,7 @@ async def test_invitation_of_a_taken_address_makes_nothing(admin: Person) -> Non
     assert await email_messages() == []
 
 
-async def test_invitation_is_sent_once_more_until_somebody_came_in(admin: Person) -> None:
+async def test_invitation_can_be_sent_again_until_the_first_login(admin: Person) -> None:
     made = await user_admin.invite("nia@example.com", "Nia", "user", admin.id)
     assert isinstance(made, UUID)
 
@@ -268,6 +268,6 @@ async def test_new_password_is_wanted_and_no_longer(admin: Person) -> None:
     assert await user_admin.require_new_password(person.id, admin.id, required=False) is Outcome.DONE
 
     assert not (await row_of(person.id)).must_change_password
-    assert [event for event, *_ in await trail(person.id)] == [
+    assert [event for event, *_ in await audited(person.id)] == [
         events.PASSWORD_CHANGE_REQUIRED, events.PASSWORD_CHANGE_NOT_REQUIRED,
     ]  # fmt: skip

@@ -52,7 +52,7 @@ def test_text_falls_apart_into_words(text: str, words: list[str]) -> None:
         ("a'b", set()),
     ],
 )
-async def test_each_word_asked_for_begins_one_of_theirs(text: str, who: set[str]) -> None:
+async def test_each_searched_word_starts_a_word_of_the_user(text: str, who: set[str]) -> None:
     await make_user(name="Zoë Zuse", email="zoe@example.org")
     await make_user(name="Ada Lace", email="ada.l@example.com")
 

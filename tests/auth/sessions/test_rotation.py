@@ -1,4 +1,4 @@
-"""Sessions on a real database: start, rotate, revoke, and what the audit trail says of it."""
+"""Sessions on a real database: start, rotate, revoke, and what the audit log says of it."""
 
 from datetime import timedelta
 from typing import Any
@@ -80,7 +80,7 @@ async def test_late_tab_within_the_leeway_gets_the_same_successor(clock: Clock) 
     assert (row.generation, row.handed_at) == (2, clock.now - timedelta(seconds=30))  # the leeway was not extended
 
 
-async def test_lost_answer_is_handed_out_again_days_later(clock: Clock) -> None:
+async def test_lost_response_is_issued_again_days_later(clock: Clock) -> None:
     pair = await start_session(await make_user())
     await rotated(pair.refresh_token)  # the answer never arrives
     clock.forward(days=5)
@@ -91,9 +91,7 @@ async def test_lost_answer_is_handed_out_again_days_later(clock: Clock) -> None:
     assert (await the_session(pair)).handed_at == clock.now
 
 
-async def test_row_that_moved_on_after_it_was_judged_is_judged_again(
-    clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_row_changed_after_the_decision_is_decided_again(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or a late tab of generation 1 would be handed generation 3, which nobody but its owner may have."""
     first = await start_session(await make_user())
     second = await rotated(first.refresh_token)
@@ -130,7 +128,7 @@ async def test_session_that_ends_after_its_row_was_read_issues_nothing(monkeypat
     assert events.SESSION_ROTATED not in await audited()
 
 
-async def test_stale_token_is_told_to_ask_again_and_gets_nothing(clock: Clock) -> None:
+async def test_stale_token_gets_retry_and_no_token(clock: Clock) -> None:
     pair = await start_session(await make_user())
     assert await use(await rotated(pair.refresh_token))
     clock.forward(seconds=60)
@@ -283,7 +281,7 @@ async def test_clock_of_the_database_set_back_keeps_every_rule_of_rotation(clock
     assert await decision(pair.refresh_token) is Decision.REUSE
 
 
-async def test_lost_answer_is_not_handed_out_again_for_a_token_that_is_over(clock: Clock) -> None:
+async def test_lost_response_is_not_issued_again_for_an_expired_token(clock: Clock) -> None:
     pair = await start_session(await make_user())
     clock.forward(days=5)
     await rotated(pair.refresh_token)  # the answer never arrives; the session lives until day 12
@@ -328,7 +326,7 @@ async def test_reactivated_account_does_not_get_its_old_sessions_back() -> None:
 
 
 # v5.0.0-8.3.2
-async def test_demotion_counts_at_the_next_check_and_logs_nobody_out() -> None:
+async def test_demotion_counts_at_the_next_check_and_ends_no_session() -> None:
     """R22; the token still says admin."""
     person = await make_user(role="admin")
     pair = await start_session(person)
@@ -406,7 +404,7 @@ async def test_token_of_a_session_that_maintenance_has_deleted_is_over() -> None
 
 
 # v5.0.0-16.3.3
-async def test_generation_never_handed_out_is_an_alarm() -> None:
+async def test_generation_never_issued_is_recorded() -> None:
     """Only somebody with the database's secret and the signing key can make one."""
     pair = await start_session(await make_user())
     row = await the_session(pair)

@@ -46,18 +46,18 @@ def access(pair: TokenPair) -> AppToken:
     return token
 
 
-async def check_in(pair: TokenPair) -> session_cache.CachedSession | None:
+async def load_session(pair: TokenPair) -> session_cache.CachedSession | None:
     return await session_cache.load(access(pair), db.utcnow())
 
 
 # v5.0.0-7.2.1
-async def test_second_check_in_asks_nobody(statements: list[Sent]) -> None:
+async def test_second_load_runs_no_query(statements: list[Sent]) -> None:
     pair = await start_session(await make_user())
     await session_cache.read_invalidations()
-    first = await check_in(pair)
+    first = await load_session(pair)
     statements.clear()
 
-    assert await check_in(pair) == first
+    assert await load_session(pair) == first
 
     assert statements == []
 
@@ -92,10 +92,10 @@ async def test_authentication_of_a_warm_page_runs_no_query(client: Visitor, stat
 # v5.0.0-16.5.3
 async def test_without_a_feed_every_request_checks_in(statements: list[Sent]) -> None:
     pair = await start_session(await make_user())
-    await check_in(pair)
+    await load_session(pair)
     statements.clear()
 
-    await check_in(pair)
+    await load_session(pair)
 
     assert statements
 
@@ -106,13 +106,13 @@ async def test_feed_that_was_not_heard_for_five_seconds_is_not_trusted(
     """Fail closed: nothing remembered counts, and what was remembered is thrown away when the feed is heard again."""
     pair = await start_session(await make_user())
     await session_cache.read_invalidations()
-    await check_in(pair)
+    await load_session(pair)
     begun = session_cache._cache.read_began
     for later, asks in ((4.9, False), (5.1, True)):
         monkeypatch.setattr(session_cache.time, "monotonic", lambda later=later: begun + later)
         statements.clear()
 
-        await check_in(pair)
+        await load_session(pair)
 
         assert bool(statements) is asks
     await session_cache.read_invalidations()
@@ -127,11 +127,11 @@ async def logout(pair: TokenPair) -> None:
 async def test_revocation_is_seen_at_once_by_the_worker_that_did_it() -> None:
     pair = await start_session(await make_user())
     await session_cache.read_invalidations()
-    assert await check_in(pair)
+    assert await load_session(pair)
 
     await logout(pair)
 
-    assert await check_in(pair) is None
+    assert await load_session(pair) is None
 
 
 @pytest.mark.parametrize("what", ["logout", "deactivate", "demote", "step-up"])
@@ -140,7 +140,7 @@ async def test_change_by_another_worker_is_seen_at_the_next_read(what: str) -> N
     person, admin = await make_user(role="admin"), await make_user(role="admin")
     pair = await start_session(person)
     await session_cache.read_invalidations()
-    before = await check_in(pair)
+    before = await load_session(pair)
     remembered = dict(session_cache._cache.entries)
 
     if what == "logout":
@@ -152,10 +152,10 @@ async def test_change_by_another_worker_is_seen_at_the_next_read(what: str) -> N
     else:
         assert await login_flow.step_up(person.id, access(pair).sid, person.password)
     session_cache._cache.entries.update(remembered)
-    assert await check_in(pair) == before  # not heard yet
+    assert await load_session(pair) == before  # not heard yet
     await session_cache.read_invalidations()
 
-    after = await check_in(pair)
+    after = await load_session(pair)
     assert after is None if what != "demote" else after and after.role == "user"
 
 
@@ -166,7 +166,7 @@ async def test_change_that_becomes_visible_late_is_still_applied() -> None:
     await session_cache.read_invalidations()
     await logout(other)
     await session_cache.read_invalidations()
-    remembered = await check_in(pair)
+    remembered = await load_session(pair)
     assert remembered
 
     early = sa.insert(invalidation_rows).values(
@@ -187,12 +187,12 @@ async def test_who_changes_often_has_one_row_in_the_feed_and_is_heard_each_time(
     for name in ("One", "Two", "Three"):
         clock.forward(minutes=4)
         await session_cache.read_invalidations()
-        await check_in(pair)
+        await load_session(pair)
         remembered = dict(session_cache._cache.entries)
         assert await profile.change_name(person.id, name)
         session_cache._cache.entries.update(remembered)  # as another worker, which has not heard of it yet
         await session_cache.read_invalidations()
-        heard = await check_in(pair)
+        heard = await load_session(pair)
         assert heard
         assert heard.name == name
 
@@ -209,7 +209,7 @@ async def test_feed_that_is_too_long_to_read_is_taken_to_name_everybody(
         values = [
             {"id": (sid := db.uuid7()), "at": session_cache._cache.read_at, "session_id": sid} for _ in range(rows)
         ]
-        await check_in(pair)
+        await load_session(pair)
         await db.execute(sa.insert(invalidation_rows).values(values))
 
         await session_cache.read_invalidations()
@@ -224,7 +224,7 @@ async def test_rows_are_applied_again_and_again_within_the_window(clock: Clock) 
     """A check-in that overlapped the change and stored late must not survive the next read."""
     pair = await start_session(await make_user())
     await session_cache.read_invalidations()
-    await check_in(pair)
+    await load_session(pair)
     stale = dict(session_cache._cache.entries)
     await logout(pair)
 
@@ -250,14 +250,14 @@ async def test_check_in_that_overlaps_a_revocation_stores_nothing(monkeypatch: p
         return answer
 
     monkeypatch.setattr(session_cache, "_load_rows", held)
-    checking_in = asyncio.create_task(check_in(pair))
+    checking_in = asyncio.create_task(load_session(pair))
     await read.wait()
     await logout(pair)
     go_on.set()
     assert await checking_in  # it overlapped: either answer is true
 
     assert len(session_cache._cache.entries) == 0
-    assert await check_in(pair) is None
+    assert await load_session(pair) is None
 
 
 async def test_process_that_slept_through_the_feed_stores_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -273,15 +273,15 @@ async def test_process_that_slept_through_the_feed_stores_nothing(monkeypatch: p
 
     monkeypatch.setattr(session_cache, "_load_rows", slept)
 
-    assert await check_in(pair)
+    assert await load_session(pair)
 
     assert len(session_cache._cache.entries) == 0
 
 
-async def test_failed_transaction_forgets_nobody_and_tells_nobody() -> None:
+async def test_failed_transaction_invalidates_nothing() -> None:
     pair = await start_session(await make_user())
     await session_cache.read_invalidations()
-    await check_in(pair)
+    await load_session(pair)
 
     async def fails() -> None:
         async with db.transaction() as tx:
@@ -293,13 +293,13 @@ async def test_failed_transaction_forgets_nobody_and_tells_nobody() -> None:
 
     assert len(session_cache._cache.entries) == 1
     assert await db.fetch_all(sa.select(invalidation_rows)) == []
-    assert await check_in(pair)
+    assert await load_session(pair)
 
 
-async def test_remembered_badge_ends_with_its_token(clock: Clock) -> None:
+async def test_cached_session_expires_with_its_token(clock: Clock) -> None:
     pair = await start_session(await make_user())
     await session_cache.read_invalidations()
-    await check_in(pair)
+    await load_session(pair)
     token = access(pair)
     clock.forward(minutes=15)
 
@@ -322,12 +322,12 @@ async def test_role_is_read_from_the_rows_before_anything_dangerous(client: Visi
     assert await db.fetch_value(sa.select(user_rows.c.is_active).where(user_rows.c.id == victim.id))
 
 
-async def test_badge_of_another_persons_session_does_not_serve_a_forger() -> None:
+async def test_cached_session_of_another_user_does_not_serve_a_forged_token() -> None:
     """Keyed by session and generation; the subject is compared all the same."""
     pair = await start_session(await make_user())
     other = await make_user()
     await session_cache.read_invalidations()
-    await check_in(pair)
+    await load_session(pair)
 
     forged = tokens.read(forge.resign(pair.access_token, sub=str(other.id)), "access", db.utcnow())
 
@@ -364,7 +364,7 @@ async def test_refusal_names_the_first_check_of_the_rows_that_fails(
     assert confirmed == 0  # explaining changes nothing
 
 
-async def test_desk_is_bounded() -> None:
+async def test_cache_is_bounded() -> None:
     assert session_cache._cache.entries.maxsize == session_cache.MAX_ENTRIES
 
 

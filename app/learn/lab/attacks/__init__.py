@@ -80,7 +80,7 @@ ALL = (
         "lost-answer", "Lost response",
         "The server issues a new pair, but the response never arrives, so the browser presents the old refresh token "
         "again.",
-        sessions.lost_answer, "tests/auth/sessions/test_rotation.py::test_lost_answer_is_handed_out_again_days_later",
+        sessions.lost_answer, "tests/auth/sessions/test_rotation.py::test_lost_response_is_issued_again_days_later",
         ("lost-answer", "refresh-endpoint"), innocent=True,
     ),
     Attack(
