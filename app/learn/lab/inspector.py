@@ -64,7 +64,7 @@ def access_token(scope: Any) -> Shown | None:
 
 
 def refresh_token(row: Any) -> list[Claim]:
-    """The claims of the refresh token, computed from the session's row: only the routes that refresh read the cookie.
+    """The claims of the refresh token, computed from the session's row, so that the lab never handles the token.
 
     Without `jti`: together with the signing key, it would be enough to forge the token.
     """
