@@ -177,3 +177,9 @@ def test_what_is_for_development_alone_is_in_no_menu_of_production(monkeypatch: 
 
     assert ("/dev/mailbox", "Mailbox") in here
     assert features.menu("footer") == []
+
+
+def test_tabs_of_the_admin_area_begin_with_its_own() -> None:
+    tabs = [path for path, _ in features.menu("admin_tabs")]
+
+    assert tabs[:4] == ["/admin", "/admin/users", "/admin/audit", "/admin/mail"]

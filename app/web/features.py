@@ -123,5 +123,6 @@ def navigation(user: Any) -> list[Link]:
 
 
 def menu(kind: Literal["admin_tabs", "footer"]) -> list[tuple[str, str]]:
-    """Address and text of each entry."""
-    return [entry for feature in enabled() for entry in getattr(feature, kind).items()]
+    """Address and text of each entry. Those of the feature `admin` come first in the admin area."""
+    features = sorted(enabled(), key=lambda feature: not kind.startswith(feature.name))
+    return [entry for feature in features for entry in getattr(feature, kind).items()]
