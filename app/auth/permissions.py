@@ -165,6 +165,10 @@ def no_authentication(path: str, handler: Any) -> Gateway:
 
 
 def _gateway(path: str, handler: Any, permission: type[Permission], **about: Any) -> Gateway:
+    """Errors: RuntimeError for two permissions of one handler: the framework asks both on each of its routes."""
+    if getattr(handler, "permission", permission) is not permission:
+        raise RuntimeError(f"{path}: {handler.fn.__name__} has a route with another permission: write a second handler")
+    handler.permission = permission
     gateway: Any = Gateway(path, handler=handler, permissions=[permission])
     gateway.permission = permission  # for the table of routes
     gateway.__dict__ |= about

@@ -6,8 +6,10 @@ from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
+from ravyn import Gateway, get
 
 from app import db
+from app.auth import permissions
 from app.auth.accounts import user_admin
 from app.auth.models import session_rows, user_rows
 from app.dev import pages as dev_pages
@@ -54,7 +56,6 @@ def test_public_routes_are_the_short_list() -> None:
 # v5.0.0-8.2.1
 def test_route_without_a_guard_stops_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is public because somebody forgot."""
-    from ravyn import Gateway, get
 
     @get()
     async def forgotten() -> Any:
@@ -65,6 +66,19 @@ def test_route_without_a_guard_stops_the_start(monkeypatch: pytest.MonkeyPatch) 
 
     with pytest.raises(RuntimeError, match="/forgotten names no permission"):
         create_app()
+
+
+# v5.0.0-8.2.1
+def test_handler_with_two_permissions_stops_the_start() -> None:
+    """The framework would ask both on each of its routes, and the table of routes would say something else."""
+
+    @get()
+    async def index() -> Any:
+        return None
+
+    permissions.private("/mine", index)
+    with pytest.raises(RuntimeError, match="/everybodys: index has a route with another permission"):
+        permissions.private("/everybodys", index, permissions.Admin)
 
 
 # v5.0.0-15.2.3
