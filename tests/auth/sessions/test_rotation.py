@@ -292,6 +292,19 @@ async def test_lost_response_is_not_issued_again_for_an_expired_token(clock: Clo
     assert (await the_session(pair)).revoked_at is None
 
 
+async def test_old_token_is_reuse_even_when_it_is_over(clock: Clock) -> None:
+    """A thief who waits for a week is found out all the same: the session is live, and both hold it."""
+    first = await start_session(await make_user())
+    clock.forward(days=5)
+    second = await rotated(first.refresh_token)
+    await rotated(second.refresh_token)
+    clock.forward(days=3)
+
+    assert await decision(first.refresh_token) is Decision.REUSE
+
+    assert (await the_session(first)).revoked_for == events.REUSED
+
+
 async def test_two_workers_a_minute_apart_agree(clock: Clock) -> None:
     """R21"""
     pair = await start_session(await make_user())
@@ -444,3 +457,47 @@ async def test_quick_resumes_are_counted_and_a_pause_forgets_them(clock: Clock) 
         counts.append(outcome.quick)
 
     assert counts == [1, 2, 3, 4, 0, 1]
+
+
+async def test_ending_all_sessions_but_one_leaves_those_of_others(clock: Clock) -> None:
+    person, bystander = await make_user(), await make_user()
+    kept, ended, others = [await start_session(each) for each in (person, person, bystander)]
+    sid = UUID(forge.claims(kept.refresh_token)["sid"])
+
+    async with db.transaction() as tx:
+        assert await rotation.revoke_all(person.id, events.ENDED_BY_OWNER, tx=tx, now=clock.now, but=sid) == 1
+
+    assert [(await the_session(pair)).revoked_for for pair in (kept, ended, others)] == [
+        None, events.ENDED_BY_OWNER, None,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("of_one", [True, False])
+@pytest.mark.parametrize(
+    ("changes", "live"),
+    [
+        ({}, True),
+        ({"revoked_at": timedelta(0)}, False),
+        ({"ends_at": timedelta(seconds=1)}, True),
+        ({"ends_at": timedelta(0)}, False),
+        ({"handed_at": timedelta(seconds=1) - timedelta(days=7)}, True),
+        ({"handed_at": -timedelta(days=7)}, False),
+    ],
+    ids=str,
+)
+async def test_live_session_is_neither_ended_nor_idle_nor_over(
+    clock: Clock, changes: dict[str, timedelta], live: bool, of_one: bool
+) -> None:
+    person, bystander = await make_user(), await make_user()
+    pair = await start_session(person)
+    sid = UUID(forge.claims(pair.refresh_token)["sid"])
+    await start_session(bystander)
+    if changes:
+        values = {name: clock.now + by for name, by in changes.items()}
+        await db.execute(sa.update(session_rows).where(session_rows.c.id == sid).values(values))
+
+    which = rotation.is_live(clock.now, of=person.id if of_one else None)
+    found = [row.id for row in await db.fetch_all(sa.select(session_rows).where(which))]
+
+    assert (sid in found) is live
+    assert len(found) == live + (not of_one)
