@@ -112,7 +112,7 @@ async def test_lost_response_with_new_cookies_goes_to_the_browser_with_the_old_o
 async def test_once_the_new_session_is_used_the_old_cookies_are_given_nothing(
     send: Callable[..., Any], client: Visitor, pair: TokenPair
 ) -> None:
-    """As with a lost refresh: who uses it has got it, so whoever still comes with the old ones is somebody else."""
+    """As with a lost refresh: once the new session is used, its client has the response, so another one gets none."""
     step_up = {"password": PASSWORD, **KEY}
     arrived = pair_in(await send("/step-up", step_up, pair))
     assert arrived

@@ -1,4 +1,4 @@
-"""The files of SQLite are its owner's alone, whatever the umask of whoever makes them."""
+"""The files of SQLite are readable by their owner alone, whatever the umask."""
 
 import os
 import stat

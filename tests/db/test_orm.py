@@ -1,4 +1,4 @@
-"""Edgy's ORM on the mended database: nothing of what tests/upstream shows of the stock one."""
+"""Edgy's ORM on the fixed database class: none of the defects that tests/upstream shows."""
 
 import asyncio
 import threading

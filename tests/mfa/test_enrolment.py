@@ -302,7 +302,7 @@ class Situation:
         return [*rows, await is_on(self.person), await live(self.person)]
 
     async def tries(self, change: str, proof: Proof, clock: Clock) -> Any:
-        """The change, by whoever gives this proof."""
+        """Make the change with this proof."""
         who = self.person.id, self.sid
         if change == "add a passkey":
             user = SimpleNamespace(id=self.person.id, sid=self.sid, email=self.person.email, name=self.person.name)

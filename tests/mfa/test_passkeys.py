@@ -292,7 +292,7 @@ async def test_copy_of_a_device_that_counts_is_found(database: str) -> None:
 
 
 async def test_two_uses_of_one_count_at_once_are_one(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A device and its copy: whoever is second must not be let in by what was read before the first was."""
+    """A device and its copy sign at once: the second must be refused although its row was read before the first use."""
     person = await make_user()
     device = await with_a_device(person, counts=True)
     copy = Device(device.key, device.credential, counts=True, uses=device.uses, owner=device.owner)

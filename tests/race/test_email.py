@@ -1,4 +1,4 @@
-"""Mail from real server processes: several workers, and one that is killed at the worst moment."""
+"""E-mails of real server processes: several workers, and one that is killed between sending and recording it."""
 
 import asyncio
 import time
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.race, pytest.mark.anyio]
 HANGING_SECONDS = 30
 LETTERS = 50
 
-# Each login owes somebody a letter.
+# Each login queues an e-mail.
 MAIL = f"""{KILLED_AT}
 from datetime import timedelta
 from app import main
@@ -39,9 +39,9 @@ async def start(tx, user, *, start=rotation.start, **options):
     await outbox.enqueue(tx, "hello", recipient="robin@example.com")
     return pair
 
-async def hello(letter):
+async def hello(email_message):
     killed_at("before the mail")
-    return Message(letter.recipient, "Hello", "Hello.", "<p>Hello.</p>")
+    return Message(email_message.recipient, "Hello", "Hello.", "<p>Hello.</p>")
 
 async def send(mail, send=transport.send):
     await send(mail)
@@ -63,7 +63,7 @@ def sink() -> Iterator[Sink]:
 async def test_email_of_a_killed_server_is_sent_after_the_restart(
     tmp_path: Path, sink: Sink, place: str, times: int
 ) -> None:
-    """Once; or, where it died before it could write down that it had sent it, twice with one Message-ID."""
+    """Once; or twice with one Message-ID if the worker died before it recorded the delivery."""
     (tmp_path / place).touch()
     program, url = command(tmp_path, MAIL.format(folder=str(tmp_path))), databases.fresh(tmp_path)
     with running(command=program, DATABASE_URL=url, MAIL_URL=sink.url) as server:
@@ -113,5 +113,5 @@ async def until_sent(server: Server, count: int) -> None:
     deadline = time.monotonic() + HANGING_SECONDS
     async with server.database():
         while (found := await db.fetch_value(sent)) != count:
-            assert time.monotonic() < deadline, f"{found} letters sent\n{server.log()[-4000:]}"
+            assert time.monotonic() < deadline, f"{found} e-mails sent\n{server.log()[-4000:]}"
             await asyncio.sleep(0.05)

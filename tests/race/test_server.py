@@ -227,7 +227,7 @@ async def test_step_up_amid_refreshes_leaves_one_live_session(server: Server) ->
 
 # v5.0.0-15.4.2
 async def test_password_change_amid_refreshes_leaves_the_session_that_made_it(server: Server) -> None:
-    """R22: whoever changed it stays in, with new cookies; every older pair, refreshed meanwhile or not, is dead."""
+    """R22: the browser that changed it stays signed in, with new cookies; every older token pair is refused."""
     person, here = await new_session(server)
     async with server.database():
         elsewhere = await start_session(person)

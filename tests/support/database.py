@@ -1,4 +1,4 @@
-"""A fresh, migrated database for whoever asks: SQLite, or PostgreSQL where TEST_DATABASE=postgresql says so."""
+"""A fresh, migrated database for a test: SQLite, or PostgreSQL with TEST_DATABASE=postgresql."""
 
 import os
 import shutil

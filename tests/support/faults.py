@@ -96,7 +96,7 @@ async def session_row(server: Server, pair: TokenPair) -> Any:
 
 @asynccontextmanager
 async def neighbour(server: Server) -> AsyncIterator[None]:
-    """Another program in the middle of a long transaction: whoever writes to the sessions waits for it."""
+    """Another program in a long transaction that locks `sessions`: writers wait for it."""
     if server.db_url.startswith("postgresql"):
         connection = await asyncpg.connect(server.db_url)
         try:

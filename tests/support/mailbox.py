@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 30
 
 
 async def delivered(composers: Mapping[str, Composer] | None = None) -> list[Message]:
-    """Send everything that is due now; every letter that has gone out in this test, oldest first."""
+    """Send all e-mails that are due. Returns every e-mail sent in this test, oldest first."""
     while await sender.send_due(features.table("emails") if composers is None else composers):
         pass
     return [_message(row) for row in await db.fetch_all(_sent())]
@@ -32,13 +32,13 @@ async def emails_to(address: str) -> list[Message]:
 
 
 def arrived(server: Server, address: str, subject: str = "") -> Message:
-    """The newest letter that the server has sent to the address, with that in its subject; waits for it."""
+    """The newest e-mail that the server sent to the address with this text in its subject; waits for it."""
     which = _sent().where(email_rows.c.recipient == address, email_rows.c.subject.contains(subject, autoescape=True))
 
     async def wait() -> Message:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not (rows := await db.fetch_all(which)):
-            assert time.monotonic() < deadline, f"no letter to {address} about {subject!r}"
+            assert time.monotonic() < deadline, f"no e-mail to {address} about {subject!r}"
             await asyncio.sleep(0.05)
         return _message(rows[-1])
 
@@ -46,7 +46,7 @@ def arrived(server: Server, address: str, subject: str = "") -> Message:
 
 
 def link_in(message: Message, origin: str = ORIGIN) -> str:
-    """The first address of the site that the letter holds, as a path with its query; for a server: `server.url`."""
+    """The first URL of the site in the e-mail, as path and query; for a server: `server.url`."""
     found = re.search(rf"^{re.escape(origin)}(/\S*)$", message.text, re.MULTILINE)
     assert found, message.text
     return found[1]

@@ -79,7 +79,7 @@ def pooling(url: str, mode: str, *more: str) -> Iterator[str]:
 
 
 class Balancer:
-    """HAProxy before servers of a database; it leads to one of them, as whoever promotes a replica tells it."""
+    """HAProxy in front of database servers; it leads to the one that the test selects, as after a promotion."""
 
     def __init__(self, port: int, folder: Path, ports: list[int]) -> None:
         self.port, self._folder, self._ports = port, folder, ports

@@ -36,7 +36,7 @@ class Sink:
     port: int
     refuse: dict[str, str] = field(default_factory=dict)
     refuse_text: str = ""
-    seconds: float = 0  # it thinks before it takes a letter
+    seconds: float = 0  # delay before it accepts an e-mail
     received: list[Received] = field(default_factory=list)
     logins: list[tuple[bytes, bytes]] = field(default_factory=list)
 

@@ -30,14 +30,14 @@ NEW = "wrong zebra paperclip sonata"
 
 
 async def request_change(person: Person, email: str = "new@example.com") -> UUID:
-    """Somebody signed in as the person has asked for that address. Returns the session."""
+    """Request a change to that address, signed in as the person. Returns the session."""
     sid = sid_of(await start_session(person))
     assert await email_change.request_email_change(person.id, sid, email, PASSWORD) == {}
     return sid
 
 
 async def link_to(address: str, subject: str) -> str:
-    """The token in the newest letter to the address with that subject."""
+    """The token in the newest e-mail to the address with that subject."""
     found = [message for message in await emails_to(address) if subject in message.subject]
     return link_in(found[-1]).partition("?token=")[2]
 
@@ -167,7 +167,7 @@ async def test_only_the_newest_link_to_a_new_address_is_good() -> None:
 
 
 async def test_mailbox_that_had_its_share_gets_no_more_and_the_answer_is_the_same(clock: Clock) -> None:
-    """v5.0.0-2.4.1: a signed-in person cannot have us flood somebody's mailbox."""
+    """v5.0.0-2.4.1: a signed-in user cannot flood another person's mailbox through the site."""
     for _ in range(4):
         await request_change(await make_user(), "target@example.com")
 
@@ -179,7 +179,7 @@ async def test_mailbox_that_had_its_share_gets_no_more_and_the_answer_is_the_sam
 
 @pytest.mark.parametrize("confirmed_in", ["the owner's", "the thief's"])
 async def test_browser_that_confirms_stays_known_if_the_account_knew_it(confirmed_in: str) -> None:
-    """Otherwise the owner's own browser would be slowed down by strangers' guesses, and reported as new."""
+    """Otherwise guesses on unknown devices would delay the owner's browser, and it would be reported as new."""
     person = await make_user()
     assert await login_flow.login(person.email, PASSWORD, device="the owner's")
     sid = await request_change(person)
@@ -309,7 +309,7 @@ DEFENCES = (
 # v5.0.0-7.4.3
 @pytest.mark.parametrize("defence", DEFENCES, ids=lambda defence: defence.__name__)
 async def test_change_that_waits_does_not_outlive_a_defence(defence: Any) -> None:
-    """Somebody else asked for it; whoever puts them out must not find the account gone the next day."""
+    """An attacker requested the change: after ending the attacker's sessions, nobody may confirm it later."""
     person, other = await make_user(), await make_user()
     await request_change(person)
     await request_change(other, "other@example.com")
@@ -360,7 +360,7 @@ async def test_twenty_clicks_at_once_change_the_address_once() -> None:
 
 
 async def test_new_address_voids_registrations_that_wait_for_it() -> None:
-    """Pre-hijacking: what a stranger began with the address is worth nothing once it has an owner."""
+    """Pre-hijacking: a registration that another person began with the address is void once it has an owner."""
     person = await make_user()
     async with db.transaction() as tx:
         values = {"email": "new@example.com", "email_key": "new@example.com"}
@@ -409,7 +409,9 @@ async def test_undo_is_good_once_and_for_a_week(clock: Clock) -> None:
 
 
 async def test_of_a_chain_of_changes_the_first_mailbox_wins(clock: Clock) -> None:
-    """A thief moves the account twice: the way back to the thief's first mailbox is void once the owner used theirs."""
+    """An attacker changes the address twice: the undo link to the attacker's first mailbox is void after the owner's
+    undo.
+    """
     person = await make_user()
     undo = []
     for old, new in ((person.email, "thief1@example.com"), ("thief1@example.com", "thief2@example.com")):
@@ -438,7 +440,7 @@ async def reset_link(person: Person, email: str) -> str:
 
 
 async def test_way_back_wins_over_a_password_that_a_thief_chose_by_mail() -> None:
-    """The letter went to the mailbox of the moment, which was the thief's; the way back to the one before."""
+    """The reset link went to the current mailbox, the attacker's; the undo link goes back to the one before."""
     person = await make_user()
     undo = await moved_by_a_thief(person)
     waiting = await reset_link(person, "thief@example.com")
@@ -490,7 +492,7 @@ async def test_way_back_turns_off_what_a_thief_turned_on(clock: Clock) -> None:
 
 
 async def test_way_back_leaves_a_second_factor_of_long_standing(clock: Clock) -> None:
-    """Or whoever gets hold of a mailbox that its owner has given up would need nothing else."""
+    """Otherwise a person who takes over an abandoned mailbox would need nothing else."""
     person = await make_user()
     await with_a_phone(person)
     clock.forward(days=7)

@@ -1,4 +1,4 @@
-"""The kernel's letters: who gets one, what it says, and what never stands in it."""
+"""The e-mails about accounts: who gets one, what it says, and what it never contains."""
 
 import re
 from typing import Any
@@ -31,7 +31,7 @@ SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605
 
 
 def browser(user_agent: str = FIREFOX, ip: str = "203.0.113.7") -> Any:
-    """As a request from there: `with browser(SAFARI): ...`."""
+    """Run the code as a request of this browser: `with browser(SAFARI): ...`."""
     return client.of({"client": (ip, 50000), "headers": [(b"user-agent", user_agent.encode())]})
 
 
@@ -78,7 +78,7 @@ async def test_taken_address_gets_word_of_its_account_and_the_registration_is_vo
 
 @pytest.mark.parametrize("taken", [False, True])
 async def test_email_to_an_unconfirmed_address_contains_no_text_of_the_visitor(taken: bool) -> None:
-    """Or the site would mail everybody's advertisements (AC-185)."""
+    """Otherwise anybody could send advertisements through the site (AC-185)."""
     if taken:
         await make_user(email=EMAIL)
     with browser("Win money at evil.example Firefox/1"):
@@ -179,7 +179,7 @@ async def test_audit_log_has_the_requester_of_the_link_though_the_email_was_comp
 
 
 async def test_password_reset_of_an_unknown_or_inactive_account_sends_no_email() -> None:
-    """Nor of a registration that waits: it is no account."""
+    """The same for a pending registration: it is no account."""
     closed = await make_user(active=False)
     await registers()
     await emails_to(EMAIL)
@@ -192,7 +192,7 @@ async def test_password_reset_of_an_unknown_or_inactive_account_sends_no_email()
 
 
 async def test_link_goes_to_the_address_of_the_account_and_to_no_other() -> None:
-    """CVE-2019-19844: an address that only looks the same may be the mailbox of a stranger."""
+    """CVE-2019-19844: an address that only looks the same may belong to another person."""
     person = await make_user(email="Mike@Example.org")
     await password_reset.request("mi\u212ae@example.org")
     assert await delivered() == []
@@ -276,7 +276,7 @@ async def test_deleted_account_gets_no_email() -> None:
 
 @pytest.mark.parametrize("kind", ["password_changed", "new_device", "session_reused"])
 async def test_email_without_facts_of_a_request_is_composed(kind: str) -> None:
-    """From a command, say: no browser, no address."""
+    """From a command, for example: no browser and no IP address."""
     person = await make_user()
     async with db.transaction() as tx:
         await outbox.enqueue(tx, kind, user_id=person.id)
@@ -285,7 +285,7 @@ async def test_email_without_facts_of_a_request_is_composed(kind: str) -> None:
 
 
 async def test_links_in_emails_lead_to_this_site_only() -> None:
-    """AC-163: the settings say where it is, never a request."""
+    """AC-163: the origin in links comes from the settings, never from a request."""
     person = await make_user()
     await registers()
     await registers(person.email)

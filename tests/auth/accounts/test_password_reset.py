@@ -1,4 +1,4 @@
-"""A forgotten password: who gets a link, what it is good for, and what it leaves behind."""
+"""Password reset: who gets a link, what it does, and what it voids."""
 
 import asyncio
 from dataclasses import replace
@@ -33,7 +33,7 @@ NOBODY = Client()
 
 
 async def link_for(person: Person) -> str:
-    """The token that a letter to the person carries."""
+    """The token in an e-mail to the person."""
     made = await password_reset.make_link(person.email, db.uuid7(), NOBODY)
     assert made
     return email_links.token(made[1])
@@ -274,7 +274,7 @@ async def test_link_dies_with_the_account_closed() -> None:
 
 
 async def test_what_a_thief_had_under_way_is_void_and_the_way_back_is_not() -> None:
-    """A change of address that a thief asked for must not outlive the reset that throws the thief out."""
+    """An e-mail change that an attacker requested must not survive the reset that ends the attacker's sessions."""
     person = await make_user()
     theirs = await link_of(person, email_links.CHANGE_EMAIL, email="eve@example.com", email_key="eve@example.com")
     back = await link_of(person, email_links.UNDO_EMAIL, email=person.email, email_key=person.email)
@@ -295,7 +295,7 @@ async def test_links_of_others_stay_good() -> None:
 
 
 async def test_invitation_leads_to_the_first_password() -> None:
-    """v5.0.0-6.4.1: an admin makes the account, nobody but its owner ever knows a password."""
+    """v5.0.0-6.4.1: an admin creates the account, but only its owner ever knows a password."""
     person = await make_user(password="nobody knows this one")
     raw = await link_of(person, email_links.INVITE, fingerprint=passwords.fingerprint(await stored(person.id)))
 
@@ -360,7 +360,7 @@ async def test_one_place_has_to_wait_whatever_it_asks_for(clock: Clock) -> None:
 
 
 async def test_stored_link_is_no_link() -> None:
-    """AC-054: what a leaked database holds opens nothing."""
+    """AC-054: the contents of a leaked database are not enough to use a link."""
     person = await make_user()
     raw = await link_for(person)
     row = await db.fetch_one(sa.select(link_rows))

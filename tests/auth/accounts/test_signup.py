@@ -1,4 +1,4 @@
-"""Registrations: no account until the click, one account however many clicks, and nothing for a stranger to gain."""
+"""Registrations: no account before the link is used, one account however often, and nothing to gain for others."""
 
 import asyncio
 from typing import Any
@@ -26,7 +26,7 @@ STRANGER = "a stranger's own passphrase"
 
 
 async def registered(email: str = EMAIL, password: str = PASSWORD, name: str = "Joan Example") -> str:
-    """The token that the letter of a new registration will carry."""
+    """The token that the e-mail of a new registration will contain."""
     await signup.request(email, name, password)
     return email_links.token(await signup.newest(email, db.utcnow()))
 
@@ -57,7 +57,7 @@ async def test_click_makes_the_account_with_the_password_that_was_chosen() -> No
 
 
 async def test_looking_at_the_link_changes_nothing() -> None:
-    """Programs that look through mail follow links."""
+    """Mail scanners open links."""
     raw = await registered()
 
     for _ in range(3):
@@ -92,7 +92,7 @@ async def test_twenty_clicks_at_once_make_one_account() -> None:
 
 @pytest.mark.race
 async def test_three_registrations_of_one_address_confirmed_at_once_make_one_account() -> None:
-    """And nobody waits for somebody who waits for them."""
+    """And no deadlock occurs."""
     chosen = {f"{PASSWORD} {number}": "" for number in range(3)}
     for password in chosen:
         chosen[password] = await registered(password=password)
@@ -124,7 +124,7 @@ async def test_first_registration_confirmed_wins_and_the_others_are_void() -> No
 
 @pytest.mark.parametrize("typed", ["", PASSWORD])
 async def test_mailbox_owner_cannot_confirm_another_persons_registration_by_mistake(typed: str) -> None:
-    """Pre-hijacking: their address, a stranger's password. Both letters are in one mailbox."""
+    """Pre-hijacking: the owner's address with another person's password. Both e-mails are in one mailbox."""
     theirs, ours = await registered(password=STRANGER), await registered()
 
     assert await signup.confirm(theirs, typed) is Outcome.NOT_YOURS
@@ -174,7 +174,7 @@ async def test_address_that_got_an_account_meanwhile_is_left_alone() -> None:
 
 # v5.0.0-6.3.8
 async def test_free_and_taken_address_run_the_same_statements() -> None:
-    """v5.0.0-6.3.8: nothing in the request asks whether there is an account."""
+    """v5.0.0-6.3.8: no query of the request looks up the account."""
     await make_user(email="taken@example.com")
     await registered("warm-up@example.com")
     seen = []
@@ -189,7 +189,7 @@ async def test_free_and_taken_address_run_the_same_statements() -> None:
 
 
 async def test_mailbox_gets_three_of_each_email_in_six_hours(clock: Clock) -> None:
-    """AC-042, and what is over the limit is not even kept."""
+    """AC-042; registrations over the limit are not stored."""
     for _ in range(10):
         await signup.request(EMAIL, "Joan", PASSWORD)
         await signup.resend(EMAIL.upper())
@@ -243,7 +243,7 @@ async def test_refused_request_does_not_use_up_the_share_of_a_mailbox(clock: Clo
 
 
 async def test_unconfirmed_registrations_are_deleted(clock: Clock) -> None:
-    """v5.0.0-14.2.7: names, addresses and passwords of people who never became ours."""
+    """v5.0.0-14.2.7: names, addresses and passwords of people who never got an account."""
     await registered()
     await signup.confirm(await registered("other@example.com"))
     async with db.transaction() as tx:

@@ -356,7 +356,7 @@ async def test_demotion_counts_at_the_next_check_and_ends_no_session() -> None:
 
 
 async def test_step_up_keeps_the_absolute_end_and_ends_the_old_session(clock: Clock) -> None:
-    """R22: whoever holds the old tokens gains nothing."""
+    """R22: an attacker who has the old tokens gains nothing."""
     person = await make_user()
     pair = await start_session(person)
     before = await the_session(pair)

@@ -308,14 +308,14 @@ async def test_cached_session_expires_with_its_token(clock: Clock) -> None:
 
 
 async def test_role_is_read_from_the_rows_before_anything_dangerous(client: Visitor) -> None:
-    """A demotion that this worker has not heard of yet: the badge still says admin, the rows do not."""
+    """A demotion that this worker has not read from the feed yet: the cached role is admin, the row's is not."""
     person, victim = await make_user(role="admin"), await make_user()
     await sign_in(client, person)
     await session_cache.read_invalidations()
     assert (await client.visit("/admin/users")).status_code == 200
     await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(role="user"))
 
-    assert (await client.visit("/admin/users")).status_code == 200  # the remembered badge
+    assert (await client.visit("/admin/users")).status_code == 200  # from the cache
     answer = await client.submit(f"/admin/users/{victim.id}/deactivate")
 
     assert answer.status_code == 403
