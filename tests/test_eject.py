@@ -11,6 +11,9 @@ import pytest
 from app.cli import eject
 from app.web.features import registered
 from tests.support.copies import copied, run
+from tests.support.environment import ROOT  # template
+
+pytestmark = pytest.mark.template  # template
 
 NAME = "Acme Desk"
 FEATURES = {feature.name: feature.eject for feature in registered() if feature.eject}
@@ -134,6 +137,27 @@ def test_dry_run_lists_and_changes_nothing(clone: Path) -> None:
     assert texts(clone) == before
 
 
+# template:
+def test_tests_of_the_template_are_marked_and_can_be_taken_out(tmp_path: Path) -> None:
+    marked = {
+        path.name
+        for path in ROOT.glob("tests/**/test_*.py")
+        if "\npytestmark = pytest.mark.template" in path.read_text()
+    }
+    assert marked - {"test_eject.py"} == {Path(path).name for path in eject.TEMPLATE.eject}
+    folder = copied(tmp_path)
+
+    done = run(folder, "-m", "app", "eject", "--template")
+
+    assert done.returncode == 0, done.stderr
+    assert not [path for path in eject.TEMPLATE.eject if (folder / path).exists()]
+    assert not [path for path, text in texts(folder).items() if "mark.template" in text and path not in OURS]
+    for command in (["ruff", "check", "."], ["pytest", "-q", "-p", "no:cacheprovider", "tests/test_source.py"]):
+        done = run(folder, "-m", *command)
+        assert done.returncode == 0, done.stdout[-2000:]
+
+
+# /template
 @pytest.mark.parametrize(
     ("spoil", "arguments", "reason"),
     [

@@ -8,6 +8,8 @@ import pytest
 
 from app.settings import ROOT
 
+pytestmark = pytest.mark.template
+
 SEARCHED = {
     "sign up": "app/auth/accounts/signup.py",
     "signup page": "app/auth/pages/signup.py",

@@ -8,6 +8,8 @@ import ravyn
 
 from app.settings import ROOT
 
+pytestmark = pytest.mark.template
+
 TEMPLATES = Path(ravyn.__file__).parent / "conf" / "directives"
 OPERATIONS = Path(ravyn.__file__).parent / "core" / "directives" / "operations"
 TABLE = re.findall(r"^\| (?!scaffold|---)(.+?) \| (.+?) \| (.*?) ?\|$", (ROOT / "docs/scaffold.md").read_text(), re.M)

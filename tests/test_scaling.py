@@ -1,7 +1,11 @@
 """docs/scaling.md shows what the simulation computes now, and its first limit is where the code has it."""
 
+import pytest
+
 from app.auth.sessions import session_cache
 from bench import scale_sim
+
+pytestmark = pytest.mark.template
 
 
 def test_table_of_the_page_is_what_the_simulation_computes() -> None:

@@ -1,4 +1,4 @@
-"""The command `eject`: take the tutorial, the demo feature or both out of a clone, and rename the project.
+"""The command `eject`: take the tutorial, the demo and the starter's own tests out of a clone, and rename the project.
 
 A feature names its own paths (`Feature.eject`). What other files say about it stands between marks that name it: a
 block from `# NAME:` to `# /NAME`, `{# NAME #}` to `{# /NAME #}`, `<!-- NAME -->` to `<!-- /NAME -->` or `/* NAME */` to
@@ -23,6 +23,15 @@ from app.web.features import Feature, registered
 NEVER = {".git", ".venv", ".env", "var", "__pycache__"}
 LOCKS = {"requirements.lock", "requirements-dev.lock"}
 KEPT = "LICENSE"  # its notice stays in every copy, under the old name too
+# The tests that keep this starter true, and say nothing of what a site does; each has the mark `template`.
+TEMPLATE = Feature(
+    name="template",
+    description="the tests that keep README and this starter itself true",
+    eject=(
+        "tests/test_readme.py", "tests/test_clone.py", "tests/test_repository.py", "tests/test_scaffold.py",
+        "tests/test_findability.py", "tests/test_scaling.py",
+    ),
+)  # fmt: skip
 ITSELF = ("app/cli/eject.py", "tests/test_eject.py")
 # Where the code names a chapter: there are too many of them for marks.
 REFERENCES: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {}
@@ -44,7 +53,7 @@ def ejectable() -> dict[str, Feature]:
     """The features that can be taken out, by name. A clone that never ran has no settings yet, and needs none here."""
     os.environ |= {"APP_ENV": "development", "APP_SECRET_KEY": os.urandom(32).hex()}
     import_module("app.main")
-    return {feature.name: feature for feature in registered() if feature.eject}
+    return {feature.name: feature for feature in (*registered(), TEMPLATE) if feature.eject}
 
 
 @dataclass
@@ -94,7 +103,7 @@ def plan(features: list[str], name: str = "") -> Plan:
     if not features and not name:
         raise ValueError(f"say what to take out: {', '.join(f'--{each}' for each in known)}; or --name")
     paths = [glob for each in features for glob in known[each].eject]
-    if set(features) == set(known):
+    if set(features) >= set(known) - {TEMPLATE.name}:
         features = [*features, "eject"]
         paths += ITSELF
     made = Plan(deleted=[path for glob in paths for path in sorted(ROOT.glob(glob))])
