@@ -22,11 +22,11 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYTHONDONTWRITEBYTECODE :=# compiled modules halve the time of the next start
 
 .PHONY: help
-help: ## this list
+help: ## list these commands
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 .PHONY: run
-run: $(VENV)/.run .env ## set everything up and start the site: http://localhost:8000 (PORT=8001 for another port)
+run: $(VENV)/.run .env ## install everything and start the site: http://localhost:8000 (PORT=8001 for another port)
 	@umask 077 && APP_ENV=development exec $(PY) -m app serve
 
 .PHONY: test
@@ -34,15 +34,15 @@ test: $(VENV)/.dev ## every test: SQLite, the browser, beside them PostgreSQL (T
 	@$(PY) -m tests $(T)
 
 .PHONY: postgresql
-postgresql: $(VENV)/.dev ## the tests that reach a database once more, on a PostgreSQL server of their own
+postgresql: $(VENV)/.dev ## run the database tests on a PostgreSQL server of their own
 	@TEST_DATABASE=postgresql $(PY) -m pytest $(DATABASE_TESTS) $(T) || [ $$? -eq 5 ]
 
 .PHONY: unit
-unit: $(VENV)/.dev ## the tests without a browser
+unit: $(VENV)/.dev ## run the tests without a browser
 	@$(PY) -m pytest $(call all_but,tests) $(T)
 
 .PHONY: e2e
-e2e: $(VENV)/.dev ## the tests in the browser (HEADED=1 to watch)
+e2e: $(VENV)/.dev ## run the browser tests (HEADED=1 to watch)
 	@$(PY) -m pytest $(call all_but,e2e) $(T)
 
 .PHONY: ops
@@ -50,26 +50,26 @@ ops: $(VENV)/.dev ## what stands around it, with the real programs: poolers, pro
 	@NEED_PROGRAMS=1 $(PY) -m pytest tests -m ops -rP $(T)
 
 .PHONY: bench
-bench: $(VENV)/.dev ## measure, side by side; writes bench/results.md
+bench: $(VENV)/.dev ## run the benchmarks; writes bench/results.md
 	@$(PY) -m bench.run
 	@$(PY) -m bench.timing
 	@$(PY) -m bench.feed
 	@$(PY) -m bench.admin
 
 .PHONY: scale
-scale: $(VENV)/.dev ## what a second worker is worth, memory, start; writes bench/results.md
+scale: $(VENV)/.dev ## measure workers, memory and start time; writes bench/results.md
 	@$(PY) -m bench.scale
 
 .PHONY: peers
-peers: $(VENV)/.dev ## the same questions to two other starters, installed into var/peers; writes bench/results.md, peers.svg
+peers: $(VENV)/.dev ## run the benchmarks on two other starters, installed into var/peers; writes bench/results.md, peers.svg
 	@$(PY) -m bench.peers
 
 .PHONY: soak
-soak: $(VENV)/.dev ## half an hour of ordinary life, and what grows meanwhile (M=5 for five minutes); writes bench/soak.md
+soak: $(VENV)/.dev ## run ordinary traffic for half an hour and record what grows (M=5 for five minutes); writes bench/soak.md
 	@$(PY) -m bench.soak --minutes $(or $(M),30)
 
 .PHONY: pictures
-pictures: $(VENV)/.dev ## take the pictures of README anew
+pictures: $(VENV)/.dev ## take the README's pictures again
 	@$(PY) -m e2e.pictures
 
 .PHONY: browser
@@ -77,19 +77,19 @@ browser: $(VENV)/.dev ## find a Chromium for the tests, or install one
 	@$(PY) -m e2e.support.browser
 
 .PHONY: check
-check: $(VENV)/.dev ## lint, import contracts, types
+check: $(VENV)/.dev ## run the linter, import contracts and type checker
 	@$(PY) -m ruff check .
 	@$(PY) -m ruff format --check .
 	@$(VENV)/bin/lint-imports --no-cache
 	@$(PY) -m mypy
 
 .PHONY: lint
-lint: $(VENV)/.dev ## mend what the linter can mend, and format
+lint: $(VENV)/.dev ## fix what the linter can fix, and format
 	@$(PY) -m ruff check --fix .
 	@$(PY) -m ruff format .
 
 .PHONY: types
-types: $(VENV)/.dev ## the type checker alone
+types: $(VENV)/.dev ## run the type checker only
 	@$(PY) -m mypy
 
 # learn:
@@ -99,7 +99,7 @@ docs: $(VENV)/.dev ## update the code, outputs and tables in docs/
 # /learn
 
 .PHONY: migrate
-migrate: $(VENV)/.run .env ## bring the database up to date (`make run` does it by itself)
+migrate: $(VENV)/.run .env ## run pending migrations (`make run` does so automatically)
 	@APP_ENV=development exec $(PY) -m app migrate
 
 .PHONY: shell
@@ -107,53 +107,53 @@ shell: $(VENV)/.run .env ## a Python prompt with the models and the open databas
 	@APP_ENV=development exec $(PY) -m app shell
 
 .PHONY: routes
-routes: $(VENV)/.run .env ## every route and the guard before it
+routes: $(VENV)/.run .env ## list every route with its permission
 	@APP_ENV=development exec $(PY) -m app routes
 
 .PHONY: controls
-controls: $(VENV)/.dev ## write the tables of docs/security.md anew: which requirement of the ASVS stands where, and what proves it
+controls: $(VENV)/.dev ## update the tables of docs/security.md: where each ASVS requirement is met, and the tests that show it
 	@$(PY) -m tests.controls
 
 .PHONY: mutants
-mutants: $(VENV)/.dev ## take each check out of the code and see which one no test misses; writes docs/mutants.md (F=file for one)
+mutants: $(VENV)/.dev ## run the mutation tests: remove each check and see whether a test fails; writes docs/mutants.md (F=file for one)
 	@nice -n 19 $(PY) -m tests.mutants $(F)
 
 .PHONY: lock
-lock: $(VENV)/.dev ## make the lock files again after pyproject.toml changed (U=1: newest versions)
+lock: $(VENV)/.dev ## update the lock files after changing pyproject.toml (U=1: newest versions)
 	@$(LOCK) $(if $(U),--upgrade) pyproject.toml -o requirements.lock
 	@$(LOCK) $(if $(U),--upgrade) -c requirements.lock pyproject.toml --group dev -o requirements-dev.lock
 	@$(LOCK) $(if $(U),--upgrade) -c requirements-dev.lock pyproject.toml --group audit -o requirements-audit.lock
 
 .PHONY: sbom
-sbom: $(VENV)/.audit ## the parts list of what runs (CycloneDX), in var/sbom.cdx.json
+sbom: $(VENV)/.audit ## write the software bill of materials (CycloneDX) to var/sbom.cdx.json
 	@mkdir -p var && $(VENV)/bin/cyclonedx-py requirements requirements.lock --output-reproducible --of JSON -o var/sbom.cdx.json
 
 .PHONY: licences
-licences: $(VENV)/.audit ## write deploy/licences.md anew: under which licence each part may be used
+licences: $(VENV)/.audit ## update deploy/licences.md: the licence of each dependency
 	@{ echo '# Licences of what runs'; echo; echo 'Written by `make licences` from the packages that `requirements.lock` names.'; echo; \
 	$(VENV)/bin/pip-licenses --from=mixed --format=markdown --order=name \
 		--packages $$(sed -n 's/^\([a-z0-9._-]*\)==.*/\1/p' requirements.lock); } >deploy/licences.md
 
 .PHONY: advisories
-advisories: $(VENV)/.audit ## known holes in what runs (needs the advisory service)
+advisories: $(VENV)/.audit ## check dependencies for known vulnerabilities (needs the advisory service)
 	@$(VENV)/bin/pip-audit --strict --disable-pip --require-hashes -r requirements.lock
 
 .PHONY: audit
-audit: $(VENV)/.audit $(VENV)/.dev ## what is looked at now and then: advisories, markup (vnu), Lighthouse, the API by chance
+audit: $(VENV)/.audit $(VENV)/.dev ## run occasional checks: advisories, markup (vnu), Lighthouse, API fuzzing
 	@failed=; $(MAKE) advisories || failed="$$failed advisories"; \
 	$(PY) -m e2e.audit || failed="$$failed pages"; \
 	FUZZ_EXAMPLES=300 $(PY) -m pytest tests/ops/test_openapi.py -q || failed="$$failed api"; \
-	[ -z "$$failed" ] || { echo "to mend:$$failed"; exit 1; }
+	[ -z "$$failed" ] || { echo "failed:$$failed"; exit 1; }
 
 .PHONY: clean
-clean: ## remove the environment, caches and test results; the database and .env stay
+clean: ## remove the environment, caches and test results; keeps the database and .env
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis e2e/results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # A secret of one's own, readable by its owner alone, never committed.
 .env: | $(VENV)/.run
 	@umask 077 && $(PY) -c 'import secrets; print("APP_SECRET_KEY=" + secrets.token_urlsafe(48))' >$@.new && mv $@.new $@
-	@echo 'Wrote .env with a secret key of its own (.env.example lists what else can stand there).'
+	@echo 'Wrote .env with its own secret key (.env.example lists all settings).'
 
 $(VENV)/.run: requirements.lock $(VENV)/.made
 	$(call INSTALL,requirements.lock)

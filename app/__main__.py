@@ -153,23 +153,29 @@ def _ejectable() -> list[Any]:
 
 # /eject
 def _parser(arguments: list[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m app", description="Lanyard: sign in, stay signed in, sign out.")
+    parser = argparse.ArgumentParser(
+        prog="python -m app", description="Lanyard: user accounts and sign-in, built with Ravyn."
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    command = commands.add_parser("serve", help="serve the site", description="Serve the site at HOST:PORT (settings).")
-    command.add_argument("--workers", type=_count, default=1, metavar="N", help="processes that share the port (1)")
+    command = commands.add_parser("serve", help="serve the site", description="Serve the site at HOST:PORT.")
+    command.add_argument("--workers", type=_count, default=1, metavar="N", help="worker processes (default: 1)")
     command.add_argument(
         "--forwarded-allow-ips",
         default="",
         metavar="IPS",
-        help="the proxies, by address, whose X-Forwarded-For and -Proto are believed (nobody's)",
+        help="addresses of the proxies whose X-Forwarded-For and -Proto headers are trusted (default: none)",
     )
     command.set_defaults(command=serve)
 
-    command = commands.add_parser("migrate", help="bring the database up to date", description="Run what is missing.")
+    command = commands.add_parser(
+        "migrate", help="run pending database migrations", description="Run pending database migrations."
+    )
     command.set_defaults(command=migrate)
 
-    command = commands.add_parser("routes", help="list the routes", description="Every route and the guard before it.")
+    command = commands.add_parser(
+        "routes", help="list the routes", description="List every route with the permission that protects it."
+    )
     command.set_defaults(command=routes)
 
     command = commands.add_parser(
@@ -181,75 +187,98 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
 
     command = commands.add_parser(
         "doctor",
-        help="look for mistakes in the set-up, and say how to mend them",
-        description="Look at settings, files, port, database, mail server and the site as visitors reach it. "
-        "Exit code 1 if there is something to mend, 2 if settings are refused. Fails to sign in once, on purpose.",
+        help="check the configuration and say how to fix problems",
+        description="Check settings, files, port, database, mail server and the site as visitors reach it. Exit code 1 "
+        "if "
+        "there is something to fix, 2 if settings are refused. It makes one failed sign-in on purpose.",
     )
     command.add_argument(
-        "--workers", type=_count, default=1, metavar="N", help="processes on this database, all machines together (1)"
+        "--workers",
+        type=_count,
+        default=1,
+        metavar="N",
+        help="worker processes that use this database, on all machines together (default: 1)",
     )
-    command.add_argument("--forwarded-allow-ips", default="", metavar="IPS", help="as `serve` is given them")
-    command.add_argument("--json", action="store_true", help="for a program: state, what, says, fix of each finding")
+    command.add_argument("--forwarded-allow-ips", default="", metavar="IPS", help="the value that `serve` gets")
+    command.add_argument("--json", action="store_true", help="print JSON: state, what, says and fix of each finding")
     command.set_defaults(command=doctor)
 
     command = commands.add_parser(
-        "prune", help="delete what is over", description="Delete what is over; a running server does so every hour."
+        "prune", help="delete expired data", description="Delete expired data; a running server does so every hour."
     )
     command.set_defaults(command=prune)
 
     command = commands.add_parser(
         "rotate-keys",
-        help="change the signing secret, in three steps",
-        description="Each step changes the secrets where they are kept (.env, APP_SECRETS_DIR), or prints what to set "
-        "in the environment, and wants a rolling restart after it: nobody is out.",
+        help="change the signing secret in three steps",
+        description="Each step changes the secrets where they are stored (.env, APP_SECRETS_DIR), or prints what to "
+        "set "
+        "in "
+        "the environment. Restart all workers after each step; nobody is signed out.",
     )
-    command.add_argument("step", choices=("add", "switch", "drop"), help="a new secret; it signs; the old one is gone")
+    command.add_argument(
+        "step",
+        choices=("add", "switch", "drop"),
+        help="add: accept a new secret; switch: sign with it; drop: remove the old one",
+    )
     command.set_defaults(command=rotate_keys)
 
     command = commands.add_parser(
         "create-admin",
-        help="make an administrator",
-        description="Asks for what is not given, and always for the password, which is never shown.",
+        help="create an administrator account",
+        description="Asks for what is missing, and always for the password, which is not shown.",
     )
-    command.add_argument("--email", default="", help="the address to sign in with")
-    command.add_argument("--name", default="", help="what the person is called")
+    command.add_argument("--email", default="", help="the e-mail address to sign in with")
+    command.add_argument("--name", default="", help="the name of the person")
     command.set_defaults(command=create_admin)
 
     for name, what, does in (
-        ("promote", "make a person an administrator", promote),
-        ("deactivate", "close an account and end its sessions", deactivate),
-        ("end-sessions", "sign a person out everywhere", end_sessions),
-        ("remove-second-factor", "turn a person's second step off, once it is certain who asks", remove_second_factor),
+        ("promote", "make a user an administrator", promote),
+        ("deactivate", "deactivate an account and end its sessions", deactivate),
+        ("end-sessions", "sign a user out on all devices", end_sessions),
+        (
+            "remove-second-factor",
+            "turn off a user's two-factor authentication, once you are sure who is asking",
+            remove_second_factor,
+        ),
     ):
-        command = commands.add_parser(name, help=what, description=f"{what.capitalize()}; it is written in the trail.")
+        command = commands.add_parser(name, help=what, description=f"{what.capitalize()}. Recorded in the audit log.")
         who: Any = command
         if does is end_sessions:
             who = command.add_mutually_exclusive_group(required=True)
-            who.add_argument("--everybody", action="store_true", help="after the promotion of a replica that lagged")
-        who.add_argument("email", nargs="?" if does is end_sessions else None, help="the address of the account")
+            who.add_argument(
+                "--everybody",
+                action="store_true",
+                help="all users, for example after promoting a replica that lagged behind",
+            )
+        who.add_argument("email", nargs="?" if does is end_sessions else None, help="the e-mail address of the account")
         command.set_defaults(command=does)
 
     command = commands.add_parser(
-        "seed", help="add many people and events", description="For trying out and measuring, in development."
+        "seed",
+        help="add many users and events",
+        description="Add sample users and audit events, to try out and measure. Only in development.",
     )
-    command.add_argument("--users", type=_many, default=1000, metavar="N", help="people (1000)")
-    command.add_argument("--events", type=_many, default=10_000, metavar="M", help="events of the last 30 days (10000)")
-    command.add_argument("--yes-really", action="store_true", help="not in development, either")
+    command.add_argument("--users", type=_many, default=1000, metavar="N", help="users (default: 1000)")
+    command.add_argument(
+        "--events", type=_many, default=10_000, metavar="M", help="events of the last 30 days (default: 10000)"
+    )
+    command.add_argument("--yes-really", action="store_true", help="also outside development")
     command.set_defaults(command=seed)
 
     # eject:
     command = commands.add_parser(
         "eject",
-        help="take out what a clone need not keep, or rename it",
-        description="Deletes and changes files of this clone, and leaves one that passes its own tests.",
+        help="remove example features from a clone, or rename it",
+        description="Deletes and changes files of this clone. The result passes its own tests.",
     )
     for feature in _ejectable() if "eject" in arguments else ():
         command.add_argument(
             f"--{feature.name}", action="append_const", dest="features", const=feature.name, help=feature.description
         )
-    command.add_argument("--name", default="", help="what the application is called from now on")
-    command.add_argument("--dry-run", action="store_true", help="list what would be done, and do nothing")
-    command.add_argument("--yes", action="store_true", help="also where git could not bring it back")
+    command.add_argument("--name", default="", help="the new name of the application")
+    command.add_argument("--dry-run", action="store_true", help="list the changes without making them")
+    command.add_argument("--yes", action="store_true", help="also if git could not restore the files")
     command.set_defaults(command=eject)
     # /eject
     return parser

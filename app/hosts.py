@@ -26,13 +26,13 @@ def origin(text: str) -> str:
     """
     match = _ORIGIN.fullmatch(text.strip()) if len(text) <= LONGEST else None
     if not match:
-        raise ValueError("must be scheme and host alone, such as https://app.example.com")
+        raise ValueError("must be scheme and host only, such as https://app.example.com")
     scheme, host = match[1].lower(), name(match[2])
     port = int(match[3] or DEFAULT_PORTS[scheme])
     if not host:
-        raise ValueError("has no host that a browser can ask for, such as app.example.com, 192.0.2.7 or [2001:db8::7]")
+        raise ValueError("has no valid host, such as app.example.com, 192.0.2.7 or [2001:db8::7]")
     if not 1 <= port <= 65535:
-        raise ValueError("has no port that a browser can ask for: 1 to 65535")
+        raise ValueError("has no valid port: use 1 to 65535")
     return f"{scheme}://{host}" if port == DEFAULT_PORTS[scheme] else f"{scheme}://{host}:{port}"
 
 

@@ -116,7 +116,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     try:
         if not get_settings().is_development and (email := await demo_accounts.still_open()):
             raise RuntimeError(
-                f"the published password of {email} works here: deactivate the account before going live"
+                f"the published demo password of {email} works here: deactivate the account before going live"
             )
         yield
     finally:

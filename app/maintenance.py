@@ -25,7 +25,7 @@ async def run_hourly() -> None:
         try:
             await run()
         except db.Unavailable:
-            log.warning("maintenance_failed", reason="the database cannot be asked")
+            log.warning("maintenance_failed", reason="the database does not answer")
         except Exception:
             log.exception("maintenance_failed")
         await asyncio.sleep(EVERY_SECONDS)

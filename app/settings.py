@@ -163,7 +163,7 @@ class Settings(RavynSettings):
     @classmethod
     def _strong(cls, secret: str) -> str:
         if not secret:
-            raise ValueError("is not set: give it 32 random bytes or more (openssl rand -base64 48)")
+            raise ValueError("is not set: use at least 32 random bytes (openssl rand -base64 48)")
         if weakness := weak_secrets.weakness(secret):
             raise ValueError(weakness)
         return secret
@@ -232,7 +232,7 @@ class Settings(RavynSettings):
     def _an_origin(cls, written: str, others: ValidationInfo) -> str:
         origin = hosts.origin(written) if written else ""
         if not (origin or _in_development(others)):
-            raise ValueError("is not set: the address people type, such as https://app.example.com")
+            raise ValueError("is not set: use the address of the site, such as https://app.example.com")
         if others.data.get("device_bound") == "admins" and not origin.startswith("https:"):
             raise ValueError("must be https: with APP_DEVICE_BOUND=admins nobody could open the admin area")
         host, port = others.data.get("host"), others.data.get("port")
@@ -242,7 +242,7 @@ class Settings(RavynSettings):
         if parts.scheme == "http" and not hosts.is_loopback(hosts.asked_for(parts.netloc)):
             # In development too: browsers would silently discard the cookies.
             known = "" if origin else "is not set, and without it HOST "
-            raise ValueError(f"{known}is plain http: use https, or set COOKIE_INSECURE=true and know the risk")
+            raise ValueError(f"{known}is plain http: use https, or set COOKIE_INSECURE=true if you accept the risk")
         return origin
 
     @field_validator("database_url")
@@ -270,7 +270,7 @@ class Settings(RavynSettings):
         if url and (parts.scheme not in ("smtp", "smtps") or not parts.hostname or odd or half):
             raise ValueError(
                 "must be smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465, "
-                "signs in the password such as @ : / # written as %40 %3A %2F %23"
+                "with characters such as @ : / # in the password written as %40 %3A %2F %23"
             )
         return cls._with_a_password_of_its_own(url, others)
 
@@ -278,15 +278,15 @@ class Settings(RavynSettings):
     def _a_mail_api(url: str, parts: SplitResult, odd: object) -> str:
         if parts.scheme.removesuffix("+https") not in MAIL_APIS or odd or not (parts.hostname and parts.username):
             known = " or ".join(f"{name}+https://KEY@{host}" for name, host in MAIL_APIS.items())
-            raise ValueError(f"must be {known}, or an address of SMTP")
+            raise ValueError(f"must be {known}, or an SMTP address")
         if parts.password:
-            raise ValueError("has one key before the @, signs in it such as : / # written as %3A %2F %23")
+            raise ValueError("needs one key before the @, with characters such as : / # in it written as %3A %2F %23")
         return url
 
     @classmethod
     def _with_a_password_of_its_own(cls, url: str, others: ValidationInfo) -> str:
         if not _in_development(others) and weak_secrets.has_default_password(url):
-            raise ValueError("holds a password that everybody tries: change it there, then here")
+            raise ValueError("contains a well-known password: change it there, then here")
         return url
 
     @field_validator("mail_from")
@@ -300,7 +300,7 @@ class Settings(RavynSettings):
     @classmethod
     def _renamed(cls, value: str) -> str:
         if value:
-            raise ValueError("is called APP_ADDRESS_EMAILS_PER_HOUR now: rename it")
+            raise ValueError("has been renamed: use APP_ADDRESS_EMAILS_PER_HOUR")
         return value
 
 

@@ -35,9 +35,9 @@ _KEYS = {key: (column, row) for row, keys in enumerate(_ROWS) for column, key in
 def weakness(secret: str) -> str | None:
     """Why the secret is refused, as the end of a sentence; None for a good one. For secrets that we make ourselves."""
     if len(secret.encode()) < BYTES:
-        return f"is too short: {BYTES} bytes at least (openssl rand -base64 48)"
+        return f"is too short: use at least {BYTES} bytes (openssl rand -base64 48)"
     if fingerprint(secret) in _published():
-        return f"stands in public, in an example or a list of such keys: {RANDOM}"
+        return f"is public, in an example or a list of known keys: {RANDOM}"
     if any(word in secret.lower() for word in WELL_KNOWN) or surprise(secret) < BITS:
         return f"is easy to guess: {RANDOM}"
     return None

@@ -240,7 +240,7 @@ def test_filters_of_an_admin_repeat_what_was_typed_as_text(page: Page, server: S
     expect(page.get_by_label("Search users")).to_have_value(text)
     assert parts_that_are_not_ours(page) == 0
     page.goto("/admin/audit")
-    for label in ("Person", "Address"):
+    for label in ("User", "IP address"):
         page.get_by_label(label, exact=True).fill(text)
 
     page.get_by_role("button", name="Show").click()

@@ -150,7 +150,7 @@ def test_production_warns_once_that_emails_wait() -> None:
     with running(**settings) as server:
         said = server.logged("MAIL_URL")
 
-    assert said.count("MAIL_URL is not set: letters are not sent, they wait") == 1
+    assert said.count("MAIL_URL is not set: e-mails are not sent, they stay") == 1
 
 
 def test_production_never_migrates_at_the_start(
@@ -183,7 +183,7 @@ def test_production_refuses_to_start_with_a_published_password(
     code = main(["serve"])
 
     assert code == 1
-    assert "the published password of admin@example.com works here" in capsys.readouterr().err
+    assert "the published demo password of admin@example.com works here" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -261,7 +261,7 @@ def test_insecure_cookies_are_warned_of_and_lose_prefix_and_secure() -> None:
         with opener.open(request) as answer:
             cookies = answer.headers.get_all("set-cookie")
 
-    assert "COOKIE_INSECURE=true: whoever listens" in server.log()
+    assert "COOKIE_INSECURE=true: anybody on the network" in server.log()
     assert sorted(cookie.split("=")[0] for cookie in cookies) == ["access", "device", "refresh"]
     assert not [cookie for cookie in cookies if "Secure" in cookie]
 

@@ -161,15 +161,15 @@ def test_tests_of_the_template_are_marked_and_can_be_taken_out(tmp_path: Path) -
 @pytest.mark.parametrize(
     ("spoil", "arguments", "reason"),
     [
-        (lambda root: None, [], "say what to take out"),
+        (lambda root: None, [], "say what to remove"),
         (lambda root: None, ["--name", "x; DROP TABLE"], "--name must be"),
-        (lambda root: (root / "mine.txt").write_text("not committed"), ["--name", NAME], "not committed"),
+        (lambda root: (root / "mine.txt").write_text("not committed"), ["--name", NAME], "uncommitted"),
         (
             lambda root: (root / "mine.py").write_text("x = 1\n# NAME:\n"),
             None,
             "mine.py: a mark without its other half",
         ),
-        (lambda root: shutil.rmtree(root / ".git"), ["--name", NAME], "no git repository"),
+        (lambda root: shutil.rmtree(root / ".git"), ["--name", NAME], "not a git repository"),
     ],
 )
 def test_what_cannot_be_done_well_is_refused_and_touches_nothing(

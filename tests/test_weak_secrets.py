@@ -60,7 +60,7 @@ def test_published_key_is_refused_in_every_spelling(where: str) -> None:
         refused = weak_secrets.weakness(spelling)
 
         assert refused, spelling
-        assert "stands in public" in refused or "easy to guess" in refused
+        assert "is public" in refused or "easy to guess" in refused
         assert key not in refused
 
 

@@ -92,7 +92,7 @@ def eject(features: list[str], name: str, dry_run: bool, yes: bool) -> int:
     for written in generated:
         module = written.removesuffix(".py").replace("/", ".")
         if (ROOT / written).exists() and (said := _run(module)):
-            return _refuse(f"it is done, but `python -m {module}` failed and has to be run again:\n{said}")
+            return _refuse(f"done, but `python -m {module}` failed and has to be run again:\n{said}")
     print(advice)
     return 0
 
@@ -101,7 +101,7 @@ def plan(features: list[str], name: str = "") -> Plan:
     """What would be deleted and changed. Errors: ValueError over a mark that is not closed, or an impossible name."""
     known = ejectable()
     if not features and not name:
-        raise ValueError(f"say what to take out: {', '.join(f'--{each}' for each in known)}; or --name")
+        raise ValueError(f"say what to remove: {', '.join(f'--{each}' for each in known)}; or --name")
     paths = [glob for each in features for glob in known[each].eject]
     if set(features) >= set(known) - {TEMPLATE.name}:
         features = [*features, "eject"]
@@ -222,8 +222,8 @@ def _unsafe() -> str:
     """Why git could not bring back what is deleted here; empty where it could."""
     changes = _git("status", "--porcelain")
     if changes is None:
-        return "this is no git repository, so nothing could be taken back; with --yes it is done all the same"
-    return "there is work that is not committed; commit it first, or say --yes" if changes else ""
+        return "this is not a git repository, so the changes could not be undone; use --yes to continue anyway"
+    return "there are uncommitted changes; commit them first, or use --yes" if changes else ""
 
 
 def _git(*arguments: str) -> str | None:
@@ -248,17 +248,19 @@ def _next(made: Plan, name: str) -> str:
     lines = [
         "",
         "Done. Now:",
-        "  git diff                  look at it",
-        "  make check && make test   all that is left passes",
+        "  git diff                  review the changes",
+        "  make check && make test   all remaining tests pass",
     ]
     project = ROOT / "pyproject.toml"
     if project in made.changed and _dependencies(project.read_text("utf-8")) != _dependencies(made.changed[project]):
         lines.append("  make lock                 fewer dependencies")
     if any(path.parent.name == "versions" for path in made.deleted):
-        lines.append("  rm -r var                 a database made before still has the table; or drop it yourself")
+        lines.append(
+            "  rm -r var                 delete the old database, which still has the table; or drop the table yourself"
+        )
     if name:
         lines += [
-            "The keys are derived with the name: whoever was signed in has to sign in again.",
+            "The keys are derived with the name: all users have to sign in again.",
             "The SQLite file has a new name: move the old one if you want to keep your accounts.",
         ]
     return "\n".join(lines)

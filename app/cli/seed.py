@@ -52,7 +52,7 @@ _chance = random.Random()  # noqa: S311 - no secret comes out of it
 def seed(users: int, audit_rows: int, yes_really: bool) -> int:
     """Add so many people, and events of the last 30 days. Returns the exit code."""
     if not get_settings().is_development and not yes_really:
-        print("lanyard: this is no development set-up; add --yes-really if you mean it", file=sys.stderr)
+        print("lanyard: this is not a development environment; add --yes-really to continue", file=sys.stderr)
         return 1
     try:
         if pending := db.pending():
@@ -62,7 +62,7 @@ def seed(users: int, audit_rows: int, yes_really: bool) -> int:
     except (db.Unavailable, OSError) as error:
         print(f"lanyard: the database that DATABASE_URL names does not answer: {error}", file=sys.stderr)
         return 1
-    print(f"Added {users} people and {audit_rows} events.")
+    print(f"Added {users} users and {audit_rows} events.")
     return 0
 
 

@@ -51,13 +51,14 @@ def end_every_session() -> int:
     """Everybody's: after the promotion of a replica that had not heard of the latest sign-outs."""
 
     async def end() -> str:
-        return f"{await rotation.revoke_everybody(events.ENDED_BY_ADMIN)} sessions ended: everybody signs in again."
+        ended = await rotation.revoke_everybody(events.ENDED_BY_ADMIN)
+        return f"{ended} sessions ended: everybody has to sign in again."
 
     return _do(end)
 
 
 def remove_second_factor(email: str) -> int:
-    return _change(email, lambda user_id: second_factor.remove(user_id, None), "signed in by the password alone")
+    return _change(email, lambda user_id: second_factor.remove(user_id, None), "without two-factor authentication")
 
 
 def _change(email: str, act: Act, becomes: str) -> int:
@@ -65,7 +66,7 @@ def _change(email: str, act: Act, becomes: str) -> int:
         outcome = await act(await _holder(email))
         if outcome is Outcome.LAST_ADMIN:
             raise Refused(f"{email} is the only administrator: create or promote another one first")
-        return f"{email} is {becomes} now." if outcome is Outcome.DONE else f"{email} was {becomes} already."
+        return f"{email} is now {becomes}." if outcome is Outcome.DONE else f"{email} was already {becomes}."
 
     return _do(change)
 
@@ -80,16 +81,16 @@ async def _create_admin(email: str, name: str) -> str:
             user_id = await login_flow.add(tx, email, name, encoded, "admin")
             await events.record(events.REGISTERED, tx=tx, user_id=user_id, detail="create-admin")
     except sa.exc.IntegrityError:
-        raise Refused(f"there is an account with this address already: python -m app promote {email}") from None
-    return f"{email} is an administrator now."
+        raise Refused(f"there is already an account with this address: python -m app promote {email}") from None
+    return f"{email} is now an administrator."
 
 
 def _new_password(about: tuple[str, str]) -> str:
     password = getpass.getpass("Password: ")
     if why_not := passwords.complaint(password, about=about):
         raise Refused(why_not)
-    if getpass.getpass("Once more: ") != password:
-        raise Refused("these were two different passwords")
+    if getpass.getpass("Repeat password: ") != password:
+        raise Refused("the passwords do not match")
     return password
 
 
@@ -105,7 +106,7 @@ def _ask(question: str) -> str:
     try:
         return input(question)
     except EOFError:
-        raise Refused("nobody is there to answer: give --email and --name") from None
+        raise Refused("no terminal to ask: pass --email and --name") from None
 
 
 def _checked(check: Callable[[str], str], text: str) -> str:
@@ -131,7 +132,7 @@ def _do(work: Callable[[], Awaitable[str]]) -> int:
         print(f"lanyard: {error}", file=sys.stderr)
         return 1
     except EOFError:
-        print("lanyard: nobody is there to type a password", file=sys.stderr)
+        print("lanyard: no terminal to type the password into", file=sys.stderr)
         return 1
     except (db.Unavailable, OSError) as error:
         print(f"lanyard: the database that DATABASE_URL names does not answer: {error}", file=sys.stderr)

@@ -154,6 +154,6 @@ async def gauges() -> list[Any]:
     counts = sa.func.count().filter(waiting).label("waiting"), sa.func.count(table.failed_at).label("dead")
     row = await db.fetch_one(sa.select(*counts))
     return [
-        GaugeMetricFamily("lanyard_outbox_emails", "Letters that wait to be sent", row.waiting),
+        GaugeMetricFamily("lanyard_outbox_emails", "E-mails waiting to be sent", row.waiting),
         GaugeMetricFamily("lanyard_undeliverable_emails", "E-mails that could not be delivered", row.dead),
     ]

@@ -66,7 +66,7 @@ async def _round(composers: Mapping[str, Composer]) -> int:
     try:
         return await send_due(composers)
     except db.Unavailable:
-        log.warning("emails_waiting", reason="the database cannot be asked")
+        log.warning("emails_waiting", reason="the database does not answer")
     except Exception:
         log.exception("emails_waiting")
     return 0
@@ -91,7 +91,7 @@ async def _try(email_message: QueuedEmail, composers: Mapping[str, Composer], no
             if now - email_message.created_at > TOO_OLD:
                 raise transport.Undeliverable(f"older than {TOO_OLD.days} days")
             if email_message.kind not in composers:  # a newer version may have a composer: tried again
-                raise UnknownKindError(f"nobody knows how to write {email_message.kind!r}")
+                raise UnknownKindError(f"there is no template for {email_message.kind!r}")
             message = await composers[email_message.kind](email_message)
             if message is not None:
                 kept = _kept(message)
@@ -99,16 +99,14 @@ async def _try(email_message: QueuedEmail, composers: Mapping[str, Composer], no
         how = {"sent_at": now, "failed_at": None} if message else {"dropped_at": now}
         outcome = {**how, "next_try_at": now + outbox.RETENTION, "error": ""}
     except db.Unavailable:
-        log.warning("email_delayed", email_message=str(email_message.id), reason="the database cannot be asked")
+        log.warning("email_delayed", email_message=str(email_message.id), reason="the database does not answer")
         return  # the outcome cannot be stored either; the lease expires
     except Exception as error:
         outcome = _after(error, email_message, message, now)
     try:
         await outbox.finish(email_message, **outcome, **kept)
     except db.Unavailable:
-        log.warning(
-            "email_retried", email_message=str(email_message.id), reason="the database could not be told how it went"
-        )
+        log.warning("email_retried", email_message=str(email_message.id), reason="the result could not be stored")
 
 
 async def _send(message: Message, email_message: QueuedEmail, now: datetime) -> None:

@@ -61,7 +61,7 @@ def written(message: Message, email_id: UUID, at: datetime) -> EmailMessage:
         mail.add_alternative(message.html, subtype="html", cte="quoted-printable")
         mail.as_bytes()  # encoding errors appear here, not in the middle of SMTP
     except ValueError as error:
-        raise Undeliverable(f"the letter cannot be written: {error}") from error
+        raise Undeliverable(f"the e-mail cannot be composed: {error}") from error
     return mail
 
 

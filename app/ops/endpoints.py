@@ -47,7 +47,7 @@ async def metrics(request: Request) -> Any:
         raise Problem(404)
     scheme, _, sent = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not hmac.compare_digest(sent.strip().encode(), wanted.encode()):
-        raise Problem(401, "This page is for the monitoring of the site.")
+        raise Problem(401, "This page is only for monitoring.")
     return Response(await metrics_export.text(), headers={"content-type": CONTENT_TYPE_LATEST})
 
 

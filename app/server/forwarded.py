@@ -36,5 +36,6 @@ class IgnoredHeaders:
                 "forwarded_ignored",
                 peer=peer,
                 headers=" ".join(sent),
-                advice="a proxy of yours? Name its address in --forwarded-allow-ips; else a visitor sent this",
+                advice="if this is your proxy, add its address to --forwarded-allow-ips; otherwise a visitor sent "
+                "these headers",
             )

@@ -45,9 +45,9 @@ def serve(workers: int, forwarded_allow_ips: str) -> int:
         if refusal := _prepare(settings):
             return _say(refusal)
         if settings.cookie_insecure:
-            log.warning("COOKIE_INSECURE=true: whoever listens on the network can take over sessions; use https")
+            log.warning("COOKIE_INSECURE=true: anybody on the network can take over sessions; use https")
         if not (settings.mail_url or settings.is_development):
-            log.warning("MAIL_URL is not set: letters are not sent, they wait in the database until it is")
+            log.warning("MAIL_URL is not set: e-mails are not sent, they stay in the queue until it is")
         if settings.is_development:
             threading.Thread(target=_greet, args=[settings], daemon=True).start()
         return _run(listeners, workers, forwarded_allow_ips)
@@ -89,7 +89,7 @@ def _why_not(settings: Settings, error: OSError) -> str:
     if error.errno == errno.EADDRINUSE:
         return f"port {settings.port} is taken; choose another one, such as PORT={settings.port % 65535 + 1}"
     if error.errno == errno.EACCES:
-        return f"port {settings.port} is for the system's own services; choose one above 1023: PORT=8000"
+        return f"port {settings.port} is reserved for the system; choose one above 1023: PORT=8000"
     reason = str(error.strerror).partition(" (")[0]  # what follows repeats the address
     return f"cannot listen on HOST={settings.host} PORT={settings.port}: {reason}"
 
@@ -106,7 +106,7 @@ def _prepare(settings: Settings) -> str | None:
         elif pending := db.pending():
             return f"migrations are pending ({', '.join(pending)}): run `python -m app migrate` first"
         elif email := asyncio.run(_connected(demo_accounts.still_open())):
-            return f"the published password of {email} works here: run `python -m app deactivate {email}` first"
+            return f"the published demo password of {email} works here: run `python -m app deactivate {email}` first"
     except db.Stopped as error:
         return str(error)
     except (db.Unavailable, OSError) as error:
@@ -160,8 +160,8 @@ def _greet(settings: Settings) -> None:
         return  # the server did not start, and has printed why
     accounts = "".join(f"    {one.email:<20}{one.password:<26}{one.role}\n" for one in demo_accounts.ACCOUNTS)
     others = (
-        "  Other devices are answered once PUBLIC_ORIGIN is the address that they ask for, such as\n"
-        f"  http://192.168.1.7:{settings.port}; without https, COOKIE_INSECURE=true has to be set as well.\n\n"
+        "  To use other devices, set PUBLIC_ORIGIN to the address that they open, such as\n"
+        f"  http://192.168.1.7:{settings.port}; without https, set COOKIE_INSECURE=true as well.\n\n"
     )
     print(
         f"\n  Lanyard is ready: {address}\n\n"

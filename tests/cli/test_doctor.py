@@ -147,8 +147,8 @@ def test_mistakes_on_this_machine_are_found(settings: dict[str, str]) -> None:
     assert report.wrong["port"][1] == f"stop it, or choose PORT={int(settings['PORT']) + 1}"
     assert report.wrong["address"][1] == "PUBLIC_ORIGIN=http://localhost:1"
     assert "admin@example.com" in report.wrong["accounts"][0]
-    assert "does not take our letters" in report.wrong["mail"][0]
-    assert "is not reached" in report.wrong["site"][0]
+    assert "does not accept e-mails" in report.wrong["mail"][0]
+    assert "cannot be reached" in report.wrong["site"][0]
 
 
 def test_secret_that_encrypted_the_second_factors_is_missed(settings: dict[str, str]) -> None:
@@ -163,8 +163,8 @@ def test_secret_that_encrypted_the_second_factors_is_missed(settings: dict[str, 
     report = examine(settings)
 
     assert report.wrong["factors"] == (
-        "authenticators and passkeys that none of our secrets can read: 1",
-        "give the secret that encrypted them back, in APP_VERIFYING_SECRET_KEYS",
+        "authenticator apps and passkeys that no configured secret can decrypt: 1",
+        "add the secret that encrypted them to APP_VERIFYING_SECRET_KEYS",
     )
     assert re.search("^note +admins +administrators who sign in with a password alone: 1$", report.text, re.MULTILINE)
     known = examine(settings | {"APP_VERIFYING_SECRET_KEYS": os.environ["APP_SECRET_KEY"]})
@@ -199,7 +199,7 @@ def test_database_that_does_not_answer_is_found(settings: dict[str, str]) -> Non
     ("damage", "what", "says"),
     [
         ("DROP TABLE authenticators", "database", "no such table"),
-        ("DROP TABLE alembic_version", "migrations", "not run yet"),
+        ("DROP TABLE alembic_version", "migrations", "pending"),
         ("no database", "database", "is damaged: file is not a database"),
         ("a folder", "database", "does not answer"),
     ],
@@ -275,14 +275,14 @@ def test_site_that_is_set_up_well_has_nothing_to_mend(settings: dict[str, str], 
         assert {"tls", "cookies", "proxy", "mail", "clock", "migrations", "database", "port"} <= report.seen
 
         without = examine({name: value for name, value in ours.items() if name != "SSL_CERT_FILE"})
-        assert "a certificate for this name that browsers trust" in without.wrong["tls"][1]
+        assert "install a certificate for this name that browsers trust" in without.wrong["tls"][1]
 
 
 def test_role_that_serves_in_production_can_do_no_more_than_that(settings: dict[str, str]) -> None:
     report = examine(settings | {"DATABASE_URL": postgres.fresh_for_the_site()}, "--workers", "3")
 
     assert not {"role", "pool", "clock", "migrations", "database"} & set(report.wrong), report.text
-    assert "lanyard_app can do what serving needs" in report.text
+    assert "lanyard_app has only the privileges" in report.text
 
 
 def test_database_that_takes_no_writes_is_found(settings: dict[str, str]) -> None:
@@ -292,7 +292,7 @@ def test_database_that_takes_no_writes_is_found(settings: dict[str, str]) -> Non
 
     report = examine(settings | {"DATABASE_URL": url})
 
-    assert report.wrong["writing"][0] == f"127.0.0.1/{name} takes no writes: nobody can sign in or out"
+    assert report.wrong["writing"][0] == f"127.0.0.1/{name} is read-only: nobody can sign in or out"
 
 
 @pytest.mark.ops
@@ -303,7 +303,7 @@ def test_pooler_is_named_and_what_it_keeps_from_the_server_is_found(settings: di
     assert "pool" not in report.wrong, "a server of 200 connections is enough for 400 in transaction mode"
     assert "note   pool       400 connections to the pooler" in report.text
     says, fix = report.wrong["bounds"]
-    assert "a pooler, PgBouncer or its like, stands before the database; statement_timeout is 0" in says
+    assert "the database is behind a pooler such as PgBouncer; statement_timeout is 0" in says
     assert "ALTER ROLE postgres SET statement_timeout = '9s'; ALTER ROLE postgres SET idle_in_transaction" in fix
 
 
@@ -333,8 +333,8 @@ def test_proxy_that_asks_under_a_name_of_its_own_is_found(settings: dict[str, st
     with site(settings, own) as ours:
         report = examine(ours)
 
-    assert "under a name of its own" in report.wrong["host"][0]
-    assert f"pass Host on: {ours['PUBLIC_ORIGIN'].removeprefix('https://')} " in report.wrong["host"][1]
+    assert "sends another Host header" in report.wrong["host"][0]
+    assert f"pass on the Host header: {ours['PUBLIC_ORIGIN'].removeprefix('https://')} " in report.wrong["host"][1]
     assert "cookies" not in report.wrong
 
 
@@ -352,7 +352,7 @@ def test_proxy_that_lets_visitors_choose_and_cuts_cookies_is_found(settings: dic
     with site(settings, careless) as ours:
         report = examine(ours)
 
-    assert "a visitor can choose the address" in report.wrong["proxy"][0]
+    assert "a visitor can forge the IP address" in report.wrong["proxy"][0]
     assert "without httponly" in report.wrong["cookies"][0]
     assert "Strict-Transport-Security" in report.wrong["headers"][1]
 

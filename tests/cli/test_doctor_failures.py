@@ -61,7 +61,7 @@ def assert_alone(report: Report, what: str, words: str, *, beside: Sequence[str]
     assert set(report.wrong) == {what, *beside}, report.text
     assert words in report.wrong[what][0]
     assert report.wrong[what][1]
-    assert report.text.endswith(f"\n{1 + len(beside)} to mend.\n")
+    assert report.text.endswith(f"\n{1 + len(beside)} to fix.\n")
 
 
 def test_site_as_it_should_be_has_nothing_to_mend(site: dict[str, str]) -> None:
@@ -71,14 +71,14 @@ def test_site_as_it_should_be_has_nothing_to_mend(site: dict[str, str]) -> None:
 
 
 DATABASES: dict[str, tuple[Url, str]] = {
-    "down": (lambda _: f"postgresql://ann:hunter2@127.0.0.1:{free_port()}/lanyard", "nothing listens there"),
-    "both down": (lambda _: f"postgresql://ann:hunter2@[::1]:{free_port()},[::1]:1/lanyard", "nothing listens there"),
+    "down": (lambda _: f"postgresql://ann:hunter2@127.0.0.1:{free_port()}/lanyard", "connection refused"),
+    "both down": (lambda _: f"postgresql://ann:hunter2@[::1]:{free_port()},[::1]:1/lanyard", "connection refused"),
     "wrong password": (lambda server: f"postgresql://ann:no@127.0.0.1:{server.port}/postgres", "user or password"),
     "no such user": (lambda server: f"postgresql://bob:no@127.0.0.1:{server.port}/postgres", "user or password"),
-    "no such database": (lambda server: f"postgresql://postgres@127.0.0.1:{server.port}/no", "no database of that"),
-    "unknown host": (lambda _: "postgresql://ann@no.invalid/lanyard", "no host of that name"),
-    "no TLS": (lambda server: f"{server.url}?sslmode=require", "speaks no TLS"),
-    "no file": (lambda _: "sqlite:////nowhere/lanyard.db", "is not there yet"),
+    "no such database": (lambda server: f"postgresql://postgres@127.0.0.1:{server.port}/no", "database does not exist"),
+    "unknown host": (lambda _: "postgresql://ann@no.invalid/lanyard", "does not resolve"),
+    "no TLS": (lambda server: f"{server.url}?sslmode=require", "does not support TLS"),
+    "no file": (lambda _: "sqlite:////nowhere/lanyard.db", "does not exist yet"),
 }
 
 
@@ -98,13 +98,13 @@ def test_database_that_never_answers(site: dict[str, str], strict: Postgres) -> 
     report = examine(site | {"DATABASE_URL": strict.url})
     strict.thaw()
 
-    assert_alone(report, "database", "no answer in time")
+    assert_alone(report, "database", "timed out")
 
 
 def test_server_without_our_tables(site: dict[str, str], strict: Postgres) -> None:
     report = examine(site | {"DATABASE_URL": strict.url})
 
-    assert_alone(report, "migrations", "not run yet")
+    assert_alone(report, "migrations", "pending")
 
 
 def test_of_several_hosts_one_is_down(site: dict[str, str], strict: Postgres) -> None:
@@ -113,7 +113,7 @@ def test_of_several_hosts_one_is_down(site: dict[str, str], strict: Postgres) ->
 
     report = examine(site | {"DATABASE_URL": f"postgresql://postgres@127.0.0.1:{strict.port},{gone}/postgres"})
 
-    assert f"note   hosts      {gone} does not answer: nothing listens there" in report.text
+    assert f"note   hosts      {gone} does not answer: connection refused" in report.text
 
 
 def overwrite(file: Path) -> None:
@@ -130,12 +130,12 @@ def cut_off(file: Path) -> None:
 
 FILES: dict[str, tuple[Callable[[Path], object], str, str]] = {
     "not ours to read": (lambda file: file.chmod(0), "database", "the file cannot be opened"),
-    "not ours to write": (lambda file: file.chmod(0o400), "writing", "it takes no writes"),
+    "not ours to write": (lambda file: file.chmod(0o400), "writing", "it is read-only"),
     "in a folder that is not ours": (lambda file: file.parent.chmod(0), "database", "the file cannot be opened"),
     "overwritten in the middle": (overwrite, "database", "is damaged"),
     "cut off": (cut_off, "database", "is damaged"),
     "no database at all": (lambda file: file.write_bytes(b"no database " * 1000), "database", "is damaged"),
-    "empty": (lambda file: file.write_bytes(b""), "migrations", "not run yet"),
+    "empty": (lambda file: file.write_bytes(b""), "migrations", "pending"),
 }
 
 
@@ -250,7 +250,7 @@ def test_address_of_the_site_leads_elsewhere(site: dict[str, str], other: str) -
 def test_address_of_the_site_leads_nowhere(site: dict[str, str], origin: str) -> None:
     report = examine(site | {"PUBLIC_ORIGIN": origin.format(free_port())})
 
-    assert_alone(report, "site", "is not reached")
+    assert_alone(report, "site", "cannot be reached")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.3", "::1", "::"])
@@ -260,7 +260,9 @@ def test_site_is_found_at_the_address_where_it_listens(settings: dict[str, str],
     with as_served(settings):
         report = examine(settings)
 
-    assert re.search(rf"^ok +port +{host}:{settings['PORT']} is served$", report.text, re.MULTILINE), report.text
+    assert re.search(
+        rf"^ok +port +{host}:{settings['PORT']} is in use by this application$", report.text, re.MULTILINE
+    ), report.text
 
 
 def test_port_is_taken_by_another_program(site: dict[str, str]) -> None:

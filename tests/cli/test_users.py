@@ -54,7 +54,7 @@ def test_create_admin_makes_one_with_the_password_that_was_typed(
     code = main(["create-admin", "--email", "Boss@Example.com", "--name", "Bo Boss"])
 
     assert code == 0
-    assert capsys.readouterr().out == "Boss@example.com is an administrator now.\n"
+    assert capsys.readouterr().out == "Boss@example.com is now an administrator.\n"
     row = here(only_user)
     assert (row.email_key, row.name, row.role, row.is_active) == ("boss@example.com", "Bo Boss", "admin", True)
     assert passwords._verify(GOOD, row.password).ok
@@ -66,7 +66,7 @@ def test_create_admin_makes_one_with_the_password_that_was_typed(
     [
         ("boss@example.com", "Bo", ["short"], "Use at least 15 characters."),
         ("boss@example.com", "Bo", ["passwordpassword"], "lists of stolen passwords"),
-        ("boss@example.com", "Bo", [GOOD, GOOD + "!"], "two different passwords"),
+        ("boss@example.com", "Bo", [GOOD, GOOD + "!"], "passwords do not match"),
         ("nonsense", "Bo", [], "Enter an address such as"),
         ("boss@example.com", "\x1b[31m", [], "characters that cannot be shown"),
         ("taken@example.com", "Bo", [GOOD, GOOD], "python -m app promote taken@example.com"),
@@ -114,16 +114,16 @@ def test_create_admin_on_a_real_terminal_never_shows_the_password(here: Any, tmp
         os.environ["DATABASE_URL"] = before
     seen = b""
     for question, answer in (
-        (b"E-mail: ", "boss@example.com"), (b"Name: ", "Bo Boss"), (b"Password: ", GOOD), (b"Once more: ", GOOD),
+        (b"E-mail: ", "boss@example.com"), (b"Name: ", "Bo Boss"), (b"Password: ", GOOD), (b"Repeat password: ", GOOD),
     ):  # fmt: skip
         seen = read_until(terminal, seen, question)
         os.write(terminal, answer.encode() + b"\n")
-    seen = read_until(terminal, seen, b"now.")
+    seen = read_until(terminal, seen, b"administrator.")
     _, status = os.waitpid(pid, 0)
     os.close(terminal)
 
     assert os.waitstatus_to_exitcode(status) == 0
-    assert b"boss@example.com is an administrator now." in seen
+    assert b"boss@example.com is now an administrator." in seen
     assert GOOD.encode() not in seen
     assert here(only_user).role == "admin"
 
@@ -149,8 +149,8 @@ def test_promote(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
 
     first, second = capsys.readouterr().out.splitlines()
     assert codes == (0, 0)
-    assert first.endswith("is an administrator now.")
-    assert second.endswith("was an administrator already.")
+    assert first.endswith("is now an administrator.")
+    assert second.endswith("was already an administrator.")
     assert here(only_user).role == "admin"
     assert here(trail) == [(events.ROLE_CHANGED, None)]
 
@@ -220,8 +220,8 @@ def test_second_step_is_turned_off_for_who_lost_everything(here: Any, capsys: py
 
     first, second = capsys.readouterr().out.splitlines()
     assert codes == (0, 0)
-    assert first.endswith("is signed in by the password alone now.")
-    assert second.endswith("was signed in by the password alone already.")
+    assert first.endswith("is now without two-factor authentication.")
+    assert second.endswith("was already without two-factor authentication.")
     assert not here(lambda: is_on(admin))
     assert here(trail)[-1] == (events.SECOND_FACTOR_REMOVED, None)
 

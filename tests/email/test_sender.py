@@ -180,7 +180,7 @@ async def test_letter_that_would_smuggle_a_header_is_dead_and_the_others_go_out(
 
     dead, sent = await db.fetch_all(sa.select(email_rows).order_by(email_rows.c.id))
     assert dead.failed_at is not None
-    assert dead.error.startswith("Undeliverable: the letter cannot be written: ")
+    assert dead.error.startswith("Undeliverable: the e-mail cannot be composed: ")
     assert sent.sent_at is not None
     assert [received.recipients for received in sink.received] == [[ROBIN]]
 

@@ -143,7 +143,7 @@ async def test_replica_that_lagged_brings_back_who_signed_out_until_everybody_is
 
     assert isinstance(back, rotation.Rotated)
     assert isinstance(lost, rotation.Rejected)
-    assert done.stdout == "2 sessions ended: everybody signs in again.\n", done.stderr
+    assert done.stdout == "2 sessions ended: everybody has to sign in again.\n", done.stderr
     async with connected(replica):
         assert isinstance(await rotation.rotate(back.pair.refresh_token), rotation.Rejected)
     replica.stop()

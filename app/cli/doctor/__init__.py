@@ -47,9 +47,9 @@ def _whole(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
         yield from findings
     except Exception as error:
         reason = str(getattr(error, "orig", None) or error).partition("\n")[0]  # of the driver: no statement, no value
-        says = f"the questions about it end in {type(error).__name__}: {reason}"
+        says = f"this check failed with {type(error).__name__}: {reason}"
         yield Finding(
-            what, says, "mend what it names; if that is nothing, the database may be damaged or half restored"
+            what, says, "fix what the error names; if it names nothing, the database may be damaged or partly restored"
         )
 
 
@@ -68,7 +68,7 @@ def _as_text(findings: Iterable[Finding]) -> int:
         print(f"{mark:<6} {finding.what:<10} {says}", flush=True)
         if finding.fix:
             print(f"{'':<18}fix: {finding.fix}", flush=True)
-    print("Nothing to mend." if not wrong else f"{wrong} to mend.")
+    print("No problems found." if not wrong else f"{wrong} to fix.")
     return 1 if wrong else 0
 
 

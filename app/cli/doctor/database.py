@@ -21,22 +21,31 @@ SPARE = 5  # connections for the migration, a backup and whoever looks
 
 
 # What it says when it does not let us in: the start of a reason -> in words, and what to do.
-OWNED = "give the file and its folder to the account that serves, and to nobody else"
+OWNED = "make the user that runs the server the owner of the file and its folder, with access for nobody else"
 START = "start it, or correct host and port in DATABASE_URL"
 NOT_IN: dict[str, tuple[str, str]] = {
-    "gaierror": ("there is no host of that name", "correct the host in DATABASE_URL, or the name server"),
-    "ConnectionRefusedError": ("nothing listens there", START),
-    "TimeoutError": ("no answer in time", f"{START}, or let a firewall pass this machine"),
-    "NoServerTakesWrites": ("those who answer take no writes", "promote one, or name the primary in DATABASE_URL"),
-    "ConnectionError": ("it speaks no TLS", "turn TLS on there; sslmode=disable in DATABASE_URL if it is this machine"),
-    "28": ("it refuses user or password", "correct them in DATABASE_URL; if they are right, see pg_hba.conf there"),
-    "08P01": ("the pooler refuses us", "correct user, password and database in DATABASE_URL, and in the pooler"),
-    "3D": ("it has no database of that name", "CREATE DATABASE, or correct the name in DATABASE_URL"),
-    "53300": ("it has no connection left", "fewer workers, a lower APP_DATABASE_POOL_SIZE, or more max_connections"),
-    "57P03": ("it starts or stops", "wait, and ask again"),
+    "gaierror": ("the host name does not resolve", "correct the host in DATABASE_URL, or fix the DNS server"),
+    "ConnectionRefusedError": ("connection refused", START),
+    "TimeoutError": ("timed out", f"{START}, or open the firewall for this machine"),
+    "NoServerTakesWrites": ("only read-only servers answer", "promote a standby, or name the primary in DATABASE_URL"),
+    "ConnectionError": (
+        "the server does not support TLS",
+        "turn on TLS on the server, or use sslmode=disable in DATABASE_URL if it is this machine",
+    ),
+    "28": (
+        "user or password refused",
+        "correct them in DATABASE_URL; if they are right, check pg_hba.conf on the server",
+    ),
+    "08P01": (
+        "the pooler refuses the connection",
+        "correct user, password and database in DATABASE_URL, and in the pooler",
+    ),
+    "3D": ("the database does not exist", "CREATE DATABASE, or correct the name in DATABASE_URL"),
+    "53300": ("no connections left", "use fewer workers or a lower APP_DATABASE_POOL_SIZE, or raise max_connections"),
+    "57P03": ("the server is starting or shutting down", "wait, then run doctor again"),
     "SQLITE_CANTOPEN": ("the file cannot be opened", OWNED),
     "PermissionError": ("the file cannot be opened", OWNED),
-    "SQLITE_READONLY": ("it takes no writes", OWNED),
+    "SQLITE_READONLY": ("it is read-only", OWNED),
 }
 ANY = ("", "start it, or correct DATABASE_URL")
 
@@ -45,7 +54,7 @@ def examine(workers: int) -> Iterator[Finding]:
     where = db.database.target
     try:
         if where.kind == "sqlite" and not Path(where.database).exists():  # asking would make one
-            yield Finding("database", f"{where} is not there yet", "python -m app migrate, or correct DATABASE_URL")
+            yield Finding("database", f"{where} does not exist yet", "python -m app migrate, or correct DATABASE_URL")
             return
         pending = db.pending()
     except (db.Unavailable, OSError) as error:
@@ -59,9 +68,9 @@ def examine(workers: int) -> Iterator[Finding]:
     yield Finding("database", f"{where} answers")
     yield from asyncio.run(_other_hosts())
     if pending:
-        yield Finding("migrations", f"not run yet: {', '.join(pending)}", "python -m app migrate")
+        yield Finding("migrations", f"pending: {', '.join(pending)}", "python -m app migrate")
         return
-    yield Finding("migrations", "all have run")
+    yield Finding("migrations", "all applied")
     yield from asyncio.run(_connected(workers))
 
 
@@ -99,19 +108,22 @@ async def _questions(workers: int) -> AsyncIterator[Finding]:
         yield await _takes_writes()
     apart = abs(await db.fetch_value(sa.select(db.now())) - db.utcnow())
     if apart > CLOCKS_APART:
-        says = f"this machine and the database are {apart.total_seconds():.0f} seconds apart: tokens end at odd times"
-        yield Finding("clock", says, "let both follow a time server (timedatectl set-ntp true)")
+        says = (
+            f"the clocks of this machine and the database are {apart.total_seconds():.0f} seconds apart: tokens "
+            f"expire at the wrong time"
+        )
+        yield Finding("clock", says, "synchronise both clocks with NTP (timedatectl set-ntp true)")
     else:
-        yield Finding("clock", "this machine and the database agree")
+        yield Finding("clock", "the clocks of this machine and the database agree")
     if not get_settings().is_development and (email := await demo_accounts.still_open()):
-        says = f"the published password of {email} works here"
-        yield Finding("accounts", says, "deactivate the account, or give it another password")
+        says = f"the published demo password of {email} works here"
+        yield Finding("accounts", says, "deactivate the account or change its password")
     if lost := await re_encryption.unreadable():
-        says = f"authenticators and passkeys that none of our secrets can read: {lost}"
-        yield Finding("factors", says, "give the secret that encrypted them back, in APP_VERIFYING_SECRET_KEYS")
+        says = f"authenticator apps and passkeys that no configured secret can decrypt: {lost}"
+        yield Finding("factors", says, "add the secret that encrypted them to APP_VERIFYING_SECRET_KEYS")
     if alone := await _admins_with_a_password_alone():
-        says = f"administrators who sign in with a password alone: {alone}"
-        fix = "turn on the second step at /account/second-factor, then APP_ADMINS_NEED_SECOND_FACTOR=true"
+        says = f"administrators without two-factor authentication: {alone}"
+        fix = "turn it on at /account/second-factor, then set APP_ADMINS_NEED_SECOND_FACTOR=true"
         yield Finding("admins", says, fix, note=True)
     if db.database.target.kind == "postgresql":
         async for finding in _postgresql(workers):
@@ -126,7 +138,7 @@ async def _damage() -> object:
 
 
 def _damaged(damage: object) -> Finding:
-    fix = "stop the servers, and restore a backup: deploy/backup.py restore FILE"
+    fix = "stop the servers and restore a backup: deploy/backup.py restore FILE"
     return Finding("database", f"{db.database.target} is damaged: {damage}", fix)
 
 
@@ -137,7 +149,7 @@ async def _takes_writes() -> Finding:
         await db.execute(sa.update(user_rows).where(sa.false()).values(name=user_rows.c.name))
     except db.Unavailable as error:
         return _not_in("writing", path, error)
-    return Finding("writing", f"{path} takes writes")
+    return Finding("writing", f"{path} is writable")
 
 
 async def _admins_with_a_password_alone() -> int:
@@ -151,10 +163,13 @@ async def _postgresql(workers: int) -> AsyncIterator[Finding]:
     yield await _pools(workers)
     yield await _bounds()
     if await db.fetch_value(sa.text("SELECT current_setting('transaction_read_only') = 'on'")):
-        fix = "DATABASE_URL must lead to the primary; of several hosts the one that takes writes is found by itself"
-        yield Finding("writing", f"{db.database.target} takes no writes: nobody can sign in or out", fix)
+        fix = "DATABASE_URL must name the primary; with several hosts, the writable one is found automatically"
+        yield Finding("writing", f"{db.database.target} is read-only: nobody can sign in or out", fix)
     if not db.database.target.is_local and db.database.target.sslmode not in ("verify-full", "verify-ca"):
-        says = "the connection to the database is not sure to be encrypted, nor who answers it (v5.0.0-12.3.2)"
+        says = (
+            "the connection to the database may be unencrypted, and the server's identity is not verified "
+            "(v5.0.0-12.3.2)"
+        )
         yield Finding("tls", says, "DATABASE_URL=...?sslmode=verify-full", note=get_settings().is_development)
 
 
@@ -164,12 +179,12 @@ async def _bounds() -> Finding:
     says = ", ".join(f"{name} is {value}" for name, value in shown.items())
     if not db.database.connector.is_pooled:
         return Finding("bounds", says)
-    says = f"a pooler, PgBouncer or its like, stands before the database; {says}"
+    says = f"the database is behind a pooler such as PgBouncer; {says}"
     if "0" not in shown.values():
         return Finding("bounds", says)
     role, seconds = db.database.target.user or "the role that serves", STATEMENT_SECONDS
     fix = "; ".join(f"ALTER ROLE {role} SET {name} = '{seconds}s'" for name in BOUNDS)
-    return Finding("bounds", f"{says}: only transactions are bounded", f"{fix}; then let the pooler reconnect")
+    return Finding("bounds", f"{says}: only transactions have a time limit", f"{fix}; then make the pooler reconnect")
 
 
 async def _roles() -> Finding:
@@ -184,13 +199,13 @@ async def _roles() -> Finding:
     )
     too_much = {
         "is a superuser": can.anything,
-        "can make and drop tables": can.tables,
-        "can rewrite the audit trail": can.history,
+        "can create and drop tables": can.tables,
+        "can change the audit log": can.history,
     }
     says = " and ".join(words for words, true in too_much.items() if true)
     if not says:
-        return Finding("role", f"{can.name} can do what serving needs, and no more")
-    fix = "two roles, one that migrates and one that serves: deploy/roles.sql"
+        return Finding("role", f"{can.name} has only the privileges that serving needs")
+    fix = "use two roles, one that migrates and one that serves: deploy/roles.sql"
     return Finding("role", f"{can.name} {says}", fix, note=get_settings().is_development)
 
 
@@ -205,8 +220,8 @@ async def _pools(workers: int) -> Finding:
     wanted = workers * size + SPARE
     sum_ = f"{workers} workers x {size} connections + {SPARE} spare = {wanted}, of {row.most}"
     if db.database.connector.is_pooled:
-        fix = f"max_client_conn of the pooler from {wanted} on, and default_pool_size too if it is in session mode"
-        return Finding("pool", f"{wanted - SPARE} connections to the pooler, which counts by itself", fix, note=True)
+        fix = f"set max_client_conn of the pooler to at least {wanted}, and default_pool_size too in session mode"
+        return Finding("pool", f"{wanted - SPARE} connections to the pooler, which has its own limit", fix, note=True)
     if wanted <= row.most:
         return Finding("pool", sum_)
     return Finding(

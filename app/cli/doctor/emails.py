@@ -13,18 +13,18 @@ FIX = "correct MAIL_URL (host, port, STARTTLS, certificate, user, password or ke
 def examine() -> Iterator[Finding]:
     settings = get_settings()
     if not settings.mail_url:
-        says = "MAIL_URL is not set: letters wait, and nobody can confirm an address or choose a new password"
+        says = "MAIL_URL is not set: e-mails are not sent, so nobody can confirm an address or reset a password"
         if settings.is_development:
-            yield Finding("mail", "none is sent in development; read it at /dev/mailbox")
+            yield Finding("mail", "not sent in development; read it at /dev/mailbox")
         else:
             yield Finding("mail", says, "MAIL_URL=smtp://user:password@host:587 and MAIL_FROM")
         return
     try:
         where = asyncio.run(transport.greet())
     except transport.Failed as error:
-        says = f"the mail server does not take our letters: {type(error).__name__}: {error}"
+        says = f"the mail server does not accept e-mails: {type(error).__name__}: {error}"
         yield Finding("mail", says, FIX)
         return
-    yield Finding("mail", f"{where} takes letters from {settings.mail_from or 'no-reply@ this host'}")
+    yield Finding("mail", f"{where} accepts e-mails from {settings.mail_from or 'no-reply@ this host'}")
     if not settings.mail_from:
-        yield Finding("mail", "letters come from no-reply@ the site's own name", "MAIL_FROM=you@example.com", note=True)
+        yield Finding("mail", "the sender is no-reply@ at the site's host name", "MAIL_FROM=you@example.com", note=True)

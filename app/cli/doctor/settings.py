@@ -55,7 +55,7 @@ def _port() -> Finding:
                 "port", f"{where}: {error.strerror}", "HOST must be an address of this machine, PORT above 1023"
             )
         if _answers_as_we_do(hosts.reached_at(settings.host), settings.port):
-            return Finding("port", f"{where} is served")
+            return Finding("port", f"{where} is in use by this application")
         return Finding("port", f"{where} is taken by another program", f"stop it, or choose PORT={settings.port + 1}")
     return Finding("port", f"{where} is free")
 
@@ -90,13 +90,18 @@ def _addresses() -> Iterator[Finding]:
     settings = get_settings()
     parts = urlsplit(settings.origin)
     if parts.hostname in ("127.0.0.1", "::1"):
-        says = "PUBLIC_ORIGIN is in digits: passkeys refuse that, and to a browser it is another site than localhost"
+        says = (
+            "PUBLIC_ORIGIN is an IP address: passkeys do not work with one, and for a browser it is another site "
+            "than localhost"
+        )
         yield Finding("address", says, f"PUBLIC_ORIGIN={parts.scheme}://localhost:{parts.port or settings.port}")
     elif parts.scheme == "http" and settings.secure_cookies:
-        says = "Safari drops Secure cookies on http://localhost; Chrome, Edge and Firefox keep them"
-        yield Finding("address", says, "to try it in Safari: COOKIE_INSECURE=true, in development alone", note=True)
+        says = "Safari does not store Secure cookies on http://localhost; Chrome, Edge and Firefox do"
+        yield Finding("address", says, "to use Safari, set COOKIE_INSECURE=true, in development only", note=True)
     if settings.cookie_insecure and parts.scheme == "https":
-        says = "COOKIE_INSECURE=true on an https site: cookies lose Secure and their __Host- prefix for nothing"
+        says = "COOKIE_INSECURE=true on an https site: cookies lose Secure and the __Host- prefix without need"
         yield Finding("cookies", says, "remove COOKIE_INSECURE")
     elif settings.cookie_insecure and parts.hostname != "localhost":
-        yield Finding("cookies", "cookies travel in the clear: whoever listens takes sessions over", "use https")
+        yield Finding(
+            "cookies", "cookies are sent unencrypted: anybody on the network can take over sessions", "use https"
+        )

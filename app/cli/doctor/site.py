@@ -32,22 +32,30 @@ def examine(proxies: str) -> Iterator[Finding]:
     try:
         alive = _ask("GET", "/healthz")
     except ssl.SSLCertVerificationError as error:
-        yield Finding("tls", f"{origin}: {error.verify_message}", "a certificate for this name that browsers trust")
+        yield Finding(
+            "tls", f"{origin}: {error.verify_message}", "install a certificate for this name that browsers trust"
+        )
         return
     except (OSError, http.client.HTTPException, UnicodeError) as error:  # the last one: a name that none can have
-        fix = "start the server and the proxy, and ask again; PUBLIC_ORIGIN must lead there from this machine too"
-        yield Finding("site", f"{origin} is not reached ({error})", fix, note=get_settings().is_development)
+        fix = (
+            "start the server and the proxy, then run doctor again; PUBLIC_ORIGIN must be reachable from this "
+            "machine too"
+        )
+        yield Finding("site", f"{origin} cannot be reached ({error})", fix, note=get_settings().is_development)
         return
     if alive.status != 200 or not alive.header("x-request-id"):
         fix = "the proxy must pass everything to this application, with its Host header unchanged"
-        yield Finding("site", f"{origin}/healthz answers {alive.status}, and not as this application does", fix)
+        yield Finding("site", f"{origin}/healthz answers {alive.status}, not from this application", fix)
         return
     yield Finding("site", f"{origin} answers")
     yield from _tls(alive)
     yield _clock(alive)
     if _ask("GET", "/login").status == 400:  # /healthz answers whatever the name
-        fix = f"the proxy must pass Host on: {urlsplit(origin).netloc} (nginx: proxy_set_header Host $http_host)"
-        yield Finding("host", "every page is refused (400): the proxy asks for it under a name of its own", fix)
+        fix = (
+            f"the proxy must pass on the Host header: {urlsplit(origin).netloc} (nginx: proxy_set_header Host "
+            f"$http_host)"
+        )
+        yield Finding("host", "every page is refused (400): the proxy sends another Host header", fix)
         return
     yield from _cookies()
     yield from _inside()
@@ -100,20 +108,20 @@ def _tls(answer: Answer) -> Iterator[Finding]:
         return
     ends = datetime.fromtimestamp(ssl.cert_time_to_seconds(answer.certificate["notAfter"]), UTC)
     if ends - datetime.now(UTC) < ENDS_SOON:
-        yield Finding("tls", f"the certificate ends on {ends:%d %B %Y}", "renew it; Caddy does so by itself")
+        yield Finding("tls", f"the certificate expires on {ends:%d %B %Y}", "renew it (Caddy renews automatically)")
     else:
         yield Finding("tls", f"trusted, until {ends:%d %B %Y}")
     if not answer.header("strict-transport-security"):
-        fix = "the proxy must not take away the header Strict-Transport-Security"
-        yield Finding("headers", "browsers are not told to keep to https", fix)
+        fix = "the proxy must not remove the Strict-Transport-Security header"
+        yield Finding("headers", "the Strict-Transport-Security header is missing", fix)
 
 
 def _clock(answer: Answer) -> Finding:
     apart = abs(parsedate_to_datetime(answer.header("date")) - datetime.now(UTC))
     if apart > CLOCKS_APART:
-        says = f"this machine and the one that serves are {apart.total_seconds():.0f} seconds apart"
-        return Finding("clock", says, "let both follow a time server (timedatectl set-ntp true)")
-    return Finding("clock", "this machine and the one that serves agree")
+        says = f"the clocks of this machine and the server are {apart.total_seconds():.0f} seconds apart"
+        return Finding("clock", says, "synchronise both clocks with NTP (timedatectl set-ntp true)")
+    return Finding("clock", "the clocks of this machine and the server agree")
 
 
 def _cookies() -> Iterator[Finding]:
@@ -128,21 +136,21 @@ def _cookies() -> Iterator[Finding]:
         wanted["secure"] = True
     for name in (cookies.access_name(), cookies.refresh_name()):
         if name not in sent:
-            fix = "the proxy must pass on Set-Cookie as it is; POST /logout must reach the application"
+            fix = "the proxy must pass on Set-Cookie unchanged; POST /logout must reach the application"
             yield Finding("cookies", f"{name} does not reach the visitor ({answer.status})", fix)
             continue
         lost = [attribute for attribute, value in wanted.items() if sent[name][attribute] != value]
         if lost or sent[name]["domain"]:
             says = f"{name} reaches the visitor without {', '.join(lost) or 'its own host: with Domain'}"
-            yield Finding("cookies", says, "the proxy must pass on Set-Cookie as it is")
+            yield Finding("cookies", says, "the proxy must pass on Set-Cookie unchanged")
         else:
-            yield Finding("cookies", f"{name} reaches the visitor whole")
+            yield Finding("cookies", f"{name} reaches the visitor unchanged")
 
 
 def _inside() -> Iterator[Finding]:
     shown = [path for path in ("/metrics", "/openapi.json") if _ask("GET", path).status == 200]
     for path in shown:
-        yield Finding("inside", f"{path} is shown to everybody", "keep it inside, at the proxy", note=True)
+        yield Finding("inside", f"{path} is public", "block it at the proxy", note=True)
 
 
 def _proxy(proxies: str) -> Finding:
@@ -151,23 +159,25 @@ def _proxy(proxies: str) -> Finding:
     headers = {"Content-Type": "application/json", "X-Forwarded-For": FORGED, "Forwarded": f"for={FORGED}"}
     answer = _ask("POST", "/api/auth/login", body, **headers)
     if answer.status == 429:
-        return Finding("proxy", "not known: too many attempts from here", "wait, and ask again", note=True)
+        return Finding(
+            "proxy", "unknown: too many attempts from this machine", "wait, then run doctor again", note=True
+        )
     try:
         noted = asyncio.run(_noted(answer.header("x-request-id")))
     except (db.Unavailable, sa.exc.DBAPIError):
-        fix = "mend what is said about the database, and ask again"
-        return Finding("proxy", "not known: the audit log cannot be read", fix, note=True)
+        fix = "fix the database problems, then run doctor again"
+        return Finding("proxy", "unknown: the audit log cannot be read", fix, note=True)
     if noted is None:
         fix = "DATABASE_URL here must name the database of the site that PUBLIC_ORIGIN leads to"
-        return Finding("proxy", "the site writes into another database than this one", fix)
+        return Finding("proxy", "the site uses another database than this command", fix)
     if noted == FORGED:
         fix = "--forwarded-allow-ips must name the proxies alone, and the proxy must replace X-Forwarded-For"
-        return Finding("proxy", "a visitor can choose the address that is logged and limited", fix)
+        return Finding("proxy", "a visitor can forge the IP address that is logged and rate-limited", fix)
     if noted != answer.source and _is_inside(noted):
         now = proxies or "nobody's"
-        fix = f"serve --forwarded-allow-ips {noted} (now: {now}), and the proxy must set X-Forwarded-For"
-        return Finding("proxy", f"every visitor seems to come from {noted}: one of them locks out all", fix)
-    return Finding("proxy", f"a visitor's own address counts ({noted})")
+        fix = f"serve with --forwarded-allow-ips {noted} (now: {now}); the proxy must set X-Forwarded-For"
+        return Finding("proxy", f"all visitors appear as {noted}: one of them can lock out all others", fix)
+    return Finding("proxy", f"the visitor's own IP address is used ({noted})")
 
 
 async def _noted(request_id: str) -> str | None:
