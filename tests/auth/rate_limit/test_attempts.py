@@ -237,3 +237,14 @@ async def test_only_so_many_passwords_wait_to_be_checked(monkeypatch: pytest.Mon
     assert all(outcome.ok for outcome in done)
     assert {type(outcome) for outcome in outcomes} == {passwords.Verified, Overloaded}
     assert (await passwords.verify("correct horse battery staple", stored)).ok
+
+
+def test_share_of_the_queue_is_counted_until_the_last_one_has_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(get_settings(), "password_checks_waiting", 4)
+    with limits.queue_share("party"), limits.queue_share("party"):
+        with limits.queue_share("party"), pytest.raises(TooManyAttempts), limits.queue_share("party"):
+            pass
+        with limits.queue_share("party"), pytest.raises(TooManyAttempts), limits.queue_share("party"):
+            pass
+
+    assert "party" not in limits._in_progress
