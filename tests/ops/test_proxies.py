@@ -28,7 +28,7 @@ from tests.support.sink import listening
 pytestmark = [pytest.mark.ops, pytest.mark.race]
 
 FORGED = "203.0.113.9"  # an address for documentation: nobody's
-FORMS = 3000 if os.environ.get("NEED_PROGRAMS") else 200
+FORMS = 1200 if os.environ.get("NEED_PROGRAMS") else 200
 CLIENTS = 50
 IDLE_SECONDS = 1  # of the proxy; the application keeps a connection for twice as long, as the settings of both say
 AWAY_SECONDS = 0.02  # from the proxy to a process: when one hangs up, the other learns of it later
