@@ -26,7 +26,9 @@ from app.web import features, forms, templates
 TABLES: dict[str, OwnedRows] = {
     "profile": OwnedRows(user_rows, user_rows.c.id, {"password", "email_key", "search_text"}),
     "sessions": OwnedRows(
-        session_rows, session_rows.c.user_id, {"user_id", "secret", "generation", "confirmed", "handed_at"}
+        session_rows,
+        session_rows.c.user_id,
+        {"user_id", "secret", "generation", "confirmed", "handed_at", "device_key"},
     ),
     "links": OwnedRows(link_rows, link_rows.c.user_id, {"user_id", "secret", "password", "fingerprint", "email_key"}),
     "authenticators": OwnedRows(authenticator_rows, authenticator_rows.c.user_id, {"user_id", "secret", "last_step"}),
