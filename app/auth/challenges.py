@@ -43,8 +43,8 @@ CLOSED = {
 A_MINUTE = timedelta(minutes=1)
 LONGEST_REFERER = 2048
 NOT_BOUND = (
-    "Administrators of this site need a session that is bound to their device. If you have just signed in, reload this "
-    "page. Otherwise sign in again with a browser that binds sessions, such as Chrome on Windows."
+    "Administrators of this site need a session that is bound to their device. If you have just signed in, this page "
+    "loads again by itself. Otherwise sign in with a browser that binds sessions, such as Chrome on Windows."
 )
 SKIPPED = ("server_error", "unreachable", "quota_exceeded")  # why a browser did not refresh a bound session
 
@@ -72,10 +72,17 @@ async def answer(request: Any, error: AuthError) -> Any:
     if isinstance(error, SecondFactorRequired):
         return _to_second_factor_page() if page else _second_factor_required(request)
     if isinstance(error, DeviceBindingRequired):
-        return errors.answer(request, 403, NOT_BOUND, error="device_binding_required")
+        return _device_binding_required(request, user)
     if not page:
         return unauthorized(request, token_sent=user.token_sent)
     return await _to_login(request, user, ended=isinstance(error, SessionEnded))
+
+
+def _device_binding_required(request: Any, user: Any) -> Any:
+    """The browser binds a session beside its first page: within a minute of the sign-in, the page loads again."""
+    young = db.utcnow() - user.auth_time < A_MINUTE
+    headers = {"Refresh": "2"} if young and request.method in SAFE else {}
+    return errors.answer(request, 403, NOT_BOUND, headers=headers, error="device_binding_required")
 
 
 async def proof_missing(request: Any, token: Any) -> None:

@@ -276,7 +276,9 @@ async def test_list_of_sessions_says_which_are_bound(client: Visitor) -> None:
     assert page.count("Bound to its device") == 1
 
 
-async def test_site_may_want_bound_sessions_of_its_admins(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_site_may_want_bound_sessions_of_its_admins(
+    client: Visitor, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
     admin = await make_user(role="admin")
     pair = await sign_in(client, admin)
     monkeypatch.setattr(get_settings(), "device_bound", "admins")
@@ -285,6 +287,9 @@ async def test_site_may_want_bound_sessions_of_its_admins(client: Visitor, monke
     assert (page.status_code, api.status_code) == (403, 403)
     assert "bound to their device" in page.text
     assert api.json()["error"] == "device_binding_required"
+    assert page.headers["refresh"] == "2", "the browser may be binding it at this moment"
+    clock.forward(minutes=1)
+    assert "refresh" not in (await client.visit("/admin")).headers
 
     await bound(client, admin)
     assert (await client.visit("/admin")).status_code == 200
