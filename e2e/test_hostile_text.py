@@ -245,7 +245,7 @@ def test_filters_of_an_admin_repeat_what_was_typed_as_text(page: Page, server: S
 
     page.get_by_role("button", name="Show").click()
 
-    expect(page.get_by_label("Address", exact=True)).to_have_value(text)
+    expect(page.get_by_label("IP address", exact=True)).to_have_value(text)
     assert parts_that_are_not_ours(page) == 0
 
 

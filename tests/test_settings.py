@@ -249,7 +249,7 @@ WRONG = {
     "MAIL_FROM": "nobody",
 }
 FAULTS = (
-    "APP_SECRET_KEY is too short: 32 bytes at least (openssl rand -base64 48)",
+    "APP_SECRET_KEY is too short: use at least 32 bytes (openssl rand -base64 48)",
     "APP_JWT_ALGORITHM must be one of HS256, EdDSA",
     "APP_ACCESS_TOKEN_SECONDS must be below APP_REFRESH_TOKEN_SECONDS",
     "APP_PASSWORD_MIN_LENGTH must not be above APP_PASSWORD_MAX_LENGTH",

@@ -94,7 +94,7 @@ def test_key_of_a_mail_provider_is_asked_for_and_not_repeated(settings: dict[str
         bad = examine(given)
 
     assert "mail" not in good.wrong
-    assert "127.0.0.1 takes " in good.text
+    assert "127.0.0.1 accepts e-mails " in good.text
     assert "401 validation_error *** is invalid" in bad.wrong["mail"][0]
     assert key not in good.text + bad.text
     assert [(method, path) for method, path, _, _ in api.asked] == [("GET", "/domains")] * 2
@@ -166,7 +166,7 @@ def test_secret_that_encrypted_the_second_factors_is_missed(settings: dict[str, 
         "authenticator apps and passkeys that no configured secret can decrypt: 1",
         "add the secret that encrypted them to APP_VERIFYING_SECRET_KEYS",
     )
-    assert re.search("^note +admins +administrators who sign in with a password alone: 1$", report.text, re.MULTILINE)
+    assert re.search("^note +admins +administrators without two-factor authentication: 1$", report.text, re.MULTILINE)
     known = examine(settings | {"APP_VERIFYING_SECRET_KEYS": os.environ["APP_SECRET_KEY"]})
     assert "factors" not in known.wrong
 
@@ -271,7 +271,7 @@ def test_site_that_is_set_up_well_has_nothing_to_mend(settings: dict[str, str], 
 
         assert report.code == 0, report.text
         assert not report.wrong
-        assert "a visitor's own address counts (127.0.0.2)" in report.text
+        assert "the visitor's own IP address is used (127.0.0.2)" in report.text
         assert {"tls", "cookies", "proxy", "mail", "clock", "migrations", "database", "port"} <= report.seen
 
         without = examine({name: value for name, value in ours.items() if name != "SSL_CERT_FILE"})
@@ -320,7 +320,7 @@ def test_proxy_that_is_not_believed_is_found(settings: dict[str, str]) -> None:
     with site(settings, proxies="127.0.0.9") as ours:
         report = examine(ours)
 
-    assert "every visitor seems to come from 127.0.0.1" in report.wrong["proxy"][0]
+    assert "all visitors appear as 127.0.0.1" in report.wrong["proxy"][0]
     assert "--forwarded-allow-ips 127.0.0.1" in report.wrong["proxy"][1]
 
 

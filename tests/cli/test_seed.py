@@ -29,7 +29,7 @@ def test_seed_adds_people_who_are_found_and_events_of_the_last_month(
     assert main(["seed", "--users", "30", "--events", "2500"]) == 0
     assert main(["seed", "--users", "30", "--events", "0"]) == 0
 
-    assert capsys.readouterr().out.splitlines()[0] == "Added 30 people and 2500 events."
+    assert capsys.readouterr().out.splitlines()[0] == "Added 30 users and 2500 events."
     assert here(counts) == (60, 2500)
     person = here(lambda: db.fetch_one(sa.select(user_rows).limit(1)))
     assert person.email.endswith(f".{person.id.hex[-12:]}@example.org")  # so a million have as many addresses

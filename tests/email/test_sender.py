@@ -218,7 +218,7 @@ async def test_kind_that_only_a_newer_worker_knows_waits_for_it(sink: Sink, cloc
     clock.forward(seconds=10)
     await sender.send_due(composers)
 
-    assert error == "UnknownKindError: nobody knows how to write 'hello'"
+    assert error == "UnknownKindError: there is no template for 'hello'"
     assert len(sink.received) == 1
 
 

@@ -94,7 +94,7 @@ async def test_address_outside_ascii_is_reached_by_its_other_name(sink: Sink) ->
 )
 def test_line_end_in_a_header_is_refused(end: str, hostile: Callable[[str], Message]) -> None:
     """v5.0.0-1.3.11"""
-    with pytest.raises(transport.Undeliverable, match="cannot be written"):
+    with pytest.raises(transport.Undeliverable, match="cannot be composed"):
         transport.written(hostile(end), db.uuid7(), db.utcnow())
 
 
@@ -109,7 +109,7 @@ def test_line_end_in_a_header_is_refused(end: str, hostile: Callable[[str], Mess
     ],
 )  # fmt: skip
 def test_what_is_not_one_plain_address_is_refused(recipient: str) -> None:
-    with pytest.raises(transport.Undeliverable, match="cannot be written"):
+    with pytest.raises(transport.Undeliverable, match="cannot be composed"):
         transport.written(message(recipient=recipient), db.uuid7(), db.utcnow())
 
 

@@ -152,7 +152,7 @@ def test_doctor_finds_nothing_to_mend(site: Site, tmp_path: Any) -> None:
         )
 
     assert not report.wrong, report.text
-    assert "a visitor's own address counts (127.0.0.2)" in report.text
+    assert "the visitor's own IP address is used (127.0.0.2)" in report.text
 
 
 async def forms(site: Site, count: int) -> list[int]:
