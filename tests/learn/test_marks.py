@@ -1,7 +1,8 @@
 """The tutorial can be removed: every mention of it elsewhere is between its marks.
 
-A block: `# learn:` to `# /learn`, `{# learn #}` to `{# /learn #}`, `<!-- learn -->` to `<!-- /learn -->`, each mark
-on its own line (in templates with `-` if needed). A single line of Python, TOML or make ends in `# learn`.
+A block: `# learn:` to `# /learn`, `{# learn #}` to `{# /learn #}`, `<!-- learn -->` to `<!-- /learn -->`, in a style
+sheet `/* learn */` to `/* /learn */`. Each mark has its own line (in templates with `-` if needed). A single line of
+Python, TOML or make ends in `# learn`.
 """
 
 import re
@@ -11,8 +12,8 @@ from app.settings import ROOT
 
 OWN = ("app/learn/", "templates/learn/", "docs/", "tests/learn/", "tests/patterns/", "e2e/test_learn.py",
        "static/learn.css", "e2e/test_lab.py", "static/lab")  # fmt: skip
-OPENS = re.compile(r"^\s*(?:# learn:?|\{#-? learn -?#\}|<!-- learn -->)$")
-CLOSES = re.compile(r"^\s*(?:# /learn|\{#-? /learn -?#\}|<!-- /learn -->)$")
+OPENS = re.compile(r"^\s*(?:# learn:?|\{#-? learn -?#\}|<!-- learn -->|/\* learn \*/)$")
+CLOSES = re.compile(r"^\s*(?:# /learn|\{#-? /learn -?#\}|<!-- /learn -->|/\* /learn \*/)$")
 MENTION = re.compile(
     r"app[./]learn|/learn\b|shows_learn|APP_LEARN|learn_pages|learn\.css|tests/patterns|make docs|docs/\d\d-"
 )

@@ -30,11 +30,11 @@ db.point_at(db.url())
 
 # Which request asked the database for anything.
 from app.web import client
-opened = db._opened
+opened = db._current_pool
 def noted():
     print("ASKED", client.current().request_id, file=sys.stderr, flush=True)
     return opened()
-db._opened = noted
+db._current_pool = noted
 """
 
 
