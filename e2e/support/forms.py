@@ -9,6 +9,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from app.auth.pages import device_session
 from app.main import route_table
 
 OFTEN = 3  # pages of one kind that are looked at
@@ -66,7 +67,8 @@ class _Page(HTMLParser):
 def routes() -> list[str]:
     """The addresses that pages post their forms to, as the application's own table has them."""
     posted = {row["path"] for row in route_table() if row["method"] == "POST" and not row["path"].startswith("/api/")}
-    return sorted(posted - {"/auth/resume"})  # hands on what was sent to another one
+    # The first hands on what was sent to another one; the others are asked by the browser itself.
+    return sorted(posted - {"/auth/resume", *device_session.PREFLIGHTED})
 
 
 def route_of(path: str, method: str = "POST") -> str:
