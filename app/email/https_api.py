@@ -89,7 +89,7 @@ async def send(mail: EmailMessage) -> None:
         return
     said = _json(answer)
     error = RejectedError if provider.is_final(answer.status_code, said) else ApiError
-    raise error(_reason(answer, said, key))
+    raise error(_reason(answer, said))
 
 
 async def greet() -> str:
@@ -98,7 +98,7 @@ async def greet() -> str:
     answer = await _ask("GET", provider.check, provider.headers(key, ""), None)
     said = _json(answer)
     if answer.status_code != HTTPStatus.OK and not (provider.restricted and said.get("name") == provider.restricted):
-        raise ApiError(_reason(answer, said, key))
+        raise ApiError(_reason(answer, said))
     return urlsplit(get_settings().mail_url).hostname or ""
 
 
@@ -114,7 +114,8 @@ async def _ask(method: str, path: str, headers: dict[str, str], body: dict[str, 
         async with httpx.AsyncClient(verify=_tls(), timeout=STEP_SECONDS, follow_redirects=False) as client:
             return await client.request(method, address, headers=headers | {"Accept": "application/json"}, json=body)
     except httpx.HTTPError as error:
-        raise ApiError(f"{url.hostname} does not answer: {type(error).__name__}: {error}") from error
+        reason = _without_key(str(error))  # of a header that cannot be sent it is the whole value
+        raise ApiError(f"{url.hostname} does not answer: {type(error).__name__}: {reason}") from None
 
 
 def _json(answer: httpx.Response) -> Mapping[str, Any]:
@@ -125,10 +126,16 @@ def _json(answer: httpx.Response) -> Mapping[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
-def _reason(answer: httpx.Response, said: Mapping[str, Any], key: str) -> str:
-    words = str(said.get("Message") or said.get("message") or "")[:LONGEST_REASON].replace(key, "***")
+def _reason(answer: httpx.Response, said: Mapping[str, Any]) -> str:
+    words = str(said.get("Message") or said.get("message") or "")
     code = said.get("ErrorCode", said.get("name", ""))
-    return " ".join(str(each) for each in (answer.status_code, code, words) if each != "")
+    reason = " ".join(str(each) for each in (answer.status_code, code, words) if each != "")
+    return _without_key(reason)[:LONGEST_REASON]
+
+
+def _without_key(text: str) -> str:
+    """Before it is cut: half a key would be found by nobody."""
+    return text.replace(_configured()[1], "***")
 
 
 def _part(mail: EmailMessage, kind: str) -> str:

@@ -209,6 +209,21 @@ async def test_limit_is_503_which_keeps_the_session(client: Visitor, clock: Cloc
     assert (await of_the_browser(client, RENEW, device.proof(challenge))).status_code == 200
 
 
+async def test_token_that_was_just_renewed_is_503_so_that_the_browser_asks_again(client: Visitor, clock: Clock) -> None:
+    """401 would end the bound session for good, although a newer cookie is on its way."""
+    device, challenge = await bound(client, await make_user())
+    old = str(client.cookie(cookies.refresh_name()))
+    assert (await of_the_browser(client, RENEW, device.proof(challenge))).status_code == 200
+    assert (await client.visit("/account")).status_code == 200
+    clock.forward(seconds=60)
+    client.put_cookie(cookies.refresh_name(), old)
+
+    answer = await of_the_browser(client, RENEW, device.proof(challenge))
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
+    assert "set-cookie" not in answer.headers
+
+
 async def test_database_that_is_down_is_503(client: Visitor, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> None:
     device, challenge = await bound(client, await make_user())
 

@@ -204,3 +204,18 @@ async def test_sender_tries_again_or_gives_up_as_with_smtp(
     assert rows[second].failed_at is not None
     assert [line["event"] for line in logged] == ["email_retried", "email_undeliverable"]
     assert not [line for line in logged if KEY in str(line) or "robin@example.com" in str(line) or line.get("exc_info")]
+
+
+@pytest.mark.parametrize("provider", ["resend", "postmark"], indirect=True)
+async def test_key_that_a_provider_repeats_at_the_end_of_a_long_answer_is_cut_out_whole(
+    api: MailApi, provider: str
+) -> None:
+    """A reason is cut to a length for the log; half a key there would be found by no search."""
+    for length in range(150, 200, 5):
+        words = "x" * length + KEY
+        api.answer = (401, {"ErrorCode": 10, "name": "validation_error", "Message": words, "message": words}, {})
+
+        with pytest.raises(transport.Failed) as failed:
+            await send()
+
+        assert KEY[:6] not in str(failed.value)

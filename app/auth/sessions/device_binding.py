@@ -103,11 +103,8 @@ def _registered_key(proof: str, sid: UUID, now: datetime) -> str | None:
     key = {name: header["jwk"].get(name) for name in MEMBERS[header["alg"]]} | {"alg": header["alg"]}
     if not all(isinstance(value, str) for value in key.values()) or not _is_strong(key):
         return None
-    return (
-        json.dumps(key)
-        if keys.verify_expiring_mac(REGISTRATION, str(sid), _signed_challenge(proof, key), now)
-        else None
-    )
+    challenge = _signed_challenge(proof, key)
+    return json.dumps(key) if keys.verify_expiring_mac(REGISTRATION, str(sid), challenge, now) else None
 
 
 def _header(proof: str, members: set[str], algorithm: str = "") -> dict[str, Any] | None:
