@@ -147,6 +147,27 @@ def test_sign_in_binds_the_session_and_the_list_of_sessions_says_so(site: Site, 
     expect(page.get_by_text("Bound to its device")).to_have_count(1)
 
 
+def test_double_click_on_sign_in_binds_one_session(site: Site, binding: Browser, person: Person) -> None:
+    """Without a script both are sent, and the browser drops the first answer with its offer and its cookies."""
+    context = binding.new_context(base_url=site.origin, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("/login")
+    page.locator("#email").fill(person.email)
+    page.locator("#password").fill(person.password)
+
+    page.get_by_role("button", name="Sign in", exact=True).dblclick()
+
+    expect(page).to_have_url("/dashboard")
+    until_bound(site, page, person, 1)
+    session = site.session_of(person)
+    expire(context)
+    page.goto("/account")
+    expect(page).to_have_url("/account")
+    assert site.session_of(person).id == session.id
+    assert site.session_of(person).generation == session.generation + 1
+    context.close()
+
+
 def test_visit_is_held_until_the_session_is_renewed(site: Site, page: Page, person: Person) -> None:
     session = bound(site, page, person)
     expire(page.context)

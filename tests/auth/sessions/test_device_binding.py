@@ -1,5 +1,6 @@
 """Sessions that are bound to a device: what binds one, what renews one, and what a thief with every cookie gets."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -245,6 +246,21 @@ async def test_session_is_bound_once(clock: Clock) -> None:
 
     assert not await device_binding.bind(sid_of(pair), BoundDevice().registration(pair.registration))
     assert await rotated(pair, device)
+
+
+async def test_of_many_registrations_at_once_one_binds_and_it_alone_renews(clock: Clock) -> None:
+    pair = await start_session(await make_user())
+    devices = [BoundDevice() for _ in range(20)]
+
+    done = await asyncio.gather(
+        *[device_binding.bind(sid_of(pair), device.registration(pair.registration)) for device in devices]
+    )
+
+    assert done.count(True) == 1
+    for device, bound_it in zip(devices, done, strict=True):
+        if not bound_it:
+            assert (await outcome(pair, device)).decision is Decision.UNPROVEN
+    assert await rotated(pair, devices[done.index(True)])
 
 
 async def test_session_that_was_renewed_or_has_ended_is_not_bound(clock: Clock) -> None:
