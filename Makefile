@@ -72,6 +72,10 @@ soak: $(VENV)/.dev ## run ordinary traffic for half an hour and record what grow
 pictures: $(VENV)/.dev ## take the README's pictures again
 	@$(PY) -m e2e.pictures
 
+.PHONY: gallery
+gallery: $(VENV)/.dev ## take pictures of every page and state: var/gallery/index.html (N="login admin" for some of them)
+	@$(PY) -m e2e.gallery $(N)
+
 .PHONY: browser
 browser: $(VENV)/.dev ## find a Chromium for the tests, or install one
 	@$(PY) -m e2e.support.browser
