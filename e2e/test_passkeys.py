@@ -4,8 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
+from app import db
+from app.auth.models import user_rows
+from app.mfa.models import passkey_rows
+from e2e.conftest import PATIENCE
 from e2e.support.people import let_an_hour_pass, put_cookie, sessions_of, sign_in
 from tests.support.mailbox import arrived
 from tests.support.people import PASSWORD, Person
@@ -17,6 +22,7 @@ class Phone:
     """A phone that unlocks for its owner, or (`verifies=False`) for nobody."""
 
     def __init__(self, page: Page) -> None:
+        self.page = page
         self.session: CDPSession = page.context.new_cdp_session(page)
         self.session.send("WebAuthn.enable", {"enableUI": False})
         options = {
@@ -33,6 +39,14 @@ class Phone:
 
     def kept(self) -> list[dict[str, Any]]:
         return list(self.session.send("WebAuthn.getCredentials", {"authenticatorId": self.id})["credentials"])
+
+    def until(self, kept: Callable[[list[dict[str, Any]]], bool]) -> None:
+        """Wait until it holds of what the phone keeps: the browser tells it beside the page."""
+        for _ in range(PATIENCE // 100):
+            if kept(self.kept()):
+                return
+            self.page.wait_for_timeout(100)
+        pytest.fail(f"the phone still keeps {self.kept()}")
 
 
 # The person proves it with one device, and then has another one make a passkey.
@@ -74,9 +88,7 @@ def test_added_and_used_to_sign_in_and_removed(mine: Page, server: Server, perso
     mine.get_by_role("link", name="Remove the passkey My phone").click()
     mine.get_by_role("button", name="Remove").click()
     expect(mine.get_by_role("status")).to_contain_text("The passkey is removed")
-
-    sign_in_by_button(mine)
-    expect(mine.get_by_text("That passkey was not accepted")).to_be_visible()
+    phone.until(lambda kept: not kept)
 
 
 def sign_in_by_button(page: Page, to: str = "/dashboard") -> None:
@@ -205,3 +217,92 @@ def test_without_scripts_there_is_no_button_that_does_nothing(
     page.goto("/account/passkeys")
     expect(page.get_by_text("To add a passkey, use a browser that supports them")).to_be_visible()
     expect(page.get_by_role("button", name="Add a passkey")).not_to_be_visible()
+
+
+def added(page: Page) -> Phone:
+    phone = Phone(page)
+    add(page)
+    expect(page.get_by_role("status")).to_contain_text("The passkey is added")
+    return phone
+
+
+def test_new_name_of_the_account_reaches_the_device(mine: Page) -> None:
+    phone = added(mine)
+    mine.goto("/account")
+    mine.get_by_label("Name").fill("Ängström, renamed")
+
+    mine.get_by_role("button", name="Save name").click()
+
+    expect(mine.get_by_role("status")).to_be_visible()
+    phone.until(lambda kept: [key["userDisplayName"] for key in kept] == ["Ängström, renamed"])
+
+
+def test_new_address_of_the_account_reaches_the_device(mine: Page, server: Server, person: Person) -> None:
+    """The page of the passkeys tells the device each time it is opened."""
+    phone = added(mine)
+    change(server, sa.update(user_rows).where(user_rows.c.id == person.id).values(email="new@example.com"))
+    pair = sign_in(mine.context, server, person)
+    assert pair
+
+    mine.goto("/account/passkeys")
+
+    phone.until(lambda kept: [key["userName"] for key in kept] == ["new@example.com"])
+
+
+def test_passkey_that_no_account_has_is_dropped_at_the_sign_in(mine: Page, server: Server, person: Person) -> None:
+    phone = added(mine)
+    change(server, sa.delete(passkey_rows).where(passkey_rows.c.user_id == person.id))
+
+    sign_in_by_button(mine)
+
+    expect(mine.get_by_role("alert")).to_contain_text("no longer belongs to an account")
+    phone.until(lambda kept: not kept)
+
+
+@pytest.mark.parametrize("why", ["inactive", "counter", "recovered"])
+def test_passkey_that_is_refused_stays_on_the_device(mine: Page, server: Server, person: Person, why: str) -> None:
+    """It may be good again tomorrow: only a passkey that no account has is dropped."""
+    phone = added(mine)
+    users, keys = user_rows, passkey_rows
+    refused = {
+        "inactive": sa.update(users).where(users.c.id == person.id).values(is_active=False),
+        "counter": sa.update(keys).where(keys.c.user_id == person.id).values(uses=1000),
+        "recovered": sa.update(users).where(users.c.id == person.id).values(passkeys_since=db.now()),
+    }
+    change(server, refused[why])
+    signalled = count_signals(mine)
+
+    sign_in_by_button(mine)
+
+    expect(mine.get_by_text("That passkey was not accepted")).to_be_visible()
+    mine.wait_for_load_state("networkidle")
+    assert signalled == []
+    assert len(phone.kept()) == 1
+
+
+def test_passkey_that_waits_for_the_right_password_stays_on_the_device(mine: Page) -> None:
+    phone = Phone(mine)
+    signalled = count_signals(mine)
+    add(mine, "My phone", "not the right passphrase")
+
+    expect(mine.get_by_role("alert")).to_contain_text("The password is wrong.")
+    mine.wait_for_load_state("networkidle")
+
+    assert signalled == ["signalAllAcceptedCredentials", "signalCurrentUserDetails"]  # of the page before
+    assert len(phone.kept()) == 1
+
+
+def count_signals(page: Page) -> list[str]:
+    """The Signal methods that pages call from now on. They are called all the same."""
+    called: list[str] = []
+    page.expose_function("signalCalled", lambda name: called.append(name))
+    page.add_init_script("""
+      for (const name of ["signalUnknownCredential", "signalAllAcceptedCredentials", "signalCurrentUserDetails"]) {
+        const real = PublicKeyCredential[name].bind(PublicKeyCredential);
+        PublicKeyCredential[name] = (details) => { signalCalled(name); return real(details); };
+      }""")
+    return called
+
+
+def change(server: Server, statement: Any) -> None:
+    server.run(lambda: db.execute(statement))

@@ -3,6 +3,7 @@
 Chapter: "The life of an account". Source: v5.0.0-6.2.2, v5.0.0-6.2.3, v5.0.0-7.5.1.
 """
 
+import json
 from datetime import datetime
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -17,9 +18,9 @@ from app.auth import challenges, cookies, permissions
 from app.auth.accounts import account_deletion, email_change, password_change, profile
 from app.auth.challenges import see_other
 from app.auth.errors import RetryLater
-from app.mfa import enrolment, passkeys
+from app.mfa import enrolment, passkeys, webauthn
 from app.settings import get_settings
-from app.web import errors, forms, templates, urls
+from app.web import errors, forms, notices, templates, urls
 from app.web.errors import Problem
 
 PAGE = 50
@@ -108,9 +109,15 @@ async def delete(request: Request) -> Any:
 
 async def _overview(request: Request, form: dict[str, str], status: int = 200, **context: Any) -> Any:
     pending = await email_change.pending_email(request.user.id, db.utcnow())
-    return templates.page(
-        request, "account/overview.html", status, form=form, pending_email=pending, **{"errors": {}, **context}
-    )
+    context = {"errors": {}, "form": form, "pending_email": pending, "signal": await _signal(request), **context}
+    return templates.page(request, "account/overview.html", status, **context)
+
+
+async def _signal(request: Request) -> str:
+    """What the device should know of the account; "" unless a change was just made (see `web.notices`)."""
+    if not notices.code_of(request.scope):
+        return ""
+    return json.dumps(webauthn.to_signal(request.user, await passkeys.of_user(request.user.id)))
 
 
 async def _password_page(request: Request, chosen: str = "", status: int = 200, **context: Any) -> Any:

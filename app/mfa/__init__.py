@@ -19,7 +19,9 @@ FEATURE = Feature(
             "success", "Your new recovery codes are valid, and the old ones no longer work."
         ),
         "passkey_added": Notice("success", "The passkey is added. You can sign in with it from now on."),
-        "passkey_removed": Notice("success", "The passkey is removed. Delete it from your device, too."),
+        "passkey_removed": Notice(
+            "success", "The passkey is removed. If your device still offers it, delete it there, too."
+        ),
         "passkey_not_good": Notice("error", "That passkey was not accepted. Use your password, or try again."),
         "sign_in_again": Notice(
             "info", "That took too long, or something changed in the meantime. Please start again."

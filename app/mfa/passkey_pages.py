@@ -85,6 +85,9 @@ async def sign_in(request: Request) -> Any:
     device = cookies.device_or_new(request.scope, db.utcnow())
     signed_in = await passkeys.sign_in(form.values["credential"], replaced, device)
     if signed_in is None:
+        if credential := await passkeys.unknown(form.values["credential"]):
+            unknown = json.dumps(webauthn.to_signal_unknown(credential))
+            return _use_page(request, to, webauthn.SIGN_IN, "/login", 422, unknown=unknown)
         return see_other("/login/passkey", next=to, notice="passkey_not_good")
     response = see_other("/dashboard", notice="deletion_cancelled") if signed_in.deletion_cancelled else see_other(to)
     return cookies.set_device(cookies.set_tokens(response, signed_in.pair), device, db.utcnow())
@@ -113,9 +116,10 @@ async def endpoints() -> Any:
     return JSONResponse({"enroll": there, "manage": there})
 
 
-def _use_page(request: Request, to: str, purpose: str, instead: str) -> Any:
+def _use_page(request: Request, to: str, purpose: str, instead: str, status: int = 200, unknown: str = "") -> Any:
     to_sign = json.dumps(webauthn.to_sign(purpose))
-    return templates.page(request, "mfa/use_passkey.html", to=to, to_sign=to_sign, instead=instead)
+    context: dict[str, Any] = {"to": to, "to_sign": to_sign, "instead": instead, "unknown": unknown}
+    return templates.page(request, "mfa/use_passkey.html", status, **context)
 
 
 async def _refused(request: Request, typed: Mapping[str, str], field_errors: Mapping[str, str]) -> Any:
@@ -130,7 +134,10 @@ async def _refused(request: Request, typed: Mapping[str, str], field_errors: Map
 async def _overview(request: Request, typed: Mapping[str, str], status: int = 200, **context: Any) -> Any:
     known = await passkeys.of_user(request.user.id)
     options = json.dumps(webauthn.to_add(request.user, known))
+    # Not beside an error: the form may hold a passkey that is on the device already and not stored here yet.
+    signal = json.dumps(webauthn.to_signal(request.user, known)) if status == 200 else ""
     context = {"errors": {}, "error": "", "options": options, **await asking(request, typed), **context}
+    context["signal"] = signal
     return templates.page(request, "mfa/passkeys.html", status, passkeys=known, **context)
 
 

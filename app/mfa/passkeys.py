@@ -124,6 +124,19 @@ async def sign_in(answer: str, presented: Iterable[AppToken] = (), device: str =
         return await login_flow.complete(tx, user, presented, now, device) if user else None
 
 
+async def unknown(answer: str) -> str:
+    """The credential id in a response to the sign-in challenge, if no account has it; otherwise "".
+
+    "" for each passkey that exists: of an account that is not active, with a counter that did not grow, void or not.
+    A device forgets what it is told of here, and a passkey that is only refused today may be good tomorrow.
+    """
+    credential = webauthn.answered(answer, webauthn.SIGN_IN)
+    if credential is None:
+        return ""
+    mine = passkey_rows.c.credential == credential["id"]
+    return "" if await db.fetch_one(sa.select(passkey_rows.c.id).where(mine)) else str(credential["id"])
+
+
 async def step_up(user_id: UUID, sid: UUID, answer: str) -> TokenPair | None:
     """As `login_flow.step_up`, with a passkey of this account instead of the password."""
 

@@ -92,6 +92,26 @@ def to_sign(purpose: str) -> dict[str, Any]:
     return {"challenge": challenge(purpose, db.utcnow()), "rpId": _site(), "userVerification": "required"}
 
 
+def to_signal(user: Any, known: Iterable[Any]) -> dict[str, Any]:
+    """What a device should know of the account: its passkeys, all of them, and how it is shown there.
+
+    The members of the Signal methods of section 5.1.10: a device forgets the account's other passkeys, so `known` has
+    to be complete.
+    """
+    return {
+        "rpId": _site(),
+        "userId": keys.b64(user.id.bytes),
+        "allAcceptedCredentialIds": [row.credential for row in known],
+        "name": user.email,
+        "displayName": user.name,
+    }
+
+
+def to_signal_unknown(credential: str) -> dict[str, str]:
+    """The options for `PublicKeyCredential.signalUnknownCredential`: the device forgets this passkey."""
+    return {"rpId": _site(), "credentialId": credential}
+
+
 def answered(answer: str, purpose: str) -> dict[str, Any] | None:
     """The parsed response of a browser with its `challenge`, if the challenge is ours; otherwise None."""
     try:

@@ -583,6 +583,84 @@ async def test_many_invalid_responses_are_rate_limited(client: Visitor, clock: C
     assert answers[-1].status_code == 429
 
 
+def signalled(page: httpx.Response, which: str) -> dict[str, Any]:
+    """What the page has the browser tell the device; {} for nothing."""
+    found = re.search(rf'data-signal-{which}="([^"]*)"', page.text)
+    return dict(json.loads(unescape(found[1]))) if found and found[1] else {}
+
+
+async def test_device_is_told_of_a_passkey_that_no_account_has(client: Visitor, database: str) -> None:
+    device = await with_a_device(await make_user())
+    await db.execute(sa.delete(passkey_rows))
+    options = asked_on(await client.visit("/login/passkey"))
+
+    answer = await client.submit("/login/passkey", {"credential": device.get(options), "next": "/account"})
+
+    assert answer.status_code == 422
+    assert signalled(answer, "unknown") == {"rpId": options["rpId"], "credentialId": b64(device.credential)}
+    assert signalled(answer, "account") == {}
+    assert cookies_set(answer) == []
+
+
+@pytest.mark.parametrize("why", ["inactive", "void", "owner", "signature", "used", "challenge"])
+async def test_device_is_told_nothing_of_a_passkey_that_is_only_refused(
+    client: Visitor, database: str, why: str
+) -> None:
+    person = await make_user()
+    device = await with_a_device(person)
+    answer = device.get(asked_on(await client.visit("/login/passkey")))
+    mine = sa.update(user_rows).where(user_rows.c.id == person.id)
+    if why == "inactive":
+        await db.execute(mine.values(is_active=False))
+    elif why == "void":
+        await db.execute(mine.values(passkeys_since=db.now()))
+    elif why == "used":
+        assert await passkeys.sign_in(answer)
+    else:
+        other = await make_user()
+        answer = {
+            "owner": device.get(asks(), owner=b64(other.id.bytes)),
+            "signature": with_a_byte_changed(answer, "signature", 9),
+            "challenge": Device().get(asks(webauthn.stepping_up(db.uuid7()))),
+        }[why]
+
+    refused = await client.submit("/login/passkey", {"credential": answer})
+
+    assert refused.headers["location"].endswith("notice=passkey_not_good")
+    assert signalled(refused, "unknown") == {}
+
+
+async def test_device_is_told_nothing_where_too_many_responses_were_invalid(client: Visitor, clock: Clock) -> None:
+    answers = [await client.submit("/login/passkey", {"credential": Device().get(asks())}) for _ in range(321)]
+
+    assert (answers[0].status_code, answers[-1].status_code) == (422, 429)
+    assert signalled(answers[-1], "unknown") == {}
+
+
+async def test_page_tells_the_device_of_all_passkeys_but_not_beside_an_error(client: Visitor, database: str) -> None:
+    """Beside an error the form may hold a passkey that the device has made and nobody has stored."""
+    person = await make_user()
+    device = await with_a_device(person)
+    await sign_in(client, person)
+
+    listed = signalled(await client.visit(HERE), "account")
+    refused = await client.submit(HERE, {"name": "Mine", "credential": "x"})
+
+    assert listed["allAcceptedCredentialIds"] == [b64(device.credential)]
+    assert (listed["userId"], listed["name"]) == (b64(person.id.bytes), person.email)
+    assert (refused.status_code, signalled(refused, "account")) == (422, {})
+
+
+async def test_account_page_tells_the_device_right_after_a_change(client: Visitor, database: str) -> None:
+    await sign_in(client, await make_user())
+    assert signalled(await client.visit("/account"), "account") == {}
+
+    changed = await client.submit("/account", {"name": "Another name"})
+
+    told = signalled(await client.visit(changed.headers["location"]), "account")
+    assert (told["displayName"], told["allAcceptedCredentialIds"]) == ("Another name", [])
+
+
 async def test_who_signs_nothing_writes_nothing(database: str) -> None:
     """A flood of answers to our own challenges must not fill the table of the counters."""
     for _ in range(5):
