@@ -106,6 +106,10 @@ docs: $(VENV)/.dev ## update the code, outputs and tables in docs/
 migrate: $(VENV)/.run .env ## run pending migrations (`make run` does so automatically)
 	@APP_ENV=development exec $(PY) -m app migrate
 
+.PHONY: migration
+migration: $(VENV)/.dev .env ## write a migration from the models: make migration M="add projects"
+	@APP_ENV=development exec $(PY) -m app migration "$(M)"
+
 .PHONY: shell
 shell: $(VENV)/.run .env ## a Python prompt with the models and the open database; await works
 	@APP_ENV=development exec $(PY) -m app shell

@@ -24,20 +24,16 @@ def serve(options: argparse.Namespace) -> int:
     return serve(options.workers, options.forwarded_allow_ips)
 
 
-def migrate(_: argparse.Namespace) -> int:
-    from app import db
+def migrate(options: argparse.Namespace) -> int:
+    from app.cli.migrate import migrate
 
-    try:
-        pending = db.pending()
-        db.upgrade()
-    except db.Stopped as error:
-        print(f"lanyard: {error}", file=sys.stderr)
-        return 1
-    except (db.Unavailable, OSError) as error:
-        print(f"lanyard: the database that DATABASE_URL names does not answer: {error}", file=sys.stderr)
-        return 1
-    print(f"The database is up to date ({len(pending)} new)." if pending else "The database is up to date.")
-    return 0
+    return migrate(options.to, options.yes_really)
+
+
+def migration(options: argparse.Namespace) -> int:
+    from app.cli.migration import migration
+
+    return migration(options.message, options.dry_run)
 
 
 def routes(_: argparse.Namespace) -> int:
@@ -171,7 +167,21 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     command = commands.add_parser(
         "migrate", help="run pending database migrations", description="Run pending database migrations."
     )
+    command.add_argument(
+        "--to", default="", metavar="REVISION", help="up or back to this one; back deletes what newer ones have added"
+    )
+    command.add_argument("--yes-really", action="store_true", help="back outside development, too")
     command.set_defaults(command=migrate)
+
+    command = commands.add_parser(
+        "migration",
+        help="write a migration from the models",
+        description="Compare the models with what the migrations make, and write the difference as a new migration. "
+        "Lists what it cannot know, such as a rename.",
+    )
+    command.add_argument("message", help='what it does, such as "add projects"')
+    command.add_argument("--dry-run", action="store_true", help="list the changes without writing")
+    command.set_defaults(command=migration)
 
     command = commands.add_parser(
         "routes", help="list the routes", description="List every route with the permission that protects it."

@@ -42,7 +42,8 @@ def point_at() -> Iterator[Callable[[Path | str], None]]:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["serve"], ["migrate"], ["routes"], ["prune"], ["seed"], ["create-admin"], ["promote"]]
+    "command",
+    [[], ["serve"], ["migrate"], ["migration"], ["routes"], ["prune"], ["seed"], ["create-admin"], ["promote"]],
 )
 def test_every_command_explains_itself(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:

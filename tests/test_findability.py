@@ -58,6 +58,7 @@ SEARCHED = {
     "logging": "app/observability/logs.py",
     "settings": "app/settings.py",
     "migrations": "app/db/schema.py",
+    "write a migration": "app/cli/migration.py",
     "transaction": "app/db/transactions.py",
     "connection pool": "app/db/pool.py",
     "maintenance": "app/maintenance.py",

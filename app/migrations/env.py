@@ -6,13 +6,11 @@ child rows; they are checked before the commit.
 """
 
 import asyncio
-from typing import Literal
 
 from alembic import context
 from sqlalchemy.engine import Connection
 
 from app.db import schema
-from app.db.columns import AwareUTC
 
 UNBOUNDED = ("statement_timeout", "idle_in_transaction_session_timeout")  # the role may have them (deploy/roles.sql)
 LOCK = 0x6C616E79617264  # any number, the same in every process
@@ -50,20 +48,8 @@ def on_sqlite(connection: Connection) -> None:
 
 
 def migrate(connection: Connection) -> None:
-    context.configure(
-        connection=connection,
-        target_metadata=schema.metadata(),
-        render_as_batch=True,
-        transactional_ddl=True,
-        compare_type=True,
-        render_item=render,
-    )
+    context.configure(connection=connection, target_metadata=schema.metadata(), transactional_ddl=True)
     context.run_migrations()
-
-
-def render(kind: str, item: object, _: object) -> str | Literal[False]:
-    """A new revision imports nothing of the application: the type that it names may be gone one day."""
-    return "sa.DateTime(timezone=True)" if kind == "type" and isinstance(item, AwareUTC) else False
 
 
 asyncio.run(schema.on_own_connection(run))
