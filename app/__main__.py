@@ -1,19 +1,19 @@
-"""The commands: `python -m app serve | migrate | create-admin | prune | ...`, each with `--help`.
+"""The commands: `python -m app serve | migrate | create-admin | prune | ...`, each with `--help` (see `cli.arguments`).
 
-Exit codes: 0 done, 1 could not be done (one line says why), 2 wrong usage or a setting that must be mended first.
-Nothing heavy is imported up here: every worker process of `serve` imports this module again.
+Exit codes: 0 done, 1 failed (one line says why), 2 wrong usage or a setting that must be fixed first.
+Imports stand inside the functions: every worker process of `serve` imports this module again.
 """
 
 import argparse
 import sys
-from typing import Any
 
 
 def main(arguments: list[str] | None = None) -> int:
-    arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser(arguments).parse_args(arguments)
+    from app.cli import arguments as command_line
+
+    options = command_line.parsed(sys.argv[1:] if arguments is None else arguments)
     try:
-        return int(options.command(options))
+        return COMMANDS[options.command](options)
     except KeyboardInterrupt:
         return 130  # as the shell counts it: 128 + SIGINT
 
@@ -141,169 +141,24 @@ def eject(options: argparse.Namespace) -> int:
     return eject(options.features or [], options.name, options.dry_run, options.yes)
 
 
-def _ejectable() -> list[Any]:
-    from app.cli.eject import ejectable
-
-    return list(ejectable().values())
-
-
 # /eject
-def _parser(arguments: list[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m app", description="Lanyard: user accounts and sign-in, built with Ravyn."
-    )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-
-    command = commands.add_parser("serve", help="serve the site", description="Serve the site at HOST:PORT.")
-    command.add_argument("--workers", type=_count, default=1, metavar="N", help="worker processes (default: 1)")
-    command.add_argument(
-        "--forwarded-allow-ips",
-        default="",
-        metavar="IPS",
-        help="addresses of the proxies whose X-Forwarded-For and -Proto headers are trusted (default: none)",
-    )
-    command.set_defaults(command=serve)
-
-    command = commands.add_parser(
-        "migrate", help="run pending database migrations", description="Run pending database migrations."
-    )
-    command.add_argument(
-        "--to", default="", metavar="REVISION", help="up or back to this one; back deletes what newer ones have added"
-    )
-    command.add_argument("--yes-really", action="store_true", help="back outside development, too")
-    command.set_defaults(command=migrate)
-
-    command = commands.add_parser(
-        "migration",
-        help="write a migration from the models",
-        description="Compare the models with what the migrations make, and write the difference as a new migration. "
-        "Lists what it cannot know, such as a rename.",
-    )
-    command.add_argument("message", help='what it does, such as "add projects"')
-    command.add_argument("--dry-run", action="store_true", help="list the changes without writing")
-    command.set_defaults(command=migration)
-
-    command = commands.add_parser(
-        "routes", help="list the routes", description="List every route with the permission that protects it."
-    )
-    command.set_defaults(command=routes)
-
-    command = commands.add_parser(
-        "shell",
-        help="a Python prompt with the models and the database",
-        description="A Python prompt with every model, `db` and `sa`, connected to the database; `await` works.",
-    )
-    command.set_defaults(command=shell)
-
-    command = commands.add_parser(
-        "doctor",
-        help="check the configuration and say how to fix problems",
-        description="Check settings, files, port, database, mail server and the site as visitors reach it. Exit code 1 "
-        "if "
-        "there is something to fix, 2 if settings are refused. It makes one failed sign-in on purpose.",
-    )
-    command.add_argument(
-        "--workers",
-        type=_count,
-        default=1,
-        metavar="N",
-        help="worker processes that use this database, on all machines together (default: 1)",
-    )
-    command.add_argument("--forwarded-allow-ips", default="", metavar="IPS", help="the value that `serve` gets")
-    command.add_argument("--json", action="store_true", help="print JSON: state, what, says and fix of each finding")
-    command.set_defaults(command=doctor)
-
-    command = commands.add_parser(
-        "prune", help="delete expired data", description="Delete expired data; a running server does so every hour."
-    )
-    command.set_defaults(command=prune)
-
-    command = commands.add_parser(
-        "rotate-keys",
-        help="change the signing secret in three steps",
-        description="Each step changes the secrets where they are stored (.env, APP_SECRETS_DIR), or prints what to "
-        "set "
-        "in "
-        "the environment. Restart all workers after each step; nobody is signed out.",
-    )
-    command.add_argument(
-        "step",
-        choices=("add", "switch", "drop"),
-        help="add: accept a new secret; switch: sign with it; drop: remove the old one",
-    )
-    command.set_defaults(command=rotate_keys)
-
-    command = commands.add_parser(
-        "create-admin",
-        help="create an administrator account",
-        description="Asks for what is missing, and always for the password, which is not shown.",
-    )
-    command.add_argument("--email", default="", help="the e-mail address to sign in with")
-    command.add_argument("--name", default="", help="the name of the person")
-    command.set_defaults(command=create_admin)
-
-    for name, what, does in (
-        ("promote", "make a user an administrator", promote),
-        ("deactivate", "deactivate an account and end its sessions", deactivate),
-        ("end-sessions", "sign a user out on all devices", end_sessions),
-        (
-            "remove-second-factor",
-            "turn off a user's two-factor authentication, once you are sure who is asking",
-            remove_second_factor,
-        ),
-    ):
-        command = commands.add_parser(name, help=what, description=f"{what.capitalize()}. Recorded in the audit log.")
-        who: Any = command
-        if does is end_sessions:
-            who = command.add_mutually_exclusive_group(required=True)
-            who.add_argument(
-                "--everybody",
-                action="store_true",
-                help="all users, for example after promoting a replica that lagged behind",
-            )
-        who.add_argument("email", nargs="?" if does is end_sessions else None, help="the e-mail address of the account")
-        command.set_defaults(command=does)
-
-    command = commands.add_parser(
-        "seed",
-        help="add many users and events",
-        description="Add sample users and audit events, to try out and measure. Only in development.",
-    )
-    command.add_argument("--users", type=_many, default=1000, metavar="N", help="users (default: 1000)")
-    command.add_argument(
-        "--events", type=_many, default=10_000, metavar="M", help="events of the last 30 days (default: 10000)"
-    )
-    command.add_argument("--yes-really", action="store_true", help="also outside development")
-    command.set_defaults(command=seed)
-
-    # eject:
-    command = commands.add_parser(
-        "eject",
-        help="remove example features from a clone, or rename it",
-        description="Deletes and changes files of this clone. The result passes its own tests.",
-    )
-    for feature in _ejectable() if "eject" in arguments else ():
-        command.add_argument(
-            f"--{feature.name}", action="append_const", dest="features", const=feature.name, help=feature.description
-        )
-    command.add_argument("--name", default="", help="the new name of the application")
-    command.add_argument("--dry-run", action="store_true", help="list the changes without making them")
-    command.add_argument("--yes", action="store_true", help="also if git could not restore the files")
-    command.set_defaults(command=eject)
-    # /eject
-    return parser
-
-
-def _count(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 64:
-        raise argparse.ArgumentTypeError("must be a number from 1 to 64")
-    return int(text)
-
-
-def _many(text: str) -> int:
-    if not text.isdecimal() or int(text) > 100_000_000:
-        raise argparse.ArgumentTypeError("must be a number")
-    return int(text)
+COMMANDS = {
+    "serve": serve,
+    "migrate": migrate,
+    "migration": migration,
+    "routes": routes,
+    "shell": shell,
+    "doctor": doctor,
+    "prune": prune,
+    "rotate-keys": rotate_keys,
+    "create-admin": create_admin,
+    "promote": promote,
+    "deactivate": deactivate,
+    "end-sessions": end_sessions,
+    "remove-second-factor": remove_second_factor,
+    "seed": seed,
+    "eject": eject,  # eject
+}
 
 
 if __name__ == "__main__":

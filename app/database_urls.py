@@ -7,11 +7,9 @@ Source: PostgreSQL, "Connection URIs" (libpq-connect), whose spellings are taken
 
 import os
 import re
-import ssl
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 from urllib.parse import unquote
 
 SCHEMES = {
@@ -166,29 +164,6 @@ def parsed(written: str, environment: Mapping[str, str] = os.environ) -> Address
     address = Address("postgresql", _plain(database), _plain(user), _plain(password), listed, options)
     _refuse_what_cannot_be_meant(address)
     return address
-
-
-def tls(address: Address) -> Any:
-    """The driver's `ssl` argument. Errors: ValueError about a file that cannot be used."""
-    mode, options = address.sslmode, address.options
-    if mode not in CERTAIN:
-        return {"": None, "disable": False}.get(mode, mode)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = mode == "verify-full"
-    named, file = "sslrootcert", address.authorities
-    try:
-        if file:
-            context.load_verify_locations(cafile=file)
-        elif mode == "require":
-            context.verify_mode = ssl.CERT_NONE
-        else:
-            context.load_default_certs()
-        if "sslcert" in options:
-            named, file = "sslcert or sslkey", options["sslcert"]
-            context.load_cert_chain(file, options["sslkey"], password=lambda: "")
-    except OSError as error:
-        raise ValueError(f"has an {named} that cannot be used ({file}): {error.strerror or error}") from None
-    return context
 
 
 def _sqlite(rest: str) -> Address:

@@ -12,6 +12,7 @@ import idna
 
 LONGEST = 300  # characters that are looked at: a name has 253, and then there is a port
 DEFAULT_PORTS = {"http": 80, "https": 443}
+EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - compared, not bound
 
 _ORIGIN = re.compile(r"(https?)://(\[[^\[\]]*\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?/?", re.IGNORECASE)
 _HOST = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::[0-9]*)?")
@@ -65,6 +66,16 @@ def is_loopback(host: str) -> bool:
 def reached_at(host: str) -> str:
     """Where a server that listens at this address is asked from the machine itself."""
     return {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(host, host)  # noqa: S104 - compared, not bound
+
+
+def own_origin(host: str, port: int) -> str:
+    """The origin of a server that listens here, without PUBLIC_ORIGIN.
+
+    `localhost` if HOST includes it: passkeys do not work with IP addresses.
+    """
+    called = name(f"[{host}]" if ":" in host else host)
+    here = is_loopback(called) or called in EVERYWHERE or not called
+    return origin(f"http://{'localhost' if here else called}:{port}")
 
 
 def _short(address: IPv6Address) -> str:

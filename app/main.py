@@ -27,8 +27,9 @@ from app.ops import endpoints, metrics_collection
 from app.settings import Settings, get_settings
 from app.web import bodies, features, framework_patches, routes, static_files
 from app.web.errors import ErrorBoundary
+from app.web.request_limits import BodyLimit, Methods, WellFormed
 from app.web.same_origin import SameOrigin, TrustedHost
-from app.web.security_headers import BodyLimit, Methods, SecurityHeaders, WellFormed
+from app.web.security_headers import SecurityHeaders
 
 # Each package brings a `FEATURE` (see `app.web.features`). Routes and menus have this order.
 FEATURES = (
@@ -87,8 +88,8 @@ def middleware(settings: Settings, open_paths: list[str]) -> list[DefineMiddlewa
         DefineMiddleware(
             BodyLimit,
             limit=settings.body_limit_bytes,
-            strangers=settings.anonymous_body_limit_bytes,
-            known=authentication.has_signed_token,
+            anonymous=settings.anonymous_body_limit_bytes,
+            signed_in=authentication.has_signed_token,
         ),
         DefineMiddleware(
             SameOrigin,

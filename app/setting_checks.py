@@ -1,350 +1,104 @@
-"""Every setting of the application, validated once at startup.
+"""Rules about a single setting: secrets, lifetimes, algorithms, addresses for mail and contact. Pure functions.
 
-Reads the environment variables (`.env.example` lists them) and builds the framework's `JWTConfig`. An unsafe or invalid
-value stops every command with exit code 2 and one line on standard error that names the variable. One class serves all
-environments; `APP_ENV` is `production` unless set, and changes only what `is_development` is used for.
-Chapter: "Configuration that refuses to be weak". Patterns: settings,
-minimal-config, complete-config, parameters, practice-env, practice-short.
+Each returns the value, or raises ValueError with a text that follows the name of the variable ("must be ...") and never
+contains the value. Rules about two settings are validators of `Settings`.
+Chapter: "Configuration that refuses to be weak".
 """
 
 import re
-from datetime import timedelta
-from functools import cache, cached_property
-from typing import Any, Literal
-from urllib.parse import SplitResult, urlsplit
+from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import SettingsConfigDict
-from ravyn import RavynSettings
-from ravyn import conf as ravyn_conf
-from ravyn.core.config.jwt import JWTConfig
+from pydantic import AfterValidator
 
-from app import database_urls, hosts, setting_files, weak_secrets
-from app.setting_files import Refused
+from app import database_urls, weak_secrets
 
-ROOT = setting_files.ROOT
 ALGORITHMS = ("HS256", "EdDSA")
-ARGON2_MEMORY_KIB = 19456  # OWASP Password Storage: argon2id, 19 MiB, two iterations, one lane
-EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - compared, not bound
-LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
 MAIL_APIS = {"postmark": "api.postmarkapp.com", "resend": "api.resend.com"}  # see `email.https_api`
 MAILBOX = re.compile(r"(?:([^<>@,;:\"]*[^<>@,;:\" ]) *<)?([a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9.-]+)(?(1)>)")
 
 
-class Settings(RavynSettings):
-    """The settings. Names of times contain the unit; `jwt_config` has the parameters of the tokens.
+def strong_secret(secret: str) -> str:
+    if not secret:
+        raise ValueError("is not set: use at least 32 random bytes (openssl rand -base64 48)")
+    if weakness := weak_secrets.weakness(secret):
+        raise ValueError(weakness)
+    return secret
 
-    A rule about two settings is a validator of the later field, which sees the valid values of the fields above it. So
-    all mistakes are reported at once; a validator of the whole class would run only if every field is valid.
-    """
 
-    model_config = SettingsConfigDict(
-        env_prefix="APP_", extra="ignore", populate_by_name=True, hide_input_in_errors=True
-    )
+def strong_secret_or_none(secret: str) -> str:
+    return strong_secret(secret) if secret else secret
 
-    env: Literal["production", "development"] = "production"
-    secret_key: str = Field(default="", repr=False)
-    verifying_secret_keys: str = Field(default="", repr=False)  # comma-separated; they verify, never sign (rotate-keys)
 
-    jwt_algorithm: str = "HS256"
-    issuer: str = ""
-    audience: str = ""
-    refresh_token_seconds: int = 7 * 24 * 3600
-    access_token_seconds: int = 15 * 60
-    session_seconds: int = 30 * 24 * 3600
-    step_up_seconds: int = Field(default=10 * 60, gt=0)
-    admins_need_second_factor: bool = False
-    device_bound: Literal["on", "off", "admins"] = "on"
-    deletion_grace_days: int = Field(default=14, ge=1, le=365)
-    registration: Literal["open", "invited", "closed"] = "open"
-    security_contact: str = ""
-    password_max_length: int = Field(default=128, ge=64, le=1024)
-    password_min_length: int = Field(default=15, ge=8)  # NIST SP 800-63B-4 section 3.1.1.2: 15 for a single factor
-    argon2_memory_kib: int = ARGON2_MEMORY_KIB
-    password_checks_waiting: int = Field(default=100, ge=1)
-    address_failures_per_5_minutes: int = Field(default=50, ge=1)
-    login_failures_per_minute: int = Field(default=600, ge=1)
-    address_emails_per_hour: int = Field(default=20, ge=1)
-    address_letters_per_hour: str = Field(default="", exclude=True)  # the old name: refused instead of ignored
-    docs: bool | None = None
-    metrics_token: str = Field(default="", repr=False)
-    body_limit_bytes: int = Field(default=1024 * 1024, gt=0)
-    anonymous_body_limit_bytes: int = Field(default=64 * 1024, gt=0)
-    request_memory_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
-    keep_alive_seconds: int = Field(default=130, gt=0)  # Caddy keeps idle connections for 120, Go 90, nginx and AWS 60
-    keep_alive_connections: int = Field(default=1000, ge=1)
-    learn: bool | None = None  # learn
-    cookie_insecure: bool = Field(default=False, validation_alias="COOKIE_INSECURE")
-    host: str = Field(default="127.0.0.1", validation_alias="HOST")
-    port: int = Field(default=8000, ge=1, le=65535, validation_alias="PORT")
-    public_origin: str = Field(default="", validation_alias="PUBLIC_ORIGIN")
-    database_url: str = Field(
-        default=f"sqlite+aiosqlite:///{ROOT / 'var' / 'lanyard.db'}", validation_alias="DATABASE_URL"
-    )
-    database_pool_size: int = Field(default=10, ge=1)
-    smtp_url: str = Field(default="", repr=False, exclude=True, validation_alias="SMTP_URL")  # the old name of MAIL_URL
-    mail_url: str = Field(default="", repr=False, validate_default=True, validation_alias="MAIL_URL")
-    mail_from: str = Field(default="", validation_alias="MAIL_FROM")
+def strong_secrets(secrets: str) -> str:
+    """Comma-separated; none is allowed."""
+    return ",".join(strong_secret(secret.strip()) for secret in secrets.split(",") if secret.strip())
 
-    @property
-    def is_development(self) -> bool:
-        return self.env == "development"
 
-    @property
-    def takes_signups(self) -> bool:
-        """Whether visitors may create accounts."""
-        return self.registration == "open"
+def jwt_algorithm(algorithm: str) -> str:
+    if algorithm not in ALGORITHMS:
+        raise ValueError(f"must be one of {', '.join(ALGORITHMS)}")
+    return algorithm
 
-    @property
-    def takes_invited(self) -> bool:
-        """Whether administrators may create accounts, and invited users may use their links."""
-        return self.registration != "closed"
 
-    # learn:
-    @property
-    def shows_learn(self) -> bool:
-        """Whether the tutorial, which shows the source code, is served: in development, or if APP_LEARN is true."""
-        return self.is_development if self.learn is None else self.learn
+def positive(seconds: int) -> int:
+    if seconds <= 0:
+        raise ValueError("must be a number of seconds above 0")
+    return seconds
 
-    # /learn
-    @property
-    def shows_docs(self) -> bool:
-        """Whether the API reference is served: in development, or if APP_DOCS is true."""
-        return self.is_development if self.docs is None else self.docs
 
-    @property
-    def secret_keys(self) -> list[str]:
-        """The secret that signs, then those that only verify."""
-        return [self.secret_key, *filter(None, self.verifying_secret_keys.split(","))]
+def security_contact(contact: str) -> str:
+    if contact and not re.fullmatch(r"(mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\S+)", contact):
+        raise ValueError("must begin with mailto:, https:// or tel: (RFC 9116 section 2.5.3)")
+    return contact
 
-    @property
-    def secure_cookies(self) -> bool:
-        """False only with COOKIE_INSECURE=true: the cookies then have no `__Host-` prefix and no `Secure`."""
-        return not self.cookie_insecure
 
-    @property
-    def logging_config(self) -> None:
-        """None: `app.server.run` configures logging; the framework would replace the root logger's handlers."""
-        return None
+def mailbox(sender: str) -> str:
+    if sender and not (sender.isprintable() and MAILBOX.fullmatch(sender)):
+        raise ValueError("must be one address, such as Lanyard <no-reply@example.com>")
+    return sender
 
-    @property
-    def password_hashers(self) -> list[str]:
-        """The framework's setting for hashers; the first one hashes new passwords."""
-        return ["app.auth.passwords.Argon2idHasher", "app.auth.passwords.BcryptHasher"]
 
-    @cached_property
-    def jwt_config(self) -> JWTConfig:
-        """Configuration of Ravyn's JWT page. Lifetimes are `timedelta`: the framework does not use plain numbers."""
-        return JWTConfig(
-            signing_key=self.secret_key,
-            algorithm=self.jwt_algorithm,
-            access_token_lifetime=timedelta(seconds=self.access_token_seconds),
-            refresh_token_lifetime=timedelta(seconds=self.refresh_token_seconds),
-            issuer=self.issuer or self.origin,
-            audience=self.audience or self.origin,
-        )
+def renamed(value: str) -> str:
+    if value:
+        raise ValueError("has been renamed: use APP_ADDRESS_EMAILS_PER_HOUR")
+    return value
 
-    @property
-    def origin(self) -> str:
-        """The origin of the site as browsers write it; in development, the URL that `make run` prints."""
-        return self.public_origin or _own_origin(self.host, self.port)
 
-    @property
-    def reported_to(self) -> str:
-        """The contact for reports of vulnerabilities; the mailbox of RFC 2142 section 4 unless set."""
-        return self.security_contact or f"mailto:security@{urlsplit(self.origin).hostname}"
+def is_mail_api(url: str) -> bool:
+    """Is this the HTTPS API of a provider, rather than an SMTP server?"""
+    return urlsplit(url).scheme.endswith("+https")
 
-    @property
-    def hosts(self) -> list[str]:
-        """Allowed values of the Host header: the origin's host, and in development those of this machine."""
-        return [urlsplit(self.origin).netloc, *(LOOPBACK if self.is_development else ())]
 
-    @field_validator("secret_key")
-    @classmethod
-    def _strong(cls, secret: str) -> str:
-        if not secret:
-            raise ValueError("is not set: use at least 32 random bytes (openssl rand -base64 48)")
-        if weakness := weak_secrets.weakness(secret):
-            raise ValueError(weakness)
-        return secret
-
-    @field_validator("metrics_token")
-    @classmethod
-    def _strong_if_any(cls, token: str) -> str:
-        return cls._strong(token) if token else token
-
-    @field_validator("verifying_secret_keys")
-    @classmethod
-    def _strong_too(cls, secrets: str) -> str:
-        return ",".join(cls._strong(secret.strip()) for secret in secrets.split(",") if secret.strip())
-
-    @field_validator("jwt_algorithm")
-    @classmethod
-    def _listed(cls, algorithm: str) -> str:
-        if algorithm not in ALGORITHMS:
-            raise ValueError(f"must be one of {', '.join(ALGORITHMS)}")
-        return algorithm
-
-    @field_validator("access_token_seconds", "refresh_token_seconds", "session_seconds")
-    @classmethod
-    def _positive(cls, seconds: int) -> int:
-        if seconds <= 0:
-            raise ValueError("must be a number of seconds above 0")
-        return seconds
-
-    @field_validator("security_contact")
-    @classmethod
-    def _reachable(cls, contact: str) -> str:
-        if contact and not re.fullmatch(r"(mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\S+)", contact):
-            raise ValueError("must begin with mailto:, https:// or tel: (RFC 9116 section 2.5.3)")
-        return contact
-
-    @field_validator("access_token_seconds")
-    @classmethod
-    def _shorter_than_a_refresh_token(cls, seconds: int, others: ValidationInfo) -> int:
-        if seconds >= others.data.get("refresh_token_seconds", seconds + 1):
-            raise ValueError("must be below APP_REFRESH_TOKEN_SECONDS")
-        return seconds
-
-    @field_validator("password_min_length")
-    @classmethod
-    def _not_above_the_most(cls, length: int, others: ValidationInfo) -> int:
-        if length > others.data.get("password_max_length", length):
-            raise ValueError("must not be above APP_PASSWORD_MAX_LENGTH")
-        return length
-
-    @field_validator("request_memory_bytes")
-    @classmethod
-    def _room_for_two_bodies(cls, size: int, others: ValidationInfo) -> int:
-        if size < 2 * others.data.get("body_limit_bytes", 0):
-            raise ValueError("must be at least twice APP_BODY_LIMIT_BYTES")
-        return size
-
-    @field_validator("argon2_memory_kib")
-    @classmethod
-    def _enough_for_passwords(cls, memory: int, others: ValidationInfo) -> int:
-        if memory < ARGON2_MEMORY_KIB and not _in_development(others):
-            raise ValueError(f"must be at least {ARGON2_MEMORY_KIB}")
-        return memory
-
-    @field_validator("public_origin")
-    @classmethod
-    def _an_origin(cls, written: str, others: ValidationInfo) -> str:
-        origin = hosts.origin(written) if written else ""
-        if not (origin or _in_development(others)):
-            raise ValueError("is not set: use the address of the site, such as https://app.example.com")
-        if others.data.get("device_bound") == "admins" and not origin.startswith("https:"):
-            raise ValueError("must be https: with APP_DEVICE_BOUND=admins nobody could open the admin area")
-        host, port = others.data.get("host"), others.data.get("port")
-        if not (origin or (host and port)) or others.data.get("cookie_insecure", True):
-            return origin  # the other field's own error is reported
-        parts = urlsplit(origin or _own_origin(str(host), int(port or 0)))
-        if parts.scheme == "http" and not hosts.is_loopback(hosts.asked_for(parts.netloc)):
-            # In development too: browsers would silently discard the cookies.
-            known = "" if origin else "is not set, and without it HOST "
-            raise ValueError(f"{known}is plain http: use https, or set COOKIE_INSECURE=true if you accept the risk")
-        return origin
-
-    @field_validator("database_url")
-    @classmethod
-    def _a_database(cls, url: str, others: ValidationInfo) -> str:
-        database_urls.tls(database_urls.parsed(url))
-        return cls._with_a_password_of_its_own(url, others)
-
-    @field_validator("smtp_url", "mail_url")
-    @classmethod
-    def _a_mail_server(cls, url: str, others: ValidationInfo) -> str:
-        before = others.data.get("smtp_url", "")
-        if before and url not in ("", before):
-            raise ValueError("and SMTP_URL, its older name, differ: keep MAIL_URL")
-        url = url or before
-        try:
-            parts = urlsplit(url)
-            odd = parts.path not in ("", "/") or parts.query or parts.fragment or parts.port == 0
-        except ValueError:
-            parts, odd = urlsplit(""), "not even an address"
-        odd = odd or not database_urls.is_a_name(parts.hostname or "")
-        half = bool(parts.username) != bool(parts.password)
-        if parts.scheme.endswith("+https"):
-            return cls._a_mail_api(url, parts, odd)
-        if url and (parts.scheme not in ("smtp", "smtps") or not parts.hostname or odd or half):
-            raise ValueError(
-                "must be smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465, "
-                "with characters such as @ : / # in the password written as %40 %3A %2F %23"
-            )
-        return cls._with_a_password_of_its_own(url, others)
-
-    @staticmethod
-    def _a_mail_api(url: str, parts: SplitResult, odd: object) -> str:
-        if parts.scheme.removesuffix("+https") not in MAIL_APIS or odd or not (parts.hostname and parts.username):
+def mail_url(url: str) -> str:
+    """An SMTP server or the HTTPS API of a provider; "" is allowed."""
+    try:
+        parts = urlsplit(url)
+        malformed = bool(parts.path not in ("", "/") or parts.query or parts.fragment or parts.port == 0)
+    except ValueError:
+        parts, malformed = urlsplit(""), True
+    malformed = malformed or not database_urls.is_a_name(parts.hostname or "")
+    if parts.scheme.endswith("+https"):
+        if parts.scheme.removesuffix("+https") not in MAIL_APIS or malformed or not (parts.hostname and parts.username):
             known = " or ".join(f"{name}+https://KEY@{host}" for name, host in MAIL_APIS.items())
             raise ValueError(f"must be {known}, or an SMTP address")
         if parts.password:
             raise ValueError("needs one key before the @, with characters such as : / # in it written as %3A %2F %23")
         return url
-
-    @classmethod
-    def _with_a_password_of_its_own(cls, url: str, others: ValidationInfo) -> str:
-        if not _in_development(others) and weak_secrets.has_default_password(url):
-            raise ValueError("contains a well-known password: change it there, then here")
-        return url
-
-    @field_validator("mail_from")
-    @classmethod
-    def _one_sender(cls, sender: str) -> str:
-        if sender and not (sender.isprintable() and MAILBOX.fullmatch(sender)):
-            raise ValueError("must be one address, such as Lanyard <no-reply@example.com>")
-        return sender
-
-    @field_validator("address_letters_per_hour")
-    @classmethod
-    def _renamed(cls, value: str) -> str:
-        if value:
-            raise ValueError("has been renamed: use APP_ADDRESS_EMAILS_PER_HOUR")
-        return value
+    half = bool(parts.username) != bool(parts.password)
+    if url and (parts.scheme not in ("smtp", "smtps") or not parts.hostname or malformed or half):
+        raise ValueError(
+            "must be smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465, "
+            "with characters such as @ : / # in the password written as %40 %3A %2F %23"
+        )
+    return url
 
 
-@cache
-def get_settings() -> Settings:
-    """The settings of this process.
-
-    Read from the environment, then from the file in APP_ENV_FILE (default: `.env` in the project's directory).
-    Errors: SystemExit with code 2, after one line on standard error for each missing or invalid setting.
-    """
-    try:
-        settings = load_settings()
-    except Refused as refused:
-        raise SystemExit(refused.say()) from None
-    ravyn_conf.monkay.settings = settings  # makes `ravyn.conf.settings` ours outside of requests as well
-    return settings
-
-
-def load_settings(**overrides: Any) -> Settings:
-    """Read and validate the settings, without the cache. Errors: Refused."""
-    file, folder = setting_files.env_file(), setting_files.secrets_folder()
-    if folder:
-        setting_files.refuse_unreadable(folder, Settings.model_fields)
-    try:
-        return Settings(_env_file=file, _secrets_dir=folder, **overrides)  # type: ignore[call-arg]
-    except ValidationError as error:
-        found = error.errors(include_input=False, include_url=False, include_context=False)
-        raise Refused(*map(_described, found)) from None
-
-
-def _in_development(others: ValidationInfo) -> bool:
-    return others.data.get("env") == "development"
-
-
-def _own_origin(host: str, port: int) -> str:
-    """The origin without PUBLIC_ORIGIN. `localhost` if HOST includes it: passkeys do not work with IP addresses."""
-    name = hosts.name(f"[{host}]" if ":" in host else host)
-    here = hosts.is_loopback(name) or name in EVERYWHERE or not name
-    return hosts.origin(f"http://{'localhost' if here else name}:{port}")
-
-
-def _described(error: Any) -> str:
-    """A pydantic error as text: the variable, and what is wrong with it."""
-    message, name = error["msg"].removeprefix("Value error, "), str(error["loc"][0])
-    field = Settings.model_fields.get(name)
-    variable = (field and field.validation_alias) or (f"APP_{name.upper()}" if field else name)
-    return f"{variable} {message[0].lower()}{message[1:]}"
+Secret = Annotated[str, AfterValidator(strong_secret)]
+OptionalSecret = Annotated[str, AfterValidator(strong_secret_or_none)]
+Secrets = Annotated[str, AfterValidator(strong_secrets)]
+Algorithm = Annotated[str, AfterValidator(jwt_algorithm)]
+Seconds = Annotated[int, AfterValidator(positive)]
+Contact = Annotated[str, AfterValidator(security_contact)]
+Mailbox = Annotated[str, AfterValidator(mailbox)]
+Renamed = Annotated[str, AfterValidator(renamed)]

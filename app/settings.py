@@ -7,11 +7,10 @@ Chapter: "Configuration that refuses to be weak". Patterns: settings,
 minimal-config, complete-config, parameters, practice-env, practice-short.
 """
 
-import re
 from datetime import timedelta
 from functools import cache, cached_property
 from typing import Any, Literal
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import SettingsConfigDict
@@ -19,23 +18,21 @@ from ravyn import RavynSettings
 from ravyn import conf as ravyn_conf
 from ravyn.core.config.jwt import JWTConfig
 
-from app import database_urls, hosts, setting_files, weak_secrets
+from app import database_tls, database_urls, hosts, setting_files, weak_secrets
+from app import setting_checks as checks
 from app.setting_files import Refused
 
 ROOT = setting_files.ROOT
-ALGORITHMS = ("HS256", "EdDSA")
 ARGON2_MEMORY_KIB = 19456  # OWASP Password Storage: argon2id, 19 MiB, two iterations, one lane
-EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - compared, not bound
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
-MAIL_APIS = {"postmark": "api.postmarkapp.com", "resend": "api.resend.com"}  # see `email.https_api`
-MAILBOX = re.compile(r"(?:([^<>@,;:\"]*[^<>@,;:\" ]) *<)?([a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9.-]+)(?(1)>)")
 
 
 class Settings(RavynSettings):
     """The settings. Names of times contain the unit; `jwt_config` has the parameters of the tokens.
 
-    A rule about two settings is a validator of the later field, which sees the valid values of the fields above it. So
-    all mistakes are reported at once; a validator of the whole class would run only if every field is valid.
+    A rule about one setting is a type of `setting_checks`. A rule about two settings is a validator of the later
+    field, which sees the valid values of the fields above it. So all mistakes are reported at once; a validator of the
+    whole class would run only if every field is valid.
     """
 
     model_config = SettingsConfigDict(
@@ -43,21 +40,21 @@ class Settings(RavynSettings):
     )
 
     env: Literal["production", "development"] = "production"
-    secret_key: str = Field(default="", repr=False)
-    verifying_secret_keys: str = Field(default="", repr=False)  # comma-separated; they verify, never sign (rotate-keys)
+    secret_key: checks.Secret = Field(default="", repr=False)
+    verifying_secret_keys: checks.Secrets = Field(default="", repr=False)  # they verify, never sign (rotate-keys)
 
-    jwt_algorithm: str = "HS256"
+    jwt_algorithm: checks.Algorithm = "HS256"
     issuer: str = ""
     audience: str = ""
-    refresh_token_seconds: int = 7 * 24 * 3600
-    access_token_seconds: int = 15 * 60
-    session_seconds: int = 30 * 24 * 3600
+    refresh_token_seconds: checks.Seconds = 7 * 24 * 3600
+    access_token_seconds: checks.Seconds = 15 * 60
+    session_seconds: checks.Seconds = 30 * 24 * 3600
     step_up_seconds: int = Field(default=10 * 60, gt=0)
     admins_need_second_factor: bool = False
     device_bound: Literal["on", "off", "admins"] = "on"
     deletion_grace_days: int = Field(default=14, ge=1, le=365)
     registration: Literal["open", "invited", "closed"] = "open"
-    security_contact: str = ""
+    security_contact: checks.Contact = ""
     password_max_length: int = Field(default=128, ge=64, le=1024)
     password_min_length: int = Field(default=15, ge=8)  # NIST SP 800-63B-4 section 3.1.1.2: 15 for a single factor
     argon2_memory_kib: int = ARGON2_MEMORY_KIB
@@ -65,9 +62,9 @@ class Settings(RavynSettings):
     address_failures_per_5_minutes: int = Field(default=50, ge=1)
     login_failures_per_minute: int = Field(default=600, ge=1)
     address_emails_per_hour: int = Field(default=20, ge=1)
-    address_letters_per_hour: str = Field(default="", exclude=True)  # the old name: refused instead of ignored
+    address_letters_per_hour: checks.Renamed = Field(default="", exclude=True)  # the old name
     docs: bool | None = None
-    metrics_token: str = Field(default="", repr=False)
+    metrics_token: checks.OptionalSecret = Field(default="", repr=False)
     body_limit_bytes: int = Field(default=1024 * 1024, gt=0)
     anonymous_body_limit_bytes: int = Field(default=64 * 1024, gt=0)
     request_memory_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
@@ -84,7 +81,7 @@ class Settings(RavynSettings):
     database_pool_size: int = Field(default=10, ge=1)
     smtp_url: str = Field(default="", repr=False, exclude=True, validation_alias="SMTP_URL")  # the old name of MAIL_URL
     mail_url: str = Field(default="", repr=False, validate_default=True, validation_alias="MAIL_URL")
-    mail_from: str = Field(default="", validation_alias="MAIL_FROM")
+    mail_from: checks.Mailbox = Field(default="", validation_alias="MAIL_FROM")
 
     @property
     def is_development(self) -> bool:
@@ -147,7 +144,7 @@ class Settings(RavynSettings):
     @property
     def origin(self) -> str:
         """The origin of the site as browsers write it; in development, the URL that `make run` prints."""
-        return self.public_origin or _own_origin(self.host, self.port)
+        return self.public_origin or hosts.own_origin(self.host, self.port)
 
     @property
     def reported_to(self) -> str:
@@ -158,46 +155,6 @@ class Settings(RavynSettings):
     def hosts(self) -> list[str]:
         """Allowed values of the Host header: the origin's host, and in development those of this machine."""
         return [urlsplit(self.origin).netloc, *(LOOPBACK if self.is_development else ())]
-
-    @field_validator("secret_key")
-    @classmethod
-    def _strong(cls, secret: str) -> str:
-        if not secret:
-            raise ValueError("is not set: use at least 32 random bytes (openssl rand -base64 48)")
-        if weakness := weak_secrets.weakness(secret):
-            raise ValueError(weakness)
-        return secret
-
-    @field_validator("metrics_token")
-    @classmethod
-    def _strong_if_any(cls, token: str) -> str:
-        return cls._strong(token) if token else token
-
-    @field_validator("verifying_secret_keys")
-    @classmethod
-    def _strong_too(cls, secrets: str) -> str:
-        return ",".join(cls._strong(secret.strip()) for secret in secrets.split(",") if secret.strip())
-
-    @field_validator("jwt_algorithm")
-    @classmethod
-    def _listed(cls, algorithm: str) -> str:
-        if algorithm not in ALGORITHMS:
-            raise ValueError(f"must be one of {', '.join(ALGORITHMS)}")
-        return algorithm
-
-    @field_validator("access_token_seconds", "refresh_token_seconds", "session_seconds")
-    @classmethod
-    def _positive(cls, seconds: int) -> int:
-        if seconds <= 0:
-            raise ValueError("must be a number of seconds above 0")
-        return seconds
-
-    @field_validator("security_contact")
-    @classmethod
-    def _reachable(cls, contact: str) -> str:
-        if contact and not re.fullmatch(r"(mailto:[^\s@]+@[^\s@]+|https://\S+|tel:\S+)", contact):
-            raise ValueError("must begin with mailto:, https:// or tel: (RFC 9116 section 2.5.3)")
-        return contact
 
     @field_validator("access_token_seconds")
     @classmethod
@@ -238,7 +195,7 @@ class Settings(RavynSettings):
         host, port = others.data.get("host"), others.data.get("port")
         if not (origin or (host and port)) or others.data.get("cookie_insecure", True):
             return origin  # the other field's own error is reported
-        parts = urlsplit(origin or _own_origin(str(host), int(port or 0)))
+        parts = urlsplit(origin or hosts.own_origin(str(host), int(port or 0)))
         if parts.scheme == "http" and not hosts.is_loopback(hosts.asked_for(parts.netloc)):
             # In development too: browsers would silently discard the cookies.
             known = "" if origin else "is not set, and without it HOST "
@@ -248,7 +205,7 @@ class Settings(RavynSettings):
     @field_validator("database_url")
     @classmethod
     def _a_database(cls, url: str, others: ValidationInfo) -> str:
-        database_urls.tls(database_urls.parsed(url))
+        database_tls.ssl_argument(database_urls.parsed(url))
         return cls._with_a_password_of_its_own(url, others)
 
     @field_validator("smtp_url", "mail_url")
@@ -257,51 +214,14 @@ class Settings(RavynSettings):
         before = others.data.get("smtp_url", "")
         if before and url not in ("", before):
             raise ValueError("and SMTP_URL, its older name, differ: keep MAIL_URL")
-        url = url or before
-        try:
-            parts = urlsplit(url)
-            odd = parts.path not in ("", "/") or parts.query or parts.fragment or parts.port == 0
-        except ValueError:
-            parts, odd = urlsplit(""), "not even an address"
-        odd = odd or not database_urls.is_a_name(parts.hostname or "")
-        half = bool(parts.username) != bool(parts.password)
-        if parts.scheme.endswith("+https"):
-            return cls._a_mail_api(url, parts, odd)
-        if url and (parts.scheme not in ("smtp", "smtps") or not parts.hostname or odd or half):
-            raise ValueError(
-                "must be smtp://user:password@host:587 (STARTTLS) or smtps://user:password@host:465, "
-                "with characters such as @ : / # in the password written as %40 %3A %2F %23"
-            )
-        return cls._with_a_password_of_its_own(url, others)
-
-    @staticmethod
-    def _a_mail_api(url: str, parts: SplitResult, odd: object) -> str:
-        if parts.scheme.removesuffix("+https") not in MAIL_APIS or odd or not (parts.hostname and parts.username):
-            known = " or ".join(f"{name}+https://KEY@{host}" for name, host in MAIL_APIS.items())
-            raise ValueError(f"must be {known}, or an SMTP address")
-        if parts.password:
-            raise ValueError("needs one key before the @, with characters such as : / # in it written as %3A %2F %23")
-        return url
+        url = checks.mail_url(url or before)
+        return url if checks.is_mail_api(url) else cls._with_a_password_of_its_own(url, others)
 
     @classmethod
     def _with_a_password_of_its_own(cls, url: str, others: ValidationInfo) -> str:
         if not _in_development(others) and weak_secrets.has_default_password(url):
             raise ValueError("contains a well-known password: change it there, then here")
         return url
-
-    @field_validator("mail_from")
-    @classmethod
-    def _one_sender(cls, sender: str) -> str:
-        if sender and not (sender.isprintable() and MAILBOX.fullmatch(sender)):
-            raise ValueError("must be one address, such as Lanyard <no-reply@example.com>")
-        return sender
-
-    @field_validator("address_letters_per_hour")
-    @classmethod
-    def _renamed(cls, value: str) -> str:
-        if value:
-            raise ValueError("has been renamed: use APP_ADDRESS_EMAILS_PER_HOUR")
-        return value
 
 
 @cache
@@ -333,13 +253,6 @@ def load_settings(**overrides: Any) -> Settings:
 
 def _in_development(others: ValidationInfo) -> bool:
     return others.data.get("env") == "development"
-
-
-def _own_origin(host: str, port: int) -> str:
-    """The origin without PUBLIC_ORIGIN. `localhost` if HOST includes it: passkeys do not work with IP addresses."""
-    name = hosts.name(f"[{host}]" if ":" in host else host)
-    here = hosts.is_loopback(name) or name in EVERYWHERE or not name
-    return hosts.origin(f"http://{'localhost' if here else name}:{port}")
 
 
 def _described(error: Any) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from bench.run import PRODUCTION, Connection  # isort: skip  # first, for it sets up the environment
-from app.auth.accounts import login_flow, user_admin
+from app.auth.accounts import logout_flow, user_admin
 from app.auth.sessions import rotation
 from app.auth.tokens import TokenPair
 from bench.record import MACHINE, record
@@ -29,7 +29,7 @@ async def measure(server: Server) -> dict[str, list[float]]:
             pair = await start_session(person)
             demotion = user_admin.change(person.id, chief.id, role="user")
             took["a demoted admin"].append(await until_refused(connection, "/admin", pair, demotion))
-            end = login_flow.logout(rotation.presented((pair.access_token, "access")))
+            end = logout_flow.logout(rotation.presented((pair.access_token, "access")))
             took["an ended session"].append(await until_refused(connection, "/api/auth/me", pair, end))
     return took
 

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from tests.support import environment  # noqa: F401  # isort: skip  # before anything of the application
 from app import db
-from app.auth.accounts import login_flow
+from app.auth.accounts import user_creation
 from app.auth.models import link_rows
 from bench.record import MACHINE, record
 from bench.run import PRODUCTION, Connection
@@ -52,7 +52,7 @@ async def measure(server: Server) -> list[tuple[str, float]]:
         encoded = await db.fetch_value(sa.select(link_rows.c.password))  # of the server's own making, at its full cost
         for number in range((SAMPLES + WARM_UP) * len(DOORS)):
             async with db.transaction() as tx:
-                await login_flow.add(tx, f"known{number:04}@example.com", "Joan Example", encoded)
+                await user_creation.add(tx, f"known{number:04}@example.com", "Joan Example", encoded)
     connection = await Connection().open(server.port)
     rows = []
     for door, (path, status, body) in DOORS.items():

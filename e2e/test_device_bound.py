@@ -18,7 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 from app import db
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth.accounts import login_flow
+from app.auth.accounts import logout_flow
 from app.auth.models import session_rows
 from e2e.conftest import PATIENCE
 from e2e.support import browser as browsers
@@ -321,7 +321,7 @@ def test_sign_out_ends_it_in_the_browser_too(site: Site, page: Page, person: Per
 
 def test_session_that_was_ended_elsewhere_is_over_here(site: Site, page: Page, person: Person) -> None:
     session = bound(site, page, person)
-    site.server.run(lambda: login_flow.end_own_session(person.id, session.id))
+    site.server.run(lambda: logout_flow.end_own_session(person.id, session.id))
     expire(page.context)
 
     page.goto("/account")

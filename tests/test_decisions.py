@@ -17,11 +17,11 @@ from app.auth.rate_limit import limits
 from app.db import sqlite
 from app.db.database import ANSWER_SECONDS, POOL_SECONDS, TRANSACTION_SECONDS
 from app.email import sender, transport
-from app.mfa import codes, enrolment, passkey_pages
+from app.mfa import enrolment, passkey_pages, recovery_codes, totp
 from app.mfa import pages as mfa_pages
 from app.server import protocol, run
 from app.settings import ROOT, Settings
-from app.web import email_address, paging, security_headers
+from app.web import email_address, paging, request_limits
 
 TEXT = (ROOT / "docs" / "decisions.md").read_text()
 CRYPTOGRAPHIC = {
@@ -128,9 +128,9 @@ def test_doors_ask_for_nothing_but_what_the_page_names() -> None:
         "link sent by e-mail to a confirmed address",
         "passkey (WebAuthn) that its device unlocked for its owner",
         "code of an authenticator (RFC 6238)",
-        f"recovery code, {8 * codes.RECOVERY_BYTES} random bits",
+        f"recovery code, {8 * recovery_codes.BYTES} random bits",
     ]
-    assert (codes.STEP, codes.DRIFT, limits.limit(limits.CODE)) == (30, 1, (5, timedelta(minutes=15)))
+    assert (totp.STEP, totp.DRIFT, limits.limit(limits.CODE)) == (30, 1, (5, timedelta(minutes=15)))
 
 
 # v5.0.0-11.1.2, v5.0.0-11.1.3, v5.0.0-11.2.1
@@ -170,7 +170,7 @@ def test_time_outs_are_those_of_the_code() -> None:
     kept = default("keep_alive_seconds")
     assert seconds(text) == [
         protocol.HEAD_SECONDS,
-        security_headers.BODY_SECONDS,
+        request_limits.BODY_SECONDS,
         run.UNREAD_SECONDS,
         kept,
         run.GRACE_SECONDS,

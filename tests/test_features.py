@@ -61,7 +61,7 @@ WRITTEN = {
 
         from app import db
         from app.auth import permissions
-        from app.auth.challenges import see_other
+        from app.auth.redirects import see_other
         from app.email import outbox
         from app.web import forms, templates
 

@@ -12,9 +12,9 @@ from ravyn import Request, get, post
 from app import db
 from app.auth import challenges, email_links, permissions
 from app.auth.accounts import email_change
-from app.auth.challenges import see_other
 from app.auth.errors import RetryLater
 from app.auth.pages.signup import OPENED_BY_LINK, link_expired
+from app.auth.redirects import see_other
 from app.web import forms, templates
 from app.web.email_address import Address
 

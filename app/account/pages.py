@@ -14,10 +14,10 @@ from ravyn import Request, get, post
 
 from app import db
 from app.audit import events
-from app.auth import challenges, cookies, permissions
+from app.auth import challenges, cookies, permissions, redirects
 from app.auth.accounts import account_deletion, email_change, password_change, profile
-from app.auth.challenges import see_other
 from app.auth.errors import RetryLater
+from app.auth.redirects import see_other
 from app.mfa import enrolment, passkeys, webauthn
 from app.settings import get_settings
 from app.web import errors, forms, notices, templates, urls
@@ -104,7 +104,7 @@ async def delete(request: Request) -> Any:
         if not errors.wants_html(request.scope):
             raise Problem(409, LAST_ADMIN)
         return _delete_page(request, status=409, error=LAST_ADMIN)
-    return challenges.signed_out("deletion_requested")
+    return redirects.signed_out("deletion_requested")
 
 
 async def _overview(request: Request, form: dict[str, str], status: int = 200, **context: Any) -> Any:

@@ -12,10 +12,10 @@ from ravyn import Request, get, post
 
 from app import db
 from app.audit import events, session_history
-from app.auth import challenges, permissions
-from app.auth.accounts import login_flow
-from app.auth.challenges import see_other
+from app.auth import permissions, redirects
+from app.auth.accounts import logout_flow
 from app.auth.models import session_rows
+from app.auth.redirects import see_other
 from app.auth.sessions import rotation
 from app.web import client, forms, templates, urls
 from app.web.errors import Problem
@@ -61,9 +61,9 @@ async def revoke(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
     row = await _own(request)
     if row.id == request.user.sid:
-        await login_flow.logout([request.user.token])
-        return challenges.signed_out("signed_out")
-    await login_flow.end_own_session(request.user.id, row.id)
+        await logout_flow.logout([request.user.token])
+        return redirects.signed_out("signed_out")
+    await logout_flow.end_own_session(request.user.id, row.id)
     return see_other("/account/sessions", notice="device_signed_out")
 
 
@@ -77,7 +77,7 @@ async def confirm_revoke_others(request: Request) -> Any:
 @post(status_code=303)
 async def revoke_others(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
-    await login_flow.end_other_sessions(request.user.id, request.user.sid)
+    await logout_flow.end_other_sessions(request.user.id, request.user.sid)
     return see_other("/account/sessions", notice="others_signed_out")
 
 

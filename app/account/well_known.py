@@ -11,7 +11,7 @@ from ravyn import get
 
 from app import db
 from app.auth import permissions
-from app.auth.challenges import see_other
+from app.auth.redirects import see_other
 from app.settings import get_settings
 
 GOOD_FOR = timedelta(days=90)  # RFC 9116 section 2.5.5: less than a year

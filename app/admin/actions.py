@@ -18,9 +18,9 @@ from app.admin import pages
 from app.auth import challenges, permissions
 from app.auth.accounts import user_admin
 from app.auth.accounts.user_admin import Outcome
-from app.auth.challenges import see_other
 from app.auth.errors import Forbidden, RetryLater
 from app.auth.models import ROLES
+from app.auth.redirects import see_other
 from app.mfa import proofs, second_factor
 from app.mfa.proof_form import ProofForm, asking
 from app.web import client, errors, forms, templates

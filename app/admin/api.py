@@ -1,14 +1,28 @@
-"""The admin API: users, sessions and the audit log as JSON, with a bearer token or a cookie."""
+"""The admin API: users, sessions and the audit log as JSON, with a bearer token or a cookie (see `api_models`)."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel
 from ravyn import Request, get, patch, post
 
 from app.admin import actions, audit_log, pages, users
-from app.admin.actions import checked, known_role
+from app.admin.actions import checked
+from app.admin.api_models import (
+    AUDIT_QUERY,
+    PEOPLE_QUERY,
+    Confirmed,
+    Event,
+    EventList,
+    Invitation,
+    Nothing,
+    Person,
+    PersonList,
+    Session,
+    SessionList,
+    UserPatch,
+)
 from app.admin.audit_log import AuditFilters
 from app.admin.users import PeopleFilters
 from app.auth import permissions
@@ -16,129 +30,9 @@ from app.auth.accounts import user_admin
 from app.auth.accounts.user_admin import Outcome
 from app.auth.errors import Forbidden
 from app.mfa import proofs
-from app.mfa.proofs import Proof
-from app.web.email_address import Address
 from app.web.errors import Problem
 from app.web.filters import parsed
-from app.web.forms import Line
 from app.web.json_response import JSONResponse
-
-
-class Confirmed(BaseModel):
-    """`current_password` and `code` (of whoever asks) prove who asks for what gives somebody something.
-
-    A program need not: its tokens, from /api/auth/login, were never in a browser's cookies. Anything else in a body is
-    refused (v5.0.0-15.3.3, mass assignment).
-    """
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    current_password: str = ""
-    code: str = Field(default="", max_length=100)
-
-    def proof(self) -> Proof:
-        return Proof(self.current_password, self.code)
-
-
-class UserPatch(Confirmed):
-    """What is left out stays as it is."""
-
-    name: Annotated[str, Line(1, 80)] | None = None
-    role: Annotated[str, AfterValidator(known_role)] | None = None
-    is_active: bool | None = None
-
-
-class Invitation(Confirmed):
-    email: Address
-    name: Annotated[str, Line(1, 80)]
-    role: Annotated[str, AfterValidator(known_role)]
-
-
-class Nothing(BaseModel):
-    """The address says it all."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class Person(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    id: UUID
-    email: str
-    name: str
-    role: Literal["user", "admin"]
-    is_active: bool
-    must_change_password: bool
-    created_at: datetime
-    last_login: datetime | None
-    sessions: int = Field(description="live ones")
-
-
-class PersonList(BaseModel):
-    """`next_cursor` is null on the last page."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    items: list[Person]
-    next_cursor: UUID | None
-
-
-class Session(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    id: UUID
-    user_agent: str
-    ip: str
-    created_at: datetime
-    last_seen_at: datetime
-
-
-class SessionList(BaseModel):
-    """The live ones, the one used last first, at most 50."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    items: list[Session]
-
-
-class Event(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
-    id: UUID
-    at: datetime
-    event: str
-    user_id: UUID | None = Field(description="whom it is about")
-    about_email: str | None = Field(description="null once the account is gone")
-    actor_id: UUID | None = Field(description="who did it; null for somebody not signed in")
-    by_email: str | None
-    session_id: UUID | None
-    ip: str
-    user_agent: str
-    request_id: str
-    detail: str
-
-
-class EventList(BaseModel):
-    """Newest first. `next_cursor` is null on the last page."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    items: list[Event]
-    next_cursor: UUID | None
-
-
-def _query(**schemas: dict[str, Any]) -> tuple[dict[str, Any], ...]:
-    return tuple({"name": name, "in": "query", "schema": schema} for name, schema in schemas.items())
-
-
-TEXT, CURSOR = {"type": "string", "maxLength": 254}, {"type": "string", "format": "uuid"}
-DAY = {"type": "string", "format": "date"}
-PEOPLE_QUERY = _query(
-    q=TEXT, role={"enum": ["", "user", "admin"]}, status={"enum": ["", "active", "deactivated"]},
-    verified={"enum": ["", "yes", "no"]},
-    sort={"enum": ["newest", "name", "email", "last_login"]}, cursor=CURSOR,
-)  # fmt: skip
-AUDIT_QUERY = _query(event=TEXT, person=TEXT, ip=TEXT, since=DAY, until=DAY, cursor=CURSOR)
 
 
 @get()

@@ -8,7 +8,7 @@ from app import db
 from app.admin import email_queue, overview
 from app.audit import events
 from app.auth import permissions
-from app.auth.challenges import see_other
+from app.auth.redirects import see_other
 from app.email import outbox
 from app.web import forms, templates, urls
 from app.web.errors import Problem

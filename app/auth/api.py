@@ -13,7 +13,7 @@ from ravyn import Request, get, post
 
 from app import db
 from app.auth import authentication, challenges, cookies, keys, permissions
-from app.auth.accounts import login_flow
+from app.auth.accounts import login_flow, logout_flow
 from app.auth.sessions import rotation
 from app.auth.sessions.rotation_policy import Decision
 from app.auth.tokens import TokenPair
@@ -112,7 +112,7 @@ async def logout(request: Request, data: RefreshRequest | None = None) -> Any:
     else:
         held = rotation.presented((access, "access"), (from_cookie, "refresh"))
     try:
-        await login_flow.logout(held)
+        await logout_flow.logout(held)
         response: Any = Response(status_code=204)
     except db.Unavailable:
         detail = "The session could not be ended on the server. Try again in a moment."

@@ -5,11 +5,9 @@ Chapter: "The way of a request". Source: RFC 6750 section 3, RFC 9470 section 3.
 
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlencode, urlsplit
 from uuid import UUID
 
 from cachetools import LRUCache
-from lilya.responses import RedirectResponse
 
 from app import db
 from app.audit import events
@@ -28,20 +26,19 @@ from app.auth.errors import (
     Unavailable,
 )
 from app.auth.rate_limit import counters
+from app.auth.redirects import form_not_saved, same_method, see_other
 from app.auth.sessions import rotation
 from app.observability import logs, metrics
 from app.settings import get_settings
-from app.web import errors, notices, templates, urls
+from app.web import errors, templates, urls
 
 log = logs.get("auth")
 SAFE = ("GET", "HEAD")
-CLEAR = {"Clear-Site-Data": '"cache", "storage"'}
 CLOSED = {
     "invited": "Accounts are created by invitation only. Ask an administrator of this site for one.",
     "closed": "This site takes no new accounts.",
 }
 A_MINUTE = timedelta(minutes=1)
-LONGEST_REFERER = 2048
 NOT_BOUND = (
     "Administrators of this site need a session that is bound to their device. If you have just signed in, this page "
     "loads again by itself. Otherwise sign in with a browser that binds sessions, such as Chrome on Windows."
@@ -140,39 +137,6 @@ def form_again(request: Any, error: RetryLater) -> dict[str, Any]:
         raise error
     sentence, headers = retry_later(error)
     return {"status": error.status, "headers": headers, "error": sentence}
-
-
-def signed_out(notice: str) -> Any:
-    """Redirect to the login page; the browser deletes both token cookies, its cache and its storage."""
-    response = see_other("/login", notice=notice)
-    response.headers.update(CLEAR)
-    return cookies.delete_tokens(response)
-
-
-def see_other(path: str, **query: str) -> Any:
-    """303: the browser requests `path` with GET. `notice`: the message that page shows (see `web.notices`)."""
-    response = RedirectResponse(f"{path}?{urlencode(query)}" if query else path, status_code=303)
-    return notices.leave(response, query["notice"]) if "notice" in query else response
-
-
-def same_method(path: str, **query: str) -> Any:
-    """307: the browser sends method and body again."""
-    return RedirectResponse(f"{path}?{urlencode(query)}", status_code=307)
-
-
-def form_not_saved(request: Any) -> Any:
-    """Redirect to the login page, then back to the page of the form. Never 307: it would send the form to /login."""
-    return see_other("/login", next=referring_page(request), notice="form_not_saved")
-
-
-def referring_page(request: Any) -> str:
-    """The page of this site that the Referer header names, otherwise the dashboard."""
-    sent = request.headers.get("referer", "")
-    # Browsers send ASCII only; `urlsplit` would normalise a host that is not ASCII.
-    referer = urlsplit(sent if sent.isascii() and len(sent) <= LONGEST_REFERER else "")
-    if f"{referer.scheme}://{referer.netloc}" != get_settings().origin:
-        return urls.local_path(None)
-    return urls.local_path(f"{referer.path}?{referer.query}" if referer.query else referer.path)
 
 
 async def _to_login(request: Any, user: Any, ended: bool) -> Any:

@@ -21,7 +21,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from jwt.algorithms import OKPAlgorithm
 
-from app.settings import ALGORITHMS, get_settings
+from app.setting_checks import ALGORITHMS
+from app.settings import get_settings
 
 
 @dataclass(frozen=True, slots=True)

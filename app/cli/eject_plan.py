@@ -1,20 +1,16 @@
-"""The command `eject`: take the tutorial, the demo and the starter's own tests out of a clone, and rename the project.
+"""What `eject` deletes, changes and renames: computed first, written by `eject` only as a whole.
 
 A feature names its own paths (`Feature.eject`). What other files say about it stands between marks that name it: a
 block from `# NAME:` to `# /NAME`, `{# NAME #}` to `{# /NAME #}`, `<!-- NAME -->` to `<!-- /NAME -->` or `/* NAME */` to
 `/* /NAME */`, or one line that ends in `# NAME`. Imports need no mark: ruff removes those that nothing uses any more.
-When there is nothing left to take out, this command takes itself out too.
 """
 
 import os
 import re
 import shutil
 import subprocess
-import sys
-import tomllib
 from dataclasses import dataclass, field
 from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 
 from app.settings import ROOT
@@ -32,7 +28,7 @@ TEMPLATE = Feature(
         "tests/test_findability.py", "tests/test_scaling.py",
     ),
 )  # fmt: skip
-ITSELF = ("app/cli/eject.py", "tests/test_eject.py")
+ITSELF = ("app/cli/eject.py", "app/cli/eject_plan.py", "tests/test_eject.py")
 # Where the code names a chapter: there are too many of them for marks.
 REFERENCES: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {}
 # learn:
@@ -61,40 +57,6 @@ class Plan:
     deleted: list[Path] = field(default_factory=list)  # files and folders
     changed: dict[Path, str] = field(default_factory=dict)  # -> the new text
     moved: dict[Path, Path] = field(default_factory=dict)
-
-
-def eject(features: list[str], name: str, dry_run: bool, yes: bool) -> int:
-    """Returns the exit code. Nothing is touched unless all of it can be done."""
-    try:
-        made = plan(features, name)
-    except ValueError as error:
-        return _refuse(str(error))
-    print("\n".join(listed(made)))
-    advice = _next(made, name)
-    if dry_run:
-        return 0
-    if not yes and (reason := _unsafe()):
-        return _refuse(reason)
-    if find_spec("ruff") is None:
-        return _refuse("ruff, which tidies up, is not installed: run `make check` first")
-    for path, text in made.changed.items():
-        path.write_text(text, "utf-8")
-    for path, to in made.moved.items():
-        path.rename(to)
-    for path in made.deleted:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for tidy in (["check", "--fix", "--quiet", "--select", "I,F401"], ["format", "--quiet"]):
-        subprocess.run([sys.executable, "-m", "ruff", *tidy, "."], cwd=ROOT, check=True)  # noqa: S603
-    generated = [
-        "tests/learn/refresh.py",  # learn
-        "tests/controls.py",
-    ]
-    for written in generated:
-        module = written.removesuffix(".py").replace("/", ".")
-        if (ROOT / written).exists() and (said := _run(module)):
-            return _refuse(f"done, but `python -m {module}` failed and has to be run again:\n{said}")
-    print(advice)
-    return 0
 
 
 def plan(features: list[str], name: str = "") -> Plan:
@@ -164,7 +126,7 @@ def listed(made: Plan) -> list[str]:
 
 def _files() -> list[Path]:
     """What is in the repository or would be; without one, whatever lies here."""
-    found = _git("ls-files", "--cached", "--others", "--exclude-standard", "-z")
+    found = git("ls-files", "--cached", "--others", "--exclude-standard", "-z")
     if found is not None:
         names = [ROOT / name for name in found.split("\0") if name]
     else:
@@ -218,53 +180,9 @@ def _renumbered(text: str) -> str:
     return "".join(lines)
 
 
-def _unsafe() -> str:
-    """Why git could not bring back what is deleted here; empty where it could."""
-    changes = _git("status", "--porcelain")
-    if changes is None:
-        return "this is not a git repository, so the changes could not be undone; use --yes to continue anyway"
-    return "there are uncommitted changes; commit them first, or use --yes" if changes else ""
-
-
-def _git(*arguments: str) -> str | None:
+def git(*arguments: str) -> str | None:
+    """What git prints; None without git or a repository, and if it fails."""
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         return None
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)  # noqa: S603, S607
     return done.stdout if done.returncode == 0 else None
-
-
-def _run(module: str) -> str:
-    """What it said where it failed; empty where it did not."""
-    done = subprocess.run([sys.executable, "-m", module], cwd=ROOT, capture_output=True, text=True)  # noqa: S603
-    return done.stderr[-2000:] if done.returncode else ""
-
-
-def _refuse(reason: str) -> int:
-    print(f"eject: {reason}", file=sys.stderr)
-    return 1
-
-
-def _next(made: Plan, name: str) -> str:
-    lines = [
-        "",
-        "Done. Now:",
-        "  git diff                  review the changes",
-        "  make check && make test   all remaining tests pass",
-    ]
-    project = ROOT / "pyproject.toml"
-    if project in made.changed and _dependencies(project.read_text("utf-8")) != _dependencies(made.changed[project]):
-        lines.append("  make lock                 fewer dependencies")
-    if any(path.parent.name == "versions" for path in made.deleted):
-        lines.append(
-            "  rm -r var                 delete the old database, which still has the table; or drop the table yourself"
-        )
-    if name:
-        lines += [
-            "The keys are derived with the name: all users have to sign in again.",
-            "The SQLite file has a new name: move the old one if you want to keep your accounts.",
-        ]
-    return "\n".join(lines)
-
-
-def _dependencies(project: str) -> list[str]:
-    return list(tomllib.loads(project)["project"]["dependencies"])

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth import passwords
-from app.auth.accounts import login_flow, user_admin
+from app.auth.accounts import user_admin, user_creation
 from app.auth.accounts.user_admin import Outcome
 from app.auth.models import user_rows
 from app.auth.sessions import rotation
@@ -78,7 +78,7 @@ async def _create_admin(email: str, name: str) -> str:
     encoded = await passwords.hash(password)
     try:
         async with db.transaction() as tx:
-            user_id = await login_flow.add(tx, email, name, encoded, "admin")
+            user_id = await user_creation.add(tx, email, name, encoded, "admin")
             await events.record(events.REGISTERED, tx=tx, user_id=user_id, detail="create-admin")
     except sa.exc.IntegrityError:
         raise Refused(f"there is already an account with this address: python -m app promote {email}") from None

@@ -17,7 +17,8 @@ from typing import Any
 import asyncpg
 import sqlalchemy as sa
 
-from app.database_urls import Address, tls
+from app.database_tls import ssl_argument
+from app.database_urls import Address
 
 CONNECT_SECONDS = 5  # for all hosts together, unless the address says more
 HOST_SECONDS = 2  # the minimum for each of several hosts
@@ -49,7 +50,7 @@ class Connector:
 
     def __init__(self, address: Address, bounded: int = 0) -> None:
         self.address, self.is_pooled = address, address.is_pooled
-        self._tls, self._bounded = tls(address), bounded
+        self._tls, self._bounded = ssl_argument(address), bounded
         self._hosts: list[Any] = list(address.hosts) or [(None, None)]  # the host that answered last comes first
 
     def watch(self, engine: sa.Engine) -> None:

@@ -1,8 +1,8 @@
 """E-mail through the HTTPS API of a provider, where the host blocks the ports of SMTP.
 
 MAIL_URL=postmark+https://TOKEN@api.postmarkapp.com or resend+https://KEY@api.resend.com. To add a provider, write a
-`Provider` and name it in `settings.MAIL_APIS`. The key is in a header alone, goes to no other address (redirects are
-not followed) and is cut out of what the provider answers.
+`Provider` and name it in `setting_checks.MAIL_APIS`. The key is only ever in a header, goes to no other address
+(redirects are not followed) and is removed from what the provider answers.
 Source: https://postmarkapp.com/developer/api/overview; https://resend.com/docs/api-reference/errors.
 """
 

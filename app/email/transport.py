@@ -20,7 +20,8 @@ from email_validator import validate_email
 
 from app.email import https_api
 from app.email.messages import NOT_IN_A_LINE, Message
-from app.settings import LOOPBACK, MAILBOX, get_settings
+from app.setting_checks import MAILBOX
+from app.settings import LOOPBACK, get_settings
 from app.web import templates
 
 STEP_SECONDS = 10  # for each answer of the mail server

@@ -20,7 +20,7 @@ from app.auth.errors import SessionEnded
 from app.auth.models import user_rows
 from app.auth.sessions import rotation, session_cache
 from app.auth.tokens import TokenPair
-from app.mfa import codes, passkeys, second_factor
+from app.mfa import code_input, passkeys, second_factor, totp
 from app.mfa.models import authenticator_rows, recovery_rows
 from app.mfa.proofs import MISSING, WRONG, Proof, proved
 from app.web import urls
@@ -67,7 +67,7 @@ def offer(sid: UUID, before: str = "") -> Offer:
     """
     if secret := offered(before, sid):
         return Offer(secret, before)
-    secret = codes.new_secret()
+    secret = totp.new_secret()
     return Offer(secret, keys.encrypt(OFFERED, secret, of=str(sid)))
 
 
@@ -83,7 +83,7 @@ async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof
     recovery codes, or the validation errors by field.
     Raises TooManyAttempts, Overloaded; SessionEnded if this session has ended or the second factor was on already.
     """
-    step = codes.step(secret, codes.digits(code) or "", await db.fetch_value(sa.select(db.now())))
+    step = totp.step(secret, code_input.digits(code) or "", await db.fetch_value(sa.select(db.now())))
     if step is None:
         unproved = {} if proof.password or proof.passkey else {"current_password": MISSING}
         return {"code": WRONG if code else MISSING, **unproved}

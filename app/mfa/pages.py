@@ -14,10 +14,10 @@ from ravyn import Request, get, post
 
 from app import db
 from app.auth import challenges, cookies, mfa_ticket, permissions
-from app.auth.challenges import see_other
 from app.auth.errors import RetryLater
+from app.auth.redirects import see_other
 from app.auth.sessions import rotation
-from app.mfa import codes, enrolment, second_factor
+from app.mfa import enrolment, second_factor, totp
 from app.mfa.proof_form import ProofForm, asking
 from app.mfa.proofs import WRONG, Proof
 from app.web import forms, templates, urls
@@ -149,8 +149,8 @@ async def _overview(request: Request, typed: Mapping[str, str], status: int = 20
         left = await second_factor.recovery_codes_left(user.id)
         return templates.page(request, "mfa/on.html", status, left=left, **context)
     offer = enrolment.offer(user.sid, typed.get("offer", ""))
-    address = codes.provisioning_uri(offer.secret, user.email, templates.APP_NAME)
-    picture = Markup(codes.qr_code(address))  # noqa: S704 - SVG shapes made by the library: contains no user input
+    address = totp.provisioning_uri(offer.secret, user.email, templates.APP_NAME)
+    picture = Markup(totp.qr_code(address))  # noqa: S704 - SVG shapes made by the library: contains no user input
     context |= {"address": address, "picture": picture, "offer": offer, "secret": " ".join(wrap(offer.secret, 4))}
     return templates.page(request, "mfa/off.html", status, **context)
 

@@ -14,8 +14,8 @@ from ravyn import Request, get, post
 
 from app import db
 from app.auth import challenges, cookies, permissions
-from app.auth.challenges import see_other
 from app.auth.errors import RetryLater
+from app.auth.redirects import see_other
 from app.auth.sessions import rotation
 from app.mfa import enrolment, passkeys, webauthn
 from app.mfa.proof_form import ProofForm, asking

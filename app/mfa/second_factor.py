@@ -22,7 +22,7 @@ from app.auth.models import user_rows
 from app.auth.rate_limit import attempts, counters, known_devices
 from app.auth.tokens import AppToken
 from app.email import outbox
-from app.mfa import codes
+from app.mfa import code_input, recovery_codes, totp
 from app.mfa.models import authenticator_rows, recovery_rows
 from app.observability import logs
 from app.web import client
@@ -93,7 +93,7 @@ async def with_code(
     None at login. Too many wrong codes at login mean that another person may know the password, so the owner gets an
     e-mail (v5.0.0-6.3.5). Raises TooManyAttempts.
     """
-    if codes.normalise(code) is None:
+    if code_input.normalise(code) is None:
         return None
     async with attempts.code(user.id, db.utcnow()) as attempt, db.transaction() as tx:
         at = await tx.fetch_value(sa.select(db.now()))
@@ -111,10 +111,10 @@ async def with_code(
 
 async def _use_code(tx: Any, user_id: UUID, typed: str, at: datetime) -> bool:
     """Mark the code as used: of several concurrent requests with the same code, one succeeds (v5.0.0-6.5.1)."""
-    if digits := codes.digits(typed):
+    if digits := code_input.digits(typed):
         return await _use_totp(tx, user_id, digits, at)
     table = recovery_rows
-    this = table.c.user_id == user_id, table.c.digest == codes.digest(typed), *_UNUSED
+    this = table.c.user_id == user_id, table.c.digest == recovery_codes.digest(typed), *_UNUSED
     if not await tx.execute(sa.update(table).where(*this).values(used_at=at)):
         return False
     await record_and_email(tx, events.RECOVERY_CODE_USED, "recovery_code_used", user_id, user_id)
@@ -128,7 +128,7 @@ async def _use_totp(tx: Any, user_id: UUID, digits: str, at: datetime) -> bool:
     if secret is None:
         log.error("factor_unreadable", user=logs.pseudonym(user_id))
         return False
-    step = codes.step(secret, digits, at)
+    step = totp.step(secret, digits, at)
     if step is None:
         return False
     later = sa.update(table).where(table.c.id == row.id, table.c.last_step < step)
@@ -142,9 +142,9 @@ async def new_codes(tx: Any, user_id: UUID, at: datetime, *, saved: bool) -> tup
     """
     table = recovery_rows
     await tx.execute(sa.delete(table).where(table.c.user_id == user_id, table.c.saved_at.is_(None)))
-    made, about = codes.new_recovery_codes(), {"user_id": user_id, "created_at": at, "saved_at": at if saved else None}
+    made, about = recovery_codes.new_codes(), {"user_id": user_id, "created_at": at, "saved_at": at if saved else None}
     ids = [db.uuid7() for _ in made]
-    rows = [{"id": each, "digest": codes.digest(code), **about} for each, code in zip(ids, made, strict=True)]
+    rows = [{"id": each, "digest": recovery_codes.digest(code), **about} for each, code in zip(ids, made, strict=True)]
     await tx.execute(sa.insert(table).values(rows))
     return made, ids[0]
 

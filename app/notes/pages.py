@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from ravyn import Request, get, post
 
 from app.auth import permissions
-from app.auth.challenges import see_other
+from app.auth.redirects import see_other
 from app.notes import store
 from app.notes.fields import STATUSES, Body, DueOn, Status, Title
 from app.notes.store import NoteFilters

@@ -20,11 +20,11 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from app.observability import logs
 from app.server.forwarded import IgnoredHeaders
 from app.settings import get_settings
-from app.web import security_headers
+from app.web import request_limits, security_headers
 
 HEAD_BYTES = (
     768 * 1024
-)  # room for all cookies that a browser stores for one site; `security_headers.WellFormed` limits the rest
+)  # room for all cookies that a browser stores for one site; `request_limits.WellFormed` limits the rest
 HEAD_LINES = 256  # each one becomes three Python objects
 HEAD_SECONDS = 20
 
@@ -145,7 +145,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(fault)
 
     def _too_much(self) -> HTTPStatus | None:
-        if self.headers is not None and len(self.url) > security_headers.URL_LIMIT:
+        if self.headers is not None and len(self.url) > request_limits.URL_LIMIT:
             return HTTPStatus.REQUEST_URI_TOO_LONG
         if self._head_bytes > HEAD_BYTES or len(self.headers or ()) > HEAD_LINES:
             return HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
@@ -158,7 +158,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._stop_timer()
             self._timer = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
         elif self._timer is None:
-            self._timer = self.loop.call_later(security_headers.BODY_SECONDS, self.timeout_keep_alive_handler)
+            self._timer = self.loop.call_later(request_limits.BODY_SECONDS, self.timeout_keep_alive_handler)
 
     def _too_slow(self) -> None:
         self._timer = None

@@ -1,7 +1,7 @@
-"""HTTP plumbing that knows no user: what comes in is made safe to look at, what goes out carries every header.
+"""HTTP without users: middleware, forms, templates, error pages, static files, OpenAPI.
 
-From the wire to a handler, outermost first: `headers.SecurityHeaders`, `errors.ErrorBoundary`, `headers.WellFormed`,
-`origin.TrustedHost`, `headers.BodyLimit`, `origin.SameOrigin`; then authentication (not here) and the router, whose
-handling of arguments `framework_patches.install()` has mended. A handler reads a form with `forms.parse` and answers
-with `templates.page`; it raises `errors.Problem` for everything that it will not do.
+The middleware, outermost first: `security_headers.SecurityHeaders`, `errors.ErrorBoundary`,
+`request_limits.WellFormed`, `same_origin.TrustedHost`, `request_limits.BodyLimit`, `same_origin.SameOrigin`; then
+authentication (`app.auth`) and the router, whose handling of arguments `framework_patches.install()` corrects.
+A handler reads a form with `forms.parse`, answers with `templates.page`, and raises `errors.Problem` to refuse.
 """

@@ -35,7 +35,7 @@ class Whole:
     """Waits for the whole body of an unsafe method, so that whoever asks is looked up after its last byte.
 
     A body may take a minute: who was signed in when it began to come may be signed out by then. It is bounded before it
-    comes here (`headers.BodyLimit`). Also tells the database when the answer begins (`db.conditions`).
+    comes here (`request_limits.BodyLimit`). Also tells the database when the answer begins (`db.conditions`).
     """
 
     def __init__(self, app: Any) -> None:

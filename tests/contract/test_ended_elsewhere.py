@@ -9,7 +9,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth import cookies
-from app.auth.accounts import login_flow, user_admin
+from app.auth.accounts import logout_flow, user_admin
 from app.auth.models import session_rows, user_rows
 from app.auth.sessions import session_cache
 from app.main import route_table
@@ -68,7 +68,7 @@ async def test_act_that_finds_its_session_ended_leads_to_the_login(app: Any, dat
         asked = Act(act.method, act.path, act.data, headers=act.headers | {"Accept": wants})
 
         async def ends() -> None:
-            await login_flow.logout([scene.token])
+            await logout_flow.logout([scene.token])
 
         assert (await held.answer(app, asked, ends)).status_code == status
 
@@ -85,7 +85,7 @@ async def test_many_requests_of_one_session_and_its_end_at_once_do_not_wait_for_
     *answers, _, _ = await asyncio.gather(
         *(held.answer(app, act) for act in [rename, sign_out_others] * 6),
         user_admin.end_sessions(scene.person.id, boss.id),
-        login_flow.logout([scene.token]),
+        logout_flow.logout([scene.token]),
     )
 
     assert {answer.status_code for answer in answers} == {303}

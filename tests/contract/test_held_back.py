@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth import permissions
-from app.auth.accounts import login_flow, user_admin
+from app.auth.accounts import login_flow, logout_flow, user_admin
 from app.auth.models import user_rows
 from app.auth.sessions import session_cache
 from app.db import owned_rows
@@ -41,7 +41,7 @@ async def boss() -> Any:
 
 
 async def signed_out(scene: Scene) -> None:
-    await login_flow.logout([scene.token])
+    await logout_flow.logout([scene.token])
 
 
 async def ended_by_an_admin(scene: Scene) -> None:

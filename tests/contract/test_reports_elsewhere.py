@@ -9,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.auth.accounts import email_change, login_flow, password_reset, signup
+from app.auth.accounts import email_change, logout_flow, password_reset, signup
 from app.auth.models import counter_rows, link_rows, session_rows, user_rows
 from app.email.models import email_rows
 from tests.contract.places import Place
@@ -62,7 +62,7 @@ async def test_link_is_confirmed_in_a_browser_whose_session_ends_meanwhile(clien
     await sign_in(client, person)
     await signup.request("new@example.com", "New", PASSWORD)
     token = link_in((await emails_to("new@example.com"))[0]).partition("?token=")[2]
-    await login_flow.end_other_sessions(person.id, db.uuid7())
+    await logout_flow.end_other_sessions(person.id, db.uuid7())
 
     answer = await client.submit("/verify-email", {"token": token})
 
@@ -229,7 +229,7 @@ async def test_form_that_arrives_after_its_session_ended_is_said_to_be_unsaved(c
     """
     person = await make_user()
     await sign_in(client, person)
-    await login_flow.end_other_sessions(person.id, db.uuid7())
+    await logout_flow.end_other_sessions(person.id, db.uuid7())
 
     answer = await client.submit("/account", {"name": "A name that took long"})
     page = await client.visit(answer.headers["location"])

@@ -13,7 +13,7 @@ from app import db
 from app.email import https_api, outbox, sender, transport
 from app.email.messages import Composer, Message
 from app.email.models import email_rows
-from app.settings import MAIL_APIS
+from app.setting_checks import MAIL_APIS
 from tests.support import mail_api
 from tests.support.mail_api import MailApi
 from tests.support.server import free_port

@@ -12,12 +12,12 @@ from app import db
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth import passwords, tokens
-from app.auth.accounts import login_flow, profile
+from app.auth.accounts import login_flow, logout_flow, profile
 from app.auth.errors import SessionEnded, TooManyAttempts
 from app.auth.models import session_rows, user_rows
 from app.auth.sessions import session_cache
 from app.auth.tokens import AppToken, TokenPair
-from app.mfa import codes, enrolment, passkeys, proofs, second_factor, webauthn
+from app.mfa import enrolment, passkeys, proofs, second_factor, totp, webauthn
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
 from app.mfa.proofs import Proof
 from tests.support import secrets
@@ -73,7 +73,7 @@ async def test_turning_it_on_ends_the_other_sessions_and_emails_the_owner() -> N
 
 async def test_wrong_first_code_turns_nothing_on(clock: Clock) -> None:
     person = await make_user()
-    sid, phone = await session_of(person), Phone(codes.new_secret())
+    sid, phone = await session_of(person), Phone(totp.new_secret())
 
     for code in (phone.never_shows(clock.now), "", "x" * 100):
         faults = await enrolment.turn_on(person.id, sid, phone.secret, code, OWN)
@@ -103,7 +103,7 @@ async def test_two_who_hold_one_session_see_two_secrets(clock: Clock) -> None:
 @pytest.mark.race
 async def test_turned_on_twice_at_once_is_on_once(clock: Clock) -> None:
     person = await make_user()
-    phones = [Phone(codes.new_secret()) for _ in range(4)]
+    phones = [Phone(totp.new_secret()) for _ in range(4)]
     sessions = [await session_of(person) for _ in phones]
 
     outcomes = await asyncio.gather(
@@ -120,7 +120,7 @@ async def test_sign_in_that_meets_the_turning_on_leaves_no_session_without_it(cl
     """Whichever is first: a session of the password alone does not live on."""
     for _ in range(5):
         person = await make_user()
-        sid, phone = await session_of(person), Phone(codes.new_secret())
+        sid, phone = await session_of(person), Phone(totp.new_secret())
 
         await asyncio.gather(
             turned_on(person, sid, phone, clock), *(login_flow.login(person.email, PASSWORD) for _ in range(3))
@@ -136,7 +136,7 @@ async def test_turned_on_again_is_refused_while_it_is_on(clock: Clock) -> None:
     proof, sid = OWN._replace(code=phone.recovery_codes[0]), await session_of(person)
 
     with pytest.raises(SessionEnded):
-        await turned_on(person, sid, Phone(codes.new_secret()), clock, proof)
+        await turned_on(person, sid, Phone(totp.new_secret()), clock, proof)
     assert await second_factor.recovery_codes_left(person.id) == 10
 
 
@@ -309,7 +309,7 @@ class Situation:
             options = webauthn.to_add(user, ())
             return await enrolment.add_passkey(*who, Device().create(options), "A device", proof)
         if change == "turn on":
-            phone = Phone(codes.new_secret())
+            phone = Phone(totp.new_secret())
             return await enrolment.turn_on(*who, phone.secret, phone.shows(clock.now), proof)
         return await (enrolment.turn_off if change == "turn off" else enrolment.new_recovery_codes)(*who, proof)
 
@@ -393,7 +393,7 @@ async def test_session_that_ended_meanwhile_changes_nothing(change: str, on: boo
     proof = Proof(PASSWORD, at.phone.recovery_codes[0] if at.phone else "")
     if way == "passkey":
         proof = Proof(passkey=at.device.get(proofs.to_prove(at.sid)))
-    await login_flow.end_own_session(at.person.id, at.sid)
+    await logout_flow.end_own_session(at.person.id, at.sid)
     before = await at.kept()
 
     with pytest.raises(SessionEnded):
@@ -444,7 +444,7 @@ async def test_account_that_changed_while_the_password_was_looked_at_is_not_chan
 
     monkeypatch.setattr(passwords, "verify", and_then_changed)
 
-    assert await turned_on(person, sid, Phone(codes.new_secret()), clock) == {"current_password": profile.NOT_YOURS}
+    assert await turned_on(person, sid, Phone(totp.new_secret()), clock) == {"current_password": profile.NOT_YOURS}
     assert await db.fetch_all(sa.select(authenticator_rows)) == []
 
 

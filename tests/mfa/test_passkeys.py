@@ -20,7 +20,7 @@ from app import db
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth import email_links, passwords, tokens
-from app.auth.accounts import email_change, login_flow, password_reset, user_admin
+from app.auth.accounts import email_change, login_flow, logout_flow, password_reset, user_admin
 from app.auth.errors import SessionEnded
 from app.auth.keys import b64
 from app.auth.models import counter_rows, user_rows
@@ -408,7 +408,7 @@ async def test_recovery_by_email_voids_the_passkey_of_an_attacker(database: str)
 async def test_form_that_was_under_way_when_the_session_ended_adds_nothing(database: str) -> None:
     person = await make_user()
     sid, options = await offered(person)
-    await login_flow.end_own_session(person.id, sid)
+    await logout_flow.end_own_session(person.id, sid)
 
     with pytest.raises(SessionEnded):
         await added(person, sid, Device().create(options))

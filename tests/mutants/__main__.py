@@ -23,13 +23,14 @@ CHECKED = [
     f"app/{folder}/{name}.py"
     for folder, names in {
         "auth": "authentication challenges cookies email_links form_submissions idempotency keys passwords permissions "
-        "tokens",
-        "auth/accounts": "account_deletion email_change login_flow new_device password_change password_reset "
-        "profile signup user_admin",
+        "redirects tokens",
+        "auth/accounts": "account_deletion email_change login_flow logout_flow new_device password_change "
+        "password_reset profile signup user_admin",
         "auth/rate_limit": "attempts counters known_devices limits quotas",
         "auth/sessions": "rotation rotation_policy session_cache",
-        "mfa": "cbor codes enrolment passkeys second_factor webauthn",
-        "web": "bodies client cookies email_address forms framework_patches same_origin security_headers urls",
+        "mfa": "cbor code_input enrolment passkeys recovery_codes second_factor totp webauthn",
+        "web": "bodies client cookies email_address forms framework_patches request_limits same_origin "
+        "security_headers urls",
     }.items()
     for name in names.split()
 ]

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from app import db
-from app.auth.accounts import login_flow
+from app.auth.accounts import logout_flow
 from app.auth.sessions import rotation
 from tests.support.crowd import living
 from tests.support.environment import ROOT
@@ -127,7 +127,7 @@ async def test_replica_that_lagged_brings_back_who_signed_out_until_everybody_is
         one, other = [await start_session(await make_user()) for _ in range(2)]
     replica = Postgres(of=primary)  # it has this much, and never hears of what comes after it
     async with connected(primary):
-        await login_flow.logout(rotation.presented((one.refresh_token, "refresh")))
+        await logout_flow.logout(rotation.presented((one.refresh_token, "refresh")))
         renewed = await rotation.rotate(other.refresh_token)
     assert isinstance(renewed, rotation.Rotated)
     primary.stop()

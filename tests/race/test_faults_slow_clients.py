@@ -18,8 +18,8 @@ pytestmark = [pytest.mark.race, linux_only]
 
 BOUNDS = """\
 from app.server import protocol, run
-from app.web import security_headers
-run.UNREAD_SECONDS = protocol.HEAD_SECONDS = security_headers.BODY_SECONDS = 1
+from app.web import request_limits
+run.UNREAD_SECONDS = protocol.HEAD_SECONDS = request_limits.BODY_SECONDS = 1
 """
 HANGING_SECONDS = 30
 AT_ONCE = 200

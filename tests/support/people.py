@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth import cookies, tokens
-from app.auth.accounts import login_flow
+from app.auth.accounts import user_creation
 from app.auth.models import session_rows, user_rows
 from app.auth.sessions import rotation
 from app.auth.tokens import TokenPair
@@ -35,7 +35,7 @@ async def make_user(
     """A new account; each has an address of its own unless told."""
     email = email or f"person{next(_numbers)}@example.com"
     secrets.keep(email, password)
-    user_id = await login_flow.create(email, name, password, role)
+    user_id = await user_creation.create(email, name, password, role)
     assert user_id, f"{email} is taken"
     if not active:
         await db.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(is_active=False))

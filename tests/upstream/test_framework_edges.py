@@ -115,7 +115,7 @@ async def test_exception_handlers_of_one_route_catch_for_all() -> None:
 
 
 async def test_a_header_that_is_no_utf_8_is_a_500() -> None:
-    """headers.WellFormed"""
+    """request_limits.WellFormed"""
 
     @get("/asks")
     async def asks(request: LilyaRequest) -> Any:
@@ -127,7 +127,7 @@ async def test_a_header_that_is_no_utf_8_is_a_500() -> None:
 
 
 async def test_a_body_has_no_limit() -> None:
-    """headers.BodyLimit"""
+    """request_limits.BodyLimit"""
 
     @post("/size", status_code=200)
     async def size(data: dict[str, str]) -> Any:
@@ -140,7 +140,7 @@ async def test_a_body_has_no_limit() -> None:
 
 
 async def test_head_is_405_where_get_answers() -> None:
-    """headers.Methods"""
+    """request_limits.Methods"""
     assert (await answer("HEAD", "/fine")).status_code == 405
 
 

@@ -23,6 +23,7 @@ from app.web import (
     errors,
     forms,
     framework_patches,
+    request_limits,
     routes,
     same_origin,
     security_headers,
@@ -34,7 +35,7 @@ from app.web import (
 HERE = Path(__file__).parent
 OUR_COOKIE = "__Host-access"
 SEEN_COOKIES = ("ours", "__Host-refresh", "a", "b")
-LIMIT, STRANGERS = 64 * 1024, 4 * 1024
+LIMIT, ANONYMOUS_LIMIT = 64 * 1024, 4 * 1024
 PEOPLE = {b"ann": UUID("0198c0de-0000-7000-8000-00000000000a"), b"bob": UUID("0198c0de-0000-7000-8000-00000000000b")}
 
 
@@ -214,18 +215,18 @@ def create_app(
         middleware=[
             DefineMiddleware(security_headers.SecurityHeaders, https=https),
             DefineMiddleware(errors.ErrorBoundary, handlers={TeapotError: answer_teapot}),
-            DefineMiddleware(security_headers.WellFormed),
+            DefineMiddleware(request_limits.WellFormed),
             DefineMiddleware(same_origin.TrustedHost, known=known, advice=advice),
             DefineMiddleware(
-                security_headers.BodyLimit,
+                request_limits.BodyLimit,
                 limit=LIMIT,
-                strangers=STRANGERS,
-                known=lambda scope: scope["path"] != "/sign-in",
+                anonymous=ANONYMOUS_LIMIT,
+                signed_in=lambda scope: scope["path"] != "/sign-in",
             ),
             DefineMiddleware(same_origin.SameOrigin, cookie_names=[OUR_COOKIE], public_origin=public_origin),
             DefineMiddleware(bodies.Whole),
             DefineMiddleware(SignedInByHeader),
-            DefineMiddleware(security_headers.Methods),
+            DefineMiddleware(request_limits.Methods),
         ],
         debug=False,
         redirect_slashes=False,

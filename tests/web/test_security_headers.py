@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app.web import security_headers
+from app.web import request_limits
 from tests.support.visitor import Visitor
 from tests.web import assembled
 
@@ -177,7 +177,7 @@ async def test_a_handler_can_tell_head_from_get(web_app: Any) -> None:
         seen.append((scope["method"], scope.get("asked_with_head", False)))
 
     for method in ("HEAD", "GET"):
-        await security_headers.Methods(spy)({"type": "http", "method": method}, None, None)
+        await request_limits.Methods(spy)({"type": "http", "method": method}, None, None)
 
     assert seen == [("GET", True), ("GET", False)]
 

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth import passwords
-from app.auth.accounts import login_flow
+from app.auth.accounts import user_creation
 from app.auth.models import User, user_rows
 
 
@@ -28,7 +28,7 @@ async def ensure() -> None:
     present = {user.email_key for user in await _rows()}
     for demo in ACCOUNTS:
         if demo.email not in present:
-            await login_flow.create(demo.email, demo.name, demo.password, demo.role)
+            await user_creation.create(demo.email, demo.name, demo.password, demo.role)
 
 
 async def still_open() -> str | None:

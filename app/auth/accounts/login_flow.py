@@ -1,4 +1,4 @@
-"""Login, step-up, refresh and logout, and the creation of accounts (by administrators: `user_admin`).
+"""Login, step-up and refresh. Logout: `logout_flow`. New accounts: `signup`, `user_creation`.
 
 Each function is one transaction that locks the user's row before the session's: a login that runs at the same time as a
 deactivation cannot leave a live session.
@@ -14,8 +14,8 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import email_links, mfa_ticket, passwords
-from app.auth.accounts import new_device, user_search
+from app.auth import mfa_ticket, passwords
+from app.auth.accounts import new_device
 from app.auth.errors import TooManyAttempts
 from app.auth.models import session_rows, user_rows
 from app.auth.rate_limit import attempts, known_devices, quotas
@@ -128,68 +128,6 @@ async def refresh(
     return outcome
 
 
-async def logout(presented: Iterable[AppToken]) -> None:
-    """End the sessions of these tokens, of any age or generation. A repeat is no error and records no second event."""
-    for token in presented:
-        user_id = UUID(token.sub)
-        async with db.transaction() as tx:
-            now = await tx.fetch_value(_NOW)
-            if await rotation.revoke(token.sid, events.LOGGED_OUT, tx=tx, now=now, actor_id=user_id):
-                await events.record(events.LOGOUT, tx=tx, user_id=user_id, actor_id=user_id, session_id=token.sid)
-
-
-async def end_own_session(user_id: UUID, sid: UUID) -> bool:
-    """End one of the user's own sessions. False if it has ended or belongs to another account."""
-    own = sa.select(session_rows.c.id).where(session_rows.c.id == sid, session_rows.c.user_id == user_id)
-    async with db.transaction() as tx:
-        now = await tx.fetch_value(_NOW)
-        await tx.fetch_one(_locked(user_id))
-        if await tx.fetch_one(own) is None:
-            return False
-        await email_links.void_email_change(tx, now, user_id)
-        return await rotation.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=now, actor_id=user_id)
-
-
-async def end_other_sessions(user_id: UUID, sid: UUID) -> int:
-    """End all sessions of the user but this one; returns how many. Cancels a pending email change."""
-    async with db.transaction() as tx:
-        now = await tx.fetch_value(_NOW)
-        await tx.fetch_one(_locked(user_id))
-        await email_links.void_email_change(tx, now, user_id)
-        return await rotation.revoke_all(user_id, events.ENDED_BY_OWNER, tx=tx, now=now, actor_id=user_id, but=sid)
-
-
-async def create(email: str, name: str, password: str, role: str = "user") -> UUID | None:
-    """A new account; None if the address is taken. Validate the password first (`passwords.complaint`)."""
-    encoded = await passwords.hash(password)
-    try:
-        async with db.transaction() as tx:
-            return await add(tx, email, name, encoded, role)
-    except sa.exc.IntegrityError:
-        return None
-
-
-async def add(tx: Any, email: str, name: str, encoded: str, role: str = "user") -> UUID:
-    """A new account with a password hash. Errors: IntegrityError if the address is taken; ValueError without one."""
-    key, user_id = email_key(email), db.uuid7()
-    if not key:  # an empty key would match every text that is not an address
-        raise ValueError("an account needs an address")
-    values = {
-        "id": user_id,
-        "email": email.strip(),
-        "email_key": key,
-        "name": name,
-        "search_text": user_search.search_text(name, key),
-        "password": encoded,
-        "role": role,
-        "is_active": True,
-        "created_at": db.utcnow(),
-    }
-    await tx.execute(sa.insert(user_rows).values(values))
-    await user_search.index(tx, user_id, name, key)
-    return user_id
-
-
 async def lock_unchanged(tx: Any, user: Any, values: dict[str, Any]) -> bool:
     """Lock and update the row if it is still as verified: active, and with the same credentials. True if it was."""
     seen = {"of": user.id, "password_seen": user.password, "delete_after_seen": user.delete_after}
@@ -273,7 +211,3 @@ async def _changed(tx: Any, user: Any) -> bool:
 
 def _credentials(user: Any) -> tuple[Any, ...]:
     return user.password, user.delete_after, user.second_factor_at
-
-
-def _locked(user_id: UUID) -> Any:
-    return sa.select(user_rows.c.id).where(user_rows.c.id == user_id).with_for_update()

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth import email_links, passwords
-from app.auth.accounts import login_flow
+from app.auth.accounts import user_creation
 from app.auth.errors import RegistrationClosed
 from app.auth.models import link_rows, user_rows
 from app.auth.rate_limit import attempts, quotas
@@ -112,7 +112,7 @@ async def confirm(raw: str, password: str = "") -> Outcome:
     try:
         async with db.transaction() as tx:
             # First: concurrent confirmations of one address wait for each other here, and nowhere else.
-            user_id = await login_flow.add(tx, row.email, row.name, row.password)
+            user_id = await user_creation.add(tx, row.email, row.name, row.password)
             now = await tx.fetch_value(sa.select(db.now()))
             if await email_links.use(tx, raw, email_links.REGISTER, now) is None:
                 raise _LinkExpired

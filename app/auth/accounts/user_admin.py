@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth import email_links, passwords
-from app.auth.accounts import login_flow, user_search
+from app.auth.accounts import user_creation, user_search
 from app.auth.errors import RegistrationClosed
 from app.auth.models import session_rows, user_rows
 from app.auth.sessions import rotation, session_cache
@@ -149,7 +149,7 @@ async def invite(email: str, name: str, role: str, actor_id: UUID) -> UUID | Out
         async with db.transaction() as tx:
             if actor_id not in await _admins(tx):
                 return Outcome.NO_ADMIN
-            user_id = await login_flow.add(tx, email, name, encoded, role)
+            user_id = await user_creation.add(tx, email, name, encoded, role)
             invited = sa.update(user_rows).where(user_rows.c.id == user_id).values(invited_at=db.now())
             await tx.execute(invited)
             await outbox.enqueue(tx, "invite", user_id=user_id)

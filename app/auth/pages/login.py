@@ -10,10 +10,10 @@ from pydantic import BaseModel, Field
 from ravyn import Request, get, post, route
 
 from app import db
-from app.auth import challenges, cookies, permissions
-from app.auth.accounts import demo_accounts, login_flow
-from app.auth.challenges import see_other
+from app.auth import challenges, cookies, permissions, redirects
+from app.auth.accounts import demo_accounts, login_flow, logout_flow
 from app.auth.errors import RetryLater
+from app.auth.redirects import see_other
 from app.auth.sessions import rotation
 from app.auth.sessions.rotation_policy import Decision
 from app.settings import get_settings
@@ -83,13 +83,13 @@ async def sign_in(request: Request, email: str, password: str, shown: dict[str, 
 async def logout(request: Request) -> Any:
     access, refresh = cookies.read(request.scope)
     try:
-        await login_flow.logout(rotation.presented((access, "access"), (refresh, "refresh")))
+        await logout_flow.logout(rotation.presented((access, "access"), (refresh, "refresh")))
     except db.Unavailable:
         detail = "You are signed out here, but the session could not be ended on the server. Sign in later to end it."
         return cookies.delete_tokens(
-            errors.answer(request, 503, detail, headers={"Retry-After": "5", **challenges.CLEAR})
+            errors.answer(request, 503, detail, headers={"Retry-After": "5", **redirects.CLEAR})
         )
-    return challenges.signed_out("signed_out")
+    return redirects.signed_out("signed_out")
 
 
 @route(methods=["GET", "POST", "PUT", "PATCH", "DELETE"], status_code=200)
@@ -105,17 +105,17 @@ async def resume(request: Request) -> Any:
         return errors.answer(request, 503, headers={"Vary": "Sec-Purpose"})
     _, refresh = cookies.read(request.scope)
     if not refresh or request.user.session_ended or _must_not_rotate(request):
-        return see_other("/login", next=to) if safe else challenges.form_not_saved(request)
+        return see_other("/login", next=to) if safe else redirects.form_not_saved(request)
     outcome = await login_flow.refresh(refresh, marker=request.query_params.get("again", ""))
     if isinstance(outcome, rotation.Rejected):
         if outcome.decision is Decision.RETRY:
             again = {"next": to, "again": outcome.marker}
-            return see_other(RESUME, **again) if safe else challenges.same_method(RESUME, **again)
+            return see_other(RESUME, **again) if safe else redirects.same_method(RESUME, **again)
         if outcome.decision is Decision.UNPROVEN:
             await challenges.proof_missing(request, outcome.token)
-        return see_other("/login", next=to, **_why(outcome.decision)) if safe else challenges.form_not_saved(request)
+        return see_other("/login", next=to, **_why(outcome.decision)) if safe else redirects.form_not_saved(request)
     if outcome.quick >= QUICK_RESUMES:
-        return see_other("/login", next=to, notice="cookies") if safe else challenges.form_not_saved(request)
+        return see_other("/login", next=to, notice="cookies") if safe else redirects.form_not_saved(request)
     return cookies.set_tokens(_redirect(safe, to), outcome.pair)
 
 

@@ -14,8 +14,8 @@ from app import db
 from app.auth import challenges, cookies, email_links, passwords, permissions
 from app.auth.accounts import email_change, password_reset, signup
 from app.auth.accounts.signup import Outcome
-from app.auth.challenges import see_other
 from app.auth.errors import RetryLater
+from app.auth.redirects import see_other
 from app.settings import get_settings
 from app.web import errors, forms, templates
 from app.web.email_address import Address, readable

@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from app import db
 from app.audit.models import event_rows
 from app.auth import cookies
-from app.auth.accounts import login_flow
+from app.auth.accounts import user_creation
 from app.auth.models import user_rows
 from app.auth.sessions import rotation
 from app.auth.tokens import TokenPair
@@ -101,7 +101,7 @@ async def temporary(send: Send) -> AsyncIterator[Sandbox]:
 
 async def _made() -> Person:
     password = secrets.token_urlsafe(24)
-    user_id = await login_flow.create(f"{secrets.token_hex(8)}{DOMAIN}", "Temporary account", password)
+    user_id = await user_creation.create(f"{secrets.token_hex(8)}{DOMAIN}", "Temporary account", password)
     if user_id is None:
         raise RuntimeError("two temporary accounts with the same address")
     return Person(user_id, password)

@@ -11,7 +11,15 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth import email_links, passwords
-from app.auth.accounts import email_change, login_flow, password_change, password_reset, profile, user_admin
+from app.auth.accounts import (
+    email_change,
+    login_flow,
+    logout_flow,
+    password_change,
+    password_reset,
+    profile,
+    user_admin,
+)
 from app.auth.accounts.user_admin import Outcome
 from app.auth.errors import TooManyAttempts
 from app.auth.models import link_rows, session_rows, user_rows
@@ -264,11 +272,11 @@ async def second_step_removed(person: Person) -> None:
 
 
 async def others_signed_out(person: Person) -> None:
-    await login_flow.end_other_sessions(person.id, sid_of(await start_session(person)))
+    await logout_flow.end_other_sessions(person.id, sid_of(await start_session(person)))
 
 
 async def one_signed_out(person: Person) -> None:
-    await login_flow.end_own_session(person.id, sid_of(await start_session(person)))
+    await logout_flow.end_own_session(person.id, sid_of(await start_session(person)))
 
 
 async def ended_by_an_admin(person: Person) -> None:

@@ -11,7 +11,7 @@ from app import db
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth import tokens
-from app.auth.accounts import login_flow, user_admin
+from app.auth.accounts import login_flow, logout_flow, user_admin
 from app.auth.accounts.user_admin import Outcome
 from app.auth.models import session_rows, user_rows
 from app.auth.sessions import rotation, session_cache
@@ -375,7 +375,7 @@ async def test_step_up_in_a_session_that_ended_meanwhile_gives_nothing() -> None
     person = await make_user()
     pair = await start_session(person)
     row = await the_session(pair)
-    await login_flow.logout(rotation.presented((pair.refresh_token, "refresh")))
+    await logout_flow.logout(rotation.presented((pair.refresh_token, "refresh")))
 
     assert await login_flow.step_up(person.id, row.id, person.password) is None
 

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth import authentication, tokens
-from app.auth.accounts import login_flow, profile, user_admin
+from app.auth.accounts import login_flow, logout_flow, profile, user_admin
 from app.auth.models import invalidation_rows, session_rows, user_rows
 from app.auth.sessions import rotation, session_cache
 from app.auth.tokens import AppToken, TokenPair
@@ -120,7 +120,7 @@ async def test_feed_that_was_not_heard_for_five_seconds_is_not_trusted(
 
 
 async def logout(pair: TokenPair) -> None:
-    await login_flow.logout(rotation.presented((pair.refresh_token, "refresh")))
+    await logout_flow.logout(rotation.presented((pair.refresh_token, "refresh")))
 
 
 # v5.0.0-7.4.1

@@ -5,7 +5,7 @@ from typing import Any
 import anyio
 import pytest
 
-from app.web import bodies, security_headers
+from app.web import bodies, request_limits
 from tests.support.visitor import Visitor
 from tests.web import assembled
 
@@ -35,7 +35,7 @@ async def test_a_body_of_exactly_the_limit_is_read(site: Visitor) -> None:
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize(("size", "status"), [(0, 200), (1, 413)])
 async def test_who_is_not_known_has_less_to_send(site: Visitor, chunked: bool, size: int, status: int) -> None:
-    body = b"a=" + b"x" * (assembled.STRANGERS - 2 + size)
+    body = b"a=" + b"x" * (assembled.ANONYMOUS_LIMIT - 2 + size)
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
 
     async def pieces() -> Any:
@@ -74,7 +74,7 @@ async def test_a_packed_body_is_415(site: Visitor, encoding: str, status: int) -
 
 
 async def test_a_body_that_does_not_come_is_408(site: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(security_headers, "BODY_SECONDS", 0.02)
+    monkeypatch.setattr(request_limits, "BODY_SECONDS", 0.02)
 
     async def never() -> Any:
         yield b"{"
