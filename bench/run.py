@@ -49,7 +49,7 @@ class Connection:
     async def ask(
         self, method: str, path: str, headers: dict[str, str] | None = None, body: Any = None
     ) -> tuple[int, bytes]:
-        """`body`: text is sent as a form, anything else as JSON."""
+        """`body`: text is sent as a form, anything else as JSON. `self.head`: the status line and headers answered."""
         form = isinstance(body, str)
         content = b"" if body is None else body.encode() if form else json.dumps(body).encode()
         lines = [f"{method} {path} HTTP/1.1", "Host: localhost", f"Content-Length: {len(content)}"]
@@ -59,9 +59,9 @@ class Connection:
         if self.reader.at_eof():  # closed while another side had its turn
             await self.open(self.port)
         self.writer.write("\r\n".join([*lines, "", ""]).encode() + content)
-        head = await self.reader.readuntil(b"\r\n\r\n")
-        length = int(head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
-        return int(head[9:12]), await self.reader.readexactly(length)
+        self.head = await self.reader.readuntil(b"\r\n\r\n")
+        length = int(self.head.lower().split(b"content-length: ")[1].split(b"\r\n")[0])
+        return int(self.head[9:12]), await self.reader.readexactly(length)
 
 
 def cpu_seconds(pid: int) -> float:

@@ -75,9 +75,16 @@ class Server:
 
 @contextmanager
 def running(
-    *, workers: int = 1, command: list[str] | None = None, arguments: Sequence[str] = (), **variables: str
+    *,
+    workers: int = 1,
+    command: list[str] | None = None,
+    arguments: Sequence[str] = (),
+    source: Path = ROOT,
+    **variables: str,
 ) -> Iterator[Server]:
     """Start a server, wait until it answers, stop it whatever happens. `variables` go into its environment.
+
+    `source`: the folder of the application, for another revision of it.
 
     Errors: AssertionError when its log holds a secret.
     """
@@ -91,7 +98,7 @@ def running(
     with log_file.open("wb") as log:
         process = subprocess.Popen(
             command or [sys.executable, "-m", "app", "serve", "--workers", str(workers), *arguments],
-            cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
+            cwd=source, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT,
             start_new_session=True,  # so that its workers can be stopped with it
         )  # fmt: skip
     guardian.watch(process.pid)
