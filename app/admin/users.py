@@ -6,7 +6,10 @@ search that few people fit goes the other way: it finds all of them and sorts th
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
+from itertools import product
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -50,21 +53,60 @@ class PeopleFilters(BaseModel):
     cursor: Cursor = None
 
 
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What decides the text of a list's statement; the values it is run with are parameters.
+
+    `ident`: one person is asked for. `rare` and `common`: how many such words are searched for (see `user_search`).
+    `behind`: "" for the first page, "value" behind a row, "nothing" behind one whose sort column is empty.
+    """
+
+    sort: str
+    role: str
+    status: str
+    verified: str
+    ident: bool
+    rare: int
+    common: int
+    behind: str
+    limit: int
+
+    @property
+    def few(self) -> bool:
+        """Few people fit: they are all found first, and sorted then."""
+        return self.ident or bool(self.rare) or self.verified == "no"
+
+
 async def listing(filters: PeopleFilters, limit: int = PAGE, *, last: Any = None) -> Page:
     """A page of people with the number of their live sessions. Three queries at most.
 
     It begins behind `filters.cursor`, or behind the row `last` even if that person is gone meanwhile.
     """
-    found = _verified(await _searched(filters), filters.verified)
+    ident = urls.uuid_or_none(filters.q)
+    found = user_search.Matching()
+    if filters.q and not ident:
+        found = await user_search.matching(filters.q, sorted_by_words=filters.sort in ("name", "email"))
+        if not found.values:
+            return Page([], None)
     if filters.cursor and not last:  # looked up, so that no name stands in an address
-        last = await db.fetch_one(sa.select(*COLUMNS).where(_u.id == filters.cursor))
-    queues = [queue.limit(limit + 1) for queue in _queues(filters, found, last)]
-    return Page.of(await db.fetch_all(_merged(queues, filters.sort, limit + 1)), limit)
+        last = await db.fetch_one(_BEHIND, {"wanted": filters.cursor})
+    values = rotation.live_at(db.utcnow()) | found.values | {"wanted": ident}
+    behind = ""
+    if last is not None:
+        keys, _ = SORTS[filters.sort]
+        behind = "nothing" if last._mapping[keys[0].name] is None else "value"
+        values |= {f"last_{key.name}": last._mapping[key.name] for key in keys}
+    shape = Shape(
+        filters.sort, filters.role, filters.status, filters.verified, ident is not None, found.rare, found.common,
+        behind, limit + 1,
+    )  # fmt: skip
+    rows = await db.fetch_all(_statement(shape), values, plan_again=bool(found.values))
+    return Page.of(rows, limit)
 
 
 async def get(user_id: UUID) -> Any:
     """One person as in the list, or None."""
-    return await db.fetch_one(sa.select(*COLUMNS, _live(_u.id)).where(_u.id == user_id))
+    return await db.fetch_one(_ONE, {"wanted": user_id} | rotation.live_at(db.utcnow()))
 
 
 async def sessions_of(user_id: UUID) -> list[Any]:
@@ -98,61 +140,57 @@ async def pending() -> list[Any]:
     return await db.fetch_all(invited.order_by(link.c.created_at.desc(), link.c.id.desc()).limit(PAGE))
 
 
-async def _searched(filters: PeopleFilters) -> user_search.Matching:
-    if not filters.q:
-        return user_search.Matching([], few=False)
-    if user_id := urls.uuid_or_none(filters.q):
-        return user_search.Matching([_u.id == user_id], few=True)
-    return await user_search.matching(filters.q, sorted_by_words=filters.sort in ("name", "email"))
+@lru_cache(256)
+def _statement(shape: Shape) -> Any:
+    """The statement of a list; building one takes longer than running it."""
+    which = _verified(shape.verified)
+    if shape.rare or shape.common:
+        which += user_search.conditions(shape.rare, shape.common)
+    if shape.ident:
+        which.append(_u.id == sa.bindparam("wanted"))
+    return _merged([queue.limit(shape.limit) for queue in _queues(shape, which)], shape.sort, shape.limit)
 
 
-def _verified(found: user_search.Matching, verified: str) -> user_search.Matching:
+def _verified(verified: str) -> list[Any]:
     """Few have not confirmed their address: who was invited and did not come in yet (`user_admin.invited`)."""
     came_in, invited = _u.last_login.is_not(None), _u.invited_at > EVER  # a range of the index; "not null" is none
     if verified == "no":
-        return user_search.Matching([*found.which, _u.last_login.is_(None), invited], few=True)
-    if verified == "yes":
-        return user_search.Matching([*found.which, sa.or_(came_in, _u.invited_at.is_(None))], found.few)
-    return found
+        return [_u.last_login.is_(None), invited]
+    return [sa.or_(came_in, _u.invited_at.is_(None))] if verified == "yes" else []
 
 
-def _queues(filters: PeopleFilters, found: user_search.Matching, last: Any) -> Iterator[Any]:
-    """One query for each queue, in its order, from behind `last` on."""
-    keys, backwards = SORTS[filters.sort]
-    for chosen in _chosen(filters, found.few):
-        for part, order in _parts(keys, backwards, last):
-            queue = sa.select(*COLUMNS).where(*chosen, *part, *found.which)
+def _queues(shape: Shape, which: list[Any]) -> Iterator[Any]:
+    """One query for each queue, in its order, from behind the last row on; of few people all at once."""
+    keys, backwards = SORTS[shape.sort]
+    parts = list(_parts(keys, backwards, shape.behind))
+    if shape.few:  # no index of the queues may lead
+        chosen = [db.unindexed(_u.role) == shape.role] if shape.role else []
+        chosen += [db.unindexed(_u.is_active).is_(shape.status == "active")] if shape.status else []
+        behind = [sa.or_(*(sa.and_(*part) for part, _ in parts))] if shape.behind else []
+        few = sa.select(*COLUMNS).where(*chosen, *behind, *which)
+        yield few.order_by(*_last_without(user_rows, keys, backwards))
+        return
+    roles = [shape.role] if shape.role else ROLES
+    states = [shape.status == "active"] if shape.status else [True, False]
+    for role, active in product(roles, states):
+        for part, order in parts:
+            queue = sa.select(*COLUMNS).where(_u.role == role, _u.is_active.is_(active), *part, *which)
             yield queue.order_by(*_along(order, backwards))
 
 
-def _chosen(filters: PeopleFilters, few: bool) -> Iterator[list[Any]]:
-    """The conditions of each queue; of few people all at once, and no index of the queues may lead."""
-    roles = [filters.role] if filters.role else ROLES
-    states = [filters.status == "active"] if filters.status else [True, False]
-    if few:
-        yield [db.unindexed(_u.role).in_(roles), db.unindexed(_u.is_active).in_(states)]
-        return
-    for role in roles:
-        for active in states:
-            yield [_u.role == role, _u.is_active.is_(active)]
-
-
-def _parts(keys: tuple[Any, ...], backwards: bool, last: Any) -> Iterator[tuple[list[Any], tuple[Any, ...]]]:
+def _parts(keys: tuple[Any, ...], backwards: bool, behind: str) -> Iterator[tuple[list[Any], tuple[Any, ...]]]:
     """A queue in one part, or in two where the column may be empty: who has nothing there comes last."""
     first, rest = keys[0], keys[1:]
     if not first.nullable:
-        yield _behind(keys, backwards, last), keys
+        yield _behind(keys, backwards) if behind else [], keys
         return
-    nothing_there = last is not None and last._mapping[first.name] is None
-    if not nothing_there:
-        yield [first.is_not(None), *_behind(keys, backwards, last)], keys
-    yield [first.is_(None), *_behind(rest, backwards, last if nothing_there else None)], rest
+    if behind != "nothing":
+        yield [first.is_not(None), *(_behind(keys, backwards) if behind else [])], keys
+    yield [first.is_(None), *(_behind(rest, backwards) if behind == "nothing" else [])], rest
 
 
-def _behind(keys: tuple[Any, ...], backwards: bool, last: Any) -> list[Any]:
-    if last is None:
-        return []
-    here, there = sa.tuple_(*keys), sa.tuple_(*(sa.literal(last._mapping[key.name], key.type) for key in keys))
+def _behind(keys: tuple[Any, ...], backwards: bool) -> list[Any]:
+    here, there = sa.tuple_(*keys), sa.tuple_(*(sa.bindparam(f"last_{key.name}", type_=key.type) for key in keys))
     return [here < there if backwards else here > there]
 
 
@@ -173,5 +211,9 @@ def _along(keys: tuple[Any, ...], backwards: bool) -> list[Any]:
 
 
 def _live(user_id: Any) -> Any:
-    live = sa.select(sa.func.count()).where(rotation.is_live(db.utcnow(), of=user_id))
+    live = sa.select(sa.func.count()).where(rotation.is_live(of=user_id))
     return live.scalar_subquery().label("sessions")
+
+
+_BEHIND = sa.select(*COLUMNS).where(_u.id == sa.bindparam("wanted"))
+_ONE = sa.select(*COLUMNS, _live(_u.id)).where(_u.id == sa.bindparam("wanted"))

@@ -21,7 +21,7 @@ from sqlalchemy.engine import Connection
 
 from app.db import conditions
 from app.db.columns import case_folded, now, plain_text, timestamp, unindexed, uuid7
-from app.db.database import TRANSACTION_SECONDS, Database, begin, rollback
+from app.db.database import TRANSACTION_SECONDS, Database, begin, planned_for, rollback
 from app.db.errors import Stopped, Unavailable, translate_errors
 from app.db.pool import Pool
 from app.db.schema import downgrade, known, pending, upgrade
@@ -149,7 +149,13 @@ async def fetch_value(statement: Any, values: Values = None) -> Any:
     return None if row is None else row[0]
 
 
-async def fetch_all(statement: Any, values: Values = None) -> list[Any]:
+async def fetch_all(statement: Any, values: Values = None, *, plan_again: bool = False) -> list[Any]:
+    """All rows. `plan_again`: the best way to find them depends on the values.
+
+    PostgreSQL would keep one plan for any values from the sixth run of a statement on.
+    """
+    if plan_again and database.target.kind == "postgresql":
+        return await _run_alone(statement, lambda connection: planned_for(connection, statement, values))
     return await _run_alone(statement, lambda connection: list(connection.execute(statement, values).all()))
 
 

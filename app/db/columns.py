@@ -82,9 +82,23 @@ def plain_text(**options: Any) -> Any:
     return _PlainTextField(**options)
 
 
-def unindexed(column: Any) -> Any:
-    """The same value as an expression that no index matches: keeps the planner from using the column's index."""
-    return sa.func.coalesce(column, sa.null())
+class unindexed(sa.sql.functions.ReturnTypeFromArgs[Any]):  # noqa: N801 - reads as a function of SQL
+    """The same value, to keep SQLite's planner from using the column's index; no index matches the expression.
+
+    PostgreSQL sees the column itself: its planner counts rows, and is blind to what an expression holds.
+    """
+
+    inherit_cache = True
+
+
+@compiles(unindexed, "sqlite")
+def _sqlite_unindexed(element: Any, compiler: Any, **options: Any) -> str:
+    return f"coalesce({compiler.process(element.clauses, **options)}, NULL)"
+
+
+@compiles(unindexed)
+def _unindexed(element: Any, compiler: Any, **options: Any) -> str:
+    return str(compiler.process(element.clauses, **options))
 
 
 def case_folded(text: str) -> str:

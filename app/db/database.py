@@ -46,6 +46,19 @@ def begin(connection: sa.Connection) -> None:
             raise
 
 
+def planned_for(connection: sa.Connection, statement: Any, values: Any) -> list[Any]:
+    """All rows, by a plan for these values. The setting needs a transaction, and ends with it: behind a pooler too."""
+    begin(connection)
+    try:
+        connection.exec_driver_sql("SET LOCAL plan_cache_mode = force_custom_plan")
+        rows = list(connection.execute(statement, values).all())
+        connection.exec_driver_sql("COMMIT")
+    except BaseException:
+        rollback(connection)
+        raise
+    return rows
+
+
 class _Transaction(SQLAlchemyTransaction):
     """Stock: on SQLite, no transaction before the first write; on PostgreSQL SERIALIZABLE, or AUTOCOMMIT if READ
     COMMITTED is requested.

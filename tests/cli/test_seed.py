@@ -35,7 +35,8 @@ def test_seed_adds_people_who_are_found_and_events_of_the_last_month(
     assert person.email.endswith(f".{person.id.hex[-12:]}@example.org")  # so a million have as many addresses
 
     async def found() -> Any:
-        return await db.fetch_all(sa.select(user_rows).where(*(await user_search.matching(person.email)).which))
+        matching = await user_search.matching(person.email)
+        return await db.fetch_all(sa.select(user_rows).where(*matching.which), matching.values)
 
     assert here(found) == [person]
 

@@ -5,7 +5,8 @@ is stored as a case-folded row, and a search text is split in the same way.
 """
 
 import unicodedata
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -49,10 +50,24 @@ async def index(tx: Any, user_id: UUID, name: str, email_key: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Matching:
-    """`which`: conditions on `user_rows`. `few`: few rows match: find them by the words first and sort afterwards."""
+    """How many words are searched for, rare and common ones. `values`: the parameters of `which` that hold them.
 
-    which: list[Any]
-    few: bool
+    Without a word it matches nobody.
+    """
+
+    rare: int = 0
+    common: int = 0
+    values: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def which(self) -> list[Any]:
+        """Conditions on `user_rows`."""
+        return conditions(self.rare, self.common)
+
+    @property
+    def few(self) -> bool:
+        """Few rows match: find them by the words first and sort afterwards."""
+        return bool(self.rare) or not self.common
 
 
 async def matching(text: str, *, sorted_by_words: bool = False) -> Matching:
@@ -63,25 +78,41 @@ async def matching(text: str, *, sorted_by_words: bool = False) -> Matching:
     """
     searched = words(text)[:MOST_WORDS]
     if not searched:
-        return Matching([sa.false()], few=True)
-    common = COMMON_WORD_ROWS * (SORTED_FACTOR if sorted_by_words else 1)
-    counts = await db.fetch_one(sa.select(*(_count(word, common) for word in searched)))
-    rare = [word for word, count in zip(searched, counts, strict=True) if count < common]
-    which = [_has(word) for word in searched if word not in rare]
+        return Matching()
+    most = COMMON_WORD_ROWS * (SORTED_FACTOR if sorted_by_words else 1)
+    counts = await db.fetch_one(_counts(len(searched), most), _values(searched))
+    rare = [word for word, count in zip(searched, counts, strict=True) if count < most]
+    common = [word for word in searched if word not in rare]
+    return Matching(len(rare), len(common), _values([*rare, *common]))
+
+
+@lru_cache(64)
+def conditions(rare: int, common: int) -> list[Any]:
+    """As `Matching.which`; its parameters are numbered, the rare words first."""
+    which = [_has(number) for number in range(rare, rare + common)]
+    if not (rare or common):
+        which.append(sa.false())
     if rare:
-        theirs = (sa.select(word_rows.c.user_id).where(_begins(word)) for word in rare)
+        theirs = (sa.select(word_rows.c.user_id).where(_begins(number)) for number in range(rare))
         which.append(user_rows.c.id.in_(sa.intersect(*theirs)))
-    return Matching(which, few=bool(rare))
+    return which
 
 
-def _count(word: str, most: int) -> Any:
-    some = sa.select(word_rows.c.word).where(_begins(word)).limit(most).subquery()
-    return sa.select(sa.func.count()).select_from(some).scalar_subquery()
+@lru_cache(64)
+def _counts(words: int, most: int) -> Any:
+    """How many rows each word has, up to `most`."""
+    some = (sa.select(word_rows.c.word).where(_begins(number)).limit(most).subquery() for number in range(words))
+    return sa.select(*(sa.select(sa.func.count()).select_from(each).scalar_subquery() for each in some))
 
 
-def _has(word: str) -> Any:
-    return sa.exists().where(word_rows.c.user_id == user_rows.c.id, _begins(word)).correlate(user_rows)
+def _values(words: list[str]) -> dict[str, str]:
+    first = {f"from{number}": word for number, word in enumerate(words)}
+    return first | {f"to{number}": word + HIGHEST_CHARACTER for number, word in enumerate(words)}
 
 
-def _begins(word: str) -> Any:
-    return word_rows.c.word.between(word, word + HIGHEST_CHARACTER)
+def _has(number: int) -> Any:
+    return sa.exists().where(word_rows.c.user_id == user_rows.c.id, _begins(number)).correlate(user_rows)
+
+
+def _begins(number: int) -> Any:
+    return word_rows.c.word.between(sa.bindparam(f"from{number}"), sa.bindparam(f"to{number}"))

@@ -181,16 +181,23 @@ async def revoke_everybody(reason: str) -> int:
         total += ended
 
 
-def is_live(now: datetime, *, of: Any = None) -> Any:
+def is_live(now: datetime | None = None, *, of: Any = None) -> Any:
     """A WHERE condition: the session is not revoked, and neither its idle nor its absolute lifetime is over.
 
-    `of` restricts it to one user (an id or a column). The condition then hides `revoked_at` from SQLite's planner,
-    which would otherwise choose the index of live sessions and scan those of all users.
+    Without `now`, it takes the parameters of `live_at`: for statements that are built once. `of` restricts it to one
+    user (an id or a column). The condition then hides `revoked_at` from SQLite's planner, which would otherwise choose
+    the index of live sessions and scan those of all users.
     """
-    in_time = sa.and_(_s.ends_at > now, _s.handed_at > now - _idle())
+    at = live_at(now) if now else {name: sa.bindparam(name, type_=_s.ends_at.type) for name in ("now", "idle_since")}
+    in_time = sa.and_(_s.ends_at > at["now"], _s.handed_at > at["idle_since"])
     if of is None:
         return sa.and_(_s.revoked_at.is_(None), in_time)
     return sa.and_(_s.user_id == of, db.unindexed(_s.revoked_at).is_(None), in_time)
+
+
+def live_at(now: datetime) -> dict[str, Any]:
+    """The parameters of `is_live`."""
+    return {"now": now, "idle_since": now - _idle()}
 
 
 def end_of(row: Any) -> datetime:

@@ -14,8 +14,9 @@ pytestmark = pytest.mark.anyio
 
 
 async def found(text: str) -> set[str]:
-    which = (await user_search.matching(text)).which
-    return {row.email for row in await db.fetch_all(sa.select(user_rows.c.email).where(*which))}
+    found = await user_search.matching(text)
+    rows = await db.fetch_all(sa.select(user_rows.c.email).where(*found.which), found.values)
+    return {row.email for row in rows}
 
 
 @pytest.mark.parametrize(
