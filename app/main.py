@@ -30,6 +30,7 @@ from app.web.errors import ErrorBoundary
 from app.web.request_limits import BodyLimit, Methods, WellFormed
 from app.web.same_origin import SameOrigin, TrustedHost
 from app.web.security_headers import SecurityHeaders
+from app.web.speculation import RefuseAhead
 
 # Each package brings a `FEATURE` (see `app.web.features`). Routes and menus have this order.
 FEATURES = (
@@ -79,6 +80,7 @@ def middleware(settings: Settings, open_paths: list[str]) -> list[DefineMiddlewa
         ),
         DefineMiddleware(ErrorBoundary, handlers={AuthError: challenges.answer}),
         DefineMiddleware(WellFormed),
+        DefineMiddleware(RefuseAhead, but=f"{static_files.PREFIX}/"),
         DefineMiddleware(
             TrustedHost,
             known=settings.hosts,

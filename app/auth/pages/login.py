@@ -100,9 +100,6 @@ async def resume(request: Request) -> Any:
     to = urls.local_path(raw) if safe else urls.posted_path(raw)
     if request.user.is_authenticated:  # another tab has refreshed already: do not rotate again
         return _redirect(safe, to)
-    if request.headers.get("sec-purpose", "").startswith("prefetch"):
-        # A page loaded ahead (prefetch, prerender) must not rotate, and an error is not shown when it is visited.
-        return errors.answer(request, 503, headers={"Vary": "Sec-Purpose"})
     _, refresh = cookies.read(request.scope)
     if not refresh or request.user.session_ended or _must_not_rotate(request):
         return see_other("/login", next=to) if safe else redirects.form_not_saved(request)
