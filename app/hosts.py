@@ -1,7 +1,7 @@
 """Origins and host names, spelled as browsers spell them. Pure.
 
-An origin is compared letter by letter: with the header Origin, with what an authenticator has signed, with the start of
-a link. So the spelling of a setting is made the one that browsers send, and what cannot be is refused.
+An origin is compared character by character with the header Origin, with what an authenticator has signed, and with
+the start of a link. So a setting is rewritten as browsers send it, and refused if no browser could send it.
 Source: WHATWG URL, "Host parsing", "Host serializing" and "Origin"; RFC 6454 section 6.2; UTS 46.
 """
 
@@ -50,7 +50,7 @@ def name(text: str) -> str:
     return text if _NAME.fullmatch(text) else ""
 
 
-def asked_for(header: str) -> str:
+def requested(header: str) -> str:
     """The host that a header Host names, without its port, and without the dot that says that a name is whole."""
     match = _HOST.fullmatch(header) if len(header) <= LONGEST else None
     return name(match[1]).rstrip(".") if match else ""
@@ -64,7 +64,7 @@ def is_loopback(host: str) -> bool:
 
 
 def reached_at(host: str) -> str:
-    """Where a server that listens at this address is asked from the machine itself."""
+    """The address that reaches a server listening here from the same machine."""
     return {"0.0.0.0": "127.0.0.1", "::": "127.0.0.1"}.get(host, host)  # noqa: S104 - compared, not bound
 
 

@@ -196,7 +196,7 @@ class Settings(RavynSettings):
         if not (origin or (host and port)) or others.data.get("cookie_insecure", True):
             return origin  # the other field's own error is reported
         parts = urlsplit(origin or hosts.own_origin(str(host), int(port or 0)))
-        if parts.scheme == "http" and not hosts.is_loopback(hosts.asked_for(parts.netloc)):
+        if parts.scheme == "http" and not hosts.is_loopback(hosts.requested(parts.netloc)):
             # In development too: browsers would silently discard the cookies.
             known = "" if origin else "is not set, and without it HOST "
             raise ValueError(f"{known}is plain http: use https, or set COOKIE_INSECURE=true if you accept the risk")

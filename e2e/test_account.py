@@ -255,10 +255,10 @@ def test_address_is_changed_from_the_new_mailbox_and_put_back_from_the_old_one(
     expect(old_mailbox.get_by_role("heading", level=1)).to_contain_text("password")
 
 
-def test_thief_who_asks_for_another_address_is_called_off_before_it_counts(
+def test_attacker_who_asks_for_another_address_is_called_off_before_it_counts(
     mine: Page, new_context: Callable[..., BrowserContext], server: Server, person: Person
 ) -> None:
-    new = f"thief-{person.email}"
+    new = f"attacker-{person.email}"
     mine.goto("/account/email")
     mine.get_by_label("New e-mail address").fill(new)
     mine.get_by_label("Password", exact=True).fill(person.password)

@@ -114,7 +114,7 @@ def test_client_address_is_the_visitors_and_cannot_be_forged(site: Site, person:
     assert addresses_of(site, person) == ["127.0.0.2"]
 
 
-def test_whoever_reaches_a_process_past_the_proxy_is_not_believed(site: Site, person: Person) -> None:
+def test_forwarded_headers_of_a_client_that_bypasses_the_proxy_are_ignored(site: Site, person: Person) -> None:
     login = {"email": person.email, "password": person.password}
     past = httpx.HTTPTransport(local_address="127.0.0.3")
 
@@ -226,7 +226,7 @@ def sign_in(page: Page, person: Person) -> None:
 
 
 def addresses_of(site: Site, person: Person) -> list[str]:
-    """Where the sign-ins of this person came from, as the audit trail has it."""
+    """Where the sign-ins of this person came from, as the audit log has it."""
     mine = sa.select(event_rows.c.ip).where(event_rows.c.user_id == person.id, event_rows.c.event == "login")
     return [row.ip for row in site.servers[0].run(lambda: db.fetch_all(mine))]
 

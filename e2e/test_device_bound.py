@@ -238,14 +238,14 @@ def test_copied_cookies_are_worth_nothing_once_the_access_token_is_over(
     """The theft: every cookie of the owner's browser, in another browser."""
     bound(site, page, person)
     jar: Any = page.context.cookies()
-    thief: BrowserContext = browser.new_context(base_url=site.origin, ignore_https_errors=True)
-    thief.set_default_timeout(PATIENCE)
-    thief.add_cookies(jar)
-    stolen = thief.new_page()
+    attacker: BrowserContext = browser.new_context(base_url=site.origin, ignore_https_errors=True)
+    attacker.set_default_timeout(PATIENCE)
+    attacker.add_cookies(jar)
+    stolen = attacker.new_page()
     stolen.goto("/account")
     expect(stolen).to_have_url("/account")
 
-    expire(thief)
+    expire(attacker)
     stolen.goto("/account")
     expect(stolen).to_have_url("/login?next=%2Faccount&notice=device_unproven")
     expect(stolen.get_by_text("bound to the device")).to_be_visible()
@@ -254,10 +254,10 @@ def test_copied_cookies_are_worth_nothing_once_the_access_token_is_over(
         expire(page.context)
         page.goto("/account")
         expect(page).to_have_url("/account")
-    expire(thief)
+    expire(attacker)
     stolen.goto("/account")
     expect(stolen).to_have_url("/login?next=%2Faccount&notice=device_unproven")
-    thief.close()
+    attacker.close()
     page.goto("/dashboard")
     expect(page).to_have_url("/dashboard")
     told = site.events_of(person)
@@ -267,14 +267,14 @@ def test_copied_cookies_are_worth_nothing_once_the_access_token_is_over(
 
 def test_copied_cookies_without_binding_end_the_session_of_both(site: Site, browser: Browser, person: Person) -> None:
     """What rotation does where no device proves itself: the one who comes second with an old token ends the family."""
-    owner, thief = [browser.new_context(base_url=site.origin, ignore_https_errors=True) for _ in range(2)]
+    owner, attacker = [browser.new_context(base_url=site.origin, ignore_https_errors=True) for _ in range(2)]
     page = owner.new_page()
     sign_in(page, person)
     jar: Any = owner.cookies()
-    thief.add_cookies(jar)
+    attacker.add_cookies(jar)
     for _ in range(2):
-        expire(thief)
-        stolen = thief.new_page()
+        expire(attacker)
+        stolen = attacker.new_page()
         stolen.goto("/account")
         expect(stolen).to_have_url("/account")
 
@@ -286,7 +286,7 @@ def test_copied_cookies_without_binding_end_the_session_of_both(site: Site, brow
     expect(stolen).to_have_url("/login?next=%2Faccount")
     assert events.SESSION_REUSED in site.events_of(person)
     owner.close()
-    thief.close()
+    attacker.close()
 
 
 def test_database_that_takes_no_writes_signs_nobody_out(site: Site, page: Page, person: Person) -> None:

@@ -153,7 +153,7 @@ def step_up_refused(at: Scene) -> None:
 
 
 def queued(at: Scene, **values: Any) -> str:
-    """A letter that is not the sender's business any more; the path of its page."""
+    """An e-mail that the sender has finished with; the path of its page."""
     now, email_id = db.utcnow(), db.uuid7()
     row = {"id": email_id, "kind": "reset", "recipient": "robin@example.com", "created_at": now}
     later = {"next_try_at": now + timedelta(days=7)}
@@ -169,7 +169,7 @@ def email_message(at: Scene) -> None:
     at.go(queued(at, sent_at=db.utcnow(), subject="Choose a new password", text=text, html=shown))
 
 
-def dead_email(at: Scene) -> None:
+def failed_email(at: Scene) -> None:
     at.go(queued(at, failed_at=db.utcnow(), error="Undeliverable: 550 5.1.1 nobody here" + "x" * 200))
 
 
@@ -188,7 +188,7 @@ def account_refused(at: Scene) -> None:
 def account_with_a_new_address(at: Scene) -> None:
     at.go("/account/email")
     assert at.person
-    # One of its own each time: a mailbox gets three of these letters in six hours.
+    # One of its own each time: a mailbox gets three of these e-mails in six hours.
     at.page.get_by_label("New e-mail address").fill(f"{'x' * 40}-{at.person.email}")
     at.page.get_by_label("Password", exact=True).fill(PASSWORD)
     at.press("Send the link")
@@ -271,11 +271,11 @@ def person_refused(at: Scene) -> None:
     at.press("Save")
 
 
-async def robbed(person: Person) -> str:
+async def after_reuse(person: Person) -> str:
     """A session that an old copy ended; the ids of the person and of it, as the admin area writes them."""
     pair = await start_session(person)
     sid = UUID(forge.claims(pair.access_token)["sid"])
-    browsers = {"renewed": "Chrome/1 Linux", "robbed": "Safari/1 iPhone"}
+    browsers = {"renewed": "Chrome/1 Linux", "reused": "Safari/1 iPhone"}
     about = {name: client.Client("192.0.2.7", agent) for name, agent in browsers.items()}
     for generation in range(2, 14):
         await events.record(
@@ -283,7 +283,7 @@ async def robbed(person: Person) -> str:
             browser=about["renewed"],
         )  # fmt: skip
     await events.record(
-        events.SESSION_REUSED, user_id=person.id, session_id=sid, detail="gen 3 of 13", browser=about["robbed"]
+        events.SESSION_REUSED, user_id=person.id, session_id=sid, detail="gen 3 of 13", browser=about["reused"]
     )
     async with db.transaction() as tx:
         await rotation.revoke(sid, events.REUSED, tx=tx, now=db.utcnow())
@@ -293,17 +293,17 @@ async def robbed(person: Person) -> str:
 def device(at: Scene) -> None:
     assert at.person
     person = at.person
-    at.go("/account/sessions/" + at.server.run(lambda: robbed(person)).rpartition("/")[2])
+    at.go("/account/sessions/" + at.server.run(lambda: after_reuse(person)).rpartition("/")[2])
     at.page.get_by_text("Show as a table").click()
 
 
 def session_of_somebody(at: Scene) -> None:
-    at.go("/admin/users/" + at.server.run(somebody_robbed))
+    at.go("/admin/users/" + at.server.run(somebody_after_reuse))
     at.page.get_by_text("Show as a table").click()
 
 
-async def somebody_robbed() -> str:
-    return await robbed(await make_user())
+async def somebody_after_reuse() -> str:
+    return await after_reuse(await make_user())
 
 
 def session_to_end(at: Scene) -> None:
@@ -432,7 +432,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "register, refused": ("", "Create an account", refused("/register", "Create account")),
     "register, sent": ("", "Check your e-mail", lambda at: at.go("/register/sent")),
     "confirm": ("", "Confirm your address", confirmation("a passphrase of one's own")),
-    "confirm, contested": ("", "Confirm your address", confirmation("a stranger's passphrase", "one's own passphrase")),
+    "confirm, contested": ("", "Confirm your address", confirmation("an attacker's phrase", "one's own passphrase")),
     "resend": ("", "Send the confirmation e-mail again", refused("/verify-email/resend", "Send the link again")),
     "resend, sent": ("", "Check your e-mail", lambda at: at.go("/verify-email/sent")),
     "forgot": ("", "Forgot your password?", lambda at: at.go("/forgot-password")),
@@ -508,7 +508,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "samples": ("", "E-mails with sample data", lambda at: at.go("/dev/mailbox/samples")),
     "sample": ("", "You are invited", lambda at: at.go("/dev/mailbox/samples/invite")),
     "e-mail in the mailbox": ("", "Choose a new password", email_message),
-    "e-mail in the mailbox, dead": ("", "(reset)", dead_email),
+    "e-mail in the mailbox, failed": ("", "(reset)", failed_email),
     "403": ("user", "Forbidden", lambda at: at.go("/admin/users")),
     "404": ("", "Not Found", lambda at: at.go("/nothing/here")),
     "bounce": ("user", "One moment…", bounce),
@@ -543,7 +543,7 @@ def shown(request: pytest.FixtureRequest, new_context: Callable[..., BrowserCont
 def grumble(message: ConsoleMessage, complaints: list[str]) -> None:
     """Any error in the console but the status of the page itself, which is 404 where that is the page.
 
-    And but the frame of a letter, where axe knocks in vain: no script runs there. See `test_mailbox`.
+    And but the frame of an e-mail, where axe finds nothing: no script runs there. See `test_mailbox`.
     """
     own_status = message.text.startswith("Failed to load resource") and message.location["url"] == message.page.url
     knocked = message.text.startswith("Blocked script execution") and "/dev/mailbox/" in message.text

@@ -250,14 +250,14 @@ def test_filters_of_an_admin_repeat_what_was_typed_as_text(page: Page, server: S
 
 
 async def hostile_traces(person: Person, admin: Person) -> None:
-    """A session, an event, a dead letter and a link of theirs, hostile wherever a visitor or a mail server writes."""
+    """A session, an event, a failed e-mail and a link of theirs, hostile wherever a visitor or a mail server writes."""
     await start_session(person)
     who, key = {"user_id": person.id, "actor_id": admin.id}, f"{person.id}@example.com"
-    dead = {"failed_at": db.utcnow(), "error": MARKUP, "next_try_at": db.utcnow() + timedelta(days=1)}
+    failed = {"failed_at": db.utcnow(), "error": MARKUP, "next_try_at": db.utcnow() + timedelta(days=1)}
     async with db.transaction() as tx:
         theirs = sa.update(session_rows).where(session_rows.c.user_id == person.id)
         await tx.execute(theirs.values(user_agent=MARKUP, ip="<b>"))
         await events.record(events.LOGIN, tx=tx, **who, browser=Client("<i>", QUOTES, "<u>"))
         email_id = await outbox.enqueue(tx, "new_device", user_id=person.id)
-        await tx.execute(sa.update(email_rows).where(email_rows.c.id == email_id).values(dead))
+        await tx.execute(sa.update(email_rows).where(email_rows.c.id == email_id).values(failed))
         await email_links.make(tx, email_links.REGISTER, db.utcnow(), email=key, email_key=key, name=person.name)

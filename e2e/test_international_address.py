@@ -33,7 +33,7 @@ def enters(page: Page, email: str, password: str) -> None:
     expect(page.get_by_role("heading", level=1)).to_contain_text("Hello, ")
 
 
-def test_from_the_form_to_the_badge_and_through_a_forgotten_password(anyone: Page, server: Server, local: str) -> None:
+def test_from_the_form_to_the_dashboard_and_a_forgotten_password(anyone: Page, server: Server, local: str) -> None:
     page, email = anyone, f"{local}@{PEOPLE}"
     page.goto("/register")
     page.get_by_label("E-mail").press_sequentially(email)

@@ -51,7 +51,7 @@ def run(page: Page, name: str) -> None:
 
 
 def wind(page: Page) -> None:
-    """The scenario "The thief refreshes first", by buttons."""
+    """The scenario "The attacker refreshes first", by buttons."""
     page.goto(f"{LAB}/time-machine")
     press(page, "Copy the cookies")
     press(page, "+ 16 min")

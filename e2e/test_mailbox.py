@@ -1,4 +1,4 @@
-"""The developer's mailbox: a letter in both forms, with links that work, and nothing else that does."""
+"""The development mailbox: an e-mail in both forms, with links that work, and nothing else that does."""
 
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from app.email.models import email_rows
 from app.web import templates
 from tests.support.server import Server
 
-WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]  # a letter has no landmarks
+WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]  # an e-mail has no landmarks
 STYLED = """\
 <!doctype html><html lang="en"><head><title>Hello</title><style>h1 {{ color: rgb(1, 2, 3) }}</style></head>
 <body><h1 style="font-size: 40px">Hello</h1><p><a href="{url}/login" target="_blank" rel="noopener">Go on</a></p>
@@ -24,7 +24,7 @@ STYLED = """\
 
 
 def post(server: Server, to: str, html: str, text: str = "") -> str:
-    """A letter that was sent; the path of its page."""
+    """An e-mail that was sent; the path of its page."""
     now, email_id = db.utcnow(), db.uuid7()
     values = {
         "id": email_id, "kind": "hello", "recipient": to, "created_at": now, "next_try_at": now + timedelta(days=7),
@@ -34,7 +34,7 @@ def post(server: Server, to: str, html: str, text: str = "") -> str:
     return f"/dev/mailbox/{email_id}"
 
 
-def test_letter_is_found_by_its_recipient_and_its_link_leads_on(page: Page, server: Server) -> None:
+def test_email_is_found_by_its_recipient_and_its_link_leads_on(page: Page, server: Server) -> None:
     post(server, "someone.else@example.com", "<p>Hello.</p>")
     post(server, "robin.mail@example.com", "<p>Hello.</p>", f"Hello.\n\n{server.url}/login?next=/account\n")
 
@@ -68,7 +68,7 @@ def test_html_part_has_its_styles_and_may_only_be_followed(
     complaints.clear()  # the browser says of each that the policy forbids it
 
 
-def test_letter_is_in_no_frame_but_its_own_page(page: Page, server: Server, complaints: list[str]) -> None:
+def test_email_is_in_no_frame_but_its_own_page(page: Page, server: Server, complaints: list[str]) -> None:
     path = post(server, "robin@example.com", "<p>Hello.</p>")
 
     page.set_content(f"<iframe src='{server.url}{path}/html'></iframe><iframe src='{server.url}{path}'></iframe>")
@@ -79,7 +79,7 @@ def test_letter_is_in_no_frame_but_its_own_page(page: Page, server: Server, comp
     complaints.clear()
 
 
-def test_letter_in_html_is_accessible_in_both_colour_schemes_and_on_a_phone(page: Page) -> None:
+def test_email_in_html_is_accessible_in_both_colour_schemes_and_on_a_phone(page: Page) -> None:
     """Outside of its frame, where axe can run."""
     lines = [[Line("Hello,")], [Line("Choose a new password", f"https://app.example/{'x' * 100}")]]
     frame = templates.environment(templates.TEMPLATES).get_template("email/frame.html")
@@ -97,7 +97,7 @@ def test_letter_in_html_is_accessible_in_both_colour_schemes_and_on_a_phone(page
 
 @pytest.fixture
 def refused(page: Page) -> list[str]:
-    """What pages asked the server for and must not: pictures in a letter, forms in a letter."""
+    """What pages asked the server for and must not: pictures or forms in an e-mail."""
     asked: list[str] = []
     page.on("response", lambda answer: asked.append(answer.url) if is_forbidden(answer.request) else None)
     return asked

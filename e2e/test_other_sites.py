@@ -1,6 +1,6 @@
 """Links, forms and cookies from other sites. To a browser 127.0.0.1 and localhost are two sites; the port is no part.
 
-So `http://127.0.0.1:x` plays a stranger, and `http://localhost:x` a neighbour under the same registered name: Strict
+So `http://127.0.0.1:x` is another site, and `http://localhost:x` another origin of the same site: Strict
 cookies travel with the neighbour's requests, and it can plant cookies.
 """
 
@@ -20,7 +20,7 @@ from e2e.support.traffic import Traffic, sent_cookies
 from tests.support.people import Person
 from tests.support.server import Server
 
-STRANGER, NEIGHBOUR = "127.0.0.1", "localhost"
+CROSS_SITE, SAME_SITE = "127.0.0.1", "localhost"
 
 
 class OtherSite:
@@ -56,9 +56,9 @@ def other_site() -> Iterator[OtherSite]:
 
 
 def follow_a_link(page: Page, site: OtherSite, target: str) -> Traffic:
-    """Click through from the stranger's page; returns what the browser then asked for."""
+    """Click through from the page of the other site; returns what the browser then asked for."""
     site.html = f'<!doctype html><title>Elsewhere</title><a href="{target}">Have a look</a>'
-    page.goto(site.at(STRANGER))
+    page.goto(site.at(CROSS_SITE))
     traffic = Traffic(page)
     page.get_by_role("link", name="Have a look").click()
     return traffic
@@ -108,7 +108,7 @@ def test_bounce_leaves_no_page_behind_for_the_back_button(
 
     page.go_back(wait_until="commit")
 
-    expect(page).to_have_url(other_site.at(STRANGER))
+    expect(page).to_have_url(other_site.at(CROSS_SITE))
 
 
 def post_from(page: Page, site: OtherSite, host: str, action: str) -> Traffic:
@@ -123,7 +123,7 @@ def post_from(page: Page, site: OtherSite, host: str, action: str) -> Traffic:
 
 
 # A neighbour's request carries the cookies: there SameSite does not help, and the same-origin rule stands alone.
-from_elsewhere = pytest.mark.parametrize(("host", "with_cookies"), [(STRANGER, False), (NEIGHBOUR, True)])
+from_elsewhere = pytest.mark.parametrize(("host", "with_cookies"), [(CROSS_SITE, False), (SAME_SITE, True)])
 
 
 @from_elsewhere
@@ -165,7 +165,7 @@ def planted(page: Page, server: Server, person: Person, other_site: OtherSite) -
     sign_in(page.context, server, person)
     name = f"\u00a0{name_of('refresh')}"
     other_site.html = f'<!doctype html><title>Elsewhere</title><script>document.cookie = "{name}=evil"</script>'
-    page.goto(other_site.at(NEIGHBOUR))
+    page.goto(other_site.at(SAME_SITE))
     assert cookie_names(page.context) == {name, name_of("access"), name_of("refresh")}
     return name
 

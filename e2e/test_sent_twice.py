@@ -185,7 +185,7 @@ def buttons(server: Server, world: World, trail: tuple[str, ...] = ()) -> Iterat
 
 
 def rows(server: Server) -> Counter[str]:
-    """In each table, of events and letters those of each kind, too; once every letter that is due has gone out."""
+    """In each table, of events and e-mails those of each kind, too; once every e-mail that is due has been sent."""
     count = sa.func.count()
 
     async def counted() -> Counter[str]:

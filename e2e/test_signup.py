@@ -1,4 +1,4 @@
-"""Joining and recovering in a browser: from the form through a real mailbox to the badge."""
+"""Sign-up and password reset in a browser: from the form through a real mailbox to the dashboard."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -59,7 +59,7 @@ def anyone(request: pytest.FixtureRequest, new_context: Callable[..., BrowserCon
     return new_context(java_script_enabled=request.param == "with scripts").new_page()
 
 
-def test_from_the_front_page_to_the_badge_through_the_mailbox_of_a_developer(
+def test_from_the_front_page_to_the_dashboard_through_the_development_mailbox(
     anyone: Page, server: Server, email: str
 ) -> None:
     page = anyone
@@ -135,13 +135,13 @@ def test_unconfirmed_person_is_offered_the_mail_again(page: Page, server: Server
     expect(page.get_by_role("status")).to_contain_text("Your address is confirmed")
 
 
-def test_owner_of_the_mailbox_confirms_their_own_registration_and_no_strangers(
+def test_owner_of_the_mailbox_confirms_their_own_registration_and_not_an_attackers(
     page: Page, new_context: Callable[..., BrowserContext], server: Server, email: str
 ) -> None:
     """Pre-hijacking, as it looks to the person in front of it."""
-    stranger = new_context().new_page()
-    stranger.goto("/register")
-    fill_in(stranger, email, "a passphrase that a stranger chose")
+    attacker = new_context().new_page()
+    attacker.goto("/register")
+    fill_in(attacker, email, "a passphrase that an attacker chose")
     theirs = link_to(server, email, "Confirm your address")
     page.goto("/register")
     fill_in(page, email)

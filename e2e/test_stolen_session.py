@@ -20,7 +20,7 @@ def victim(context: BrowserContext, server: Server, person: Person) -> Page:
 
 
 @pytest.fixture
-def thief(new_context: Callable[..., BrowserContext], victim: Page) -> Page:
+def attacker(new_context: Callable[..., BrowserContext], victim: Page) -> Page:
     """In a browser of their own, with a copy of the victim's refresh cookie."""
     context = new_context()
     put_cookie(context, "refresh", cookie(victim.context, "refresh") or "")
@@ -36,12 +36,18 @@ def renew_twice(page: Page) -> None:
 
 
 # Who went on meanwhile, and who comes back with the old copy.
-either_way = pytest.mark.parametrize(("ahead", "behind"), [("victim", "thief"), ("thief", "victim")])
+either_way = pytest.mark.parametrize(("ahead", "behind"), [("victim", "attacker"), ("attacker", "victim")])
 
 
 @either_way
 def test_old_copy_ends_the_session_and_its_bearer_reads_why(
-    request: pytest.FixtureRequest, server: Server, person: Person, victim: Page, thief: Page, ahead: str, behind: str
+    request: pytest.FixtureRequest,
+    server: Server,
+    person: Person,
+    victim: Page,
+    attacker: Page,
+    ahead: str,
+    behind: str,
 ) -> None:
     renew_twice(request.getfixturevalue(ahead))
     page = request.getfixturevalue(behind)
@@ -56,7 +62,7 @@ def test_old_copy_ends_the_session_and_its_bearer_reads_why(
 
 @either_way
 def test_old_copy_puts_the_other_one_out_too(
-    request: pytest.FixtureRequest, victim: Page, thief: Page, ahead: str, behind: str
+    request: pytest.FixtureRequest, victim: Page, attacker: Page, ahead: str, behind: str
 ) -> None:
     other, page = request.getfixturevalue(ahead), request.getfixturevalue(behind)
     renew_twice(other)
@@ -71,9 +77,9 @@ def test_old_copy_puts_the_other_one_out_too(
 
 
 def test_victim_signs_in_again_and_the_copy_stays_worthless(
-    server: Server, person: Person, victim: Page, thief: Page
+    server: Server, person: Person, victim: Page, attacker: Page
 ) -> None:
-    renew_twice(thief)
+    renew_twice(attacker)
     drop_cookie(victim.context, "access")
     victim.goto("/account")
     victim.get_by_label("E-mail").fill(person.email)
@@ -81,8 +87,8 @@ def test_victim_signs_in_again_and_the_copy_stays_worthless(
     victim.get_by_role("button", name="Sign in").click()
     expect(victim.get_by_role("heading", level=1)).to_have_text("Your account")
 
-    drop_cookie(thief.context, "access")
-    thief.goto("/account")
+    drop_cookie(attacker.context, "access")
+    attacker.goto("/account")
 
-    expect(thief.get_by_role("heading", level=1)).to_have_text("Sign in")
+    expect(attacker.get_by_role("heading", level=1)).to_have_text("Sign in")
     assert [row.revoked_for for row in sessions_of(server, person)] == ["reuse", None]

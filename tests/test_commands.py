@@ -141,8 +141,8 @@ def test_pruning_says_what_is_gone(
 
     assert code == 0
     assert capsys.readouterr().out.startswith(
-        "Deleted: 0 accounts, 0 mailed links, 0 sessions, 0 changes, 0 throttle counters, 0 forms, 0 letters, "
-        "0 void second factors"
+        "Deleted: 0 accounts, 0 mailed links, 0 sessions, 0 cache invalidations, 0 rate limit counters, "
+        "0 forms, 0 emails, 0 void second factors"
     )
 
 
@@ -243,7 +243,7 @@ def test_start_for_the_network_names_the_settings_that_other_devices_need() -> N
         assert "COOKIE_INSECURE" in said
 
 
-def test_production_tells_strangers_nothing_of_its_settings() -> None:
+def test_production_shows_anonymous_visitors_nothing_of_its_settings() -> None:
     settings = {"APP_ENV": "production", "PUBLIC_ORIGIN": "http://localhost", "APP_ARGON2_MEMORY_KIB": "19456"}
     with running(**settings, HOST="0.0.0.0") as server:
         request = urllib.request.Request(f"{server.url}/login", headers={"Host": "192.168.1.7"})

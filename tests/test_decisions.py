@@ -118,7 +118,7 @@ def test_what_an_admin_may_change_is_in_the_table() -> None:
 
 
 # v5.0.0-6.4.2, v5.0.0-6.1.3
-def test_doors_ask_for_nothing_but_what_the_page_names() -> None:
+def test_permissions_check_nothing_but_what_the_page_names() -> None:
     forms = (login.LoginForm, login.StepUpForm, signup.NewPassword, signup.Confirmation)
 
     asked = {name for form in (*forms, mfa_pages.SignInForm, passkey_pages.SignedForm) for name in form.model_fields}

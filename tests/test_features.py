@@ -95,7 +95,7 @@ WRITTEN = {
     "tests/parcels/acts.py": '''
         """What somebody signed in can do with parcels."""
 
-        WHY = {"POST /parcels": "sends a letter to the account's own address"}
+        WHY = {"POST /parcels": "sends an e-mail to the account's own address"}
 
 
         async def nothing(scene):

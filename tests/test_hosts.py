@@ -51,8 +51,8 @@ def test_what_is_more_or_less_than_an_origin_is_refused(text: str) -> None:
         ("a" * 1_000_000, ""),
     ],
 )
-def test_host_that_is_asked_for(header: str, host: str) -> None:
-    assert hosts.asked_for(header) == host
+def test_host_that_is_requested(header: str, host: str) -> None:
+    assert hosts.requested(header) == host
 
 
 @pytest.mark.parametrize("host", ["localhost", "two.localhost", "127.0.0.1", "127.1.2.3", "[::1]"])

@@ -25,11 +25,11 @@ from tests.support.phone import with_a_phone
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
 TABLES = {
-    "letters": email_rows,
+    "emails": email_rows,
     "mailed links": link_rows,
     "sessions": session_rows,
-    "changes": invalidation_rows,
-    "throttle counters": counter_rows,
+    "cache invalidations": invalidation_rows,
+    "rate limit counters": counter_rows,
     "forms": submission_rows,
 }
 A_LOOK = timedelta(seconds=1)
@@ -55,11 +55,11 @@ async def one_of_each(clock: Clock) -> Any:
     await outbox.finish(email_message, sent_at=clock.now, next_try_at=clock.now + outbox.RETENTION)
     session = await db.fetch_one(sa.select(session_rows))
     return {
-        "letters": clock.now + outbox.RETENTION - A_LOOK,
+        "emails": clock.now + outbox.RETENTION - A_LOOK,
         "mailed links": link.ends_at + email_links.RETENTION,
         "sessions": session.ends_at + rotation.RETENTION,
-        "changes": clock.now + session_cache.RETENTION,
-        "throttle counters": clock.now + timedelta(minutes=5) + counters.RETENTION,
+        "cache invalidations": clock.now + session_cache.RETENTION,
+        "rate limit counters": clock.now + timedelta(minutes=5) + counters.RETENTION,
         "forms": clock.now + form_submissions.LASTS - A_LOOK,
     }
 
@@ -98,7 +98,7 @@ async def test_many_rows_go_in_pieces(clock: Clock, monkeypatch: pytest.MonkeyPa
     await counters.add({f"key {number}": timedelta(minutes=5) for number in range(10)}, 1, clock.now)
     clock.forward(hours=2)
 
-    assert (await maintenance.run())["throttle counters"] == 10
+    assert (await maintenance.run())["rate limit counters"] == 10
 
 
 async def test_two_workers_may_do_it_at_once(clock: Clock, one_of_each: Any) -> None:

@@ -198,7 +198,7 @@ def test_origin_is_the_one_that_browsers_send(settings: dict[str, Any], origin: 
         {"MAIL_URL": "smtp://mail%40example.com:p%40ss@mail.example:587"},
         {"MAIL_URL": "smtps://mail:%3Djq9%2Fdm2@mail.example"},
         {"MAIL_FROM": "no-reply@mail.example"},
-        {"MAIL_FROM": "The Desk <no-reply@mail.example>"},
+        {"MAIL_FROM": "The Sender <no-reply@mail.example>"},
         {"MAIL_FROM": "Büro <no-reply@mail.example>"},
     ],
     ids=str,

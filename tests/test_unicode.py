@@ -109,10 +109,10 @@ async def test_password_is_compared_with_the_beginning_of_a_name(monkeypatch: py
         ("/login/code", {"code": LONG}),
     ],
 )
-async def test_no_form_of_a_stranger_gets_further(
+async def test_no_form_of_an_anonymous_client_gets_further(
     client: Visitor, normalised: list[int], path: str, fields: dict[str, str]
 ) -> None:
-    short = {name: text[:4000] for name, text in fields.items()}  # within what a stranger may send, and too long
+    short = {name: text[:4000] for name, text in fields.items()}  # what an anonymous client may send, and too long
 
     for sent in (fields, short):
         answer = await client.submit(path, sent)
@@ -136,7 +136,7 @@ async def test_search_for_marks_alone_finds_nothing_and_is_no_error(database: st
 
 
 def test_one_module_normalises() -> None:
-    """Whoever wants text in a normal form gets it with the bound."""
+    """Every call that normalises text has the bound."""
     normalising = {path for path, text in sources().items() if re.search(r"\bnormalize\b", text)}
 
     assert {path for path in normalising if not path.startswith("app/migrations/")} == {"app/unicode.py"}

@@ -153,7 +153,7 @@ def new_role(person: Any, role: str | None) -> str | None:
 async def unproved(request: Request, form: ProofForm) -> dict[str, Any]:
     """What the page says where the proof in the form is not good; nothing where it is."""
     try:
-        field_errors = await proofs.given(request.user, form.proof())
+        field_errors = await proofs.verify(request.user, form.proof())
     except RetryLater as error:
         return challenges.form_again(request, error)
     return {"status": 422, "errors": field_errors} if field_errors else {}

@@ -111,7 +111,7 @@ async def _confirm(request: Request, data: Confirmed) -> None:
     """Raises Problem 422 for a proof that is missing or wrong."""
     if request.user.program:
         return
-    if field_errors := await proofs.given(request.user, data.proof()):
+    if field_errors := await proofs.verify(request.user, data.proof()):
         raise Problem(422, errors=[{"field": field, "message": text} for field, text in field_errors.items()])
 
 

@@ -11,15 +11,15 @@ from app.email.models import email_rows
 from app.web.paging import PAGE, Page
 
 
-async def dead(limit: int = PAGE) -> Page:
-    """Letters that were given up, the newest first, with the address that they were for. One query."""
+async def failed(limit: int = PAGE) -> Page:
+    """E-mails that could not be delivered, newest first, with the address that they were for. One query."""
     table = email_rows
-    given_up = _emails().where(table.c.failed_at.is_not(None)).order_by(table.c.failed_at.desc(), table.c.id.desc())
-    return Page.of(await db.fetch_all(given_up.limit(limit + 1)), limit)
+    failed = _emails().where(table.c.failed_at.is_not(None)).order_by(table.c.failed_at.desc(), table.c.id.desc())
+    return Page.of(await db.fetch_all(failed.limit(limit + 1)), limit)
 
 
 async def get(email_id: UUID) -> Any:
-    """One letter that was given up, or None."""
+    """One e-mail that could not be delivered, or None."""
     return await db.fetch_one(_emails().where(email_rows.c.id == email_id, email_rows.c.failed_at.is_not(None)))
 
 

@@ -16,7 +16,7 @@ from app.web.errors import Problem
 
 @get()
 async def index(request: Request) -> Any:
-    page = await email_queue.dead()
+    page = await email_queue.failed()
     numbers = await overview.numbers(db.utcnow())
     return templates.page(
         request, "admin/email_queue.html", emails=page.items, queued=numbers.queued, more=page.next_cursor

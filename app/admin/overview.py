@@ -35,7 +35,7 @@ class Numbers:
     sessions: int
     alarms: int  # sessions ended because an old token was used again, in DAYS
     queued: int
-    dead: int
+    failed_emails: int
 
 
 async def numbers(now: datetime) -> Numbers:

@@ -22,7 +22,7 @@ from app.web import security_headers, templates, urls
 from app.web.errors import Problem
 
 PAGE = 50
-KINDS = {"sent": "success", "waiting": "warning", "dropped": "plain", "dead": "error"}  # state -> colour of its tag
+KINDS = {"sent": "success", "waiting": "warning", "dropped": "plain", "failed": "error"}  # state -> colour of its tag
 
 
 @get()
@@ -97,7 +97,7 @@ async def _found(request: Request) -> Any:
 
 
 def _shown(row: Any) -> dict[str, Any]:
-    state = "sent" if row.sent_at else "dropped" if row.dropped_at else "dead" if row.failed_at else "waiting"
+    state = "sent" if row.sent_at else "dropped" if row.dropped_at else "failed" if row.failed_at else "waiting"
     return {**row._mapping, "state": state, "tag": KINDS[state], "title": row.subject or f"({row.kind})"}
 
 

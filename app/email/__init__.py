@@ -3,4 +3,4 @@
 from app.email import outbox
 from app.web.features import Feature
 
-FEATURE = Feature(name="email", maintenance={"letters": outbox.prune}, metrics=[outbox.gauges])
+FEATURE = Feature(name="email", maintenance={"emails": outbox.prune}, metrics=[outbox.gauges])

@@ -21,11 +21,9 @@ from prometheus_client.core import GaugeMetricFamily
 from app import db
 from app.email.models import email_rows
 
-LEASE = timedelta(
-    seconds=60
-)  # a claimed e-mail belongs to one worker for so long; if that worker is killed, it is tried again then
+LEASE = timedelta(seconds=60)  # how long a claimed e-mail belongs to one worker; if that is killed, it is tried again
 RETENTION = timedelta(days=7)  # of sent and dropped e-mails
-DEAD_RETENTION = timedelta(days=30)  # of failed e-mails, and of those that were never tried
+FAILED_RETENTION = timedelta(days=30)  # of failed e-mails, and of those that were never tried
 
 _wakeups: set[asyncio.Event] = set()
 
@@ -125,7 +123,7 @@ async def prune(now: datetime) -> int:
     """Delete finished e-mails whose retention has ended (`next_try_at`); returns how many."""
     table = email_rows
     over = sa.and_(table.c.next_try_at <= now, sa.not_(_queued()))
-    return await db.prune(table, sa.or_(over, table.c.created_at <= now - DEAD_RETENTION))
+    return await db.prune(table, sa.or_(over, table.c.created_at <= now - FAILED_RETENTION))
 
 
 async def forget(tx: Any, user_id: UUID) -> None:
@@ -151,9 +149,9 @@ async def gauges() -> list[Any]:
     """For /metrics: how many e-mails wait, and how many were given up."""
     table = email_rows.c
     waiting = sa.and_(table.sent_at.is_(None), table.dropped_at.is_(None), table.failed_at.is_(None))
-    counts = sa.func.count().filter(waiting).label("waiting"), sa.func.count(table.failed_at).label("dead")
+    counts = sa.func.count().filter(waiting).label("waiting"), sa.func.count(table.failed_at).label("failed")
     row = await db.fetch_one(sa.select(*counts))
     return [
         GaugeMetricFamily("lanyard_outbox_emails", "E-mails waiting to be sent", row.waiting),
-        GaugeMetricFamily("lanyard_undeliverable_emails", "E-mails that could not be delivered", row.dead),
+        GaugeMetricFamily("lanyard_undeliverable_emails", "E-mails that could not be delivered", row.failed),
     ]

@@ -41,14 +41,14 @@ async def follow(composers: Mapping[str, Composer]) -> None:
     """Send queued e-mails for ever. Without a mail server in production: returns, e-mails stay queued."""
     if not transport.is_set_up():
         return
-    with outbox.wakeup() as rung:
+    with outbox.wakeup() as woken:
         while True:
-            rung.clear()
+            woken.clear()
             while await _finished(_round(composers)):
                 pass
             with suppress(TimeoutError):
                 async with asyncio.timeout(POLL_EVERY):
-                    await rung.wait()
+                    await woken.wait()
                     await asyncio.sleep(PAUSE)
 
 
@@ -132,7 +132,7 @@ def _after(error: Exception, email_message: QueuedEmail, message: Message | None
             reason=shown,
             exc_info=trace,
         )
-        return {"failed_at": now, "next_try_at": now + outbox.DEAD_RETENTION, "error": reason}
+        return {"failed_at": now, "next_try_at": now + outbox.FAILED_RETENTION, "error": reason}
     wait = WAITS[email_message.attempts - 1]
     seconds = int(wait.total_seconds())
     log.warning(

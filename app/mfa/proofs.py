@@ -43,7 +43,7 @@ def to_prove(sid: UUID) -> dict[str, Any]:
     return webauthn.to_sign(webauthn.proving(sid))
 
 
-async def given(user: Any, proof: Proof) -> FieldErrors:
+async def verify(user: Any, proof: Proof) -> FieldErrors:
     """Check the proof, for actions with their own transaction, which checks again that the session is live.
 
     `user`: the Principal. Returns the validation errors by field, {} for a valid proof.

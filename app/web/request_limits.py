@@ -99,14 +99,14 @@ class BodyLimit:
 
 
 class Methods:
-    """Routes HEAD as GET, so that it works wherever GET does; `urls.asked_with_head` tells."""
+    """Routes HEAD as GET, so that it works wherever GET does; `urls.is_head_request` tells."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http" and scope["method"] == "HEAD":
-            scope |= {"method": "GET", "asked_with_head": True}
+            scope |= {"method": "GET", "is_head_request": True}
         await self.app(scope, receive, send)
 
 

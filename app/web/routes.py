@@ -21,8 +21,8 @@ def refuse_unsafe(app: Any) -> None:
     if app.router.redirect_slashes:
         raise RuntimeError("the application needs redirect_slashes=False: the redirect goes to whatever Host says")
     for route in app.routes:
-        for fault in _faults(route):
-            raise RuntimeError(f"{route.path}: {fault}")
+        for problem in _problems(route):
+            raise RuntimeError(f"{route.path}: {problem}")
 
 
 def _methods(routes: Iterable[Any], scope: Mapping[str, Any]) -> Iterator[str]:
@@ -36,11 +36,11 @@ def _methods(routes: Iterable[Any], scope: Mapping[str, Any]) -> Iterator[str]:
             yield from getattr(route, "methods", None) or ()
 
 
-def _faults(route: Any) -> Iterator[str]:
+def _problems(route: Any) -> Iterator[str]:
     if getattr(route.app, "redirect_slashes", False):
         yield "pass redirect_slashes=False to the Include: the redirect goes to whatever Host says"
     for inner in getattr(route, "routes", ()):
-        yield from _faults(inner)
+        yield from _problems(inner)
     handler = getattr(route, "handler", None)
     if getattr(route, "exception_handlers", None) or getattr(handler, "exception_handlers", None):
         yield "exception handlers of one route catch for the whole application: give them to ErrorBoundary"

@@ -91,7 +91,7 @@ class TrustedHost:
 
     def __init__(self, app: Any, *, known: Iterable[str], except_at: Collection[str] = (), advice: str = "") -> None:
         self.app = app
-        self.known = frozenset(map(hosts.asked_for, known)) - {""}
+        self.known = frozenset(map(hosts.requested, known)) - {""}
         self.except_at = frozenset(except_at)
         self.refusal = f"This server does not serve that host. {advice}".strip()
 
@@ -105,7 +105,7 @@ class TrustedHost:
 
     def _ours(self, scope: Any) -> bool:
         host = _header(scope, b"host") or ""
-        known = len(host) <= hosts.LONGEST and _asked_for(host) in self.known
+        known = len(host) <= hosts.LONGEST and _requested(host) in self.known
         return known or scope["path"] in self.except_at
 
 
@@ -123,4 +123,4 @@ def _own_origin(scope: Any) -> str:
         return ""
 
 
-_asked_for = lru_cache(256)(hosts.asked_for)  # nearly always the same one
+_requested = lru_cache(256)(hosts.requested)  # nearly always the same one

@@ -69,14 +69,14 @@ class Files:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["method"] not in ("GET", "HEAD"):
             raise HTTPException(status_code=405, headers={"Allow": "GET, HEAD"})
-        asked = scope["path"].removeprefix(f"{PREFIX}/")
-        hashed = _HASHED.fullmatch(asked)
-        name = "".join(hashed.groups()) if hashed else asked
+        requested = scope["path"].removeprefix(f"{PREFIX}/")
+        hashed = _HASHED.fullmatch(requested)
+        name = "".join(hashed.groups()) if hashed else requested
         file = self.found.get(name)
         if file is None:
             raise HTTPException(status_code=404)
         # Another worker's hash, while a new version rolls out: our content must not be kept under its name.
-        kept = FOR_EVER if asked == file.hashed_name else ASK_FIRST
+        kept = FOR_EVER if requested == file.hashed_name else ASK_FIRST
         response = _response(file, kept, scope)
         await response(scope, receive, send)
 
@@ -124,7 +124,7 @@ def _file(path: Path, folder: Path) -> File:
 
 def _response(file: File, kept: str, scope: Any) -> Response:
     headers = {"cache-control": kept, "etag": file.etag}
-    asked = b", ".join(value for name, value in scope["headers"] if name == b"if-none-match").decode("latin-1")
-    if file.etag in [tag.strip().removeprefix("W/") for tag in asked.split(",")] or asked == "*":
+    etags = b", ".join(value for name, value in scope["headers"] if name == b"if-none-match").decode("latin-1")
+    if file.etag in [tag.strip().removeprefix("W/") for tag in etags.split(",")] or etags == "*":
         return Response(status_code=304, headers=headers)
     return Response(file.content, headers={**headers, "content-type": file.media_type})

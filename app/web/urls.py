@@ -41,9 +41,9 @@ def uuid_or_none(raw: str | None) -> UUID | None:
     return found if str(found) == raw else None
 
 
-def asked_with_head(scope: Mapping[str, Any]) -> bool:
+def is_head_request(scope: Mapping[str, Any]) -> bool:
     """The request came as HEAD, though it is routed as GET: it must change nothing, not even a session."""
-    return bool(scope.get("asked_with_head"))
+    return bool(scope.get("is_head_request"))
 
 
 def _local(raw: str | None, refused: frozenset[str]) -> str | None:

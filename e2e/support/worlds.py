@@ -52,14 +52,14 @@ async def nobody() -> World:
 
 
 async def administrator() -> World:
-    """With a note, a passkey, another device, somebody signed in to administrate, and a letter that did not arrive."""
+    """With a note, a passkey, another device, somebody signed in to administrate, and an e-mail that did not arrive."""
     person, somebody, now = await make_user(role="admin"), await make_user(), db.utcnow()
     pair, theirs, _ = await start_session(person), await start_session(somebody), await start_session(person)
     await store.create(person.id, "Keys", "Third hook.")  # notes
     passkey = {"id": db.uuid7(), "user_id": person.id, "name": "Phone", "credential": str(person.id), "public_key": "x"}
     await db.execute(sa.insert(passkey_rows).values(passkey | {"uses": 0, "created_at": now}))
-    dead = {"id": db.uuid7(), "kind": "reset", "recipient": "x@example.com", "error": "550", "failed_at": now}
-    await db.execute(sa.insert(email_rows).values(dead | {"created_at": now, "next_try_at": now}))
+    failed = {"id": db.uuid7(), "kind": "reset", "recipient": "x@example.com", "error": "550", "failed_at": now}
+    await db.execute(sa.insert(email_rows).values(failed | {"created_at": now, "next_try_at": now}))
     theirs_sid = forge.claims(theirs.access_token)["sid"]
     roots = ["/dashboard", "/account/export", f"/admin/users/{somebody.id}/sessions/{theirs_sid}/end"]
     roots += [f"/admin/users/{somebody.id}/edit", f"/admin/users/{somebody.id}/require-new-password", "/admin/mail"]

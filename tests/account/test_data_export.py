@@ -21,7 +21,7 @@ from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
 
-# What must not be in it: whoever finds the file could sign in with it, or guess at it.
+# What must not be in it: anyone who finds the file could sign in with it, or guess at it.
 SECRET = {
     "users": {"password"},
     "sessions": {"secret"},

@@ -1,4 +1,4 @@
-"""/account/email and /undo-email-change, over HTTP, with the letters as their readers get them."""
+"""/account/email and /undo-email-change, over HTTP, with the e-mails as their readers get them."""
 
 import pytest
 import sqlalchemy as sa
@@ -132,7 +132,7 @@ async def test_forgotten_password_is_mailed_to_the_old_address_until_the_new_one
 
 
 async def test_password_chosen_by_mail_calls_a_pending_address_off(client: Visitor, person: Person) -> None:
-    """Whoever asked for the new address knew the old password."""
+    """The user who requested the new address knew the old password."""
     link = await confirm_link(client, person)
     await client.submit("/forgot-password", {"email": person.email})
     token = link_in((await emails_to(person.email))[-1]).partition("?token=")[2]
@@ -168,7 +168,7 @@ async def test_undo_calls_off_signs_out_and_leads_to_a_new_password(client: Visi
     assert (await client.visit("/dashboard")).headers["location"].startswith("/login")
 
 
-async def test_undo_works_for_whoever_is_signed_in_as_somebody_else(
+async def test_undo_works_while_another_user_is_signed_in(
     client: Visitor, person: Person, make_client: type[Visitor]
 ) -> None:
     link = await undo_link(client, person)

@@ -128,7 +128,7 @@ async def test_refused_password_says_so_at_its_field_and_repeats_nothing(
 
 
 async def test_password_page_says_what_was_added_lately(client: Visitor, clock: Clock) -> None:
-    """Whoever changes the password because somebody has it looks at what that somebody may have left behind."""
+    """A user who changes a stolen password sees what the attacker may have left behind."""
     person = await make_user()
     await with_a_device(person, name="Old <b>key</b>")
     clock.forward(days=14)

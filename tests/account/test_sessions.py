@@ -59,13 +59,13 @@ async def test_each_live_device_is_listed_with_its_place_and_this_one_is_marked(
 
 async def test_ended_devices_are_told_apart_with_the_reason(client: Visitor, clock: Clock) -> None:
     person = await make_user()
-    idle, robbed = await device_of(person, ip="203.0.113.1"), await device_of(person, ip="203.0.113.2")
+    idle, reused = await device_of(person, ip="203.0.113.1"), await device_of(person, ip="203.0.113.2")
     forgotten = await device_of(person, ip="203.0.113.3")
     async with db.transaction() as tx:
         await rotation.revoke(forgotten, events.LOGGED_OUT, tx=tx, now=clock.now - timedelta(days=25))
     clock.forward(days=8)
     async with db.transaction() as tx:
-        await rotation.revoke(robbed, events.REUSED, tx=tx, now=clock.now)
+        await rotation.revoke(reused, events.REUSED, tx=tx, now=clock.now)
     await sign_in(client, person)
 
     live, ended = (await client.visit("/account/sessions")).text.split("<details")
@@ -154,14 +154,14 @@ async def test_signing_out_twice_is_no_error_and_one_event(client: Visitor, pers
 async def test_all_others_are_out_and_this_one_goes_on(client: Visitor, person: Person) -> None:
     """v5.0.0-7.4.3, AC-090"""
     others = [await device_of(person) for _ in range(3)]
-    stranger = await device_of(await make_user())
+    another_users = await device_of(await make_user())
 
     assert "Sign out all other devices?" in (await client.visit("/account/sessions/revoke-others")).text
     answer = await client.submit("/account/sessions/revoke-others")
 
     assert answer.headers["location"] == "/account/sessions?notice=others_signed_out"
     assert {await reason(sid) for sid in others} == {events.ENDED_BY_OWNER}
-    assert await reason(stranger) is None
+    assert await reason(another_users) is None
     assert (await client.visit("/account/sessions")).status_code == 200
 
 

@@ -183,7 +183,7 @@ async def test_post_that_comes_late_changes_nothing_and_leads_back(client: Visit
 
 # v5.0.0-8.3.2
 async def test_admin_demoted_a_moment_ago_is_refused(admin_area: Visitor, admin: Person) -> None:
-    """The badge that this worker remembers still says admin (v5.0.0-8.3.2)."""
+    """The session in this worker's cache still says admin (v5.0.0-8.3.2)."""
     person = await make_user()
     assert (await admin_area.visit("/admin/users")).status_code == 200
     await db.execute(sa.update(user_rows).where(user_rows.c.id == admin.id).values(role="user"))
@@ -233,7 +233,7 @@ async def test_edit_that_does_not_fit_comes_back_as_typed(
     assert (await row_of(person.id)).name == "Before"
 
 
-async def test_invitation_makes_an_account_and_owes_a_letter(admin_area: Visitor) -> None:
+async def test_invitation_creates_an_account_and_queues_an_email(admin_area: Visitor) -> None:
     fields = {"email": " Nia@Example.com ", "name": "Nia New", "role": "user", "current_password": PASSWORD}
 
     done = await admin_area.submit("/admin/users/new", fields)
@@ -358,19 +358,17 @@ async def test_form_shown_to_somebody_else_does_nothing(admin_area: Visitor) -> 
     assert (await row_of(person.id)).is_active
 
 
-async def a_dead_email(person: Person) -> UUID:
+async def a_failed_email(person: Person) -> UUID:
     async with db.transaction() as tx:
         email_id = await outbox.enqueue(tx, "password_changed", user_id=person.id)
-        dead = {"failed_at": db.utcnow(), "attempts": 9, "error": "550 <script>alert(1)</script>"}
-        await tx.execute(sa.update(email_rows).where(email_rows.c.id == email_id).values(dead))
+        failed = {"failed_at": db.utcnow(), "attempts": 9, "error": "550 <script>alert(1)</script>"}
+        await tx.execute(sa.update(email_rows).where(email_rows.c.id == email_id).values(failed))
     return email_id
 
 
-async def test_letter_that_was_given_up_is_listed_and_tried_again(
-    admin_area: Visitor, admin: Person, clock: Clock
-) -> None:
+async def test_failed_email_is_listed_and_tried_again(admin_area: Visitor, admin: Person, clock: Clock) -> None:
     person = await make_user()
-    email_id = await a_dead_email(person)
+    email_id = await a_failed_email(person)
     page = (await admin_area.visit("/admin/mail")).text
     assert person.email in page
     assert "550 &lt;script&gt;" in page
@@ -384,7 +382,7 @@ async def test_letter_that_was_given_up_is_listed_and_tried_again(
     assert (event.actor_id, event.user_id, event.detail) == (admin.id, person.id, "password_changed")
 
 
-async def test_letter_that_is_on_its_way_cannot_be_tried_again(admin_area: Visitor) -> None:
+async def test_email_that_is_on_its_way_cannot_be_tried_again(admin_area: Visitor) -> None:
     person = await make_user()
     async with db.transaction() as tx:
         email_id = await outbox.enqueue(tx, "password_changed", user_id=person.id)

@@ -145,7 +145,7 @@ async def test_body_of_another_type_is_415(program: Program, kind: str) -> None:
     assert (await row_of(person)).role == "user"
 
 
-async def test_invitation_makes_an_account_and_owes_a_letter(program: Program) -> None:
+async def test_invitation_creates_an_account_and_queues_an_email(program: Program) -> None:
     asked = {"email": "Nia@example.com", "name": "Nia New", "role": "user"}
 
     made, again = await program.post("/api/admin/users", asked), await program.post("/api/admin/users", asked)
@@ -208,7 +208,7 @@ async def test_admins_cannot_do_this_to_their_own_account(program: Program, admi
     assert (await program.get(f"/api/admin/users/{admin.id}")).json()["sessions"] == 1
 
 
-async def test_trail_is_filtered_and_goes_on_to_its_end(program: Program, admin: Person) -> None:
+async def test_audit_log_is_filtered_and_paged_to_its_end(program: Program, admin: Person) -> None:
     person = await make_user()
     for _ in range(55):
         await events.record(events.LOGIN, user_id=person.id, actor_id=person.id)

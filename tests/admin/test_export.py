@@ -1,4 +1,4 @@
-"""CSV files: complete, quoted, no formula in them, written as they are read, and remembered in the trail."""
+"""CSV files: complete, quoted, no formula in them, streamed from the database, and recorded in the audit log."""
 
 import csv
 import io
@@ -82,7 +82,7 @@ def test_start_that_a_spreadsheet_takes_for_a_formula_is_disarmed(text: str) -> 
     assert csv_export.cell(text) == f"'{text}"
 
 
-async def test_trail_is_exported_as_it_was_filtered(admin_area: Visitor) -> None:
+async def test_audit_log_is_exported_as_it_was_filtered(admin_area: Visitor) -> None:
     person = await make_user()
     for _ in range(3):
         await events.record(events.LOGIN, user_id=person.id, actor_id=person.id)

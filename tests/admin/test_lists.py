@@ -125,7 +125,7 @@ async def test_cursor_of_somebody_who_is_gone_begins_again() -> None:
 
 
 @pytest.mark.usefixtures("database")
-async def test_pages_of_the_trail_hold_each_event_once() -> None:
+async def test_pages_of_the_audit_log_have_each_event_once() -> None:
     one, two = await make_user(), await make_user()
     for _ in range(5):
         await events.record(events.LOGIN, user_id=one.id, actor_id=one.id)
@@ -174,7 +174,7 @@ async def test_page_takes_four_queries_at_most(client: Visitor, place: str) -> N
         answer = await client.visit(path)
 
     assert answer.status_code == 200
-    # On the page of one person the badge is asked for once more where the feed is not followed, as in this test.
+    # On the page of one person the cached session is read once more where the feed is not followed, as in this test.
     # On PostgreSQL a search stands in a transaction, for the setting that it is planned with.
     around = ("BEGIN", "SET LOCAL plan_cache_mode", "COMMIT")
     queries = [each for each in run if "sessions.generation" not in each.sql and not each.sql.startswith(around)]

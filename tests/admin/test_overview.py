@@ -46,7 +46,9 @@ async def test_numbers_are_those_of_the_tables(clock: Clock) -> None:
 
     numbers = await overview.numbers(clock.now)
 
-    assert numbers == overview.Numbers(people=3, admins=1, deactivated=1, sessions=1, alarms=1, queued=2, dead=1)
+    assert numbers == overview.Numbers(
+        people=3, admins=1, deactivated=1, sessions=1, alarms=1, queued=2, failed_emails=1
+    )
 
 
 @pytest.mark.usefixtures("database")

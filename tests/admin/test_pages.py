@@ -1,4 +1,4 @@
-"""People, one person, the audit trail: what an admin reads."""
+"""The pages for administrators: users, one user, the audit log."""
 
 from collections.abc import Callable
 from typing import Any
@@ -88,7 +88,7 @@ async def test_list_is_filtered(admin_area: Visitor, query: str, shown: set[str]
 async def test_list_is_filtered_by_who_has_confirmed_the_address(
     admin_area: Visitor, query: str, shown: set[str]
 ) -> None:
-    """Whoever was invited does so by coming in; all others did before there was an account."""
+    """Invited users confirm their address by signing in; all others did so before the account existed."""
     names = ("Ada Admin", "Ulf User", "Ida Invited", "Ina Invited", "Cleo Camein")
     admin = await make_user(role="admin", name="Zz")
     await make_user(name="Ulf User")
@@ -137,7 +137,7 @@ async def test_session_of_somebody_is_shown_as_a_picture_also_once_it_is_over(ad
         assert "Pat Person" in page
 
 
-async def test_trail_leads_to_a_session_as_long_as_it_is_kept(admin_area: Visitor) -> None:
+async def test_audit_log_links_to_a_session_as_long_as_it_is_stored(admin_area: Visitor) -> None:
     admin, person = await make_user(role="admin"), await make_user()
     sid = forge.claims((await start_session(person)).access_token)["sid"]
     await user_admin.end_sessions(person.id, admin.id)
@@ -161,7 +161,7 @@ async def test_session_is_found_below_its_person_alone(admin_area: Visitor, whic
     assert (await admin_area.visit(f"/admin/users/{person.id}/sessions/{sid}")).status_code == 404
 
 
-async def test_person_page_shows_their_trail_and_what_they_did(admin_area: Visitor) -> None:
+async def test_person_page_shows_events_about_them_and_by_them(admin_area: Visitor) -> None:
     admin, person = await make_user(role="admin", name="Bo Boss"), await make_user(name="Pat Person")
     await user_admin.change(person.id, admin.id, is_active=False)
 
@@ -247,7 +247,7 @@ async def an_audit_log() -> dict[str, UUID]:
         ("person=01a20b13-1ac5-7880-b8cb-dc794c22012c", 0),
     ],
 )
-async def test_trail_is_filtered(admin_area: Visitor, query: str, count: int) -> None:
+async def test_audit_log_is_filtered(admin_area: Visitor, query: str, count: int) -> None:
     ids = await an_audit_log()
     day = db.utcnow().date()
     days = {
@@ -273,7 +273,7 @@ async def test_row_has_words_and_its_raw_fields(admin_area: Visitor) -> None:
         assert f"<code>{value}</code>" in page
 
 
-async def test_trail_of_an_account_that_is_gone_is_found_by_its_id(admin_area: Visitor) -> None:
+async def test_events_of_a_deleted_account_are_found_by_its_id(admin_area: Visitor) -> None:
     ids = await an_audit_log()
     await db.execute(sa.delete(user_rows).where(user_rows.c.id == ids["vic"]))
 
@@ -355,7 +355,7 @@ async def test_refusal_that_this_worker_has_recorded_asks_the_database_no_more(c
     assert statements == []
 
 
-async def test_no_route_changes_or_removes_a_line_of_the_trail(admin_area: Visitor) -> None:
+async def test_no_route_changes_or_removes_an_event_of_the_audit_log(admin_area: Visitor) -> None:
     """AC-153"""
     from app.main import route_table
 

@@ -1,4 +1,4 @@
-"""deploy/roles.sql on a real PostgreSQL: the site runs as a role that cannot touch the trail, nor the tables."""
+"""deploy/roles.sql on a real PostgreSQL: the site runs as a role that cannot change the audit log or the tables."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -110,7 +110,7 @@ async def test_site_does_all_its_work_as_the_lesser_role(site: tuple[Visitor, st
         "SET ROLE lanyard_owner",
     ],
 )
-async def test_role_of_the_site_cannot_change_the_trail_or_the_tables(
+async def test_role_of_the_site_cannot_change_the_audit_log_or_the_tables(
     site: tuple[Visitor, str], statement: str
 ) -> None:
     """v5.0.0-16.4.2"""

@@ -1,4 +1,4 @@
-"""The audit trail: a closed vocabulary, the request it came from, and no secrets."""
+"""The audit log: a closed vocabulary, the request it came from, and no secrets."""
 
 import pytest
 import sqlalchemy as sa
@@ -80,7 +80,7 @@ async def test_renewal_says_where_which_device_and_which_request(client: Visitor
     assert row.request_id == answer.headers["x-request-id"]
 
 
-async def test_picture_of_a_stolen_session_keeps_owner_and_thief_apart(client: Visitor) -> None:
+async def test_picture_of_a_stolen_session_keeps_owner_and_attacker_apart(client: Visitor) -> None:
     await sign_in(client, await make_user())
     client.drop_cookie("__Host-access")
     await client.call("POST", "/api/auth/refresh", headers={"User-Agent": "Firefox/142.0 (Linux)"})

@@ -57,15 +57,15 @@ def test_each_renewal_hangs_below_the_one_before() -> None:
 
 
 def test_what_came_back_hangs_on_the_pair_that_was_presented() -> None:
-    """Two devices: the thief renews, is handed the same again, and the owner's old copy ends it for both."""
+    """Two devices: the attacker renews, is handed the same again, and the owner's old copy ends it for both."""
     happened = [
-        *renewals(2), at(20, ROTATED, 3, "Thief"), at(20.2, REPLAYED, 3), at(40, REUSED, 2),
+        *renewals(2), at(20, ROTATED, 3, "Attacker"), at(20.2, REPLAYED, 3), at(40, REUSED, 2),
         at(40, events.SESSION_REVOKED, 0, ""),
     ]  # fmt: skip
 
     picture = session_history.picture(happened, alive=False)
 
-    assert [lane.name for lane in picture.lanes] == ["Chrome on Linux", "Thief"]
+    assert [lane.name for lane in picture.lanes] == ["Chrome on Linux", "Attacker"]
     _, second, stolen, again, old, _ = picture.marks
     below = second.x, second.y + 16
     assert (*below, stolen.x - 16, stolen.y) in ends(picture, ROTATED)
@@ -86,7 +86,7 @@ def test_long_run_of_renewals_is_one_mark_and_nothing_else_is_left_out() -> None
     assert picture.height < 900
 
 
-def test_what_a_cut_trail_left_out_is_one_mark_and_counted() -> None:
+def test_what_a_cut_history_left_out_is_one_mark_and_counted() -> None:
     """`events.of_session` gives the newest rows alone: the picture must not say "renewed twice" for all of it."""
     row = SimpleNamespace(created_at=START, user_agent="", ip="")
     newest = [
@@ -132,7 +132,7 @@ def test_every_kind_has_words_that_fit_beside_its_mark() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("database")
-async def test_trail_of_a_real_session_becomes_its_picture(clock: Clock) -> None:
+async def test_events_of_a_real_session_become_its_picture(clock: Clock) -> None:
     person = await make_user()
     pair = await start_session(person)
     token = tokens.read(pair.access_token, "access", db.utcnow())
@@ -159,7 +159,7 @@ async def test_trail_of_a_real_session_becomes_its_picture(clock: Clock) -> None
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("database")
-async def test_trail_of_a_session_is_its_owners_alone_and_bounded() -> None:
+async def test_history_of_a_session_is_its_owners_alone_and_bounded() -> None:
     person, other = await make_user(), await make_user()
     sid = db.uuid7()
     for number in range(5):

@@ -173,10 +173,10 @@ async def test_another_browser_gets_nothing_of_the_first_ones_answer(
     """Not even where it knows the key and every field."""
     first = await send("/step-up", {"password": PASSWORD, **KEY}, pair)
 
-    stranger = await send("/step-up", {"password": PASSWORD, **KEY})
+    anonymous = await send("/step-up", {"password": PASSWORD, **KEY})
     other = await send("/step-up", {"password": PASSWORD, **KEY}, await start_session(person))
 
-    assert stranger.headers["location"].startswith("/login")
+    assert anonymous.headers["location"].startswith("/login")
     assert pair_in(other) not in (None, pair_in(first))
 
 
@@ -261,7 +261,7 @@ async def test_page_that_is_shown_again_runs_its_own_scripts() -> None:
 
 # v5.0.0-2.4.1
 async def test_rate_limited_form_is_processed_again(send: Callable[..., Any], person: Person, clock: Clock) -> None:
-    """Whoever waits as told, and sends the same page again, is not shown the old answer."""
+    """A client that waits and sends the same page again does not get the old response."""
     wrong = {"email": person.email, "password": "not the right passphrase"}
     for _ in range(10):
         await send("/login", wrong)

@@ -74,7 +74,7 @@ def test_pair_comes_back_with_its_claims() -> None:
 @pytest.mark.pattern("structure")
 @pytest.mark.pattern("custom-claims")
 def test_token_carries_only_what_it_needs() -> None:
-    """Whoever holds a token can read it: no address, no name (v5.0.0-14.1.1)."""
+    """Anyone with a token can read it: no address, no name (v5.0.0-14.1.1)."""
     assert set(forge.claims(ACCESS)) == {
         "token_type", "sub", "sid", "gen", "role", "auth_time", "iss", "aud", "iat", "exp", "jti",
     }  # fmt: skip

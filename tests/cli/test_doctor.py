@@ -171,7 +171,7 @@ def test_secret_that_encrypted_the_second_factors_is_missed(settings: dict[str, 
     assert "factors" not in known.wrong
 
 
-def test_migrations_that_have_not_run_and_letters_that_cannot_go_out_are_found(
+def test_migrations_that_have_not_run_and_emails_that_cannot_go_out_are_found(
     settings: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / "empty.db").touch(mode=0o600)
@@ -253,7 +253,7 @@ def sink() -> Iterator[str]:
 
 @contextmanager
 def site(settings: dict[str, str], caddyfile: Path = CADDYFILE, proxies: str = "127.0.0.1") -> Iterator[dict[str, str]]:
-    """A server behind Caddy with TLS; yields the settings of whoever asks the doctor about it."""
+    """A server behind Caddy with TLS; yields the settings for the doctor."""
     with ExitStack() as stack:
         port, inside, plain = free_port(), free_port(), free_port()
         origin = f"https://localhost:{port}"
@@ -265,7 +265,7 @@ def site(settings: dict[str, str], caddyfile: Path = CADDYFILE, proxies: str = "
         yield ours | {"SSL_CERT_FILE": str(proxy.authority)}
 
 
-def test_site_that_is_set_up_well_has_nothing_to_mend(settings: dict[str, str], sink: str) -> None:
+def test_site_that_is_set_up_well_has_nothing_to_fix(settings: dict[str, str], sink: str) -> None:
     with site(settings | {"MAIL_URL": sink}) as ours:
         report = examine(ours, "--forwarded-allow-ips", "127.0.0.1")
 

@@ -43,7 +43,7 @@ def strict() -> Iterator[Postgres]:
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """One that is served, with nothing to mend: the settings of whoever asks the doctor about it."""
+    """One that is served, with nothing to fix: the settings for the doctor."""
     settings = as_they_should_be(tmp_path_factory.mktemp("site"))
     with listening() as sink, running(**settings):
         yield settings | {"MAIL_URL": sink.url, "MAIL_FROM": "site@example.com"}
@@ -64,7 +64,7 @@ def assert_alone(report: Report, what: str, words: str, *, beside: Sequence[str]
     assert report.text.endswith(f"\n{1 + len(beside)} to fix.\n")
 
 
-def test_site_as_it_should_be_has_nothing_to_mend(site: dict[str, str]) -> None:
+def test_site_as_it_should_be_has_nothing_to_fix(site: dict[str, str]) -> None:
     report = examine(site)
 
     assert (report.code, report.wrong) == (0, {}), report.text
@@ -108,7 +108,7 @@ def test_server_without_our_tables(site: dict[str, str], strict: Postgres) -> No
 
 
 def test_of_several_hosts_one_is_down(site: dict[str, str], strict: Postgres) -> None:
-    """The site lives on; whoever relies on the other one should know."""
+    """The site lives on; users of the other one should know."""
     gone = f"127.0.0.1:{free_port()}"
 
     report = examine(site | {"DATABASE_URL": f"postgresql://postgres@127.0.0.1:{strict.port},{gone}/postgres"})

@@ -1,4 +1,4 @@
-"""People and programs at addresses of their own, for the tests of the throttle."""
+"""People and programs at addresses of their own, for the tests of the rate limits."""
 
 from collections.abc import Callable
 from typing import Any

@@ -188,7 +188,7 @@ async def test_session_known_to_be_over_goes_to_login_never_to_resume(client: Vi
     assert pair.access_token == client.cookie(ACCESS)  # nothing was deleted
 
 
-async def test_dead_refresh_token_ends_at_login_and_deletes_no_cookie(client: Visitor, clock: Clock) -> None:
+async def test_ended_refresh_token_leads_to_login_and_deletes_no_cookie(client: Visitor, clock: Clock) -> None:
     await sign_in(client, await make_user())
     clock.forward(days=8)
 
@@ -253,7 +253,7 @@ async def test_embedding_elsewhere_never_rotates(client: Visitor, site: str, des
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
 async def test_stale_cookie_is_asked_again_once_and_then_reported(client: Visitor, clock: Clock, method: str) -> None:
-    """R12 over HTTP: an innocent tab comes back with the new cookie, a robbed jar with the old one."""
+    """R12 over HTTP: an innocent tab comes back with the new cookie, a stolen cookie jar with the old one."""
     old = await sign_in(client, await make_user())
     client.drop_cookie(ACCESS)
     await go_through(client, "/dashboard")

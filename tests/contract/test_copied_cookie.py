@@ -1,7 +1,7 @@
 """A copy of the access cookie acts for its owner while the session lives. What it makes must not outlive that.
 
-Each route that may change something says here why it does not help whoever has the copy alone: neither password nor
-code nor passkey, no mailbox, no other cookie. Each is tried with what such a thief can send, minutes after the owner's
+Each route that may change something says here why it does not help an attacker with the copy alone: without password,
+code, passkey, mailbox or another cookie. Each is tried with what such an attacker can send, minutes after the owner's
 sign-in, when nobody is asked to confirm anything.
 """
 
@@ -27,24 +27,24 @@ from tests.support.visitor import Visitor
 pytestmark = pytest.mark.anyio
 
 PROOF = "asks in the form for the password (and a code), or a passkey"
-STRANGER = "does not look at who is signed in: the copy gives nothing that a stranger has not"
+ANONYMOUS = "does not look at who is signed in: the copy gives nothing that an anonymous client has not"
 OTHER = "takes another secret: the refresh cookie, a ticket, a mailed link, a passkey, a challenge of the sign-in"
 ENDS = "only ends or takes away; the owner signs in and has it back, or adds it again"
 WORDS = "writes words of the account's own, which open nothing"
 READS = "hands out what the session may read anyway"
-LETTER = "sends a letter to the address that the account in question has"
+EMAIL = "sends an e-mail to the address that the account in question has"
 
 WHY = {
-    "POST /login": STRANGER,
+    "POST /login": ANONYMOUS,
     "POST /login/code": OTHER,
     "POST /login/passkey": OTHER,
     "POST /logout": ENDS,
     "POST /step-up": PROOF,
     "POST /step-up/passkey": PROOF,
-    "POST /register": STRANGER,
+    "POST /register": ANONYMOUS,
     "POST /verify-email": OTHER,
-    "POST /verify-email/resend": STRANGER,
-    "POST /forgot-password": LETTER,
+    "POST /verify-email/resend": ANONYMOUS,
+    "POST /forgot-password": EMAIL,
     "POST /reset-password": OTHER,
     "POST /undo-email-change": OTHER,
     "POST /auth/device-session": OTHER,
@@ -69,8 +69,8 @@ WHY = {
     "POST /admin/users/{user_id}/{action}": "each action for itself: see ACTIONS",
     "POST /admin/users/export": READS,
     "POST /admin/audit/export": READS,
-    "POST /admin/mail/{email_id}/try-again": LETTER,
-    "POST /api/auth/login": STRANGER,
+    "POST /admin/mail/{email_id}/try-again": EMAIL,
+    "POST /api/auth/login": ANONYMOUS,
     "POST /api/auth/login/code": OTHER,
     "POST /api/auth/refresh": OTHER,
     "POST /api/auth/logout": ENDS,
@@ -84,12 +84,12 @@ ACTIONS = {
     "deactivate": ENDS,
     "reactivate": PROOF,
     "end-sessions": ENDS,
-    "send-link": LETTER,
+    "send-link": EMAIL,
     "require-new-password": ENDS,
     "remove-second-factor": PROOF,
     "allow-old-password": PROOF,
 }
-SECRETS = ("current_password", "password", "code", "passkey", "shown")  # fields that the thief leaves empty
+SECRETS = ("current_password", "password", "code", "passkey", "shown")  # fields that the attacker leaves empty
 
 
 def unsafe() -> list[dict[str, str]]:
@@ -102,7 +102,7 @@ def test_every_route_that_may_change_something_says_why() -> None:
 
 
 async def ways_in() -> dict[str, set[Any]]:
-    """Everything that lets somebody in, or says how far: what a thief would leave behind."""
+    """Everything that lets somebody in, or says how far: what an attacker would leave behind."""
     u, live = user_rows.c, session_rows.c.revoked_at.is_(None)
     kept = {
         "accounts": sa.select(u.id),
@@ -131,7 +131,7 @@ async def signed_in(row: dict[str, str]) -> tuple[Scene, dict[str, str]]:
     return scene, {"email": person.email, "password": "", "token": "x", "code": "", "ticket": "x", "next": "/account"}
 
 
-def of_a_thief(row: dict[str, str], sent: dict[str, str]) -> dict[str, str]:
+def of_an_attacker(row: dict[str, str], sent: dict[str, str]) -> dict[str, str]:
     """The same without what only the owner has."""
     sent = sent | {name: "" for name in SECRETS if name in sent}
     if row["path"] == "/step-up/passkey":
@@ -140,7 +140,7 @@ def of_a_thief(row: dict[str, str], sent: dict[str, str]) -> dict[str, str]:
 
 
 async def tried(client: Visitor, row: dict[str, str], scene: Scene, sent: dict[str, str]) -> tuple[int, dict[str, Any]]:
-    """The answer to the thief, in the jar or as bearer, and what there is afterwards that was not before."""
+    """The answer to the attacker, in the jar or as bearer, and what there is afterwards that was not before."""
     path = re.sub(r"\{(\w+)\}", lambda name: str(scene.ids.get(name[1], db.uuid7())), row["path"])
     before = await ways_in()
     if path.startswith("/api/"):
@@ -161,7 +161,7 @@ async def tried(client: Visitor, row: dict[str, str], scene: Scene, sent: dict[s
 async def test_copy_of_the_access_cookie_makes_nothing_that_outlives_it(client: Visitor, row: dict[str, str]) -> None:
     scene, sent = await signed_in(row)
 
-    status, made = await tried(client, row, scene, of_a_thief(row, sent))
+    status, made = await tried(client, row, scene, of_an_attacker(row, sent))
 
     assert status < 500
     if WHY[name_of(row)] == PROOF:
@@ -196,7 +196,7 @@ async def test_its_owner_makes_it(client: Visitor, row: dict[str, str]) -> None:
 
 
 async def test_what_is_only_looked_at_makes_nothing(client: Visitor) -> None:
-    """Every route that a browser may follow a link to, by whoever may read the most."""
+    """Every route that a browser may follow a link to, as the user who may read the most."""
     admin = {"method": "POST", "path": "/admin/users/{user_id}/edit", "permission": "RecentAdmin"}
     scene, _ = await signed_in(admin)
 

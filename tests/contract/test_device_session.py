@@ -1,4 +1,4 @@
-"""Device-bound sessions through the front door: what a browser with DBSC, one without and a thief get."""
+"""Device-bound sessions through the front door: what a browser with DBSC, one without and an attacker get."""
 
 from typing import Any
 
@@ -138,26 +138,26 @@ async def test_browser_that_could_not_renew_is_not_signed_out_and_gets_nothing(
 
 async def test_copied_cookies_leave_the_session_of_their_owner_alone(client: Visitor, app: Any, clock: Clock) -> None:
     device, challenge = await bound(client, await make_user())
-    async with Visitor(app) as thief:
+    async with Visitor(app) as attacker:
         for name in (cookies.access_name(), cookies.refresh_name()):
-            thief.put_cookie(name, str(client.cookie(name)))
-        assert (await thief.visit("/account")).status_code == 200, "for as long as the access token lives"
+            attacker.put_cookie(name, str(client.cookie(name)))
+        assert (await attacker.visit("/account")).status_code == 200, "for as long as the access token lives"
         for _ in range(3):
             clock.forward(minutes=13)
             challenge = wanted(await of_the_browser(client, RENEW, device.proof(challenge)))
 
-        assert (await thief.visit("/account")).status_code == 303
-        thief.drop_cookie(cookies.access_name())
-        assert (await thief.visit("/auth/resume?next=/account")).headers["location"].startswith("/login?")
-        stolen = await of_the_browser(thief, RENEW)
-        assert (await of_the_browser(thief, RENEW, BoundDevice().proof(wanted(stolen)))).status_code == 403
+        assert (await attacker.visit("/account")).status_code == 303
+        attacker.drop_cookie(cookies.access_name())
+        assert (await attacker.visit("/auth/resume?next=/account")).headers["location"].startswith("/login?")
+        stolen = await of_the_browser(attacker, RENEW)
+        assert (await of_the_browser(attacker, RENEW, BoundDevice().proof(wanted(stolen)))).status_code == 403
 
     assert challenge
     assert (await client.visit("/account")).status_code == 200
     assert not await recorded(events.SESSION_REUSED)
 
 
-async def test_thief_of_an_unbound_session_cannot_bind_it(client: Visitor, clock: Clock) -> None:
+async def test_attacker_of_an_unbound_session_cannot_bind_it(client: Visitor, clock: Clock) -> None:
     """The challenge was in the answer to the sign-in, which no cookie jar keeps."""
     await sign_in(client, await make_user())
 

@@ -78,7 +78,7 @@ async def test_required_change_ends_with_the_change(admin_area: Visitor, make_cl
     assert (await theirs.visit("/account")).status_code == 200
 
 
-async def test_letter_to_somebody_deactivated_meanwhile_is_not_written(admin_area: Visitor) -> None:
+async def test_email_to_somebody_deactivated_meanwhile_is_not_written(admin_area: Visitor) -> None:
     person = await make_user()
     await admin_area.submit(f"/admin/users/{person.id}/send-link")
     await admin_area.submit(f"/admin/users/{person.id}/deactivate")

@@ -139,8 +139,8 @@ async def test_held_back_over_a_demotion_it_is_refused(app: Any, row: dict[str, 
 
     assert answer.status_code == 403
     assert scene.victim.email not in answer.text
-    told = [change for change in changed if not change.startswith("throttle_counters ")]
-    assert all(events.ACCESS_DENIED in change for change in told)
+    written = [change for change in changed if not change.startswith("throttle_counters ")]
+    assert all(events.ACCESS_DENIED in change for change in written)
 
 
 # v5.0.0-7.5.1

@@ -86,7 +86,7 @@ async def test_confirmation_is_sent_again_in_both_spellings(client: Visitor, spe
     assert len(await emails_to(PEOPLE)) == 2
 
 
-async def test_letters_to_one_mailbox_are_counted_together(client: Visitor) -> None:
+async def test_emails_to_one_mailbox_are_counted_together(client: Visitor) -> None:
     for spelling in (PEOPLE, WIRE, PEOPLE, WIRE, PEOPLE):
         await client.submit("/register", {"name": "Uli", "email": spelling, "password": PASSWORD})
 
@@ -104,7 +104,7 @@ async def test_failures_are_counted_together(client: Visitor) -> None:
 
 
 async def test_two_registrations_of_one_address_contest_it(client: Visitor) -> None:
-    """Pre-hijacking: the owner of the mailbox must not confirm the password of a stranger."""
+    """Pre-hijacking: the owner of the mailbox must not confirm the password of an attacker."""
     for spelling in (WIRE, PEOPLE):
         await client.submit("/register", {"name": "Uli", "email": spelling, "password": PASSWORD})
 
@@ -199,7 +199,7 @@ async def test_copy_of_ones_data_names_the_address_as_people_write_it(client: Vi
 
 
 @pytest.mark.parametrize("form", ["mi\u212ae@example.org", "\uff4dike@example.org", "m\u0131ke@example.org"])
-async def test_form_that_only_looks_like_an_address_opens_no_door(client: Visitor, form: str) -> None:
+async def test_text_that_only_looks_like_an_address_signs_nobody_in(client: Visitor, form: str) -> None:
     """CVE-2019-19844: registration refuses it, so login must not take it for the address that it folds to."""
     await make_user(email="mike@example.org")
 

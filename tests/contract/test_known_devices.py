@@ -1,6 +1,6 @@
 """A browser that an account was signed in to: how it is known, to whom, and what that changes for its owner and others.
 
-What strangers get meanwhile: `test_throttling_owner`.
+What unknown devices get meanwhile: `test_throttling_owner`.
 """
 
 import asyncio
@@ -131,10 +131,10 @@ async def test_eleventh_guess_on_a_known_device_has_to_wait_from_wherever_it_is_
     stolen = owner.cookie(DEVICE)
 
     for number in range(10):
-        thief = at(f"192.0.2.{number}")
-        thief.put_cookie(DEVICE, stolen)
-        assert (await thief.fills_in(person.email)).status_code == 422
-    answer = await thief.fills_in(person.email, PASSWORD)
+        attacker = at(f"192.0.2.{number}")
+        attacker.put_cookie(DEVICE, stolen)
+        assert (await attacker.fills_in(person.email)).status_code == 422
+    answer = await attacker.fills_in(person.email, PASSWORD)
 
     assert wait_of(answer) == 300
     assert "set-cookie" not in answer.headers
@@ -169,19 +169,21 @@ async def test_cookie_that_we_did_not_make_so_is_none(at: Any, clock: Clock, alt
     await under_attack(at, person.email)
     name, until, mac = owner.cookie(DEVICE).split(".")
 
-    thief = at("192.0.2.1")
-    thief.put_cookie(DEVICE, altered.format(name=name, until=until, mac=mac, other=other.cookie(DEVICE).split(".")[2]))
+    attacker = at("192.0.2.1")
+    attacker.put_cookie(
+        DEVICE, altered.format(name=name, until=until, mac=mac, other=other.cookie(DEVICE).split(".")[2])
+    )
 
-    assert wait_of(await thief.fills_in(person.email, PASSWORD))
+    assert wait_of(await attacker.fills_in(person.email, PASSWORD))
 
 
-async def test_device_of_one_account_is_a_stranger_to_another(at: Any, clock: Clock) -> None:
+async def test_device_of_one_account_is_unknown_to_another(at: Any, clock: Clock) -> None:
     """Who has an account here gains nothing at the accounts of others."""
-    person, thief = await make_user(), at("192.0.2.1")
-    await thief.has_signed_in((await make_user()).email)
+    person, attacker = await make_user(), at("192.0.2.1")
+    await attacker.has_signed_in((await make_user()).email)
     await under_attack(at, person.email)
 
-    assert wait_of(await thief.fills_in(person.email, PASSWORD))
+    assert wait_of(await attacker.fills_in(person.email, PASSWORD))
 
 
 async def test_device_is_forgotten_after_sixty_days(at: Any, clock: Clock) -> None:
@@ -211,7 +213,7 @@ async def test_program_may_bring_the_cookie_of_a_browser_and_is_given_none(at: A
 
 
 # v5.0.0-6.1.1
-async def test_owner_on_a_new_device_gets_in_by_a_mailed_link_whatever_strangers_do(at: Any, clock: Clock) -> None:
+async def test_owner_on_a_new_device_gets_in_by_an_emailed_link_during_an_attack(at: Any, clock: Clock) -> None:
     """For half an hour the browser where the link chose the password is as good as a known one."""
     person, owner = await make_user(), at("203.0.113.7")
     await password_reset.request(person.email)
@@ -241,15 +243,15 @@ async def test_mailed_link_does_not_shorten_what_a_sign_in_has_given(at: Any, cl
 async def test_right_password_without_the_code_makes_no_device_known(at: Any, clock: Clock) -> None:
     person = await make_user()
     phone = await with_a_phone(person)
-    thief, owner = at("192.0.2.1"), at("203.0.113.7")
-    await thief.has_signed_in((await make_user()).email)  # a browser with a cookie of its own
-    for place in (thief, owner):
+    attacker, owner = at("192.0.2.1"), at("203.0.113.7")
+    await attacker.has_signed_in((await make_user()).email)  # a browser with a cookie of its own
+    for place in (attacker, owner):
         await to_the_code(place, person)
     await with_the_code(owner, phone, clock)
 
     await under_attack(at, person.email)
 
-    assert wait_of(await thief.fills_in(person.email))
+    assert wait_of(await attacker.fills_in(person.email))
     assert (await owner.fills_in(person.email)).status_code == 422
 
 
@@ -257,7 +259,7 @@ async def test_right_password_without_the_code_makes_no_device_known(at: Any, cl
 async def test_right_password_on_a_new_device_is_told_and_on_a_known_one_written_down(at: Any, clock: Clock) -> None:
     person = await make_user()
     phone = await with_a_phone(person)
-    owner, thief = at("203.0.113.7"), at("192.0.2.1")
+    owner, attacker = at("203.0.113.7"), at("192.0.2.1")
 
     await to_the_code(owner, person)
     assert await told(person) == 1
@@ -265,7 +267,7 @@ async def test_right_password_on_a_new_device_is_told_and_on_a_known_one_written
     await to_the_code(owner, person)
     assert await told(person) == 1
     for _ in range(5):
-        await to_the_code(thief, person)
+        await to_the_code(attacker, person)
 
     assert await told(person) == known_devices.NOTIFICATIONS[0]
     trail = await events.of_user(person.id, 50)
@@ -277,7 +279,7 @@ async def test_right_password_on_a_new_device_is_told_and_on_a_known_one_written
 async def test_right_password_without_a_code_is_limited_and_the_owners_device_counts_for_itself(
     at: Any, clock: Clock
 ) -> None:
-    """Ten an hour, of whoever has the password, from anywhere."""
+    """Ten an hour for everyone with the password, from anywhere."""
     person = await make_user()
     phone = await with_a_phone(person)
     owner = at("203.0.113.7")
@@ -330,7 +332,7 @@ async def test_networks_of_a_48_that_began_to_wait_early_have_one_turn_and_the_w
     assert statuses(later).count(401) == 1
 
 
-async def test_strangers_have_a_hundred_tries_a_day_in_all(at: Any, clock: Clock) -> None:
+async def test_unknown_devices_have_a_hundred_tries_a_day_in_all(at: Any, clock: Clock) -> None:
     person, owner = await make_user(), at("203.0.113.7")
     await owner.has_signed_in(person.email)
     places = [at(f"198.51.{number // 250}.{number % 250}") for number in range(130)]
@@ -358,24 +360,24 @@ async def test_addresses_of_one_customer_fail_together(at: Any, clock: Clock, ap
 
 
 # v5.0.0-6.3.5
-async def test_thief_with_the_name_and_address_of_the_owners_browser_is_a_new_device(at: Any, clock: Clock) -> None:
-    person, owner, thief = await make_user(), at("203.0.113.7"), at("203.0.113.7")
+async def test_attacker_with_the_name_and_address_of_the_owners_browser_is_a_new_device(at: Any, clock: Clock) -> None:
+    person, owner, attacker = await make_user(), at("203.0.113.7"), at("203.0.113.7")
     await owner.has_signed_in(person.email)
     await owner.has_signed_in(person.email)
     assert await emails_to(person.email) == []
 
-    await thief.has_signed_in(person.email)
+    await attacker.has_signed_in(person.email)
 
     (message,) = await emails_to(person.email)
     assert message.subject == "A sign-in on a new device"
 
 
 async def test_cookie_of_another_site_or_of_ones_own_making_makes_no_device_known(at: Any, clock: Clock) -> None:
-    person, owner, thief = await make_user(), at("203.0.113.7"), at("203.0.113.7")
+    person, owner, attacker = await make_user(), at("203.0.113.7"), at("203.0.113.7")
     await owner.has_signed_in(person.email)
     name, _, stamp = owner.cookie(DEVICE).partition(".")
-    thief.put_cookie(DEVICE, f"{name}.{stamp[:-1]}{'A' if stamp[-1] != 'A' else 'B'}")
+    attacker.put_cookie(DEVICE, f"{name}.{stamp[:-1]}{'A' if stamp[-1] != 'A' else 'B'}")
 
-    await thief.has_signed_in(person.email)
+    await attacker.has_signed_in(person.email)
 
     assert [message.subject for message in await emails_to(person.email)] == ["A sign-in on a new device"]

@@ -1,4 +1,4 @@
-"""A long form is read of whoever holds a session's tokens, also where they have to be renewed first."""
+"""A long form is read from clients with the tokens of a session, also if they have to be renewed first."""
 
 import pytest
 
@@ -15,7 +15,7 @@ LONG = "\U0001f600" * 19_000  # a note within its limit: 228 kB as a form sends 
 
 
 @pytest.mark.parametrize("path", ["/login", "/register", "/forgot-password", "/account", "/api/auth/login"])
-async def test_stranger_is_refused(client: Visitor, path: str) -> None:
+async def test_anonymous_client_is_refused(client: Visitor, path: str) -> None:
     answer = await client.submit(path, {"password": "x" * BETWEEN})
 
     assert answer.status_code == 413
@@ -43,7 +43,7 @@ async def test_long_note_survives_a_session_that_has_to_be_renewed(client: Visit
 
 
 async def test_program_with_a_token_that_is_over_is_told_so(client: Visitor) -> None:
-    """401: it renews and comes back. With a token that we never signed it is a stranger."""
+    """401: it renews and comes back. A client with a token that we never signed is anonymous."""
     pair = await start_session(await make_user())
     over, forged = forge.expired(pair.access_token), forge.resign(pair.access_token, key=b"x" * 64)
     body = {"title": "long", "body": LONG}

@@ -25,7 +25,7 @@ from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
 
-# Public on purpose. Whoever adds a route without a guard finds this list in the way.
+# Public on purpose. A new route without a permission fails until it is listed here.
 PUBLIC = {
     "/", "/login", "/login/code", "/login/passkey", "/logout", "/auth/resume", "/auth/device-session",
     "/auth/device-session/refresh", "/undo-email-change", "/docs/swagger",
@@ -159,7 +159,7 @@ def filled(path: str) -> str:
 async def address(path: str, victim: Person) -> str:
     """The route's path for something of the victim's."""
     session = await db.fetch_value(sa.select(session_rows.c.id).where(session_rows.c.user_id == victim.id))
-    ids = {"user_id": victim.id, "session_id": session, "email_id": await a_dead_email(), "action": "deactivate"}
+    ids = {"user_id": victim.id, "session_id": session, "email_id": await a_failed_email(), "action": "deactivate"}
     return re.sub(r"\{(\w+)\}", lambda name: str(ids.get(name[1], db.uuid7())), path)
 
 
@@ -167,7 +167,7 @@ def body(row: dict[str, str]) -> dict[str, Any]:
     return BODIES.get(f"{row['method']} {row['path']}", {})
 
 
-async def a_dead_email() -> UUID:
+async def a_failed_email() -> UUID:
     async with db.transaction() as tx:
         email_id = await outbox.enqueue(tx, "forgot", recipient="nobody@example.com")
         await tx.execute(sa.update(email_rows).values(failed_at=db.utcnow()))

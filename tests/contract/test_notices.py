@@ -34,7 +34,7 @@ async def person(client: Visitor) -> Person:
 
 
 @pytest.mark.parametrize("code", CLAIMING)
-async def test_link_shows_nothing_to_whoever_follows_it(client: Visitor, code: str) -> None:
+async def test_link_shows_nothing_to_who_follows_it(client: Visitor, code: str) -> None:
     for path in ("/login", "/"):
         assert says(await client.visit(f"{path}?notice={code}", site="cross-site")) == ""
 

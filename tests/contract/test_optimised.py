@@ -1,4 +1,4 @@
-"""`python -O` strips asserts; the framework guards with some. Here it changes no verdict."""
+"""`python -O` strips asserts; the framework guards with some. Here every response stays the same."""
 
 import sys
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.mark.anyio
-async def test_every_verdict_is_the_same_without_asserts(server: Server) -> None:
+async def test_every_response_is_the_same_without_asserts(server: Server) -> None:
     async with server.database():
         person = await make_user()
         pair = await start_session(person)

@@ -114,7 +114,7 @@ async def test_flood_of_the_page_is_refused_and_keeps_the_cookies(at: Any, clock
 
 
 async def test_flood_of_garbage_is_refused_while_good_tokens_of_that_address_pass(at: Any, clock: Clock) -> None:
-    """AC-080: whoever shares the address with an attacker is not logged out, or is sent to the login as ever."""
+    """AC-080: users who share the address with an attacker are not logged out."""
     pair, ended = await start_session(await make_user()), await start_session(await make_user())
     abuser, neighbour = at("203.0.113.9"), at("203.0.113.9")
     await neighbour.post("/api/auth/logout", json={"refresh_token": ended.refresh_token})
@@ -147,7 +147,7 @@ async def test_program_that_refreshes_in_a_circle_has_to_pause(at: Any, clock: C
     assert "quick" not in forge.claims(again.json()["refresh_token"])
 
 
-async def test_ordinary_refresh_costs_no_statement_of_the_throttle(at: Any, clock: Clock) -> None:
+async def test_ordinary_refresh_costs_no_statement_for_rate_limits(at: Any, clock: Clock) -> None:
     pair, program = await start_session(await make_user()), at("203.0.113.7")
 
     with sent() as run:

@@ -161,7 +161,7 @@ async def test_forwarded_addresses_of_a_client_change_nothing(at: Any, clock: Cl
 
 
 # v5.0.0-16.3.3
-async def test_trail_says_once_a_window_that_somebody_had_to_wait(at: Any, clock: Clock) -> None:
+async def test_audit_log_says_once_a_window_that_somebody_had_to_wait(at: Any, clock: Clock) -> None:
     """v5.0.0-16.3.3, and no flood of the log: 70 tries, one event for the pair, one for the address."""
     person, guesser = await make_user(), at("203.0.113.7")
     await guesser.tries(person.email, times=30)

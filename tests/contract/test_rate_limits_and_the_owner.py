@@ -29,23 +29,23 @@ async def test_many_addresses_get_twenty_guesses_at_one_account(at: Any, clock: 
 
 
 async def test_those_who_come_back_wait_longer_each_time(at: Any, clock: Clock) -> None:
-    person, thief = await make_user(), at("192.0.2.1")
+    person, attacker = await make_user(), at("192.0.2.1")
     await under_attack(at, person.email)
     waits = []
 
     for _ in range(13):
-        waits.append(wait_of((await thief.tries(person.email))[0]))
+        waits.append(wait_of((await attacker.tries(person.email))[0]))
         clock.forward(seconds=waits[-1] - 1)
-        assert wait_of((await thief.tries(person.email))[0]) == 1
+        assert wait_of((await attacker.tries(person.email))[0]) == 1
         clock.forward(seconds=1)
-        answers = await asyncio.gather(*(thief.tries(person.email) for _ in range(5)))
+        answers = await asyncio.gather(*(attacker.tries(person.email) for _ in range(5)))
         assert sorted(answer.status_code for (answer,) in answers) == [401] + [429] * 4
 
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 900, 900, 900]
 
 
 async def test_owner_gets_in_at_once_where_they_signed_in_before(at: Any, clock: Clock) -> None:
-    """v5.0.0-6.1.1: what strangers do elsewhere is no lock. A mistyped password does not change that."""
+    """v5.0.0-6.1.1: attempts from other devices lock nobody out. A mistyped password does not change that."""
     person, owner = await make_user(), at("203.0.113.7")
     await owner.has_signed_in(person.email)
     clock.forward(days=59)
@@ -59,16 +59,16 @@ async def test_owner_gets_in_at_once_where_they_signed_in_before(at: Any, clock:
 async def test_owner_gets_in_from_a_new_place_after_a_wait_whatever_others_do(at: Any, clock: Clock) -> None:
     """The turn is promised to the network: nobody elsewhere can take it, or push it beyond a quarter of an hour."""
     person, owner = await make_user(), at("203.0.113.7")
-    thieves = [at(f"192.0.2.{number}") for number in range(6)]
+    attackers = [at(f"192.0.2.{number}") for number in range(6)]
     await under_attack(at, person.email)
     for _ in range(3):  # they wait for their turns too, until the delay has grown
-        await asyncio.gather(*(thief.tries(person.email) for thief in thieves))
+        await asyncio.gather(*(attacker.tries(person.email) for attacker in attackers))
         clock.forward(minutes=16)
 
     wait = wait_of(await owner.fills_in(person.email, PASSWORD))
     for _ in range(3):
         clock.forward(seconds=wait / 3)
-        await asyncio.gather(*(thief.tries(person.email) for thief in thieves))
+        await asyncio.gather(*(attacker.tries(person.email) for attacker in attackers))
 
     assert 60 < wait <= attempts.MAX_WAIT
     assert (await owner.fills_in(person.email, PASSWORD)).status_code == 303
@@ -89,7 +89,7 @@ async def test_one_address_gets_fifty_guesses_at_many_accounts(at: Any, clock: C
     assert statuses(await stuffer.tries(person.email, PASSWORD)) == [200]
 
 
-async def test_stuffing_from_everywhere_slows_strangers_and_nobody_else(
+async def test_stuffing_from_everywhere_slows_unknown_devices_alone(
     at: Any, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limit of the whole site degrades gently: a wait of seconds, and only at places new to the account."""
@@ -111,11 +111,11 @@ async def test_step_up_takes_ten_guesses_of_a_session_from_any_address(at: Any, 
     person = await make_user()
     pair = await sign_in(at("203.0.113.7"), person)
     for number in range(10):
-        thief = at(f"192.0.2.{number}")
-        thief.put_cookie("__Host-access", pair.access_token)
-        assert (await thief.submit("/step-up", {"password": WRONG, "next": "/account"})).status_code == 422
+        attacker = at(f"192.0.2.{number}")
+        attacker.put_cookie("__Host-access", pair.access_token)
+        assert (await attacker.submit("/step-up", {"password": WRONG, "next": "/account"})).status_code == 422
 
-    answer = await thief.submit("/step-up", {"password": PASSWORD, "next": "/account"})
+    answer = await attacker.submit("/step-up", {"password": PASSWORD, "next": "/account"})
 
     assert wait_of(answer) == 300
     assert 'name="next" value="/account"' in answer.text
@@ -125,10 +125,10 @@ async def test_step_up_takes_ten_guesses_of_a_session_from_any_address(at: Any, 
     await sign_in(owner, person)
     assert (await owner.submit("/step-up", {"password": PASSWORD})).status_code == 303
     clock.forward(minutes=5)
-    assert (await thief.submit("/step-up", {"password": PASSWORD})).status_code == 303
+    assert (await attacker.submit("/step-up", {"password": PASSWORD})).status_code == 303
 
 
-async def test_strangers_at_the_login_do_not_keep_the_owner_from_stepping_up(at: Any, clock: Clock) -> None:
+async def test_attackers_at_the_login_do_not_keep_the_owner_from_stepping_up(at: Any, clock: Clock) -> None:
     person, owner = await make_user(), at("203.0.113.7")
     await sign_in(owner, person)
     await under_attack(at, person.email)

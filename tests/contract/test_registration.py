@@ -149,7 +149,7 @@ async def test_registration_that_waits_to_be_mailed_is_not_mailed(
 
 
 @pytest.mark.parametrize("value", NOT_OPEN)
-async def test_rule_itself_refuses_whoever_calls_it(database: str, site: Callable[[str], None], value: str) -> None:
+async def test_rule_itself_refuses_every_caller(database: str, site: Callable[[str], None], value: str) -> None:
     site(value)
 
     for refused in (signup.request(EMAIL, "Joan", PASSWORD), signup.resend(EMAIL)):

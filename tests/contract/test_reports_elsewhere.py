@@ -112,7 +112,7 @@ async def test_requests_for_links_do_not_fill_the_tables(at: Any, clock: Clock) 
 
 
 async def test_headers_of_a_sign_in_fit_the_buffer_that_nginx_has_by_default(client: Visitor) -> None:
-    """nextauthjs/next-auth#8788: "upstream sent too big header", a 502 for whoever signs in."""
+    """nextauthjs/next-auth#8788: "upstream sent too big header", a 502 for each sign-in."""
     person = await make_user(email="j" * 60 + "@" + "d" * 60 + ".example.com", name="N" * 80)
 
     answer = await client.submit("/login", {"email": person.email, "password": PASSWORD, "next": "/dashboard"})

@@ -25,13 +25,13 @@ from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
 
-EMAIL, STRANGER, NEW = "joan@example.com", "a stranger's own passphrase", "a brand new passphrase"
+EMAIL, ATTACKERS, NEW = "joan@example.com", "an attacker's own passphrase", "a brand new passphrase"
 FIELDS = {"name": "Joan Example", "email": EMAIL, "password": PASSWORD}
 GONE = "This link is not valid"
 
 
 async def link_to(address: str = EMAIL) -> str:
-    """The path in the newest letter to the address."""
+    """The path in the newest e-mail to the address."""
     return link_in((await emails_to(address))[-1])
 
 
@@ -226,8 +226,8 @@ async def test_link_is_confirmed_also_where_somebody_else_is_signed_in(client: V
 
 
 async def test_contested_registration_asks_for_its_password(client: Visitor) -> None:
-    """Pre-hijacking: the stranger's letter is in the same mailbox."""
-    await client.submit("/register", FIELDS | {"password": STRANGER})
+    """Pre-hijacking: the attacker's e-mail is in the same mailbox."""
+    await client.submit("/register", FIELDS | {"password": ATTACKERS})
     theirs = await token_to()
     await client.submit("/register", FIELDS)
     ours = await token_to()
@@ -243,8 +243,8 @@ async def test_contested_registration_asks_for_its_password(client: Visitor) -> 
     assert await users() == []
 
     assert (await client.submit("/verify-email", {"token": ours, "password": PASSWORD})).status_code == 303
-    assert GONE in (await client.submit("/verify-email", {"token": theirs, "password": STRANGER})).text
-    assert (await client.submit("/login", {"email": EMAIL, "password": STRANGER})).status_code == 422
+    assert GONE in (await client.submit("/verify-email", {"token": theirs, "password": ATTACKERS})).text
+    assert (await client.submit("/login", {"email": EMAIL, "password": ATTACKERS})).status_code == 422
 
 
 async def tokens_that_are_no_good(clock: Clock, person: Any) -> list[str]:
@@ -277,7 +277,7 @@ async def used_links(person: Any) -> dict[str, str]:
 
 @pytest.mark.parametrize("path", ["/verify-email", "/reset-password"])
 async def test_link_that_did_its_work_says_so(client: Visitor, path: str) -> None:
-    """AC-036, AC-039. Whoever follows it a second time is not told that it is no good."""
+    """AC-036, AC-039. A second visit does not say that the link is invalid."""
     raw = (await used_links(await make_user()))[path]
     before = await users()
 
@@ -423,7 +423,7 @@ async def test_invited_person_chooses_a_first_password(client: Visitor) -> None:
         ("/verify-email/resend", {"email": EMAIL}),
     ],
 )
-async def test_twenty_first_letter_from_one_place_has_to_wait(
+async def test_twenty_first_email_from_one_network_has_to_wait(
     at: Any, clock: Clock, path: str, fields: dict[str, str]
 ) -> None:
     """AC-042: 429, the same for every address; other places are not touched."""

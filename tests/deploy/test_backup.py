@@ -73,7 +73,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 
 @pytest.fixture
 async def person(place: Place) -> Person:
-    """With a session, a link in the mail and a letter owed."""
+    """With a session, an e-mailed link and a queued e-mail."""
     db.point_at(place.old)
     await db.connect()
     person = await make_user(name="Ælfrīc 'Quoted' Example")

@@ -1,4 +1,4 @@
-"""The mailbox of a developer: for this machine alone, in development alone, and nothing in a letter can act."""
+"""The development mailbox: on this machine alone, in development alone, and nothing in an e-mail can act."""
 
 from datetime import timedelta
 from typing import Any
@@ -42,20 +42,20 @@ async def statuses(client: httpx.AsyncClient, email_id: UUID, **options: Any) ->
     return {(await client.get(path, **options)).status_code for path in paths(email_id)}
 
 
-async def test_letters_are_listed_newest_first_with_their_state(client: Visitor) -> None:
+async def test_emails_are_listed_newest_first_with_their_state(client: Visitor) -> None:
     now = db.utcnow()
     await email_message("sent@example.com", sent_at=now)
-    await email_message("dead@example.com", failed_at=now, error="550 nobody here")
+    await email_message("failed@example.com", failed_at=now, error="550 nobody here")
     await email_message("", dropped_at=now, subject="")
     await email_message("waiting@example.com", subject="", text="", html="")
 
     page = (await client.visit("/dev/mailbox")).text
 
     found = [
-        page.index(word) for word in ("waiting@example.com", "the owner of", "dead@example.com", "sent@example.com")
+        page.index(word) for word in ("waiting@example.com", "the owner of", "failed@example.com", "sent@example.com")
     ]
     assert found == sorted(found)
-    assert [page.count(f">{state}<") for state in ("sent", "dead", "dropped", "waiting")] == [1, 1, 1, 1]
+    assert [page.count(f">{state}<") for state in ("sent", "failed", "dropped", "waiting")] == [1, 1, 1, 1]
     assert "(hello)" in page
 
 
@@ -83,13 +83,13 @@ async def test_long_list_has_pages(client: Visitor) -> None:
     assert "cursor=" not in second.text
 
 
-async def test_letter_shows_its_text_with_a_link_that_stays_here(client: Visitor) -> None:
+async def test_email_shows_its_text_with_a_link_that_stays_here(client: Visitor) -> None:
     page = (await client.visit(f"/dev/mailbox/{await email_message(sent_at=db.utcnow())}")).text
 
     assert f'<a href="/login?x=1&amp;y=2">{ORIGIN}/login?x=1&amp;y=2</a>' in page
 
 
-async def test_what_stands_in_a_letter_is_shown_as_text(client: Visitor) -> None:
+async def test_what_stands_in_an_email_is_shown_as_text(client: Visitor) -> None:
     email_id = await email_message(
         MARKUP, subject=MARKUP, text=MARKUP, html=MARKUP, error=MARKUP, failed_at=db.utcnow()
     )
@@ -113,7 +113,7 @@ async def test_html_part_may_have_styles_and_nothing_else(client: Visitor) -> No
 
 
 @pytest.mark.parametrize("path", ["/dev/mailbox/x", "/dev/mailbox/x/html", "/dev/mailbox/%00", "/dev"])
-async def test_letter_that_does_not_exist_is_not_found(client: Visitor, path: str) -> None:
+async def test_email_that_does_not_exist_is_not_found(client: Visitor, path: str) -> None:
     assert (await client.get(path)).status_code == 404
     assert (await client.get(f"/dev/mailbox/{db.uuid7()}")).status_code == 404
 
@@ -123,8 +123,8 @@ async def test_another_machine_finds_nothing(app: Any, ip: str) -> None:
     email_id = await email_message(sent_at=db.utcnow())
     transport = httpx.ASGITransport(app=app, client=(ip, 50000))
 
-    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as stranger:
-        assert await statuses(stranger, email_id) == {404}
+    async with httpx.AsyncClient(transport=transport, base_url=ORIGIN) as outside:
+        assert await statuses(outside, email_id) == {404}
 
 
 @pytest.mark.parametrize("ip", ["127.0.0.1", "127.0.0.2", "::1", "::ffff:127.0.0.1"])
@@ -137,7 +137,7 @@ async def test_this_machine_finds_it(app: Any, ip: str) -> None:
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded"])
-async def test_whoever_comes_through_a_tunnel_finds_nothing(client: Visitor, header: str) -> None:
+async def test_client_that_comes_through_a_tunnel_gets_404(client: Visitor, header: str) -> None:
     """The peer is this machine then; the visitor is anybody."""
     email_id = await email_message(sent_at=db.utcnow())
 

@@ -53,7 +53,7 @@ def api(authority: trustme.CA) -> Iterator[MailApi]:
 def provider(request: pytest.FixtureRequest, api: MailApi, setting: Callable[..., None]) -> str:
     """Each provider in turn; the settings lead to it."""
     name = str(request.param)
-    setting(mail_url=api.url(name, QUOTED), mail_from="The Desk <desk@mail.example>")
+    setting(mail_url=api.url(name, QUOTED), mail_from="The Sender <sender@mail.example>")
     return name
 
 
@@ -74,7 +74,7 @@ async def test_e_mail_arrives_as_the_provider_wants_it(api: MailApi, provider: s
     if provider == "postmark":
         assert (method, path, headers["x-postmark-server-token"]) == ("POST", "/email", KEY)
         assert body == {
-            "From": "The Desk <desk@mail.example>", "To": "robin@example.com", "Subject": "Grüße, 你好",
+            "From": "The Sender <sender@mail.example>", "To": "robin@example.com", "Subject": "Grüße, 你好",
             "TextBody": "Grüße.\n\nHi.\n", "HtmlBody": "<p>Grüße.</p>\n", "MessageStream": "outbound",
             "Headers": [{"Name": "Auto-Submitted", "Value": "auto-generated"}],
         }  # fmt: skip
@@ -82,7 +82,7 @@ async def test_e_mail_arrives_as_the_provider_wants_it(api: MailApi, provider: s
         assert (method, path, headers["authorization"]) == ("POST", "/emails", f"Bearer {KEY}")
         assert headers["idempotency-key"] == str(email_id)
         assert body == {
-            "from": "The Desk <desk@mail.example>", "to": ["robin@example.com"], "subject": "Grüße, 你好",
+            "from": "The Sender <sender@mail.example>", "to": ["robin@example.com"], "subject": "Grüße, 你好",
             "text": "Grüße.\n\nHi.\n", "html": "<p>Grüße.</p>\n", "headers": {"Auto-Submitted": "auto-generated"},
         }  # fmt: skip
     assert KEY not in path + str(body)
@@ -133,13 +133,13 @@ async def test_key_is_in_no_error_and_goes_to_no_other_address(api: MailApi, pro
 
 
 # v5.0.0-12.3.2
-@pytest.mark.parametrize("fault", ["a stranger's certificate", "another host's certificate"])
+@pytest.mark.parametrize("fault", ["another authority's certificate", "another host's certificate"])
 @pytest.mark.parametrize("name", PROVIDERS)
 async def test_nothing_is_sent_to_whom_cannot_be_trusted(
     setting: Callable[..., None], authority: trustme.CA, name: str, fault: str
 ) -> None:
     contexts = {
-        "a stranger's certificate": context(trustme.CA()),
+        "another authority's certificate": context(trustme.CA()),
         "another host's certificate": context(authority, "mail.example"),
     }
     with mail_api.listening(contexts[fault]) as api:

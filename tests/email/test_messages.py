@@ -1,4 +1,4 @@
-"""What a letter says: one text, the same in HTML, and nothing that was typed becomes a line, a header or a link."""
+"""The text of an e-mail: one text, the same in HTML, and nothing that was typed becomes a line, a header or a link."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -139,7 +139,7 @@ def test_origin_comes_from_the_settings_and_app_name_is_there(template: Callable
 
 
 @pytest.mark.parametrize("text", ["Only a subject\n", "A subject\nand no empty line\n", "\n\n"])
-def test_letter_without_subject_or_text_is_a_mistake_of_ours(template: Callable[[str], None], text: str) -> None:
+def test_email_without_subject_or_text_is_a_mistake_of_ours(template: Callable[[str], None], text: str) -> None:
     template(text)
 
     with pytest.raises(ValueError, match=r"email/test\.txt"):

@@ -1,4 +1,4 @@
-"""Letters in the database: owed in the caller's transaction, claimed by one, kept for a while."""
+"""E-mails in the database: queued in the caller's transaction, claimed by one worker, stored for a while."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ async def claimed(most: int = 100) -> list[outbox.QueuedEmail]:
     return await outbox.claim(now, most) if now else []
 
 
-async def test_letter_is_owed_with_its_facts() -> None:
+async def test_email_is_queued_with_its_facts() -> None:
     user_id = db.uuid7()
     email_id = await outbox.enqueue(
         db, "hello", recipient="robin@example.com", user_id=user_id, device="Chrome on Linux"
@@ -39,29 +39,29 @@ async def test_letter_is_owed_with_its_facts() -> None:
 
 
 # v5.0.0-2.3.3
-async def test_letter_of_a_transaction_that_failed_is_owed_to_nobody() -> None:
+async def test_email_of_a_failed_transaction_is_not_queued() -> None:
     async def change_of_mind() -> None:
         async with db.transaction() as tx:
             await outbox.enqueue(tx, "hello", recipient="robin@example.com")
             raise ZeroDivisionError
 
-    with outbox.wakeup() as rung, pytest.raises(ZeroDivisionError):
+    with outbox.wakeup() as woken, pytest.raises(ZeroDivisionError):
         await change_of_mind()
 
-    assert not rung.is_set()
+    assert not woken.is_set()
     assert await count() == 0
 
 
 async def test_sender_is_woken_by_the_commit_and_not_before() -> None:
-    with outbox.wakeup() as rung:
+    with outbox.wakeup() as woken:
         async with db.transaction() as tx:
             await outbox.enqueue(tx, "hello", recipient="robin@example.com")
-            before = rung.is_set()
+            before = woken.is_set()
 
-        assert (before, rung.is_set()) == (False, True)
+        assert (before, woken.is_set()) == (False, True)
 
 
-async def test_claimed_letter_is_nobody_elses_until_the_lease_is_over(clock: Clock) -> None:
+async def test_claimed_email_is_nobody_elses_until_the_lease_is_over(clock: Clock) -> None:
     await outbox.enqueue(db, "hello", recipient="robin@example.com")
     first = await claimed()
 
@@ -74,7 +74,7 @@ async def test_claimed_letter_is_nobody_elses_until_the_lease_is_over(clock: Clo
     assert [email_message.attempts for email_message in after] == [2]
 
 
-async def test_of_many_who_claim_at_once_one_gets_each_letter() -> None:
+async def test_of_many_who_claim_at_once_one_gets_each_email() -> None:
     for _ in range(40):
         await outbox.enqueue(db, "hello", recipient="robin@example.com")
 
@@ -96,7 +96,7 @@ async def test_late_news_of_a_claim_that_is_over_changes_nothing(clock: Clock) -
     assert await db.fetch_value(sa.select(email_rows.c.failed_at)) is None
 
 
-async def test_letter_that_was_sent_is_sent_whoever_held_the_claim(clock: Clock) -> None:
+async def test_email_that_was_sent_is_sent_no_matter_who_held_the_claim(clock: Clock) -> None:
     await outbox.enqueue(db, "hello", recipient="robin@example.com")
     (slow,) = await claimed()
     clock.forward(seconds=outbox.LEASE.total_seconds())
@@ -110,12 +110,12 @@ async def test_letter_that_was_sent_is_sent_whoever_held_the_claim(clock: Clock)
     assert (row.sent_at, row.failed_at, row.error) == (clock.now, None, "")
 
 
-async def test_letters_are_pruned_when_they_are_over_and_never_while_they_are_owed(clock: Clock) -> None:
+async def test_emails_are_pruned_once_they_are_done_and_never_while_they_are_queued(clock: Clock) -> None:
     for _ in range(3):
         await outbox.enqueue(db, "hello", recipient="robin@example.com")
-    sent, dead, _ = await claimed()
+    sent, failed, _ = await claimed()
     await outbox.finish(sent, sent_at=clock.now, next_try_at=clock.now + outbox.RETENTION)
-    await outbox.finish(dead, failed_at=clock.now, next_try_at=clock.now + outbox.DEAD_RETENTION)
+    await outbox.finish(failed, failed_at=clock.now, next_try_at=clock.now + outbox.FAILED_RETENTION)
 
     pruned = [await outbox.prune(clock.forward(**later)) for later in ({"days": 6}, {"days": 1}, {"days": 22})]
     left = await count()
@@ -125,7 +125,7 @@ async def test_letters_are_pruned_when_they_are_over_and_never_while_they_are_ow
     assert await outbox.prune(clock.forward(days=1)) == 2  # nobody ever sent the third one
 
 
-async def test_letter_that_was_sent_is_not_due_again(clock: Clock) -> None:
+async def test_email_that_was_sent_is_not_due_again(clock: Clock) -> None:
     await outbox.enqueue(db, "hello", recipient="robin@example.com")
     (email_message,) = await claimed()
     await outbox.finish(email_message, sent_at=clock.now, next_try_at=clock.now + outbox.RETENTION)

@@ -1,4 +1,4 @@
-"""Letters that are sent, tried again, dead or dropped: one bad letter never stops the others."""
+"""E-mails that are sent, tried again, failed or dropped: one bad e-mail never stops the others."""
 
 import asyncio
 from collections.abc import Callable
@@ -52,7 +52,7 @@ async def until(holds: Callable[[], Any]) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_owed_letter_is_sent_once(sink: Sink, composers: Composers) -> None:
+async def test_queued_email_is_sent_once(sink: Sink, composers: Composers) -> None:
     email_id = await outbox.enqueue(db, "hello", recipient=ROBIN)
 
     rounds = [await sender.send_due(composers) for _ in range(3)]
@@ -64,7 +64,7 @@ async def test_owed_letter_is_sent_once(sink: Sink, composers: Composers) -> Non
     assert (await row()).sent_at is not None
 
 
-async def test_composer_sees_the_letter_as_it_was_owed(composers: Composers) -> None:
+async def test_composer_sees_the_email_as_it_was_queued(composers: Composers) -> None:
     seen = []
 
     async def look(email_message: Any) -> None:
@@ -86,7 +86,7 @@ async def test_composer_sees_the_letter_as_it_was_owed(composers: Composers) -> 
     assert seen == [("look", "", user_id, {"ip": "192.0.2.7"}, True)]
 
 
-async def test_letter_to_nobody_is_dropped(sink: Sink, composers: Composers) -> None:
+async def test_email_to_nobody_is_dropped(sink: Sink, composers: Composers) -> None:
     await outbox.enqueue(db, "nobody", recipient=ROBIN)
 
     await sender.send_due(composers)
@@ -98,7 +98,7 @@ async def test_letter_to_nobody_is_dropped(sink: Sink, composers: Composers) -> 
 
 
 # v5.0.0-16.5.2
-async def test_server_that_was_down_gets_the_letter_when_it_is_up_again(
+async def test_server_that_was_down_gets_the_email_when_it_is_up_again(
     setting: Callable[..., None], clock: Clock, composers: Composers
 ) -> None:
     port = free_port()
@@ -120,7 +120,7 @@ async def test_server_that_was_down_gets_the_letter_when_it_is_up_again(
     assert (sent.attempts, sent.error, sent.sent_at) == (2, "", clock.now)
 
 
-async def test_letter_is_tried_ten_times_within_two_days_and_is_dead_then(
+async def test_email_is_tried_ten_times_within_two_days_and_has_then_failed(
     setting: Callable[..., None], clock: Clock, composers: Composers, logged: list[Any]
 ) -> None:
     setting(mail_url=f"smtp://127.0.0.1:{free_port()}")
@@ -141,7 +141,7 @@ async def test_letter_is_tried_ten_times_within_two_days_and_is_dead_then(
     assert ROBIN not in str(logged)
 
 
-async def test_mailbox_that_does_not_exist_is_dead_at_once_and_one_that_is_full_is_tried_again(
+async def test_mailbox_that_does_not_exist_fails_at_once_and_one_that_is_full_is_tried_again(
     sink: Sink, composers: Composers, logged: list[Any]
 ) -> None:
     sink.refuse = {
@@ -165,7 +165,7 @@ async def test_mailbox_that_does_not_exist_is_dead_at_once_and_one_that_is_full_
 
 
 @pytest.mark.parametrize("end", ["\r\n", "\0", "\u2028"], ids=ascii)
-async def test_letter_that_would_smuggle_a_header_is_dead_and_the_others_go_out(
+async def test_email_that_would_smuggle_a_header_fails_and_the_others_go_out(
     sink: Sink, composers: Composers, end: str
 ) -> None:
     """v5.0.0-1.3.11"""
@@ -178,14 +178,14 @@ async def test_letter_that_would_smuggle_a_header_is_dead_and_the_others_go_out(
 
     await sender.send_due(composers | {"hostile": hostile})
 
-    dead, sent = await db.fetch_all(sa.select(email_rows).order_by(email_rows.c.id))
-    assert dead.failed_at is not None
-    assert dead.error.startswith("Undeliverable: the e-mail cannot be composed: ")
+    failed, sent = await db.fetch_all(sa.select(email_rows).order_by(email_rows.c.id))
+    assert failed.failed_at is not None
+    assert failed.error.startswith("Undeliverable: the e-mail cannot be composed: ")
     assert sent.sent_at is not None
     assert [received.recipients for received in sink.received] == [[ROBIN]]
 
 
-async def test_composer_that_fails_is_logged_and_asked_again(
+async def test_composer_that_fails_is_logged_and_called_again(
     sink: Sink, clock: Clock, composers: Composers, logged: list[Any]
 ) -> None:
     broken = True
@@ -233,7 +233,7 @@ async def test_old_news_are_not_sent(sink: Sink, clock: Clock, composers: Compos
     assert (await row()).error == "Undeliverable: older than 7 days"
 
 
-async def test_composer_without_a_database_leaves_the_letter_to_the_lease(
+async def test_composer_without_a_database_leaves_the_email_to_the_lease(
     sink: Sink, clock: Clock, composers: Composers
 ) -> None:
     async def offline(_: Any) -> Message:
@@ -250,10 +250,10 @@ async def test_composer_without_a_database_leaves_the_letter_to_the_lease(
 
 
 # v5.0.0-14.2.4
-async def test_in_production_nothing_that_a_letter_says_is_kept(
+async def test_in_production_nothing_that_an_email_says_is_kept(
     production: None, sink: Sink, composers: Composers, logged: list[Any]
 ) -> None:
-    """A link in it would open an account to whoever reads the database."""
+    """A link in it would open an account to anyone who reads the database."""
 
     async def to_owner(_: Any) -> Message:
         return Message(ROBIN, "Secret subject", "Secret text.\n", "<p>Secret text.</p>\n")
@@ -271,7 +271,7 @@ async def test_in_production_nothing_that_a_letter_says_is_kept(
     assert ROBIN not in str(logged)
 
 
-async def test_in_production_without_a_mail_server_letters_stay_owed(production: None, composers: Composers) -> None:
+async def test_in_production_without_a_mail_server_emails_stay_queued(production: None, composers: Composers) -> None:
     await outbox.enqueue(db, "hello", recipient=ROBIN)
 
     async with asyncio.timeout(PATIENCE):
@@ -281,9 +281,7 @@ async def test_in_production_without_a_mail_server_letters_stay_owed(production:
     assert (queued.attempts, queued.sent_at, queued.dropped_at, queued.failed_at) == (0, None, None, None)
 
 
-async def test_in_development_without_a_mail_server_the_letter_is_shown(
-    composers: Composers, logged: list[Any]
-) -> None:
+async def test_in_development_without_a_mail_server_the_email_is_shown(composers: Composers, logged: list[Any]) -> None:
     await outbox.enqueue(db, "hello", recipient=ROBIN)
 
     email_messages = await mailbox.delivered(composers)
@@ -303,7 +301,7 @@ async def test_commit_wakes_the_sender(sink: Sink, composers: Composers, monkeyp
         await until(lambda: sink.received)
 
 
-async def test_letter_of_another_worker_is_found_too(
+async def test_email_of_another_worker_is_found_too(
     sink: Sink, composers: Composers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sender, "POLL_EVERY", 0.05)
@@ -332,7 +330,7 @@ async def test_nothing_ends_the_task(
         await until(lambda: sink.received)
 
 
-async def test_letter_under_way_arrives_and_is_written_down_when_the_worker_stops(
+async def test_email_under_way_arrives_and_is_written_down_when_the_worker_stops(
     sink: Sink, composers: Composers
 ) -> None:
     sink.seconds = 0.5

@@ -47,7 +47,7 @@ def certificate(authority: trustme.CA, name: str = ELSEWHERE) -> ssl.SSLContext:
     return context
 
 
-async def test_letter_arrives_in_both_forms_with_its_headers(sink: Sink) -> None:
+async def test_email_arrives_in_both_forms_with_its_headers(sink: Sink) -> None:
     email_id = db.uuid7()
 
     await transport.send(transport.written(message(subject="Grüße, 你好"), email_id, db.utcnow()))
@@ -65,12 +65,12 @@ async def test_letter_arrives_in_both_forms_with_its_headers(sink: Sink) -> None
 
 
 async def test_sender_is_who_the_setting_says(sink: Sink, setting: Callable[..., None]) -> None:
-    setting(mail_from="The Desk <desk@mail.example>")
+    setting(mail_from="The Sender <sender@mail.example>")
 
     await send(message())
 
     assert sink.received[0].sender == "desk@mail.example"
-    assert sink.received[0].mail["from"] == "The Desk <desk@mail.example>"
+    assert sink.received[0].mail["from"] == "The Sender <sender@mail.example>"
 
 
 async def test_address_outside_ascii_is_reached_by_its_other_name(sink: Sink) -> None:
@@ -113,7 +113,7 @@ def test_what_is_not_one_plain_address_is_refused(recipient: str) -> None:
         transport.written(message(recipient=recipient), db.uuid7(), db.utcnow())
 
 
-async def test_line_that_ends_a_letter_in_smtp_does_not_end_this_one(sink: Sink) -> None:
+async def test_line_that_ends_an_email_in_smtp_does_not_end_this_one(sink: Sink) -> None:
     text = "One.\n.\nMAIL FROM:<eve@evil.example>\nRCPT TO:<robin@example.com>\n"
 
     await send(message(text=text))
@@ -147,7 +147,7 @@ async def test_refused_text_is_undeliverable_for_good_or_for_now(sink: Sink) -> 
 
 
 # v5.0.0-12.3.1
-async def test_elsewhere_the_letter_and_the_login_are_encrypted(
+async def test_elsewhere_the_email_and_the_login_are_encrypted(
     setting: Callable[..., None], authority: trustme.CA
 ) -> None:
     with listening(ELSEWHERE, tls=certificate(authority)) as sink:
@@ -178,13 +178,13 @@ async def test_encrypted_from_the_first_byte_and_to_whom_is_trusted_alone(
 
 
 # v5.0.0-12.3.2
-@pytest.mark.parametrize("fault", ["no encryption", "a stranger's certificate", "another host's certificate"])
+@pytest.mark.parametrize("fault", ["no encryption", "another authority's certificate", "another host's certificate"])
 async def test_elsewhere_nothing_is_sent_to_whom_cannot_be_trusted(
     setting: Callable[..., None], authority: trustme.CA, fault: str
 ) -> None:
     contexts = {
         "no encryption": None,
-        "a stranger's certificate": certificate(trustme.CA()),
+        "another authority's certificate": certificate(trustme.CA()),
         "another host's certificate": certificate(authority, "mail.example"),
     }
     with listening(ELSEWHERE, tls=contexts[fault]) as sink:

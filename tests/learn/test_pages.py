@@ -68,7 +68,7 @@ async def test_only_listed_files_are_shown(client: Visitor, name: str) -> None:
     assert (await client.visit(f"/learn/source/{name}")).status_code == 404
 
 
-@pytest.mark.parametrize("chapter", ["nowhere", "01-what-a-jwt-is", "what-is-a-badge/", "%2e%2e"])
+@pytest.mark.parametrize("chapter", ["nowhere", "01-what-a-jwt-is", "what-is-a-token/", "%2e%2e"])
 async def test_unknown_chapter_is_404(client: Visitor, chapter: str) -> None:
     assert (await client.visit(f"/learn/{chapter}")).status_code in (404, 303)
 

@@ -86,7 +86,7 @@ async def test_wrong_first_code_turns_nothing_on(clock: Clock) -> None:
 
 # v5.0.0-11.5.1
 async def test_two_who_hold_one_session_see_two_secrets(clock: Clock) -> None:
-    """A thief with a copy of the cookie must not end up with the secret that the owner scans."""
+    """An attacker with a copy of the cookie must not end up with the secret that the owner scans."""
     person, other = await make_user(), await make_user()
     sid, elsewhere = await session_of(person), await session_of(other)
 

@@ -240,9 +240,9 @@ async def test_altered_response_is_refused_and_recorded(database: str, part: str
 async def test_key_of_another_account_is_refused(database: str) -> None:
     person = await make_user()
     device = await with_a_device(person)
-    thief = Device(credential=device.credential, owner=device.owner)
+    attacker = Device(credential=device.credential, owner=device.owner)
 
-    assert await passkeys.sign_in(thief.get(asks())) is None
+    assert await passkeys.sign_in(attacker.get(asks())) is None
     assert await passkeys.sign_in(Device().get(asks())) is None
 
 
@@ -456,13 +456,13 @@ async def test_twenty_are_the_most(database: str) -> None:
 
 # v5.0.0-6.7.1
 async def test_key_that_was_put_into_another_row_opens_nothing(database: str) -> None:
-    person, thief = await make_user(), await make_user()
+    person, attacker = await make_user(), await make_user()
     await with_a_device(person)
-    device = await with_a_device(thief)
-    moved = sa.update(passkey_rows).where(passkey_rows.c.user_id == thief.id).values(user_id=person.id)
+    device = await with_a_device(attacker)
+    moved = sa.update(passkey_rows).where(passkey_rows.c.user_id == attacker.id).values(user_id=person.id)
     await db.execute(moved)
 
-    for owner in (person, thief):
+    for owner in (person, attacker):
         assert await passkeys.sign_in(device.get(asks(), owner=b64(owner.id.bytes))) is None
 
 

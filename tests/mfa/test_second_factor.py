@@ -53,7 +53,7 @@ async def test_password_alone_opens_no_session(clock: Clock) -> None:
     half = await login_flow.login(person.email, PASSWORD)
 
     assert isinstance(half, login_flow.PendingLogin)
-    assert await live(person) == 1  # of whoever turned it on
+    assert await live(person) == 1  # of the user who turned it on
     assert await db.fetch_value(sa.select(user_rows.c.last_login).where(user_rows.c.id == person.id)) == before
     clock.forward(seconds=30)
     signed_in = await second_factor.sign_in(half.ticket, phone.shows(clock.now))
@@ -201,7 +201,7 @@ async def test_ticket_of_another_account_or_a_changed_one_is_none(clock: Clock) 
 
 # v5.0.0-6.4.3
 async def test_mailed_link_does_not_get_round_it(clock: Clock) -> None:
-    """Once it is a week old; a younger one may be a thief's, see tests/auth/test_recovery."""
+    """Once it is a week old; a younger one may be an attacker's, see tests/auth/test_recovery."""
     person = await make_user()
     phone = await with_a_phone(person)
     clock.forward(days=7)
@@ -284,17 +284,17 @@ async def test_nothing_in_the_database_signs_anybody_in() -> None:
 
 # v5.0.0-11.3.2, v5.0.0-11.3.3
 async def test_secret_moved_to_another_account_cannot_be_read(clock: Clock) -> None:
-    """Whoever writes to the table cannot make somebody's account trust a phone of their own."""
-    person, thief = await make_user(), await make_user()
+    """An attacker who can write to the table cannot make an account trust their own phone."""
+    person, attacker = await make_user(), await make_user()
     await with_a_phone(person)
-    phone = await with_a_phone(thief)
+    phone = await with_a_phone(attacker)
     table = authenticator_rows
-    stolen = await db.fetch_value(sa.select(table.c.secret).where(table.c.user_id == thief.id))
+    stolen = await db.fetch_value(sa.select(table.c.secret).where(table.c.user_id == attacker.id))
     await db.execute(sa.update(table).where(table.c.user_id == person.id).values(secret=stolen))
     clock.forward(seconds=30)
 
     assert await second_factor.sign_in(await ticket_of(person), phone.shows(clock.now)) is None
-    assert await second_factor.sign_in(await ticket_of(thief), phone.shows(clock.now))
+    assert await second_factor.sign_in(await ticket_of(attacker), phone.shows(clock.now))
 
 
 # v5.0.0-11.3.4

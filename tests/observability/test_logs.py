@@ -30,7 +30,7 @@ from tests.support.server import Server, free_port, running
 
 TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl"
 
-# An exception in the words of those who quote what they were given, for whoever looks at the account.
+# An exception in the words of those who quote what they were given, for anyone who looks at the account.
 QUOTING = f"""
 from app.auth.accounts import email_change
 

@@ -108,7 +108,7 @@ async def test_database_that_takes_no_writes_keeps_visitors_away(
 
 
 async def test_answer_is_kept_for_a_second(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whoever asks as fast as possible costs one query a second."""
+    """The fastest client costs one query a second."""
     asked = 0
 
     async def behind() -> bool:
@@ -133,7 +133,7 @@ async def test_without_a_token_in_the_settings_there_are_no_figures(client: Visi
     "sent", ["", f"Bearer {TOKEN}x", f"Bearer {TOKEN[:-1]}", f"Basic {TOKEN}", TOKEN, "Bearer ", "Bearer \u00e9"]
 )
 @pytest.mark.usefixtures("token")
-async def test_whoever_has_not_the_token_is_told_nothing(client: Visitor, sent: str) -> None:
+async def test_client_without_the_token_gets_404(client: Visitor, sent: str) -> None:
     answer = await client.get("/metrics", headers={"Authorization": sent.encode()})
 
     assert answer.status_code == 401

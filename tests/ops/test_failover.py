@@ -69,7 +69,7 @@ async def happens(servers: list[Server], what: str, *steps: Callable[[], Any]) -
     for crowd, right, last in zip(crowds, before, seconds, strict=True):
         refused = len(crowd.refused())
         print(f"{what}: {crowd.requests()} requests, {refused} refused, the last one after {last:.2f} s")
-        assert refused - right <= len(crowd.guests) * LATE
+        assert refused - right <= len(crowd.visitors) * LATE
         assert crowd.statuses() <= {200, 303, 503}
         assert crowd.led_to() == {"/account?notice=name_changed"}
         await crowd.assert_no_session_ended_and_nothing_is_lost()

@@ -89,7 +89,7 @@ async def test_many_statements_and_transactions_at_once_disturb_nobody(connected
     await db.execute(sa.schema.DropTable(ledger))
 
 
-async def test_transaction_is_bounded_and_whoever_comes_next_is_not(connected: None) -> None:
+async def test_transaction_is_bounded_and_the_next_one_is_not(connected: None) -> None:
     async with db.transaction() as tx:
         inside = tuple(await tx.fetch_one(SHOWN))
     at_once = tuple(await db.run_in_transaction(lambda connection: connection.execute(SHOWN).one()))
@@ -109,7 +109,7 @@ async def test_bounds_of_the_role_hold_for_every_statement_and_are_not_set_again
 async def test_migration_has_no_bounds_whatever_the_role_has(bounds_of_the_role: None, pooled: str) -> None:
     """It would be cut off half-way; the lock that others wait for ends with its transaction, on whatever connection.
 
-    A bound of this database alone: whoever takes a millisecond away everywhere may not be able to give it back.
+    A bound of this database alone: a limit of a millisecond for all databases could not be removed again.
     """
     role = f"ALTER ROLE postgres IN DATABASE {urlsplit(pooled).path[1:]}"
     await asyncio.to_thread(db.downgrade, "base")

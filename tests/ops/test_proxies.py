@@ -135,7 +135,7 @@ def test_what_is_for_those_inside_is_not_shown_outside(site: Site, path: str) ->
         assert client.get(path).status_code == 404
 
 
-def test_doctor_finds_nothing_to_mend(site: Site, tmp_path: Any) -> None:
+def test_doctor_finds_nothing_to_fix(site: Site, tmp_path: Any) -> None:
     with listening() as sink:
         report = examine(
             as_they_should_be(tmp_path)

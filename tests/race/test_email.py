@@ -23,7 +23,7 @@ from tests.support.sink import Sink, listening
 pytestmark = [pytest.mark.race, pytest.mark.anyio]
 
 HANGING_SECONDS = 30
-LETTERS = 50
+EMAILS = 50
 
 # Each login queues an e-mail.
 MAIL = f"""{KILLED_AT}
@@ -86,10 +86,10 @@ async def test_two_workers_send_each_email_exactly_once(tmp_path: Path, sink: Si
     with running(command=program, MAIL_URL=sink.url) as server:
         async with server.database(), db.transaction() as tx:
             ids = [
-                await outbox.enqueue(tx, "hello", recipient=f"person{number}@example.com") for number in range(LETTERS)
+                await outbox.enqueue(tx, "hello", recipient=f"person{number}@example.com") for number in range(EMAILS)
             ]
 
-        await until_sent(server, LETTERS)
+        await until_sent(server, EMAILS)
         log = server.log()
 
     seen = Counter(received.mail["message-id"] for received in sink.received)

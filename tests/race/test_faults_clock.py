@@ -1,4 +1,4 @@
-"""A server's clock that jumps, forwards and back, under people who are signed in: nobody is taken for a thief."""
+"""A server's clock that jumps, forwards and back, under people who are signed in: nobody is taken for an attacker."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path

@@ -120,19 +120,19 @@ async def test_without_an_attacker_no_session_is_ever_ended(
 
 @given(steps, st.lists(st.tuples(st.integers(0, 40), st.booleans()), min_size=1, max_size=8))
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
-async def test_thief_of_a_bound_session_renews_nothing_and_disturbs_nobody(
+async def test_attacker_of_a_bound_session_renews_nothing_and_disturbs_nobody(
     database: str, clock: Clock, plan: Sequence[tuple[str, int]], thefts: Sequence[tuple[int, bool]]
 ) -> None:
     """At each of those steps the whole jar is copied, and every copy is tried from then on, with a key or without."""
     pair = await start_session(await make_user())
-    browser, thief = Browser(pair, await bound(pair)), BoundDevice()
+    browser, attacker = Browser(pair, await bound(pair)), BoundDevice()
     copies: set[tuple[str, bool]] = set()
 
     for number, step in enumerate([*plan, ("expire", 0)]):
         copies |= {(browser.refresh, with_a_key) for at, with_a_key in thefts if at >= number}
         await go(browser, *step, clock)
         for refresh, with_a_key in copies:
-            outcome = await rotation.rotate(refresh, proof=proof_for(refresh, thief) if with_a_key else "")
+            outcome = await rotation.rotate(refresh, proof=proof_for(refresh, attacker) if with_a_key else "")
             assert outcome.decision is Decision.UNPROVEN
 
     assert browser.decisions == []
@@ -143,20 +143,22 @@ async def test_thief_of_a_bound_session_renews_nothing_and_disturbs_nobody(
     assert browser.answers
 
 
-@given(thief_first=st.booleans(), rotations=st.integers(1, 4), stolen_at=st.integers(0, 3), wait=st.integers(301, 800))
+@given(
+    attacker_first=st.booleans(), rotations=st.integers(1, 4), stolen_at=st.integers(0, 3), wait=st.integers(301, 800)
+)
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-async def test_with_a_thief_the_family_dies_once_both_moved(
-    database: str, clock: Clock, thief_first: bool, rotations: int, stolen_at: int, wait: int
+async def test_with_an_attacker_the_session_ends_once_both_have_refreshed(
+    database: str, clock: Clock, attacker_first: bool, rotations: int, stolen_at: int, wait: int
 ) -> None:
     """R14 and its mirror: one uses a newer generation, the other comes with an older one outside both windows."""
     pair = await start_session(await make_user())
     for _ in range(stolen_at):
         clock.forward(seconds=901)
         pair = await _rotate(pair)
-    victim = thief = pair
+    victim = attacker = pair
 
-    ahead = thief if thief_first else victim
-    behind = victim if thief_first else thief
+    ahead = attacker if attacker_first else victim
+    behind = victim if attacker_first else attacker
     for _ in range(rotations):
         clock.forward(seconds=901)
         ahead = await _rotate(ahead)

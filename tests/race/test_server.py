@@ -118,8 +118,8 @@ async def test_token_two_generations_old_ends_the_session_for_good(server: Serve
         assert (await client.post("/api/auth/refresh", json={"refresh_token": newest})).status_code == 401
 
 
-async def test_thief_first_victim_later_ends_both(server: Server) -> None:
-    """R14: the victim's stale jar is asked once, comes back stale, and the thief is out at once."""
+async def test_attacker_first_victim_later_ends_both(server: Server) -> None:
+    """R14: the victim's stale jar is asked once, comes back stale, and the attacker is out at once."""
     _, pair = await new_session(server)
     async with httpx.AsyncClient(base_url=server.url) as client:
         stolen = (await client.post("/api/auth/refresh", json={"refresh_token": pair.refresh_token})).json()

@@ -110,10 +110,10 @@ def test_memory_comes_back_when_requests_are_answered_or_given_up(server: Server
 
 
 @pytest.mark.parametrize("how", ["a length", "chunks"])
-def test_stranger_has_short_forms_to_send(server: Server, how: str) -> None:
+def test_anonymous_client_has_short_forms_to_send(server: Server, how: str) -> None:
     length = b"Content-Length: %d\r\n" % (66 * KB) if how == "a length" else b"Transfer-Encoding: chunked\r\n"
     begin = b"" if how == "a length" else b"%x\r\n" % (66 * KB)
     sent = b"POST /login HTTP/1.1\r\n" + HEAD + b"Connection: close\r\n" + length + b"\r\n" + begin + b"x" * (66 * KB)
 
-    with Slow(server, sent) as stranger:
-        assert stranger.answer().startswith(b"HTTP/1.1 413 ")
+    with Slow(server, sent) as anonymous:
+        assert anonymous.answer().startswith(b"HTTP/1.1 413 ")

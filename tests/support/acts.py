@@ -171,7 +171,7 @@ async def _a_name(_: Scene) -> dict[str, str]:
     return {"name": "Another Name"}
 
 
-async def _a_dead_email(scene: Scene) -> dict[str, str]:
+async def _a_failed_email(scene: Scene) -> dict[str, str]:
     async with db.transaction() as tx:
         scene.ids["email_id"] = await outbox.enqueue(tx, "forgot", recipient="nobody@example.com")
         await tx.execute(sa.update(email_rows).values(failed_at=db.utcnow()))
@@ -213,7 +213,7 @@ ACTS: dict[str, Callable[[Scene], Awaitable[dict[str, str]]]] = {
     "POST /account/export": _nothing,
     "POST /admin/users/export": _nothing,
     "POST /admin/audit/export": _nothing,
-    "POST /admin/mail/{email_id}/try-again": _a_dead_email,
+    "POST /admin/mail/{email_id}/try-again": _a_failed_email,
     "POST /admin/users/new": _an_invitation,
     "POST /admin/users/{user_id}/edit": _edit_the_victim,
     "POST /admin/users/{user_id}/sessions/{session_id}/end": _the_victim,

@@ -34,7 +34,7 @@ class Clock:
 
     @contextmanager
     def over_the_database(self) -> Iterator[None]:
-        """Whoever asks the database for the time, in a statement prepared long ago too, is told this clock's."""
+        """Every query for the database's time, prepared statements included, returns this clock's."""
         sa.event.listen(sa.Engine, "before_cursor_execute", self._tell, retval=True)
         yield
         sa.event.remove(sa.Engine, "before_cursor_execute", self._tell)

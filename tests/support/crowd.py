@@ -27,8 +27,8 @@ RENEWS_EVERY = 4  # rounds
 
 
 @dataclass
-class Guest:
-    """One of them. `answers`: when a request began, what it was, and its status."""
+class Visitor:
+    """One visitor. `answers`: when a request began, what it was, and its status."""
 
     person: Person
     pair: TokenPair
@@ -71,30 +71,33 @@ class Guest:
 @dataclass
 class Crowd:
     server: Server
-    guests: list[Guest]
+    visitors: list[Visitor]
 
     def requests(self) -> int:
-        return sum(len(guest.answers) for guest in self.guests)
+        return sum(len(visitor.answers) for visitor in self.visitors)
 
     def led_to(self) -> set[str]:
-        return {place for guest in self.guests for place in guest.where}
+        return {place for visitor in self.visitors for place in visitor.where}
 
     def statuses(self) -> set[int]:
-        return {status for guest in self.guests for _, _, status in guest.answers}
+        return {status for visitor in self.visitors for _, _, status in visitor.answers}
 
     def refused(self, since: float = 0) -> list[float]:
         """When each request began that was answered 503."""
         return sorted(
-            began for guest in self.guests for began, _, status in guest.answers if status == 503 and began >= since
+            began
+            for visitor in self.visitors
+            for began, _, status in visitor.answers
+            if status == 503 and began >= since
         )
 
     async def until_served(self) -> float:
         """Until each of them is; seconds from now to the last request that was refused. Nobody waits for ever."""
         now = time.monotonic()
-        for guest in self.guests:
-            guest.in_a_row = 0
-        while any(guest.in_a_row < SERVED for guest in self.guests):
-            assert time.monotonic() < now + HANGING_SECONDS, [guest.answers[-1] for guest in self.guests]
+        for visitor in self.visitors:
+            visitor.in_a_row = 0
+        while any(visitor.in_a_row < SERVED for visitor in self.visitors):
+            assert time.monotonic() < now + HANGING_SECONDS, [visitor.answers[-1] for visitor in self.visitors]
             await asyncio.sleep(PAUSE_SECONDS)
         refused = self.refused(now)
         return refused[-1] - now if refused else 0.0
@@ -107,11 +110,11 @@ class Crowd:
             rows = {row.user_id: row for row in await db.fetch_all(query)}
             reused = await db.fetch_all(sa.select(event_rows.c.id).where(event_rows.c.event == events.SESSION_REUSED))
         assert reused == []
-        for guest in self.guests:
-            row = rows[guest.person.id]
+        for visitor in self.visitors:
+            row = rows[visitor.person.id]
             assert row.revoked_at is None
-            assert row.generation - guest.generation in (0, 1), "but for the one answer that nobody waited for"
-            assert row.name in guest.written[guest.acknowledged - 1 :]
+            assert row.generation - visitor.generation in (0, 1), "but for the one answer that nobody waited for"
+            assert row.name in visitor.written[visitor.acknowledged - 1 :]
 
 
 @asynccontextmanager
@@ -119,10 +122,10 @@ async def living(server: Server, count: int) -> AsyncIterator[Crowd]:
     """That many people, each with a browser of its own, from here to the end."""
     async with server.database():
         people = [await make_user() for _ in range(count)]
-        guests = [Guest(person, await start_session(person)) for person in people]
-    crowd = Crowd(server, guests)
+        visitors = [Visitor(person, await start_session(person)) for person in people]
+    crowd = Crowd(server, visitors)
     async with httpx.AsyncClient(base_url=server.url, timeout=HANGING_SECONDS) as client:
-        lives = [asyncio.create_task(guest.live(client)) for guest in guests]
+        lives = [asyncio.create_task(visitor.live(client)) for visitor in visitors]
         try:
             yield crowd
         finally:

@@ -36,7 +36,7 @@ if __name__ == "__main__":
 """
 
 
-# For `command`'s changes. Whoever takes the file away dies, once for each time that a test puts it into the folder.
+# For `command`'s changes. The process that removes the file dies, each time that a test puts it into the folder.
 KILLED_AT = """\
 import os, signal
 from pathlib import Path

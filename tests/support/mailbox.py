@@ -1,4 +1,4 @@
-"""Letters as their readers get them: sent in this process, or by a server that runs."""
+"""E-mails as their readers get them: sent in this process, or by a server that runs."""
 
 import asyncio
 import re

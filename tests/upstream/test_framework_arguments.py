@@ -24,22 +24,22 @@ class Person(BaseModel):
     age: int = 0
 
 
-async def whoever() -> str:
+async def current_user() -> str:
     return "the dependency"
 
 
 @put("/people/{person_id}")
-async def put_person(person_id: int, request: Request, who: Any = Requires(whoever)) -> Any:
+async def put_person(person_id: int, request: Request, who: Any = Requires(current_user)) -> Any:
     return {"person_id": person_id, "request": type(request).__name__, "who": who}
 
 
 @get("/depends")
-async def depends(request: Request, who: Any = Requires(whoever)) -> Any:
+async def depends(request: Request, who: Any = Requires(current_user)) -> Any:
     return {"who": who}
 
 
 @get("/secured")
-async def secured(request: Request, who: Any = Security(whoever)) -> Any:
+async def secured(request: Request, who: Any = Security(current_user)) -> Any:
     return {"who": str(who)}
 
 
@@ -131,7 +131,7 @@ def test_the_parameters_name_inside_the_body_merges_the_rest(answers: dict[str, 
 
 
 def test_security_does_not_run(answers: dict[str, Any]) -> None:
-    assert json.loads(answers["security"][1]) == {"who": "Security(whoever)"}
+    assert json.loads(answers["security"][1]) == {"who": "Security(current_user)"}
 
 
 def test_a_query_fills_what_security_should(answers: dict[str, Any]) -> None:

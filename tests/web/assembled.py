@@ -55,7 +55,7 @@ class Memo(BaseModel):
     body: Annotated[str, forms.Lines(0, 100)] = ""
 
 
-def whoever() -> str:
+def current_user() -> str:
     return "the dependency"
 
 
@@ -71,7 +71,7 @@ async def seen(request: Request) -> Any:
     return {
         "request": type(request).__name__,
         "method": request.method,
-        "head": urls.asked_with_head(request.scope),
+        "head": urls.is_head_request(request.scope),
         "cookies": {name: request.cookies.get(name) for name in SEEN_COOKIES if name in request.cookies},
         "query": dict(request.query_params),
         "ip": asking.ip,
@@ -82,12 +82,12 @@ async def seen(request: Request) -> Any:
 
 
 @get("/depends")
-async def depends(request: Request, who: Any = Requires(whoever)) -> Any:
+async def depends(request: Request, who: Any = Requires(current_user)) -> Any:
     return {"who": who, "request": type(request).__name__}
 
 
 @put("/people/{person_id}")
-async def put_person(person_id: int, request: Request, who: Any = Requires(whoever)) -> Any:
+async def put_person(person_id: int, request: Request, who: Any = Requires(current_user)) -> Any:
     return {"person_id": person_id, "request": type(request).__name__, "who": who}
 
 

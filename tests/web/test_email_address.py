@@ -96,7 +96,7 @@ LETTERS = "a-zA-Z.-\u00e4-\u00ff\u0430-\u044f\u4e00-\u4e20"
 @example("joan@b\u00fccher.example")
 @example("joan@\u0431\u0440.com")
 @example("joan@127.0.0.1")
-def test_door_that_takes_an_address_and_doors_that_look_it_up_agree(text: str) -> None:
+def test_form_that_takes_an_address_and_forms_that_look_it_up_agree(text: str) -> None:
     key = email_key(text)
     assert key.isascii()
     assert key == key.lower() == email_key(key)

@@ -57,13 +57,13 @@ async def test_a_browser_gets_a_page_with_the_same_status(site: Visitor) -> None
         ("/apiary", "text/html", True),
     ],
 )
-def test_pages_are_for_whoever_accepts_them_and_never_under_api(path: str, accept: str | None, page: bool) -> None:
+def test_clients_that_accept_html_get_pages_and_never_under_api(path: str, accept: str | None, page: bool) -> None:
     headers = [] if accept is None else [(b"accept", accept.encode())]
 
     assert errors.wants_html({"path": path, "headers": headers}) is page
 
 
-async def test_under_api_an_error_is_a_document_whoever_asks(site: Visitor) -> None:
+async def test_under_api_an_error_is_a_document_for_every_client(site: Visitor) -> None:
     answer = await site.get("/api/nowhere", headers=HTML)
 
     assert answer.headers["content-type"] == "application/problem+json"

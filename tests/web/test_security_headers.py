@@ -174,7 +174,7 @@ async def test_a_handler_can_tell_head_from_get(web_app: Any) -> None:
     seen: list[bytes] = []
 
     async def spy(scope: Any, receive: Any, send: Any) -> None:
-        seen.append((scope["method"], scope.get("asked_with_head", False)))
+        seen.append((scope["method"], scope.get("is_head_request", False)))
 
     for method in ("HEAD", "GET"):
         await request_limits.Methods(spy)({"type": "http", "method": method}, None, None)

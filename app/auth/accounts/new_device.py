@@ -1,7 +1,7 @@
 """Whether a completed sign-in is on a device that is new to the account, so that its owner gets an e-mail about it.
 
-A browser is known by its signed cookie (`known_devices`), never by its name or address: a thief can have both. Nothing
-but the e-mail and an entry of the audit log depends on the answer.
+A browser is known by its signed cookie (`known_devices`), never by its name or address: an attacker can have both.
+Nothing but the e-mail and an entry of the audit log depends on the answer.
 Chapter: "Logging in". Source: v5.0.0-6.3.5.
 """
 

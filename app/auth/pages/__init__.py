@@ -61,8 +61,8 @@ FEATURE = Feature(
         "accounts": account_deletion.delete_due,
         "mailed links": email_links.prune,
         "sessions": rotation.prune,
-        "changes": session_cache.prune,
-        "throttle counters": counters.prune,
+        "cache invalidations": session_cache.prune,
+        "rate limit counters": counters.prune,
         "forms": form_submissions.prune,
     },
 )

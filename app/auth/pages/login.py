@@ -167,7 +167,7 @@ def _must_not_rotate(request: Request) -> bool:
     """True for HEAD and for requests that another site embeds: only a navigation or a page of this site may rotate."""
     header = request.headers.get
     elsewhere = header("sec-fetch-site", "none") not in ("same-origin", "none")
-    return urls.asked_with_head(request.scope) or (elsewhere and header("sec-fetch-dest") != "document")
+    return urls.is_head_request(request.scope) or (elsewhere and header("sec-fetch-dest") != "document")
 
 
 route_patterns = [

@@ -15,10 +15,10 @@ from app import db
 from app.auth import keys
 from app.auth.models import counter_rows
 
-RETENTION = timedelta(hours=1)  # a row is of use so long after its end: whoever has waited can still come
+RETENTION = timedelta(hours=1)  # a row is of use so long after its end: a client that has waited can still come
 PRUNE_EVERY = 100  # statements: a flood must not fill the table until the hour is over
 
-_READ = sa.select(counter_rows).where(counter_rows.c.key.in_(sa.bindparam("asked", expanding=True)))
+_READ = sa.select(counter_rows).where(counter_rows.c.key.in_(sa.bindparam("keys", expanding=True)))
 _TAKEN_BACK = (
     sa.update(counter_rows)
     .where(counter_rows.c.key.in_(sa.bindparam("counted", expanding=True)))
@@ -43,9 +43,9 @@ def key(*what: str) -> str:
     return keys.mac("throttle", "\n".join(what))
 
 
-async def read(asked: Collection[str], *, tx: Any = db) -> dict[str, Any]:
+async def read(keys: Collection[str], *, tx: Any = db) -> dict[str, Any]:
     """The rows (key, count, ends_at) that are there, by key; also those that are over."""
-    return {row.key: row for row in await tx.fetch_all(_READ, {"asked": list(asked)})}
+    return {row.key: row for row in await tx.fetch_all(_READ, {"keys": list(keys)})}
 
 
 async def add(windows: Mapping[str, timedelta], by: int, now: datetime, *, tx: Any = db) -> dict[str, Any]:
@@ -84,7 +84,7 @@ async def begin(key: str, until: datetime) -> None:
 
 
 async def begin_again(tx: Any, key: str, until: datetime, *, at_most: datetime) -> bool:
-    """Move the end of a row there, if it is not beyond `at_most` yet. Of many who ask at once one is told yes."""
+    """Move the end of a row there, if it is not beyond `at_most` yet. Of many that try at once, one gets True."""
     values = {"of": key, "until": until, "at_most": at_most}
     return bool(await tx.execute(_BEGUN_AGAIN, values))
 

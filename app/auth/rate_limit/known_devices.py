@@ -2,7 +2,7 @@
 
 A browser is known by a signed cookie of its own (see `cookies`), never by its address: at an address that many share
 nobody can tell accounts that exist from those that do not. The cookie holds random bits and is the same for every
-account; which accounts know it stands in the counters, under a MAC. A program that brings no cookie is a stranger.
+account; which accounts know it stands in the counters, under a MAC. A program without cookies is unknown.
 Chapter: "Logging in". Source: OWASP Authentication, "Device cookies"; v5.0.0-6.1.1, v5.0.0-6.3.8.
 """
 
@@ -13,11 +13,11 @@ from app.auth.rate_limit import counters, limits
 
 KNOWN_FOR = timedelta(days=60)  # after a sign-in there
 KNOWN_BY_LINK = timedelta(minutes=30)  # and where a mailed link chose its password
-NOTIFICATIONS = (3, timedelta(days=1))  # letters about a right password on a new device
+NOTIFICATIONS = (3, timedelta(days=1))  # e-mails about a right password on a new device
 
 
 async def remember(tx: Any, email_key: str, device: str, now: datetime, lasts: timedelta = KNOWN_FOR) -> None:
-    """From now on the account knows the device, in the caller's transaction. A program without one stays a stranger."""
+    """From now on the account knows the device, in the caller's transaction. A program without one stays unknown."""
     if device:
         await counters.keep(tx, key(email_key, device), now + lasts)
 
@@ -35,10 +35,10 @@ async def rename(tx: Any, old_key: str, new_key: str, device: str, now: datetime
 
 
 async def password_accepted(tx: Any, email_key: str, device: str, now: datetime) -> bool:
-    """Count a right password that a code has to follow, in the caller's transaction: a whole sign-in takes it back.
+    """Count a right password before the code, in the caller's transaction; a complete sign-in takes it back.
 
-    Each known device is counted for itself, all others together: who has the password does not use up the owner's
-    tries. Returns whether the owner should hear of it. Raises TooManyAttempts.
+    Each known device has its own count, all others share one: an attacker with the password does not use up the owner's
+    tries. Returns whether the owner should be notified. Raises TooManyAttempts.
     """
     known = await is_known(tx, email_key, device, now)
     bound = limits.bound(limits.PASSWORD_ONLY, email_key, device if known else "")
@@ -47,8 +47,8 @@ async def password_accepted(tx: Any, email_key: str, device: str, now: datetime)
         raise limits.too_many_attempts(row.ends_at, now)
     if known:
         return False
-    told, (most, window) = counters.key("told of half", email_key), NOTIFICATIONS
-    return bool((await counters.add({told: window}, 1, now, tx=tx))[told].count <= most)
+    notified, (most, window) = counters.key("notified of password", email_key), NOTIFICATIONS
+    return bool((await counters.add({notified: window}, 1, now, tx=tx))[notified].count <= most)
 
 
 async def login_completed(tx: Any, email_key: str, device: str, now: datetime) -> None:

@@ -17,8 +17,8 @@ from app.settings import get_settings
 
 PAIR, DEVICE, ACCOUNT, UNKNOWN_DEVICES = "account and address", "known device", "account", "account from anywhere"
 ADDRESS, SITE, PASSWORD_ONLY = "address", "site", "right password without a code"
-SESSION, CODE, TOKEN, INVALID_TOKEN = "session", "code", "one token", "garbage"
-EMAIL, EMAIL_CHANGE = "letters", "new addresses of an account"
+SESSION, CODE, TOKEN, INVALID_TOKEN = "session", "code", "one token", "invalid token"
+EMAIL, EMAIL_CHANGE = "emails", "new addresses of an account"
 
 _in_progress: Counter[str] = Counter()  # what has a share -> password checks of this worker
 

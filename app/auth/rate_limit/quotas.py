@@ -39,15 +39,15 @@ async def count_refresh(raw: str, now: datetime) -> None:
 
 
 async def count_invalid_token(now: datetime) -> None:
-    """Count something that is no refresh token of ours. Good ones of the same address never come through here."""
+    """Count a refresh token that is not one of ours. Valid ones from the same network are not counted here."""
     await _tally(limits.INVALID_TOKEN, limits.networks_of(client.current().ip)[-1], now)
 
 
 @dataclass(slots=True)
 class _Tally:
-    """What this worker has counted. `batch`: how many it counts before it tells the database."""
+    """What this worker has counted. `batch`: how many it counts before it writes to the database."""
 
-    untold: int = 0
+    unreported: int = 0
     batch: int = BATCH
     full_until: datetime | None = None
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -56,24 +56,24 @@ class _Tally:
 async def _tally(scope: str, what: str, now: datetime) -> None:
     """Count in this worker, and every 20th time in the database: a flood must cost less than what it asks for.
 
-    One after the other, also what comes at once. One worker lets through exactly the limit: near it the batches get
-    smaller. Each other one may have up to 19 that it has not told yet: 300 are at most 300 + 19 x (workers - 1). If the
-    database does not answer, a batch is lost; it renews no token then, either.
+    Calls run one after the other. One worker lets through exactly the limit: near it the batches get smaller. Each
+    other worker may have up to 19 that it has not reported yet: 300 are at most 300 + 19 x (workers - 1). If the
+    database does not answer, a batch is lost; no token can be refreshed then, either.
     """
     seen = _tallies.setdefault((scope, what), _Tally())
     async with seen.lock:
         if seen.full_until and now < seen.full_until:
             raise limits.too_many_attempts(seen.full_until, now)
-        seen.untold += 1
-        if seen.untold < seen.batch:
+        seen.unreported += 1
+        if seen.unreported < seen.batch:
             return
-        told, seen.untold = seen.untold, 0
+        reported, seen.unreported = seen.unreported, 0
         key, (most, window) = counters.key(scope, what), limits.limit(scope)
-        row = (await counters.add({key: window}, told, now))[key]
+        row = (await counters.add({key: window}, reported, now))[key]
         seen.batch = min(BATCH, max(1, most - row.count + 1))
         if row.count > most:
             seen.full_until = row.ends_at
-            if row.count - told <= most:
+            if row.count - reported <= most:
                 await events.record(events.REFRESH_THROTTLED, detail=scope)
             raise limits.too_many_attempts(row.ends_at, now)
 
@@ -82,18 +82,18 @@ async def _tally(scope: str, what: str, now: datetime) -> None:
 async def email(kind: str, email_key: str, now: datetime, account: UUID | None = None) -> AsyncIterator[bool]:
     """Around a request for an e-mail to that address. False: the mailbox has used up its quota, and gets nothing.
 
-    The answer is the same then, so nobody can see how much others have asked for (v5.0.0-6.3.8). Addresses that differ
-    in their +tag are one mailbox, but for a password reset: it goes to addresses of accounts alone, and nobody can use
-    up an owner's resets by asking for another tag.
+    The response is the same then, so nobody can see how often others have requested one (v5.0.0-6.3.8). Addresses that
+    differ in their +tag are one mailbox, except for a password reset: it goes to addresses of accounts alone, and
+    nobody can use up an owner's resets by requesting one for another tag.
     `account`: the one that asks for a new address.
     Raises TooManyAttempts for a network, or an account, that asks too often, for any addresses.
     """
     here = limits.networks_of(client.current().ip)
     with limits.queue_share(here[-1]):
-        asked = limits.bounds_of(limits.EMAIL, here)
-        asked += [limits.bound(limits.EMAIL_CHANGE, str(account))] if account else []
-        rows = await counters.add({each.key: each.window for each in asked}, 1, now)
-        if full := [rows[each.key] for each in asked if rows[each.key].count > each.most]:
+        bounds = limits.bounds_of(limits.EMAIL, here)
+        bounds += [limits.bound(limits.EMAIL_CHANGE, str(account))] if account else []
+        rows = await counters.add({each.key: each.window for each in bounds}, 1, now)
+        if full := [rows[each.key] for each in bounds if rows[each.key].count > each.most]:
             raise limits.too_many_attempts(max(row.ends_at for row in full), now)
         most, window = EMAILS[kind]
         mailbox = counters.key("mailbox", kind, email_key if kind == "forgot" else without_tag(email_key))

@@ -4,7 +4,7 @@ The browser keeps the private key where nobody copies it from (a TPM), and signs
 copied cookie jar works for as long as its access token lives, and renews nothing. Browsers without DBSC ignore the one
 header that a sign-in adds, and their sessions stay unbound.
 A challenge is a MAC with an expiry over the session and the generation. The one that binds a session is sent in
-the answer to the sign-in alone, never in a cookie: a thief with the cookies of an unbound session cannot bind it.
+the answer to the sign-in alone, never in a cookie: an attacker with the cookies of an unbound session cannot bind it.
 Chapter: "Device-bound sessions". Source: W3C Device Bound Session Credentials; RFC 7515, RFC 7517; RFC 9700 section
 4.14.2 (sender-constrained refresh tokens).
 """

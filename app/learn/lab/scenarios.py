@@ -27,15 +27,15 @@ ALL = (
         "1-w960-x-1-w3600-1-w960-2",
     ),
     Scenario(
-        "The thief refreshes first",
-        "The thief refreshes with a copied token. Ten minutes later the owner presents the same token. That is reuse: "
-        "the session ends for the owner and for the thief.",
+        "The attacker refreshes first",
+        "The attacker refreshes with a copied token. Ten minutes later the owner presents the same token. That is "
+        "reuse: the session ends for the owner and for the attacker.",
         "1-c-w960-t-w600-1-t",
     ),
     Scenario(
-        "A thief within the leeway",
-        "As long as the thief and the owner always refresh within 30 seconds of each other, both get the same pair and "
-        "nobody notices. The first time that one of them is later, the session ends.",
+        "An attacker within the leeway",
+        "As long as the attacker and the owner always refresh within 30 seconds of each other, both get the same pair "
+        "and nobody notices. The first time that one of them is later, the session ends.",
         "1-c-w960-t-w20-1-w960-1-w20-t-w960-t-w600-1",
     ),
     Scenario(

@@ -1,8 +1,8 @@
-"""The time machine: a simulation of two tabs, a thief and an unreliable network, with the real `rotation_policy`.
+"""The time machine: a simulation of two tabs, an attacker and an unreliable network, with the real `rotation_policy`.
 
 A simulation is a list of moves, which is replayed from the start for each request. The page's address contains the
 list, so that a simulation can be shared as a link and the server stores nothing. The server's decisions are `decide`
-and `issued`, as in `rotation.rotate`; the rest simulates browsers, the thief and the network. It reads no real clock.
+and `issued`, as in `rotation.rotate`; the rest simulates browsers, the attacker and the network. No real clock is read.
 """
 
 import random
@@ -18,7 +18,7 @@ START = datetime(2030, 1, 7, 9, 0, tzinfo=UTC)
 ACCESS, IDLE, LONGEST = timedelta(minutes=15), timedelta(days=7), timedelta(days=30)
 MOST_MOVES = 40
 WAITS = (1, 60 * 60 * 24 * 8)  # shortest and longest wait in seconds
-ONE, TWO, THIEF = "Tab 1", "Tab 2", "Thief"
+ONE, TWO, ATTACKER = "Tab 1", "Tab 2", "Attacker"
 
 # Letter -> what happens. `w` and a number waits for so many seconds.
 MOVES = {
@@ -28,8 +28,8 @@ MOVES = {
     "x": "the response to the next refresh gets lost",
     "h": "tab 2 sends a request, which the network delays",
     "d": "the delayed request arrives",
-    "c": "the thief copies the cookies",
-    "t": "the thief opens a page",
+    "c": "the attacker copies the cookies",
+    "t": "the attacker opens a page",
 }
 
 
@@ -46,7 +46,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Cookies:
-    """The cookies of the browser or the thief: the generation of their pair, and when its access token expires."""
+    """The cookies of the browser or the attacker: the generation of their pair, and when its access token expires."""
 
     generation: int
     access_until: datetime
@@ -70,7 +70,7 @@ class World:
     now: datetime = START
     row: Row = field(default_factory=Row)
     browser: Cookies = field(default_factory=lambda: Cookies(1, START + ACCESS))
-    thief: Cookies | None = None
+    attacker: Cookies | None = None
     delayed: Cookies | None = None
     next_lost: bool = False
     log: list[Line] = field(default_factory=list)
@@ -115,7 +115,7 @@ def after(moves: Sequence[str], move: str) -> list[str]:
 
 
 def picture(world: World) -> session_history.Picture:
-    lanes = [ONE, TWO, *([THIEF] if world.thief else [])]
+    lanes = [ONE, TWO, *([ATTACKER] if world.attacker else [])]
     return session_history.picture(world.happened, lanes, alive=world.alive)
 
 
@@ -147,14 +147,14 @@ def _move(world: World, move: str, generator: random.Random) -> None:
         _open(world, ONE, before, lost=lost)
         _open(world, TWO, before, lost=False)
     elif move == "t":
-        _open(world, THIEF, world.thief, lost=lost)
+        _open(world, ATTACKER, world.attacker, lost=lost)
     else:
         _open(world, ONE if move == "1" else TWO, world.browser, lost=lost)
 
 
 def _steal(world: World) -> None:
-    world.thief = world.browser
-    world.log.append(Line(world.now, THIEF, f"copies the browser's cookies: pair {world.browser.generation}."))
+    world.attacker = world.browser
+    world.log.append(Line(world.now, ATTACKER, f"copies the browser's cookies: pair {world.browser.generation}."))
 
 
 def _arrive(world: World) -> None:
@@ -191,7 +191,7 @@ def _refresh(world: World, who: str, held: Cookies, *, retry: bool, lost: bool) 
     elif decision is Decision.RETRY:
         text = f"presents refresh token {g} late. The server answers: read your cookies again and retry."
         _record(world, who, events.SESSION_RETRY_REQUESTED, g, decision, text)
-        mine = (world.thief if who == THIEF else world.browser) or held
+        mine = (world.attacker if who == ATTACKER else world.browser) or held
         if mine.generation != g:
             _open(world, who, mine, lost=False)  # the browser reads its cookies again and has a newer pair
         else:
@@ -214,8 +214,8 @@ def _receive(world: World, who: str, held: Cookies, decision: Decision, lost: bo
         _record(world, who, kind, generation, decision, text)
         return
     received = Cookies(generation, world.now + ACCESS)
-    if who == THIEF:
-        world.thief = received
+    if who == ATTACKER:
+        world.attacker = received
     else:
         world.browser = received
     world.row.confirmed = max(world.row.confirmed, generation)

@@ -142,7 +142,7 @@ async def test_what_stays_of_an_account_has_neither_name_nor_address(clock: Cloc
     for model in db.registry.models.values():
         for row in await db.fetch_all(sa.select(model.table)):
             if model.table is email_rows and row.kind == "account_deleted":
-                continue  # owed, and pruned a week after it went out
+                continue  # queued, and pruned a week after it was sent
             assert "robin gone" not in str(row).lower(), model
             assert "gone@example.com" not in str(row), model
     assert (await happened(person))[-1] == events.ACCOUNT_DELETED

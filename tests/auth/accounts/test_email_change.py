@@ -85,9 +85,9 @@ async def test_confirmed_in_a_browser_that_is_not_signed_in_every_session_ends()
 async def test_session_of_another_account_does_not_stay_as_the_kept_one() -> None:
     person = await make_user()
     await request_change(person)
-    stranger = sid_of(await start_session(await make_user()))
+    another_users = sid_of(await start_session(await make_user()))
 
-    await email_change.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow(), keep=stranger)
+    await email_change.confirm_email(await link_to("new@example.com", "Confirm"), db.utcnow(), keep=another_users)
 
     assert await ends(person) == [events.CREDENTIALS_CHANGED]
 
@@ -185,7 +185,7 @@ async def test_mailbox_that_had_its_share_gets_no_more_and_the_answer_is_the_sam
     assert len(await emails_to("target@example.com")) == 4
 
 
-@pytest.mark.parametrize("confirmed_in", ["the owner's", "the thief's"])
+@pytest.mark.parametrize("confirmed_in", ["the owner's", "the attacker's"])
 async def test_browser_that_confirms_stays_known_if_the_account_knew_it(confirmed_in: str) -> None:
     """Otherwise guesses on unknown devices would delay the owner's browser, and it would be reported as new."""
     person = await make_user()
@@ -197,7 +197,7 @@ async def test_browser_that_confirms_stays_known_if_the_account_knew_it(confirme
 
     assert await login_flow.login("new@example.com", PASSWORD, device=confirmed_in)
     subjects = [message.subject for message in await emails_to("new@example.com")]
-    assert subjects.count("A sign-in on a new device") == (confirmed_in == "the thief's")
+    assert subjects.count("A sign-in on a new device") == (confirmed_in == "the attacker's")
 
 
 async def test_plus_addresses_of_one_mailbox_share_its_quota_of_new_addresses(clock: Clock) -> None:
@@ -422,7 +422,7 @@ async def test_of_a_chain_of_changes_the_first_mailbox_wins(clock: Clock) -> Non
     """
     person = await make_user()
     undo = []
-    for old, new in ((person.email, "thief1@example.com"), ("thief1@example.com", "thief2@example.com")):
+    for old, new in ((person.email, "attacker1@example.com"), ("attacker1@example.com", "attacker2@example.com")):
         await request_change(person, new)
         await email_change.confirm_email(await link_to(new, "Confirm"), db.utcnow())
         undo.append(await link_to(old, "was changed"))
@@ -434,10 +434,10 @@ async def test_of_a_chain_of_changes_the_first_mailbox_wins(clock: Clock) -> Non
     assert (await row_of(person)).email == person.email
 
 
-async def moved_by_a_thief(person: Person) -> str:
-    """To a mailbox of the thief's; what the owner can call it off with."""
-    await request_change(person, "thief@example.com")
-    await email_change.confirm_email(await link_to("thief@example.com", "Confirm"), db.utcnow())
+async def moved_by_an_attacker(person: Person) -> str:
+    """To a mailbox of the attacker's; what the owner can call it off with."""
+    await request_change(person, "attacker@example.com")
+    await email_change.confirm_email(await link_to("attacker@example.com", "Confirm"), db.utcnow())
     return await link_to(person.email, "was changed")
 
 
@@ -447,28 +447,28 @@ async def reset_link(person: Person, email: str) -> str:
     return email_links.token(made[1])
 
 
-async def test_way_back_wins_over_a_password_that_a_thief_chose_by_mail() -> None:
+async def test_way_back_wins_over_a_password_that_an_attacker_chose_by_mail() -> None:
     """The reset link went to the current mailbox, the attacker's; the undo link goes back to the one before."""
     person = await make_user()
-    undo = await moved_by_a_thief(person)
-    waiting = await reset_link(person, "thief@example.com")
-    assert await password_reset.reset(await reset_link(person, "thief@example.com"), NEW)
+    undo = await moved_by_an_attacker(person)
+    waiting = await reset_link(person, "attacker@example.com")
+    assert await password_reset.reset(await reset_link(person, "attacker@example.com"), NEW)
 
     assert await email_change.undo_email(undo, db.utcnow()) == person.email
 
-    for email in (person.email, "thief@example.com"):
+    for email in (person.email, "attacker@example.com"):
         for password in (PASSWORD, NEW):
             assert await login_flow.login(email, password) is None
     assert not await password_reset.reset(waiting, NEW)
-    assert await password_reset.make_link("thief@example.com", db.uuid7(), client.Client()) is None
+    assert await password_reset.make_link("attacker@example.com", db.uuid7(), client.Client()) is None
     assert await password_reset.reset(await reset_link(person, person.email), "the owner is the one who chooses")
     assert await login_flow.login(person.email, "the owner is the one who chooses")
 
 
 async def test_way_back_wins_over_a_reset_that_is_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     person = await make_user()
-    undo = await moved_by_a_thief(person)
-    raw = await reset_link(person, "thief@example.com")
+    undo = await moved_by_an_attacker(person)
+    raw = await reset_link(person, "attacker@example.com")
 
     async def and_then_undone(password: str, hashed: Any = passwords.hash) -> str:
         monkeypatch.undo()
@@ -481,14 +481,14 @@ async def test_way_back_wins_over_a_reset_that_is_under_way(monkeypatch: pytest.
     assert await login_flow.login(person.email, NEW) is None
 
 
-async def test_way_back_turns_off_what_a_thief_turned_on(clock: Clock) -> None:
-    """Before the change or after it; the thief's own mailbox proves nothing."""
+async def test_way_back_turns_off_what_an_attacker_turned_on(clock: Clock) -> None:
+    """Before the change or after it; the attacker's own mailbox proves nothing."""
     for turned_on_first in (True, False):
         person = await make_user()
         if turned_on_first:
             await with_a_phone(person)
             clock.forward(days=1)
-        undo = await moved_by_a_thief(person)
+        undo = await moved_by_an_attacker(person)
         if not turned_on_first:
             await with_a_phone(person)
         clock.forward(days=6)
@@ -504,7 +504,7 @@ async def test_way_back_leaves_a_second_factor_of_long_standing(clock: Clock) ->
     person = await make_user()
     await with_a_phone(person)
     clock.forward(days=7)
-    undo = await moved_by_a_thief(person)
+    undo = await moved_by_an_attacker(person)
     clock.forward(days=6)
 
     assert await email_change.undo_email(undo, db.utcnow())

@@ -52,10 +52,10 @@ async def test_owner_hears_of_a_sign_in_on_an_unknown_device() -> None:
 
 
 async def test_browser_of_the_same_name_at_the_same_address_is_another_device() -> None:
-    """v5.0.0-6.3.5: a thief can copy what a browser says it is, and sit next to its owner."""
+    """v5.0.0-6.3.5: an attacker can copy what a browser says it is, and sit next to its owner."""
     person = await make_user()
     await logs_in(person.email, FIREFOX, "the owner's")
-    await logs_in(person.email, FIREFOX, "the thief's")
+    await logs_in(person.email, FIREFOX, "the attacker's")
 
     assert await subjects() == [NEW_DEVICE]
 
@@ -69,12 +69,12 @@ async def test_first_sign_in_and_a_known_device_under_another_name_are_no_news()
 
 
 async def test_sign_in_is_news_though_no_session_of_the_account_is_left() -> None:
-    """Maintenance deletes old sessions: that must not make a thief's the first."""
+    """Maintenance deletes old sessions: that must not make an attacker's the first."""
     person = await make_user()
     await logs_in(person.email, FIREFOX, "the owner's")
     await db.execute(sa.delete(session_rows))
 
-    await logs_in(person.email, FIREFOX, "the thief's")
+    await logs_in(person.email, FIREFOX, "the attacker's")
 
     assert await subjects() == [NEW_DEVICE]
 

@@ -114,7 +114,7 @@ async def test_guessing_at_the_current_password_has_to_wait() -> None:
 
 
 async def test_session_that_ended_meanwhile_changes_nothing() -> None:
-    """The owner signs a thief's session out while it changes the password."""
+    """The owner signs an attacker's session out while it changes the password."""
     person = await make_user()
     sid = sid_of(await start_session(person))
     async with db.transaction() as tx:

@@ -187,9 +187,9 @@ async def second_factor_of(person: Person) -> Any:
 
 
 # v5.0.0-6.4.3
-async def test_second_factor_that_a_thief_turned_on_does_not_lock_the_owner_out(clock: Clock) -> None:
+async def test_second_factor_that_an_attacker_turned_on_does_not_lock_the_owner_out(clock: Clock) -> None:
     person = await make_user()
-    thiefs = await with_a_phone(person)
+    attackers = await with_a_phone(person)
     clock.forward(days=6, hours=23)
 
     assert await password_reset.reset(await link_for(person), NEW)
@@ -199,12 +199,12 @@ async def test_second_factor_that_a_thief_turned_on_does_not_lock_the_owner_out(
     assert "Two-factor authentication was turned off again" in [
         email_message.subject for email_message in await emails_to(person.email)
     ]
-    # What the thief has left of it is worth nothing, now and when the owner turns one on.
+    # What the attacker has left of it is worth nothing, now and when the owner turns one on.
     clock.forward(seconds=60)
     await with_a_phone(replace(person, password=NEW))
     half = await login_flow.login(person.email, NEW)
     assert isinstance(half, login_flow.PendingLogin)
-    for code in (thiefs.shows(clock.now), thiefs.recovery_codes[0]):
+    for code in (attackers.shows(clock.now), attackers.recovery_codes[0]):
         assert await second_factor.sign_in(half.ticket, code) is None
 
 
@@ -273,7 +273,7 @@ async def test_link_dies_with_the_account_closed() -> None:
     assert await email_messages() == []
 
 
-async def test_what_a_thief_had_under_way_is_void_and_the_way_back_is_not() -> None:
+async def test_what_an_attacker_had_under_way_is_void_and_the_way_back_is_not() -> None:
     """An e-mail change that an attacker requested must not survive the reset that ends the attacker's sessions."""
     person = await make_user()
     theirs = await link_of(person, email_links.CHANGE_EMAIL, email="eve@example.com", email_key="eve@example.com")

@@ -22,7 +22,7 @@ from tests.support.statements import sent, spoken
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
 EMAIL = "joan@example.com"
-STRANGER = "a stranger's own passphrase"
+ATTACKERS = "an attacker's own passphrase"
 
 
 async def registered(email: str = EMAIL, password: str = PASSWORD, name: str = "Joan Example") -> str:
@@ -112,20 +112,20 @@ async def test_link_is_over_after_a_day(clock: Clock) -> None:
 
 
 async def test_first_registration_confirmed_wins_and_the_others_are_void() -> None:
-    theirs, ours = await registered(password=STRANGER), await registered()
+    theirs, ours = await registered(password=ATTACKERS), await registered()
 
     assert await signup.confirm(ours, PASSWORD) is Outcome.CONFIRMED
 
     assert await signup.find(theirs, db.utcnow()) is None
-    assert await signup.confirm(theirs, STRANGER) is Outcome.GONE
-    assert await login_flow.login(EMAIL, STRANGER) is None
+    assert await signup.confirm(theirs, ATTACKERS) is Outcome.GONE
+    assert await login_flow.login(EMAIL, ATTACKERS) is None
     assert await login_flow.login(EMAIL, PASSWORD)
 
 
 @pytest.mark.parametrize("typed", ["", PASSWORD])
 async def test_mailbox_owner_cannot_confirm_another_persons_registration_by_mistake(typed: str) -> None:
     """Pre-hijacking: the owner's address with another person's password. Both e-mails are in one mailbox."""
-    theirs, ours = await registered(password=STRANGER), await registered()
+    theirs, ours = await registered(password=ATTACKERS), await registered()
 
     assert await signup.confirm(theirs, typed) is Outcome.NOT_YOURS
 
@@ -134,7 +134,7 @@ async def test_mailbox_owner_cannot_confirm_another_persons_registration_by_mist
 
 
 async def test_registration_that_came_later_is_contested_too() -> None:
-    ours, theirs = await registered(), await registered(password=STRANGER)
+    ours, theirs = await registered(), await registered(password=ATTACKERS)
 
     for raw in (ours, theirs):
         found = await signup.find(raw, db.utcnow())
@@ -143,22 +143,22 @@ async def test_registration_that_came_later_is_contested_too() -> None:
 
 
 async def test_registration_of_another_address_or_one_that_is_over_is_no_rival(clock: Clock) -> None:
-    await registered(password=STRANGER)
+    await registered(password=ATTACKERS)
     clock.forward(hours=24)
     raw = await registered()
-    await registered("joan+notes@example.com", STRANGER)
+    await registered("joan+notes@example.com", ATTACKERS)
 
     assert await signup.confirm(raw) is Outcome.CONFIRMED
 
 
 async def test_password_of_a_contested_registration_is_not_guessed_for_ever(clock: Clock) -> None:
-    theirs = await registered(password=STRANGER)
+    theirs = await registered(password=ATTACKERS)
     await registered()
     for number in range(10):
         assert await signup.confirm(theirs, f"wrong horse {number}") is Outcome.NOT_YOURS
 
     with pytest.raises(attempts.TooManyAttempts):
-        await signup.confirm(theirs, STRANGER)
+        await signup.confirm(theirs, ATTACKERS)
 
 
 # v5.0.0-2.3.3

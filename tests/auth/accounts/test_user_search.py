@@ -103,7 +103,7 @@ async def test_new_name_is_found_and_the_old_one_is_not() -> None:
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("name", ["\ufdfa" * 80, "\U0001f469\u200d\U0001f680" * 20, "x" * 80, "a b c d e f g h " * 5])
 async def test_name_of_any_kind_fits(name: str) -> None:
-    """One letter may fold to eighteen."""
+    """One character may fold to eighteen."""
     person = await make_user(name=name)
 
     assert await found(person.email) == {person.email}

@@ -1,4 +1,4 @@
-"""The rules of the throttle as tables and properties, and the counters it stands on."""
+"""The rules of the rate limits as tables and properties, and their counters."""
 
 import asyncio
 from contextlib import suppress
@@ -45,7 +45,7 @@ numbers = st.integers(min_value=0, max_value=2**31)
         (25, 600, 32),
     ],
 )
-def test_wait_of_strangers(account: int, site: int, seconds: int) -> None:
+def test_wait_of_unknown_devices(account: int, site: int, seconds: int) -> None:
     assert attempts.unknown_device_wait(account, site) == seconds
 
 

@@ -1,4 +1,4 @@
-"""Sessions that are bound to a device: what binds one, what renews one, and what a thief with every cookie gets."""
+"""Sessions that are bound to a device: what binds one, what renews one, and what an attacker with every cookie gets."""
 
 import asyncio
 from collections.abc import Callable
@@ -74,13 +74,13 @@ async def test_device_renews_its_session(clock: Clock, algorithm: str) -> None:
 async def test_copied_cookies_renew_nothing_and_end_nothing(clock: Clock, renewals: int, age: timedelta) -> None:
     """Whatever the generation of the copy: without binding each of these is a renewal, a question or a reuse."""
     copy = pair = await start_session(await make_user())
-    device, thief = await bound(pair), BoundDevice()
+    device, attacker = await bound(pair), BoundDevice()
     for _ in range(renewals):
         clock.forward(minutes=13)
         pair = await rotated(pair, device)
     clock.forward(seconds=age.total_seconds())
 
-    for own_key in (None, thief):
+    for own_key in (None, attacker):
         refused = await outcome(copy, own_key)
         assert isinstance(refused, Rejected)
         assert refused.decision is Decision.UNPROVEN
@@ -163,13 +163,13 @@ async def test_key_that_cannot_be_read_any_more_proves_nothing(clock: Clock, mon
 
 
 async def test_key_in_another_row_proves_nothing_there(clock: Clock) -> None:
-    """Whoever can write into the database alone cannot bind a session to a device of their own."""
+    """An attacker who can write to the database alone cannot bind a session to a device of their own."""
     pair, other = [await start_session(await make_user()) for _ in range(2)]
-    thief = await bound(other)
+    attacker = await bound(other)
     mine = session_rows.c.id == sid_of(pair)
     await db.execute(sa.update(session_rows).where(mine).values(device_key=await key_of(other)))
 
-    assert (await outcome(pair, thief)).decision is Decision.UNPROVEN
+    assert (await outcome(pair, attacker)).decision is Decision.UNPROVEN
 
 
 DEVICE = BoundDevice()

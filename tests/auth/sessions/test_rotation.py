@@ -293,7 +293,7 @@ async def test_lost_response_is_not_issued_again_for_an_expired_token(clock: Clo
 
 
 async def test_old_token_is_reuse_even_when_it_is_over(clock: Clock) -> None:
-    """A thief who waits for a week is found out all the same: the session is live, and both hold it."""
+    """An attacker who waits for a week is found out all the same: the session is live, and both hold it."""
     first = await start_session(await make_user())
     clock.forward(days=5)
     second = await rotated(first.refresh_token)

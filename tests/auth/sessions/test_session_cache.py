@@ -1,4 +1,4 @@
-"""Badges: no query in the steady state, forgotten at once here, within the feed's pace elsewhere, and never stale."""
+"""The session cache: no query in the steady state; invalidated at once here, within the feed's interval elsewhere."""
 
 import asyncio
 from collections.abc import Callable, Iterator

@@ -221,9 +221,9 @@ async def test_session_history_shows_only_the_readers_own_session(
     pair = await sign_in(client, person)
     await rotation.rotate(pair.refresh_token)
     other = make_client()
-    stranger = await sign_in(other, await make_user())
+    another = await sign_in(other, await make_user())
     for _ in range(2):
-        await rotation.rotate(stranger.refresh_token)
+        await rotation.rotate(another.refresh_token)
 
     page = (await client.visit("/learn/lab/family")).text
 

@@ -78,9 +78,9 @@ def refresh_token(row: Any, g: int, clock: Clock) -> str:
     [
         ("Two tabs", [Decision.ROTATE, Decision.REPLAY, Decision.ROTATE], True),
         ("A lost response", [Decision.ROTATE, Decision.REPLAY, Decision.ROTATE], True),
-        ("The thief refreshes first", [Decision.ROTATE, Decision.REUSE], False),
+        ("The attacker refreshes first", [Decision.ROTATE, Decision.REUSE], False),
         (
-            "A thief within the leeway",
+            "An attacker within the leeway",
             [Decision.ROTATE, Decision.REPLAY, Decision.ROTATE, Decision.REPLAY, Decision.ROTATE, Decision.REUSE],
             False,
         ),
@@ -102,7 +102,7 @@ def test_unreliable_network_loses_responses_and_signs_nobody_out() -> None:
     assert world.alive
 
 
-def test_thief_who_presents_a_replaced_token_ends_the_session() -> None:
+def test_attacker_who_presents_a_replaced_token_ends_the_session() -> None:
     world = replay(["c", "w960", "1", "w960", "t", "1"])
 
     assert [line.text for line in world.log][-2:] == [
@@ -113,7 +113,7 @@ def test_thief_who_presents_a_replaced_token_ends_the_session() -> None:
 
 
 @given(moves, st.integers(0, 90))
-def test_without_a_thief_nobody_is_signed_out_but_by_time(plan: list[str], loss: int) -> None:
+def test_without_an_attacker_nobody_is_signed_out_but_by_time(plan: list[str], loss: int) -> None:
     """As tests/race/test_property.py, in the simulation; a delayed request arrives within minutes there, too."""
     honest = [move for move in plan if move not in ("c", "t", "h", "d")]
 

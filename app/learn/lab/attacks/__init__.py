@@ -65,7 +65,7 @@ ALL = (
     ),
     Attack(
         "stale-refresh", "Reused refresh token",
-        "A thief copies a refresh token and presents it after the owner has refreshed twice.",
+        "An attacker copies a refresh token and presents it after the owner has refreshed twice.",
         sessions.stale_refresh, "tests/race/test_server.py::test_token_two_generations_old_ends_the_session_for_good",
         ("stale-refresh", "refresh-endpoint"),
     ),

@@ -1,4 +1,4 @@
-"""Old refresh tokens: one from a thief, and two from honest browsers."""
+"""Old refresh tokens: one from an attacker, and two from honest browsers."""
 
 import asyncio
 
@@ -14,12 +14,12 @@ async def stale_refresh(sandbox: Sandbox) -> Outcome:
     await me(sandbox, "The owner uses the new access token.", second)
     third = await refresh(sandbox, "The owner refreshes again.", refresh_token(second))
     lives = await me(sandbox, "The newest access token works.", third)
-    replay = await refresh(sandbox, "The thief presents a copy of the first refresh token.", first)
+    replay = await refresh(sandbox, "The attacker presents a copy of the first refresh token.", first)
     owner = await me(sandbox, "The owner's newest access token no longer works.", third)
     newest = await refresh(sandbox, "Nor does the owner's newest refresh token.", refresh_token(third))
     return Outcome(
         statuses(lives, replay, owner, newest) == [200, 401, 401, 401],
-        "The reuse is detected. The server cannot tell the thief from the owner, so it ends the session for both.",
+        "The reuse is detected. The server cannot tell the attacker from the owner, so it ends the session for both.",
         [
             sources.find(rotation_policy.decide, "g < session.generation - 1"),
             sources.find(rotation.rotate, "_revoke_reused"),
