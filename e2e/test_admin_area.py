@@ -10,6 +10,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from app import db
 from app.audit import events
+from e2e.support.header import choose
 from e2e.support.people import sign_in
 from e2e.test_keyboard import tab_to
 from tests.support.people import PASSWORD, Person, make_user, start_session
@@ -203,7 +204,7 @@ def test_forced_change_leads_the_person_to_the_password_page(
     admin_area.get_by_role("button", name="Require new password").click()
     expect(admin_area.get_by_role("status")).to_be_visible()
 
-    theirs.get_by_role("link", name="signed in as").click()
+    choose(theirs, "Your account")
 
     expect(theirs).to_have_url(re.compile("/account/password"))
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from e2e.support.header import account_menu, choose
 from e2e.support.people import let_an_hour_pass, sessions_of, sign_in
 from tests.support.people import PASSWORD, Person, make_user
 from tests.support.server import Server
@@ -90,12 +91,12 @@ def test_deactivated_person_is_out_at_the_next_click(
     sign_in(context, server, person)
     theirs = context.new_page()
     theirs.goto("/dashboard")
-    expect(theirs.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(account_menu(theirs)).to_be_visible()
     ask_to(admin_area, "Deactivate", person)
     admin_area.get_by_role("button", name="Deactivate").click()
     expect(admin_area.get_by_role("status")).to_have_text("The account is deactivated and its sessions have ended.")
 
-    theirs.get_by_role("link", name="signed in as").click()
+    choose(theirs, "Your account")
 
     expect(theirs.get_by_role("heading", level=1)).to_have_text("Sign in")
 
@@ -117,7 +118,7 @@ def test_deactivation_is_undone_with_the_password(
     expect(admin_area.get_by_role("link", name="Undo")).to_have_count(0)
     theirs = context.new_page()
     enter(theirs, person)
-    expect(theirs.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(account_menu(theirs)).to_be_visible()
 
 
 def test_deactivated_person_cannot_sign_in_until_reactivated(
@@ -149,11 +150,11 @@ def test_ended_sessions_put_the_person_out_and_leave_the_account_open(
     admin_area.get_by_role("button", name="End sessions").click()
     expect(admin_area.get_by_role("status")).to_have_text("The sessions have ended.")
 
-    theirs.get_by_role("link", name="signed in as").click()
+    choose(theirs, "Your account")
     expect(theirs.get_by_role("heading", level=1)).to_have_text("Sign in")
     enter(theirs, person)
 
-    expect(theirs.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(account_menu(theirs)).to_be_visible()
 
 
 def test_ordinary_person_is_shown_no_way_in_and_refused(page: Page, server: Server, person: Person) -> None:
@@ -164,7 +165,7 @@ def test_ordinary_person_is_shown_no_way_in_and_refused(page: Page, server: Serv
     page.goto("/admin/users")
 
     expect(page.get_by_role("heading", level=1)).to_have_text("Forbidden")
-    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(account_menu(page)).to_be_visible()
 
 
 def test_administrator_is_offered_nothing_against_oneself(admin_area: Page, admin: Person) -> None:

@@ -22,6 +22,7 @@ from app.auth.accounts import logout_flow
 from app.auth.models import session_rows
 from e2e.conftest import PATIENCE
 from e2e.support import browser as browsers
+from e2e.support.header import sign_out
 from tests.support.people import Person, make_user
 from tests.support.proxy import Proxy, proxying
 from tests.support.server import Server, free_port, running
@@ -309,7 +310,7 @@ def test_database_that_takes_no_writes_signs_nobody_out(site: Site, page: Page, 
 def test_sign_out_ends_it_in_the_browser_too(site: Site, page: Page, person: Person) -> None:
     session = bound(site, page, person)
 
-    page.get_by_role("button", name="Sign out").first.click()
+    sign_out(page)
     expect(page).to_have_url("/login?notice=signed_out")
     page.goto("/account")
 

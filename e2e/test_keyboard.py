@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from app.notes import store
+from e2e.support.header import account_menu
 from e2e.support.people import sign_in
 from tests.support.people import Person
 from tests.support.server import Server
@@ -92,7 +93,9 @@ def test_opening_a_note_from_the_list(signed_in: Page, server: Server, person: P
 
 def test_changing_the_password(signed_in: Page, person: Person) -> None:
     page = signed_in
-    tab_to(page, page.get_by_role("link", name=f"signed in as {person.name}"))
+    tab_to(page, account_menu(page))
+    page.keyboard.press("Enter")
+    tab_to(page, page.get_by_role("link", name="Your account", exact=True))
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", level=1)).to_have_text("Your account")
     tab_to(page, page.get_by_role("link", name="Password", exact=True))
@@ -108,6 +111,8 @@ def test_changing_the_password(signed_in: Page, person: Person) -> None:
 
 
 def test_signing_out(signed_in: Page) -> None:
+    tab_to(signed_in, account_menu(signed_in))
+    signed_in.keyboard.press("Enter")
     tab_to(signed_in, signed_in.get_by_role("button", name="Sign out"))
 
     signed_in.keyboard.press("Enter")

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.auth.accounts import demo_accounts
+from e2e.support.header import account_menu
 from e2e.support.people import cookie, sign_in
 from tests.support.people import Person
 from tests.support.server import Server
@@ -27,7 +28,7 @@ def test_demo_account_signs_in_and_reaches_the_dashboard(page: Page, account: de
 
     expect(page).to_have_url(re.compile(r"//localhost:\d+/dashboard$"))
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Hello, {account.name}")
-    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(account_menu(page)).to_be_visible()
 
 
 def test_login_page_shows_the_demo_accounts_to_copy(page: Page) -> None:
@@ -145,4 +146,4 @@ def test_demo_account_is_one_click_away_in_development(page: Page) -> None:
     page.get_by_role("button", name="Use the user account").click()
 
     expect(page).to_have_url(re.compile("/account$"))
-    expect(page.get_by_role("link", name="Uli Demo")).to_be_visible()
+    expect(account_menu(page)).to_contain_text("Uli Demo")

@@ -7,6 +7,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from app import db
 from app.auth import cookies
+from e2e.support.header import sign_out
 from e2e.support.people import sign_in
 from tests.support import secrets
 from tests.support.mailbox import arrived
@@ -51,7 +52,7 @@ def test_phone_is_asked_for_from_then_on(page: Page, server: Server, person: Per
     phone = turn_on(page)
     page.get_by_role("link", name="I have saved them").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Two-factor authentication")
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
     assert arrived(server, person.email, "Two-factor authentication is on")
 
     page.goto("/account/sessions")
@@ -120,7 +121,7 @@ def test_codes_of_the_page_before_are_not_shown_by_the_back_button(page: Page, s
     sign_in(page.context, server, person)
     phone = turn_on(page)
     page.get_by_role("link", name="I have saved them").click()
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
     expect(page.get_by_role("status")).to_have_text("You are signed out.")
 
     for _ in range(3):

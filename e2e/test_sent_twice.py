@@ -91,6 +91,8 @@ class Try:
             self._bring_a_device()
         self.page.goto(button.page)
         shown = self.page.locator(button.selector).first
+        for closed in shown.locator("xpath=ancestor::details[not(@open)]/summary").all():
+            closed.click()
         return self.go_on(shown) if self.route in SHOWN_BY else shown
 
     def go_on(self, button: Locator) -> Locator:

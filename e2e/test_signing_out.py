@@ -11,6 +11,8 @@ from playwright.sync_api import BrowserContext, Page, expect
 from app import db
 from app.auth.models import user_rows
 from app.auth.tokens import TokenPair
+from e2e.support import header
+from e2e.support.header import choose
 from e2e.support.people import sessions_of, sign_in
 from e2e.support.traffic import Traffic
 from tests.support.people import Person, make_user
@@ -18,7 +20,7 @@ from tests.support.server import Server
 
 
 def sign_out(page: Page) -> None:
-    page.get_by_role("button", name="Sign out").click()
+    header.sign_out(page)
     expect(page.get_by_role("status")).to_have_text("You are signed out.")
 
 
@@ -42,7 +44,7 @@ def test_other_tab_asks_to_sign_in_and_keeps_the_way_back(
     other.goto("/dashboard")
     sign_out(this)
 
-    other.get_by_role("link", name="signed in as").click()
+    choose(other, "Your account")
 
     expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
     expect(other).to_have_url(re.compile(r"/login\?next=%2Faccount$"))

@@ -11,6 +11,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from app import db
 from app.auth.models import user_rows
+from e2e.support.header import account_menu
 from e2e.support.people import cookie, drop_cookie, put_cookie, sessions_of, sign_in
 from e2e.support.traffic import Traffic, sent_cookies
 from tests.support import forge
@@ -141,7 +142,7 @@ def test_four_tabs_at_once_all_show_their_page(context: BrowserContext, server: 
 
     for tab, path in zip(context.pages, TABS, strict=True):
         expect(tab).to_have_url(server.url + path)
-        expect(tab.get_by_role("button", name="Sign out")).to_be_visible()
+        expect(account_menu(tab)).to_be_visible()
     assert [(row.generation, row.revoked_at) for row in sessions_of(server, person)] == [(2, None)]
 
 
@@ -152,7 +153,7 @@ def test_browser_stays_signed_in_after_four_tabs_at_once(
     drop(context)
     open_at_once(context, server)
     for tab in context.pages:
-        expect(tab.get_by_role("button", name="Sign out")).to_be_visible()
+        expect(account_menu(tab)).to_be_visible()
 
     expire(context)
     context.pages[2].goto("/dashboard")

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from e2e.support.header import account_menu, choose
 from e2e.support.people import cookie, drop_cookie, put_cookie, sessions_of, sign_in
 from tests.support.people import Person
 from tests.support.server import Server
@@ -32,7 +33,7 @@ def renew_twice(page: Page) -> None:
     for _ in range(2):
         drop_cookie(page.context, "access")
         page.goto("/dashboard")
-        expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        expect(account_menu(page)).to_be_visible()
 
 
 # Who went on meanwhile, and who comes back with the old copy.
@@ -71,7 +72,7 @@ def test_old_copy_puts_the_other_one_out_too(
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
     assert cookie(other.context, "access")  # good by its own times: it is the session that is over
 
-    other.get_by_role("link", name="signed in as").click()
+    choose(other, "Your account")
 
     expect(other.get_by_role("heading", level=1)).to_have_text("Sign in")
 

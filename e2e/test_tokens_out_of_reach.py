@@ -5,6 +5,7 @@ import time
 import pytest
 from playwright.sync_api import Page, expect
 
+from e2e.support.header import account_menu
 from e2e.support.people import drop_cookie, name_of, sign_in
 from e2e.support.traffic import Traffic
 from tests.support.people import Person
@@ -19,7 +20,7 @@ def signed_in(page: Page, server: Server, person: Person) -> Page:
     sign_in(page.context, server, person)
     drop_cookie(page.context, "access")
     page.goto("/dashboard")
-    expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+    expect(account_menu(page)).to_be_visible()
     return page
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
+from e2e.support.header import choose, sign_out
 from e2e.support.people import sign_in
 from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.server import Server
@@ -37,7 +38,7 @@ def test_signing_in_and_out(page: Page, person: Person) -> None:
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", level=1)).to_have_text(f"Hello, {person.name}")
 
-    page.get_by_role("button", name="Sign out").click()
+    sign_out(page)
     expect(page.get_by_role("status")).to_have_text("You are signed out.")
 
 
@@ -75,7 +76,7 @@ def test_the_life_of_an_account(page: Page, server: Server, person: Person) -> N
     sign_in(page.context, server, person)
     server.run(lambda: start_session(person))
     page.goto("/dashboard")
-    page.get_by_role("link", name=f"signed in as {person.name}").click()
+    choose(page, "Your account")
     page.get_by_label("Name").fill("Zoë Zuse")
     page.get_by_role("button", name="Save name").click()
     expect(page.get_by_role("status")).to_have_text("Your name is changed.")

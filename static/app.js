@@ -38,3 +38,18 @@ for (const input of document.querySelectorAll(".reveal input")) {
   show(false);
   input.after(toggle);
 }
+
+// The account menu closes at Escape, at a click beside it, and when the focus leaves it.
+for (const menu of document.querySelectorAll(".menu")) {
+  menu.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape" || !menu.open) return;
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  });
+  menu.addEventListener("focusout", (event) => {
+    if (event.relatedTarget && !menu.contains(event.relatedTarget)) menu.open = false;
+  });
+  addEventListener("click", (event) => {
+    if (!menu.contains(event.target)) menu.open = false;
+  });
+}

@@ -87,8 +87,14 @@ def environment(folder: Path) -> Environment:
     made.globals |= {"app_name": APP_NAME, "static": static_files.url, "development": development}
     made.globals |= {"navigation": features.navigation, "menu": features.menu}
     made.globals["shows_learn"] = get_settings().shows_learn  # learn
-    made.filters |= {"when": when, "ago": ago, "day": day}
+    made.filters |= {"when": when, "ago": ago, "day": day, "initials": initials}
     return made
+
+
+def initials(name: str) -> str:
+    """One or two letters for a round picture: those of the first and the last word."""
+    words = name.split()
+    return "".join(word[0] for word in dict.fromkeys((words[0], words[-1]))).upper() if words else ""
 
 
 def when(timestamp: datetime) -> Markup:

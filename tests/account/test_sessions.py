@@ -68,7 +68,7 @@ async def test_ended_devices_are_told_apart_with_the_reason(client: Visitor, clo
         await rotation.revoke(reused, events.REUSED, tx=tx, now=clock.now)
     await sign_in(client, person)
 
-    live, ended = (await client.visit("/account/sessions")).text.split("<details")
+    live, ended = (await client.visit("/account/sessions")).text.split('<details class="ended"')
 
     assert "/revoke" not in live
     assert str(idle) not in live
