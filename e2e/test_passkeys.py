@@ -1,7 +1,9 @@
 """Passkeys in a browser that has a device for them: Chromium's own virtual authenticator."""
 
+import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import sqlalchemy as sa
@@ -56,6 +58,17 @@ TAKE_ANOTHER = """() => {
 }"""
 
 
+# The offer at the field of the address waits for its owner; the virtual device would answer at once.
+NOBODY_PICKS = """{
+  const get = navigator.credentials.get.bind(navigator.credentials);
+  navigator.credentials.get = async (options) => {
+    if (options.mediation !== "conditional") return get(options);
+    document.documentElement.dataset.waiting = "";
+    return new Promise((_, reject) => options.signal.addEventListener("abort", () => reject(options.signal.reason)));
+  };
+}"""
+
+
 @pytest.fixture
 def mine(new_context: Callable[..., BrowserContext], server: Server, person: Person) -> Page:
     context = new_context()
@@ -93,11 +106,77 @@ def test_added_and_used_to_sign_in_and_removed(mine: Page, server: Server, perso
 
 def sign_in_by_button(page: Page, to: str = "/dashboard") -> None:
     """In a browser that offers no passkey at the field of the address."""
-    page.context.add_init_script("delete PublicKeyCredential.isConditionalMediationAvailable")
+    can(page)
     page.context.clear_cookies()
     page.goto(f"/login?next={to}")
     page.get_by_role("link", name="Sign in with a passkey").click()
     page.get_by_role("button", name="Continue").click()
+
+
+def can(page: Page, **capabilities: bool) -> None:
+    """What pages that are opened from now on may make use of."""
+    page.add_init_script(f"PublicKeyCredential.getClientCapabilities = async () => ({json.dumps(capabilities)})")
+
+
+def test_click_asks_at_once_where_the_device_has_a_passkey(mine: Page) -> None:
+    """Immediate mediation: no page in between."""
+    added(mine)
+    can(mine, immediateGet=True)
+    mine.context.clear_cookies()
+    mine.goto("/login?next=/account")
+    visited: list[str] = []
+    mine.on("framenavigated", lambda frame: visited.append(urlsplit(frame.url).path))
+
+    mine.get_by_role("link", name="Sign in with a passkey").click()
+
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Your account")
+    assert visited == ["/account"]
+
+
+def test_click_leads_to_the_page_where_the_device_has_none(mine: Page) -> None:
+    Phone(mine)
+    can(mine, immediateGet=True)
+    mine.context.clear_cookies()
+    mine.goto("/login?next=/account")
+
+    mine.get_by_role("link", name="Sign in with a passkey").click()
+
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Use a passkey")
+    assert mine.url.endswith("/login/passkey?next=%2Faccount")
+
+
+def test_click_takes_the_place_of_the_offer_at_the_field(mine: Page) -> None:
+    """A question that waits makes every other fail until it is taken back."""
+    added(mine)
+    can(mine, conditionalGet=True, immediateGet=True)
+    mine.add_init_script(NOBODY_PICKS)
+    mine.context.clear_cookies()
+    mine.goto("/login?next=/account")
+    expect(mine.locator("html[data-waiting]")).to_be_attached()
+
+    mine.get_by_role("link", name="Sign in with a passkey").click()
+
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Your account")
+
+
+@pytest.mark.parametrize("algorithm", [-7, -8, -257])
+def test_each_algorithm_of_the_virtual_device_signs_in(mine: Page, algorithm: int) -> None:
+    """Chromium 150 has no device for ML-DSA: see `tests/mfa/test_passkeys.py`."""
+    Phone(mine)
+    mine.add_init_script(f"""{{
+      const create = navigator.credentials.create.bind(navigator.credentials);
+      navigator.credentials.create = (options) => {{
+        const {{ publicKey }} = options;
+        publicKey.pubKeyCredParams = publicKey.pubKeyCredParams.filter((each) => each.alg === {algorithm});
+        return create(options);
+      }};
+    }}""")
+    add(mine)
+    expect(mine.get_by_role("status")).to_contain_text("The passkey is added")
+
+    sign_in_by_button(mine, "/account/sessions")
+
+    expect(mine.get_by_role("heading", level=1)).to_have_text("Devices")
 
 
 def test_offered_at_the_field_of_the_address(mine: Page) -> None:

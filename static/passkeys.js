@@ -65,14 +65,35 @@ for (const form of document.querySelectorAll("form:is([data-passkey], :has([data
   });
 }
 
-// Offered among the names at the field of the address, where the browser can do that: the other page's form, sent from here.
-async function offer(link) {
-  if (!(await window.PublicKeyCredential?.isConditionalMediationAvailable?.())) return;
+// What the browser can do besides; one that cannot be asked is asked for what it had before that.
+async function capabilities() {
+  const known = await window.PublicKeyCredential?.getClientCapabilities?.();
+  return known ?? { conditionalGet: await window.PublicKeyCredential?.isConditionalMediationAvailable?.() };
+}
+
+// Signs in with the form of the page behind the link, sent from here.
+async function signIn(link, ways) {
   const answer = await fetch(link.href);
   const form = new DOMParser().parseFromString(await answer.text(), "text/html").querySelector("form[data-passkey]");
-  form.elements.credential.value = await answered(form.dataset.passkey, { mediation: "conditional" });
+  form.elements.credential.value = await answered(form.dataset.passkey, ways);
   document.body.append(document.adoptNode(form));
   form.submit();
+}
+
+// Offered among the names at the field of the address. A click on the link asks at once where this device has a passkey, and
+// leads to the other page where it has none; a browser that can do neither follows the link.
+async function offer(link) {
+  const { conditionalGet, immediateGet } = await capabilities();
+  const waiting = new AbortController();
+  if (immediateGet) {
+    link.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return; // to a tab or window of its own
+      event.preventDefault();
+      waiting.abort(); // one question at a time
+      signIn(link, { uiMode: "immediate" }).catch(() => location.assign(link.href));
+    });
+  }
+  if (conditionalGet) await signIn(link, { mediation: "conditional", signal: waiting.signal });
 }
 
 for (const link of document.querySelectorAll("a[data-offered-passkey]")) {

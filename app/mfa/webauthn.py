@@ -27,7 +27,8 @@ LASTS = timedelta(hours=1)  # lifetime of a challenge: a page may stay open that
 LONGEST = 16_384  # characters of a browser's response
 ID = re.compile(r"[A-Za-z0-9_-]{1,1364}")  # 1023 bytes at most (W3C Web Authentication section 4)
 SIGN_IN = "sign in"
-ALGORITHMS = (-7, -8, -257)  # ES256, EdDSA, RS256 (RFC 9053)
+# ES256, EdDSA, RS256 (RFC 9053), then ML-DSA-65, -44 and -87 (RFC 9964): for a device that has nothing older.
+ALGORITHMS = (-7, -8, -257, -49, -48, -50)
 
 
 class Verified(NamedTuple):
@@ -131,7 +132,7 @@ def verify_new(credential: dict[str, Any]) -> Verified:
     """Verify the response to `to_add`. `credential`: see `answered`. Raises NotGoodError."""
     from webauthn import verify_registration_response  # takes 0.2 s, so not imported at startup
 
-    made = _verified(verify_registration_response, credential)
+    made = _verified(verify_registration_response, credential, supported_pub_key_algs=list(ALGORITHMS))
     return _described(made, made.sign_count, keys.b64(made.credential_public_key))
 
 

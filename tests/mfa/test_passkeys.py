@@ -33,6 +33,7 @@ from tests.support.clock import Clock
 from tests.support.device import (
     BACKED_UP,
     ELIGIBLE,
+    LATTICE,
     PRESENT,
     VERIFIED,
     Device,
@@ -86,6 +87,24 @@ async def test_device_signs_in_without_a_password(database: str, counts: bool) -
         (row,) = await passkeys.of_user(person.id)
         assert (row.uses, row.last_used_at is None) == (uses * counts, False)
     assert (await happened(person)).count(events.LOGIN) == 2
+
+
+# v5.0.0-11.1.4
+@pytest.mark.parametrize("kind", LATTICE)
+async def test_device_with_a_post_quantum_key_signs_in(client: Visitor, database: str, kind: Any) -> None:
+    """ML-DSA: keys of some kilobytes, through the form as every other one."""
+    person = await make_user()
+    await sign_in(client, person)
+    device = Device(key=kind.generate())
+    page = await client.visit(HERE)
+    assert LATTICE[kind] in [each["alg"] for each in asked_on(page)["pubKeyCredParams"]]
+    form = {"name": "Mine", "credential": device.create(asked_on(page)), "current_password": PASSWORD}
+    assert (await client.submit(HERE, form)).status_code == 303
+
+    for _ in range(2):
+        assert await passkeys.sign_in(device.get(asks()))
+    changed = with_a_byte_changed(device.get(asks()), "signature", 100)
+    assert await passkeys.sign_in(changed) is None
 
 
 async def test_passkey_login_requires_no_second_step(database: str) -> None:

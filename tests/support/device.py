@@ -12,7 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import cbor2
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, mldsa
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from app import db
@@ -25,6 +25,19 @@ from tests.support.people import Person, start_session
 
 PRESENT, VERIFIED, ELIGIBLE, BACKED_UP, ATTESTED = 0x01, 0x04, 0x08, 0x10, 0x40
 
+Key = ec.EllipticCurvePrivateKey | mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey
+LATTICE = {mldsa.MLDSA44PrivateKey: -48, mldsa.MLDSA65PrivateKey: -49, mldsa.MLDSA87PrivateKey: -50}  # RFC 9964
+
+
+def _cose(key: Key) -> dict[int, Any]:
+    """The public key as an authenticator writes it (RFC 9053; RFC 9964 for ML-DSA)."""
+    if isinstance(key, ec.EllipticCurvePrivateKey):
+        numbers = key.public_key().public_numbers()
+        x, y = (number.to_bytes(32, "big") for number in (numbers.x, numbers.y))
+        return {1: 2, 3: -7, -1: 1, -2: x, -3: y}
+    (algorithm,) = [number for kind, number in LATTICE.items() if isinstance(key, kind)]
+    return {1: 7, 3: algorithm, -1: key.public_key().public_bytes_raw()}
+
 
 @dataclass
 class Device:
@@ -33,7 +46,7 @@ class Device:
     `backup`: ELIGIBLE where its owner's other devices may get it, BACKED_UP beside that where they have.
     """
 
-    key: ec.EllipticCurvePrivateKey = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
+    key: Key = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
     credential: bytes = field(default_factory=lambda: secrets.token_bytes(32))
     counts: bool = False
     uses: int = 0
@@ -43,10 +56,7 @@ class Device:
     def create(self, options: dict[str, Any], **other: Any) -> str:
         """What `navigator.credentials.create` hands over, as our script writes it."""
         self.owner = options["user"]["id"]
-        numbers = self.key.public_key().public_numbers()
-        x, y = (number.to_bytes(32, "big") for number in (numbers.x, numbers.y))
-        public = cbor2.dumps({1: 2, 3: -7, -1: 1, -2: x, -3: y})
-        kept = bytes(16) + len(self.credential).to_bytes(2, "big") + self.credential + public
+        kept = bytes(16) + len(self.credential).to_bytes(2, "big") + self.credential + cbor2.dumps(_cose(self.key))
         data = self._data({"host": options["rp"]["id"], **other}, ATTESTED) + kept
         attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
         said = self._said("webauthn.create", options, other)
@@ -56,7 +66,9 @@ class Device:
         """What `navigator.credentials.get` hands over."""
         self.uses += self.counts
         data, said = self._data({"host": options["rpId"], **other}), self._said("webauthn.get", options, other)
-        signature = self.key.sign(data + hashlib.sha256(said).digest(), ec.ECDSA(SHA256()))
+        signed = data + hashlib.sha256(said).digest()
+        curve = self.key if isinstance(self.key, ec.EllipticCurvePrivateKey) else None
+        signature = curve.sign(signed, ec.ECDSA(SHA256())) if curve else self.key.sign(signed)  # type: ignore[call-arg]
         response = {"clientDataJSON": b64(said), "authenticatorData": b64(data), "signature": b64(signature)}
         return self._written(response | {"userHandle": other.get("owner", self.owner)})
 
