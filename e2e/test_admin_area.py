@@ -49,12 +49,12 @@ def test_charts_have_names_for_a_screen_reader_and_a_table_for_everybody(admin_a
 
     chart = admin_area.get_by_role("img", name="Wrong passwords per day")
     expect(chart).to_be_visible()
-    expect(chart).to_have_accessible_description(re.compile(r"^\d+ in 30 days, at most \d+ on \d{4}-\d\d-\d\d\.$"))
+    expect(chart).to_have_accessible_description(re.compile(r"^\d+ in 30 days, at most \d+ on \d+ \w+ \d{4}\.$"))
     admin_area.get_by_text("Wrong passwords per day as a table").click()
 
     table = admin_area.get_by_role("table", name="Wrong passwords per day")
     expect(table.get_by_role("row")).to_have_count(31)
-    expect(table.get_by_role("rowheader").first).to_have_text(f"{db.utcnow():%Y-%m-%d}")
+    expect(table.get_by_role("rowheader").first).to_have_text(f"{db.utcnow().day} {db.utcnow():%B %Y}")
 
 
 def test_list_is_taken_away_as_a_file_that_opens(admin_area: Page, server: Server, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from e2e.support.people import sign_in
 from tests.support.people import Person
 from tests.support.server import Server
 
-STEPS = 25  # Tab presses until somebody gives up
+STEPS = 30  # Tab presses until somebody gives up
 
 
 @pytest.fixture

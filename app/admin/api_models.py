@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from app.admin import users
 from app.admin.actions import known_role
 from app.mfa.proofs import Proof
 from app.web.email_address import Address
@@ -124,6 +125,6 @@ DAY = {"type": "string", "format": "date"}
 PEOPLE_QUERY = _query(
     q=TEXT, role={"enum": ["", "user", "admin"]}, status={"enum": ["", "active", "deactivated"]},
     verified={"enum": ["", "yes", "no"]},
-    sort={"enum": ["newest", "name", "email", "last_login"]}, cursor=CURSOR,
+    sort={"enum": list(users.SORTS)}, cursor=CURSOR,
 )  # fmt: skip
 AUDIT_QUERY = _query(event=TEXT, person=TEXT, ip=TEXT, since=DAY, until=DAY, cursor=CURSOR)

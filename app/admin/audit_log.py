@@ -15,7 +15,7 @@ from app.auth.models import session_rows, user_rows
 from app.web import urls
 from app.web.email_address import email_key
 from app.web.filters import Cursor, Day, IpAddress, Trimmed, one_of
-from app.web.paging import PAGE, Page
+from app.web.paging import COUNTED, PAGE, Page
 
 _e = event_rows.c
 
@@ -31,20 +31,31 @@ class AuditFilters(BaseModel):
     cursor: Cursor = None
 
 
-async def listing(filters: AuditFilters, limit: int = PAGE) -> Page:
+async def listing(
+    filters: AuditFilters, limit: int = PAGE, *, before: UUID | None = None, counted: bool = False
+) -> Page:
     """A page of events, newest first, each with the name and address of whom it is about and who did it.
 
-    `session_kept` is the id of its session, unless that was pruned or is not theirs. Two queries at most.
+    It begins behind `filters.cursor`, or ends in front of the event `before`. `session_kept` is the id of its session,
+    unless that was pruned or is not theirs. Two queries at most, and one to count them; `total` is None where several
+    filters would make counting go through far more rows than it finds.
     """
     person = await _person(filters.person) if filters.person else None
     if filters.person and person is None:
-        return Page([], None)
-    values = {"person": person, "ip": filters.ip, "event": filters.event, "cursor": filters.cursor}
+        return Page([], None, total=0)
+    values: dict[str, Any] = {"person": person, "ip": filters.ip, "event": filters.event}
     # An id begins with the moment when it was made, so a period is a range of every one of the indexes.
     values["since"] = first_id(_midnight(filters.since)) if filters.since else None
     values["until"] = first_id(_midnight(filters.until) + timedelta(days=1)) if filters.until else None
     values = {name: value for name, value in values.items() if value}
-    return Page.of(await db.fetch_all(_page(frozenset(values), limit + 1), values), limit)
+    place = {"before": before} if before else {"cursor": filters.cursor} if filters.cursor else {}
+    rows = await db.fetch_all(_page(frozenset(values | place), limit + 1), values | place)
+    total = None
+    if counted and len(values.keys() & {"person", "ip", "event"}) < 2:
+        total = (await db.fetch_all(_counted(frozenset(values)), values))[0][0]
+    if before:
+        return Page.before(rows, limit, total=total)
+    return Page.of(rows, limit, behind=bool(place), total=total)
 
 
 async def _person(text: str) -> UUID | None:
@@ -57,14 +68,11 @@ async def _person(text: str) -> UUID | None:
 @lru_cache(256)
 def _page(given: frozenset[str], limit: int) -> Any:
     """The statement of a list; building one takes longer than running it. `given`: the parameters that it has."""
-    person = sa.bindparam("person", type_=_e.user_id.type)
-    about_them, by_them = [_e.user_id == person], [_e.actor_id == person, _e.user_id.is_distinct_from(person)]
     queues = [
-        sa.select(event_rows).where(*whose, *_chosen(given)).order_by(_e.id.desc()).limit(limit)
-        for whose in ([about_them, by_them] if "person" in given else [[]])
+        sa.select(event_rows).where(*which).order_by(_along(_e.id, given)).limit(limit) for which in _queues(given)
     ]
     found = sa.union_all(*(sa.select(queue.subquery()) for queue in queues)).subquery("found")
-    page = sa.select(found).order_by(found.c.id.desc()).limit(limit).subquery("page")
+    page = sa.select(found).order_by(_along(found.c.id, given)).limit(limit).subquery("page")
     about, by, kept = user_rows.alias("about"), user_rows.alias("by"), session_rows
     whose = (kept.c.id == page.c.session_id) & (kept.c.user_id == page.c.user_id)
     return (
@@ -78,8 +86,27 @@ def _page(given: frozenset[str], limit: int) -> Any:
             .outerjoin(by, by.c.id == page.c.actor_id)
             .outerjoin(kept, whose)
         )
-        .order_by(page.c.id.desc())
+        .order_by(_along(page.c.id, given))
     )  # fmt: skip
+
+
+@lru_cache(64)
+def _counted(given: frozenset[str]) -> Any:
+    queues = [sa.select(_e.id).where(*which).limit(COUNTED + 1).subquery() for which in _queues(given)]
+    some = sa.union_all(*(sa.select(queue) for queue in queues)).limit(COUNTED + 1).subquery()
+    return sa.select(sa.func.count()).select_from(some)
+
+
+def _along(key: Any, given: frozenset[str]) -> Any:
+    """Newest first; towards the newest where the page ends in front of an event."""
+    return key.asc() if "before" in given else key.desc()
+
+
+def _queues(given: frozenset[str]) -> list[list[Any]]:
+    """The conditions of each query that goes along one index: about somebody, and by them about others."""
+    person = sa.bindparam("person", type_=_e.user_id.type)
+    about_them, by_them = [_e.user_id == person], [_e.actor_id == person, _e.user_id.is_distinct_from(person)]
+    return [[*whose, *_chosen(given)] for whose in ([about_them, by_them] if "person" in given else [[]])]
 
 
 def _chosen(given: frozenset[str]) -> list[Any]:
@@ -90,6 +117,7 @@ def _chosen(given: frozenset[str]) -> list[Any]:
         "since": _e.id >= sa.bindparam("since"),
         "until": _e.id < sa.bindparam("until"),
         "cursor": _e.id < sa.bindparam("cursor"),
+        "before": _e.id > sa.bindparam("before"),
     }
     return [condition for name, condition in conditions.items() if name in given]
 

@@ -36,7 +36,13 @@ class Chart:
         if not self.total:
             return f"None in {len(self.bars)} days."
         peak = max(self.bars, key=lambda bar: bar.count)
-        return f"{self.total} in {len(self.bars)} days, at most {peak.count} on {peak.day.isoformat()}."
+        return f"{self.total} in {len(self.bars)} days, at most {peak.count} on {peak.day.day} {peak.day:%B %Y}."
+
+    @property
+    def ticks(self) -> Sequence[tuple[int, float]]:
+        """The values at the axis and how far from the top they stand: the most, half of it, and none."""
+        values = [self.most, self.most // 2, 0] if self.most > 1 else [self.most, 0] if self.most else [0]
+        return [(value, round(HEIGHT - (HEIGHT * value / self.most if self.most else 0), 1)) for value in values]
 
 
 def bars(title: str, kind: str, counts: Sequence[tuple[date, int]]) -> Chart:

@@ -20,8 +20,18 @@ from app.auth.sessions import rotation
 from app.web import client, notices, templates, urls
 from app.web.errors import Problem
 from app.web.filters import active, read
+from app.web.paging import Place, links
 
-SORTS = {"newest": "Newest first", "name": "Name", "email": "E-mail", "last_login": "Last sign-in"}
+SORTS = {
+    "newest": "Newest first",
+    "oldest": "Oldest first",
+    "name": "Name",
+    "name_desc": "Name, Z to A",
+    "email": "E-mail",
+    "email_desc": "E-mail, Z to A",
+    "last_login": "Last sign-in",
+    "last_login_asc": "Last sign-in, longest ago",
+}
 ROLE_WORDS = {role: role.capitalize() for role in ROLES}
 STATES = {"active": "Active", "deactivated": "Deactivated"}
 VERIFIED = {"yes": "Confirmed", "no": "Not confirmed (invited)"}
@@ -41,10 +51,11 @@ async def index(request: Request) -> Any:
 
 @get()
 async def people(request: Request) -> Any:
-    filters = read(request.query_params, PeopleFilters)
-    page = await users.listing(filters.data)
+    filters, place = read(request.query_params, PeopleFilters), read(request.query_params, Place).data
+    page = await users.listing(filters.data, place.limit, before=place.before, counted=True)
     return templates.page(
-        request, "admin/users.html", users=page.items, next_cursor=page.next_cursor, filters=active(filters.data),
+        request, "admin/users.html", users=page.items, filters=active(filters.data),
+        listed=links(page, place, moved=bool(place.before or filters.data.cursor)), sort=filters.data.sort,
         roles=ROLE_WORDS, states=STATES, verified=VERIFIED, sorts=SORTS, invited=user_admin.invited,
     )  # fmt: skip
 
@@ -83,12 +94,12 @@ async def session(request: Request) -> Any:
 
 @get()
 async def audit_page(request: Request) -> Any:
-    filters = read(request.query_params, AuditFilters)
-    page = await audit_log.listing(filters.data)
+    filters, place = read(request.query_params, AuditFilters), read(request.query_params, Place).data
+    page = await audit_log.listing(filters.data, place.limit, before=place.before, counted=True)
     return templates.page(
         request, "admin/audit_log.html", 422 if filters.errors else 200, words=events.EVENT_TEXT,
-        events=_described(page.items), next_cursor=page.next_cursor, filters=active(filters.data), form=filters.values,
-        errors=filters.errors,
+        events=_described(page.items), listed=links(page, place, moved=bool(place.before or filters.data.cursor)),
+        filters=active(filters.data), form=filters.values, errors=filters.errors,
     )  # fmt: skip
 
 

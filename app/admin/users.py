@@ -6,7 +6,7 @@ search that few people fit goes the other way: it finds all of them and sorts th
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import lru_cache
 from itertools import product
@@ -23,7 +23,7 @@ from app.auth.models import ROLES, link_rows, session_rows, user_rows
 from app.auth.sessions import rotation
 from app.web import urls
 from app.web.filters import Cursor, Trimmed, one_of
-from app.web.paging import PAGE, Page
+from app.web.paging import COUNTED, PAGE, Page
 
 _u = user_rows.c
 COLUMNS = (
@@ -34,9 +34,13 @@ COLUMNS = (
 # What a list may be sorted by -> the columns that decide, the id at last, and whether it runs backwards.
 SORTS: dict[str, tuple[tuple[Any, ...], bool]] = {
     "newest": ((_u.id,), True),
+    "oldest": ((_u.id,), False),
     "name": ((_u.search_text, _u.id), False),
+    "name_desc": ((_u.search_text, _u.id), True),
     "email": ((_u.email_key, _u.id), False),
+    "email_desc": ((_u.email_key, _u.id), True),
     "last_login": ((_u.last_login, _u.id), True),
+    "last_login_asc": ((_u.last_login, _u.id), False),
 }
 SESSIONS_SHOWN = 50
 EVER = datetime(1970, 1, 1, tzinfo=UTC)
@@ -49,7 +53,7 @@ class PeopleFilters(BaseModel):
     role: Annotated[str, one_of(*ROLES)] = ""
     status: Annotated[str, one_of("active", "deactivated")] = ""
     verified: Annotated[str, one_of("yes", "no")] = ""
-    sort: Annotated[str, one_of("newest", "name", "email", "last_login")] = "newest"
+    sort: Annotated[str, one_of(*SORTS)] = "newest"
     cursor: Cursor = None
 
 
@@ -58,7 +62,8 @@ class Shape:
     """What decides the text of a list's statement; the values it is run with are parameters.
 
     `ident`: one person is asked for. `rare` and `common`: how many such words are searched for (see `user_search`).
-    `behind`: "" for the first page, "value" behind a row, "nothing" behind one whose sort column is empty.
+    `behind`: "" for the first page, "value" behind a row, "nothing" behind one whose sort column is empty. `up`: in
+    front of that row instead, and from there back to the beginning.
     """
 
     sort: str
@@ -69,6 +74,7 @@ class Shape:
     rare: int
     common: int
     behind: str
+    up: bool
     limit: int
 
     @property
@@ -76,20 +82,28 @@ class Shape:
         """Few people fit: they are all found first, and sorted then."""
         return self.ident or bool(self.rare) or self.verified == "no"
 
+    def anywhere(self) -> "Shape":
+        """The same people, in no order and from no row on."""
+        return replace(self, sort="newest", behind="", up=False, limit=COUNTED + 1)
 
-async def listing(filters: PeopleFilters, limit: int = PAGE, *, last: Any = None) -> Page:
-    """A page of people with the number of their live sessions. Three queries at most.
 
-    It begins behind `filters.cursor`, or behind the row `last` even if that person is gone meanwhile.
+async def listing(
+    filters: PeopleFilters, limit: int = PAGE, *, last: Any = None, before: UUID | None = None, counted: bool = False
+) -> Page:
+    """A page of people with the number of their live sessions. Three queries at most, and one to count them.
+
+    It begins behind `filters.cursor`, or behind the row `last` even if that person is gone meanwhile; or it ends in
+    front of the person `before`.
     """
     ident = urls.uuid_or_none(filters.q)
     found = user_search.Matching()
     if filters.q and not ident:
-        found = await user_search.matching(filters.q, sorted_by_words=filters.sort in ("name", "email"))
+        found = await user_search.matching(filters.q, sorted_by_words=filters.sort.startswith(("name", "email")))
         if not found.values:
-            return Page([], None)
-    if filters.cursor and not last:  # looked up, so that no name stands in an address
-        last = await db.fetch_one(_BEHIND, {"wanted": filters.cursor})
+            return Page([], None, total=0)
+    cursor = before or filters.cursor
+    if cursor and not last:  # looked up, so that no name stands in an address
+        last = await db.fetch_one(_BEHIND, {"wanted": cursor})
     values = rotation.live_at(db.utcnow()) | found.values | {"wanted": ident}
     behind = ""
     if last is not None:
@@ -98,10 +112,13 @@ async def listing(filters: PeopleFilters, limit: int = PAGE, *, last: Any = None
         values |= {f"last_{key.name}": last._mapping[key.name] for key in keys}
     shape = Shape(
         filters.sort, filters.role, filters.status, filters.verified, ident is not None, found.rare, found.common,
-        behind, limit + 1,
+        behind, bool(before and behind), limit + 1,
     )  # fmt: skip
     rows = await db.fetch_all(_statement(shape), values, plan_again=bool(found.values))
-    return Page.of(rows, limit)
+    total = None
+    if counted:
+        total = (await db.fetch_all(_counted(shape.anywhere()), values, plan_again=bool(found.values)))[0][0]
+    return Page.before(rows, limit, total=total) if shape.up else Page.of(rows, limit, behind=bool(behind), total=total)
 
 
 async def get(user_id: UUID) -> Any:
@@ -143,12 +160,15 @@ async def pending() -> list[Any]:
 @lru_cache(256)
 def _statement(shape: Shape) -> Any:
     """The statement of a list; building one takes longer than running it."""
-    which = _verified(shape.verified)
-    if shape.rare or shape.common:
-        which += user_search.conditions(shape.rare, shape.common)
-    if shape.ident:
-        which.append(_u.id == sa.bindparam("wanted"))
-    return _merged([queue.limit(shape.limit) for queue in _queues(shape, which)], shape.sort, shape.limit)
+    queues = [sa.select(*COLUMNS).where(*which).order_by(*order) for which, order in _queues(shape)]
+    return _merged([queue.limit(shape.limit) for queue in queues], shape)
+
+
+@lru_cache(64)
+def _counted(shape: Shape) -> Any:
+    queues = [sa.select(_u.id).where(*which).limit(shape.limit).subquery() for which, _ in _queues(shape)]
+    some = sa.union_all(*(sa.select(queue) for queue in queues)).limit(shape.limit).subquery()
+    return sa.select(sa.func.count()).select_from(some)
 
 
 def _verified(verified: str) -> list[Any]:
@@ -159,34 +179,41 @@ def _verified(verified: str) -> list[Any]:
     return [sa.or_(came_in, _u.invited_at.is_(None))] if verified == "yes" else []
 
 
-def _queues(shape: Shape, which: list[Any]) -> Iterator[Any]:
-    """One query for each queue, in its order, from behind the last row on; of few people all at once."""
+def _queues(shape: Shape) -> Iterator[tuple[list[Any], list[Any]]]:
+    """The conditions and the order of each queue, from behind the last row on; of few people all at once."""
+    which = _verified(shape.verified)
+    if shape.rare or shape.common:
+        which += user_search.conditions(shape.rare, shape.common)
+    if shape.ident:
+        which.append(_u.id == sa.bindparam("wanted"))
     keys, backwards = SORTS[shape.sort]
-    parts = list(_parts(keys, backwards, shape.behind))
+    backwards ^= shape.up
+    parts = list(_parts(keys, backwards, shape.behind, shape.up))
     if shape.few:  # no index of the queues may lead
         chosen = [db.unindexed(_u.role) == shape.role] if shape.role else []
         chosen += [db.unindexed(_u.is_active).is_(shape.status == "active")] if shape.status else []
         behind = [sa.or_(*(sa.and_(*part) for part, _ in parts))] if shape.behind else []
-        few = sa.select(*COLUMNS).where(*chosen, *behind, *which)
-        yield few.order_by(*_last_without(user_rows, keys, backwards))
+        yield [*chosen, *behind, *which], _last_without(user_rows, keys, backwards, shape.up)
         return
     roles = [shape.role] if shape.role else ROLES
     states = [shape.status == "active"] if shape.status else [True, False]
     for role, active in product(roles, states):
         for part, order in parts:
-            queue = sa.select(*COLUMNS).where(_u.role == role, _u.is_active.is_(active), *part, *which)
-            yield queue.order_by(*_along(order, backwards))
+            yield [_u.role == role, _u.is_active.is_(active), *part, *which], _along(order, backwards)
 
 
-def _parts(keys: tuple[Any, ...], backwards: bool, behind: str) -> Iterator[tuple[list[Any], tuple[Any, ...]]]:
-    """A queue in one part, or in two where the column may be empty: who has nothing there comes last."""
+def _parts(
+    keys: tuple[Any, ...], backwards: bool, behind: str, up: bool
+) -> Iterator[tuple[list[Any], tuple[Any, ...]]]:
+    """A queue in one part, or in two where the column may be empty: who has nothing there comes last in every order."""
     first, rest = keys[0], keys[1:]
     if not first.nullable:
         yield _behind(keys, backwards) if behind else [], keys
         return
-    if behind != "nothing":
-        yield [first.is_not(None), *(_behind(keys, backwards) if behind else [])], keys
-    yield [first.is_(None), *(_behind(rest, backwards) if behind == "nothing" else [])], rest
+    if up or behind != "nothing":
+        yield [first.is_not(None), *(_behind(keys, backwards) if behind == "value" else [])], keys
+    if not up or behind == "nothing":
+        yield [first.is_(None), *(_behind(rest, backwards) if behind == "nothing" else [])], rest
 
 
 def _behind(keys: tuple[Any, ...], backwards: bool) -> list[Any]:
@@ -194,16 +221,20 @@ def _behind(keys: tuple[Any, ...], backwards: bool) -> list[Any]:
     return [here < there if backwards else here > there]
 
 
-def _merged(queues: list[Any], sort: str, limit: int) -> Any:
-    keys, backwards = SORTS[sort]
+def _merged(queues: list[Any], shape: Shape) -> Any:
+    keys, backwards = SORTS[shape.sort]
+    backwards ^= shape.up
     people = sa.union_all(*(sa.select(queue.subquery()) for queue in queues)).subquery("people")
-    page = sa.select(people).order_by(*_last_without(people, keys, backwards)).limit(limit).subquery("page")
-    return sa.select(page, _live(page.c.id)).order_by(*_last_without(page, keys, backwards))
+    first = sa.select(people).order_by(*_last_without(people, keys, backwards, shape.up)).limit(shape.limit)
+    page = first.subquery("page")
+    return sa.select(page, _live(page.c.id)).order_by(*_last_without(page, keys, backwards, shape.up))
 
 
-def _last_without(table: Any, keys: tuple[Any, ...], backwards: bool) -> list[Any]:
+def _last_without(table: Any, keys: tuple[Any, ...], backwards: bool, up: bool) -> list[Any]:
     columns = tuple(table.c[key.name] for key in keys)
-    return [*([columns[0].is_(None)] if keys[0].nullable else []), *_along(columns, backwards)]
+    nothing_there = columns[0].is_(None)
+    empty = [nothing_there.desc() if up else nothing_there] if keys[0].nullable else []
+    return [*empty, *_along(columns, backwards)]
 
 
 def _along(keys: tuple[Any, ...], backwards: bool) -> list[Any]:

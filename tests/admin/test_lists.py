@@ -1,6 +1,7 @@
 """Long lists: in every order each row comes once, in at most four queries, along an index on both databases."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 import sqlalchemy as sa
@@ -81,6 +82,51 @@ async def test_pages_of_every_order_hold_each_person_once(sort: str, role: str, 
 
 @pytest.mark.usefixtures("database")
 @pytest.mark.parametrize("sort", users.SORTS)
+@pytest.mark.parametrize("role", ["", "user"])
+async def test_way_back_shows_the_pages_of_the_way_there(sort: str, role: str) -> None:
+    """Those who never signed in stand at the end in every order, on the way back too."""
+    await some_people()
+    asked, limit = PeopleFilters(sort=sort, role=role), 3
+    there = [await users.listing(asked, limit, counted=True)]
+    while cursor := there[-1].next_cursor:
+        there.append(await users.listing(asked.model_copy(update={"cursor": UUID(cursor)}), limit))
+    back = [there[-1]]
+    while cursor := back[-1].previous_cursor:
+        back.append(await users.listing(asked, limit, before=UUID(cursor)))
+
+    assert [[row.id for row in page.items] for page in reversed(back)] == [
+        [row.id for row in page.items] for page in there
+    ]
+    assert there[0].total == sum(len(page.items) for page in there)
+    assert back[-1].previous_cursor is None
+    assert back[-1].next_cursor == there[0].next_cursor
+
+
+@pytest.mark.usefixtures("database")
+async def test_way_back_through_the_audit_log() -> None:
+    person = await make_user()
+    for _ in range(7):
+        await events.record(events.LOGIN, user_id=person.id, actor_id=person.id)
+    asked = AuditFilters(person=str(person.id))
+    first = await audit_log.listing(asked, 3, counted=True)
+    second = await audit_log.listing(asked.model_copy(update={"cursor": UUID(first.next_cursor or "")}), 3)
+
+    again = await audit_log.listing(asked, 3, before=UUID(second.previous_cursor or ""), counted=True)
+
+    assert ([row.id for row in again.items], again.previous_cursor) == ([row.id for row in first.items], None)
+    assert (first.total, again.total) == (7, 7)
+
+
+@pytest.mark.usefixtures("database")
+async def test_events_of_several_filters_are_not_counted() -> None:
+    """Counting those would go through all events of an address to find a few."""
+    asked = AuditFilters(ip="192.0.2.7", event=events.LOGIN)
+
+    assert (await audit_log.listing(asked, counted=True)).total is None
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("sort", users.SORTS)
 @pytest.mark.parametrize("q", ["s", "s example", "example com"])
 async def test_search_for_few_and_for_many_gives_the_same_pages(
     monkeypatch: pytest.MonkeyPatch, sort: str, q: str
@@ -111,6 +157,10 @@ async def test_orders_are_what_they_are_called() -> None:
     assert names.index("ann") + 1 == names.index("ann", names.index("ann") + 1)
     seen = [row.last_login for row in by["last_login"]]
     assert seen == sorted((each for each in seen if each), reverse=True) + [None] * seen.count(None)
+    longest_ago = [row.last_login for row in by["last_login_asc"]]
+    assert longest_ago == sorted(each for each in seen if each) + [None] * seen.count(None)
+    for one, other in (("newest", "oldest"), ("name", "name_desc"), ("email", "email_desc")):
+        assert [row.id for row in by[one]] == [row.id for row in by[other]][::-1]
 
 
 @pytest.mark.usefixtures("database")
@@ -147,7 +197,8 @@ PLACES = [
     "/admin/users", "/admin/users?q=ann", "/admin/users?q=ann+example&sort=name&role=user",
     "/admin/users?sort=last_login&status=active", "/admin/users?sort=email&q=ann&cursor={user}",
     "/admin/users?sort=last_login&cursor={user}&role=admin&status=deactivated", "/admin/users?verified=no&sort=name",
-    "/admin/users?verified=yes&q=ann", "/admin/users/{user}",
+    "/admin/users?sort=last_login_asc&before={user}", "/admin/users?before={user}&sort=name&q=ann&size=25",
+    "/admin/audit?before={event}&event=login", "/admin/users?verified=yes&q=ann", "/admin/users/{user}",
     "/admin/users/{user}/sessions/{session}",
     "/admin/users/pending", "/admin/audit", "/admin/audit?person={user}&event=login&ip=192.0.2.7&since=2026-01-01",
     "/admin/audit?person=ann@example.com&until=2030-01-01", "/admin/audit?event=login&cursor={event}",

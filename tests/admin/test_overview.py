@@ -101,10 +101,20 @@ async def test_charts_have_a_name_a_description_and_a_table(client: Visitor) -> 
     page = (await client.visit("/admin")).text
 
     assert page.count('role="img"') == 2
-    assert f"1 in 30 days, at most 1 on {db.utcnow():%Y-%m-%d}." in page
+    today = db.utcnow()
+    assert f"1 in 30 days, at most 1 on {today.day} {today:%B %Y}." in page
     assert "None in 30 days." in page
     assert page.count("<tr>") == 2 * 31
     assert "style=" not in page
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"), [(0, [(0, 120)]), (1, [(1, 0), (0, 120)]), (40, [(40, 0), (20, 60), (0, 120)])]
+)
+def test_axis_says_the_most_and_half_of_it(most: int, ticks: list[tuple[int, float]]) -> None:
+    drawn = charts.bars("Sign-ins", "plain", [(date(2026, 1, 1), 0), (date(2026, 1, 2), most)])
+
+    assert list(drawn.ticks) == ticks
 
 
 @pytest.mark.parametrize(
