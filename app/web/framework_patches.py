@@ -6,15 +6,18 @@
 2. The framework's cookie parser lets a planted cookie override a `__Host-` one: `request.cookies` is ours.
 3. A permission class is instantiated in a worker thread for every request, which costs more than the request: here it
    is simply called.
+4. A handler that takes nothing but `request` gets it. Stock: URL, headers, cookies and query are taken apart first, and
+   validated as a model, for arguments that the handler does not have.
 Chapter: "Permissions". Delete each mending when its test in tests/upstream says that the defect is gone.
 """
 
 import inspect
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 from lilya.requests import Connection
 from ravyn.core.transformers.model import TransformerModel
+from ravyn.routing.core.base import BaseResponseHandler
 from ravyn.utils.constants import DATA, PAYLOAD
 from ravyn.utils.sync import AsyncCallable
 
@@ -22,6 +25,9 @@ from app.web import bodies, cookies
 from app.web.errors import Problem
 
 EXPECTED = ["self", "request"]
+EXPECTED_OF_RESPONSE = ["route", "parameter_model", "request"]
+
+_stock_response_data: Any = BaseResponseHandler._get_response_data
 
 
 def install() -> None:
@@ -35,11 +41,13 @@ def install() -> None:
     TransformerModel.get_request_data = _get_request_data  # type: ignore[method-assign]
     Connection.cookies = property(lambda connection: cookies.read(connection.scope))  # type: ignore[assignment,method-assign]
     AsyncCallable.__call__ = _call  # type: ignore[method-assign]
+    BaseResponseHandler._get_response_data = staticmethod(_get_response_data)  # type: ignore[method-assign]
 
 
 def _check_versions() -> None:
     found = getattr(TransformerModel, "get_request_data", None)
     known = inspect.iscoroutinefunction(found) and list(inspect.signature(found).parameters) == EXPECTED
+    known &= list(inspect.signature(_stock_response_data).parameters) == EXPECTED_OF_RESPONSE
     if not known or not isinstance(inspect.getattr_static(Connection, "cookies", None), property):
         raise RuntimeError(
             "This version of Ravyn reads request bodies or cookies unlike what app/web/framework_patches.py expects. "
@@ -61,6 +69,17 @@ async def _get_request_data(self: TransformerModel, request: Any) -> Any:
     # The caller tells a body that is the value from one that holds it by looking for the parameter's name inside.
     # Always the second kind, or a body with that name in it would be merged into the arguments after all.
     return {name: value}
+
+
+async def _get_response_data(route: Any, parameter_model: Any, request: Any) -> Any:
+    if _takes_request_alone(route.fn):
+        return await route.fn(request=request)
+    return await _stock_response_data(route=route, parameter_model=parameter_model, request=request)
+
+
+@cache
+def _takes_request_alone(handler: Any) -> bool:
+    return inspect.iscoroutinefunction(handler) and list(inspect.signature(handler).parameters) == ["request"]
 
 
 async def _call(self: AsyncCallable[Any, Any], *arguments: Any, **options: Any) -> Any:
