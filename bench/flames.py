@@ -27,7 +27,7 @@ SECONDS = 8
 async def draw(build: Build, case: Case, spy: str, to: Path) -> None:
     await build.sign_in()
     asks = await build.asks(case)
-    command = [spy, "record", "--gil", "--rate", "250", "--format", "flamegraph" if to.suffix == ".svg" else "raw"]
+    command = [spy, "record", "--rate", "250", "--format", "flamegraph" if to.suffix == ".svg" else "raw"]
     command += ["--duration", str(SECONDS), "--pid", str(build.server.process.pid), "--output", str(to)]
     recording = await asyncio.create_subprocess_exec(*command, stdout=subprocess.DEVNULL)
     done = asyncio.create_task(recording.wait())

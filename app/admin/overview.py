@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from functools import cache, lru_cache
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -40,24 +41,8 @@ class Numbers:
 
 async def numbers(now: datetime) -> Numbers:
     """One query."""
-    user, emails = user_rows.c, email_rows.c
-    return Numbers(
-        *await db.fetch_one(
-            sa.select(
-                _bounded(user.id.is_not(None)),
-                _bounded(user.role == "admin", user.is_active.is_(True)),
-                _bounded(user.role.in_(ROLES), user.is_active.is_(False)),
-                _bounded(rotation.is_live(now)),
-                _bounded(event_rows.c.event == events.SESSION_REUSED, event_rows.c.id >= first_id(_days(now)[0])),
-                _bounded(
-                    emails.sent_at.is_(None),
-                    emails.dropped_at.is_(None),
-                    emails.failed_at.is_(None),
-                ),
-                _bounded(emails.failed_at.is_not(None)),
-            )
-        )
-    )
+    values = {"most": MOST + 1, "since": first_id(_days(now)[0]), **rotation.live_at(now)}
+    return Numbers(*await db.fetch_one(_numbers(), values))
 
 
 async def per_day(now: datetime) -> dict[str, Sequence[tuple[date, int]]]:
@@ -69,7 +54,8 @@ async def per_day(now: datetime) -> dict[str, Sequence[tuple[date, int]]]:
     known = _over.setdefault(db.database, {})
     days = _days(now)
     missing = [(event, day) for event in CHARTED for day in days if (event, day.date()) not in known]
-    rows = await db.fetch_all(sa.union_all(*(_count(number, *each) for number, each in enumerate(missing))))
+    values = [each for event, day in missing for each in (event, first_id(day), first_id(day + timedelta(days=1)))]
+    rows = await db.fetch_all(_counts(len(missing)), {f"at{place}": value for place, value in enumerate(values)})
     counts = known | {(missing[row.number][0], missing[row.number][1].date()): row.counted for row in rows}
     over = [day.date() for day in days if day + timedelta(days=1) + LATE <= now]
     _over[db.database] = {(event, day): counts[event, day] for event in CHARTED for day in over}
@@ -81,13 +67,33 @@ def _days(now: datetime) -> list[datetime]:
     return [today - timedelta(days=ago) for ago in range(DAYS - 1, -1, -1)]
 
 
-def _count(number: int, event: str, day: datetime) -> Any:
-    table = event_rows
-    since, until = first_id(day), first_id(day + timedelta(days=1))
+@cache
+def _numbers() -> Any:
+    user, emails = user_rows.c, email_rows.c
+    return sa.select(
+        _bounded(user.id.is_not(None)),
+        _bounded(user.role == "admin", user.is_active.is_(True)),
+        _bounded(user.role.in_(ROLES), user.is_active.is_(False)),
+        _bounded(rotation.is_live()),
+        _bounded(event_rows.c.event == events.SESSION_REUSED, event_rows.c.id >= sa.bindparam("since")),
+        _bounded(emails.sent_at.is_(None), emails.dropped_at.is_(None), emails.failed_at.is_(None)),
+        _bounded(emails.failed_at.is_not(None)),
+    )
+
+
+@lru_cache(8)  # by far most often a day is missing for each event, or two
+def _counts(days: int) -> Any:
+    """Parameters at0, at1, at2 for the first one: its event, the first id of its day, and of the next day."""
+    return sa.union_all(*map(_count, range(days)))
+
+
+def _count(number: int) -> Any:
+    parameters: list[Any] = [sa.bindparam(f"at{number * 3 + place}") for place in range(3)]
+    event, since, until = parameters
     counted = sa.select(sa.literal(number).label("number"), sa.func.count().label("counted"))
-    return counted.where(table.c.event == event, table.c.id >= since, table.c.id < until)
+    return counted.where(event_rows.c.event == event, event_rows.c.id >= since, event_rows.c.id < until)
 
 
 def _bounded(*which: Any) -> Any:
-    some = sa.select(sa.literal(1)).where(*which).limit(MOST + 1).subquery()
+    some = sa.select(sa.literal(1)).where(*which).limit(sa.bindparam("most", type_=sa.Integer)).subquery()
     return sa.select(sa.func.count()).select_from(some).scalar_subquery()

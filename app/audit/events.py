@@ -146,7 +146,19 @@ REASON_TEXT = {
 }
 REASONS = tuple(REASON_TEXT)
 
-RECORDED = sa.insert(event_rows)  # its values: see `row`
+# Built once at import. The values of the first: see `row`.
+_e = event_rows.c
+RECORDED = sa.insert(event_rows)
+_OF_USER = (
+    sa.select(event_rows)
+    .where(
+        _e.user_id == sa.bindparam("user_id"),
+        _e.event.not_in((SESSION_ROTATED, SESSION_REPLAYED, SESSION_RETRY_REQUESTED)),
+    )
+    .order_by(_e.id.desc())
+    .limit(sa.bindparam("limit", type_=sa.Integer))
+)
+_OF_USER_AFTER = _OF_USER.where(_e.id < sa.bindparam("after"))
 
 
 async def record(event: str, *, tx: Any = db, **what: Any) -> None:
@@ -203,15 +215,10 @@ async def of_user(user_id: UUID, limit: int = 10, *, after: UUID | None = None) 
 
     `after`: the id of the last event of the previous page.
     """
-    table = event_rows
-    noise = (SESSION_ROTATED, SESSION_REPLAYED, SESSION_RETRY_REQUESTED)
-    query = (
-        sa.select(table)
-        .where(table.c.user_id == user_id, table.c.event.not_in(noise))
-        .order_by(table.c.id.desc())
-        .limit(limit)
-    )
-    return await db.fetch_all(query.where(table.c.id < after) if after else query)
+    values = {"user_id": user_id, "limit": limit}
+    if after:
+        return await db.fetch_all(_OF_USER_AFTER, values | {"after": after})
+    return await db.fetch_all(_OF_USER, values)
 
 
 async def of_session(user_id: UUID, session_id: UUID, limit: int = 500) -> list[Any]:

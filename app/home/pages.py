@@ -11,6 +11,8 @@ from app.auth import permissions
 from app.auth.models import session_rows
 from app.web import client, templates
 
+_SESSION = sa.select(session_rows).where(session_rows.c.id == sa.bindparam("sid"))
+
 
 @get()
 async def index(request: Request) -> Any:
@@ -19,7 +21,7 @@ async def index(request: Request) -> Any:
 
 @get()
 async def dashboard(request: Request) -> Any:
-    row = await db.fetch_one(sa.select(session_rows).where(session_rows.c.id == request.user.sid))
+    row = await db.fetch_one(_SESSION, {"sid": request.user.sid})
     session = {
         "started": row.created_at,
         "last_seen": row.last_seen_at,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from uuid import uuid4
 
@@ -120,6 +121,7 @@ def clean(text: str, length: int) -> str:
     return text if text.isprintable() else "".join(each if each.isprintable() else "?" for each in text)
 
 
+@lru_cache(1024)  # a list names the same few browsers again and again
 def device(user_agent: str) -> str:
     """A user agent in a few words, such as "Chrome on Linux"; for people to recognise, never to decide by.
 

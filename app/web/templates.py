@@ -1,5 +1,6 @@
 """Templates: everything escaped, an unknown name is an error, the same names on every page."""
 
+import calendar
 import re
 import secrets
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ APP_NAME = "Lanyard"
 APP_SLUG = "lanyard"  # in the names of files that are taken away
 KEY_FIELD = "idempotency_key"
 POSTED = re.compile(r'<form\b[^>]*\bmethod="post"[^>]*>')  # values are escaped: no ">" in them
+MONTHS = tuple(calendar.month_name)
 UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
 
 
@@ -100,7 +102,7 @@ def initials(name: str) -> str:
 def when(timestamp: datetime) -> Markup:
     """`<time>` with the date and the time in UTC."""
     timestamp = timestamp.astimezone(UTC)
-    return _time(timestamp, f"{_day(timestamp)}, {timestamp:%H:%M} UTC")
+    return _time(timestamp, f"{_day(timestamp)}, {timestamp.hour:02}:{timestamp.minute:02} UTC")
 
 
 def ago(timestamp: datetime) -> Markup:
@@ -122,10 +124,11 @@ def day(on: date) -> Markup:
 
 
 def _day(timestamp: date) -> str:
-    return f"{timestamp.day} {timestamp:%B %Y}"
+    return f"{timestamp.day} {MONTHS[timestamp.month]} {timestamp.year}"
 
 
 def _time(timestamp: datetime, text: str) -> Markup:
-    written = timestamp.isoformat(timespec="seconds").replace("+00:00", "Z")
-    full = f"{_day(timestamp)}, {timestamp:%H:%M:%S} UTC"
-    return Markup('<time datetime="{}" title="{}">{}</time>').format(written, full, text)
+    # By hand: a list shows a hundred of them, `strftime` and `Markup.format` take four times as long, and none of the
+    # three texts was typed by anybody.
+    on, at = timestamp.isoformat(timespec="seconds")[:19].split("T")
+    return Markup(f'<time datetime="{on}T{at}Z" title="{_day(timestamp)}, {at} UTC">{text}</time>')  # noqa: S704

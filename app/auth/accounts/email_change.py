@@ -27,6 +27,14 @@ from app.web.email_address import email_key
 
 SAME_ADDRESS = "This is already your address."
 
+_l = link_rows.c
+_PENDING = sa.select(_l.email, _l.fingerprint).where(
+    _l.user_id == sa.bindparam("user_id"),
+    _l.purpose == email_links.CHANGE_EMAIL,
+    _l.used_at.is_(None),
+    _l.ends_at > sa.bindparam("now"),
+)
+
 
 async def request_email_change(user_id: UUID, sid: UUID, email: str, current: str) -> FieldErrors:
     """Mail a confirmation link to the new address, and a link that cancels the change to the old one.
@@ -58,9 +66,7 @@ async def request_email_change(user_id: UUID, sid: UUID, email: str, current: st
 
 async def pending_email(user_id: UUID, now: datetime) -> str | None:
     """The requested new address, while it can still be confirmed; or None."""
-    table = link_rows
-    waiting = table.c.purpose == email_links.CHANGE_EMAIL, table.c.used_at.is_(None), table.c.ends_at > now
-    link = await db.fetch_one(sa.select(table.c.email, table.c.fingerprint).where(table.c.user_id == user_id, *waiting))
+    link = await db.fetch_one(_PENDING, {"user_id": user_id, "now": now})
     return link.email if link and link.fingerprint == _state(await profile.load_user(user_id)) else None
 
 

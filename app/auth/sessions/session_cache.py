@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -29,6 +29,7 @@ READ_EVERY = 0.5  # seconds between two reads of the feed
 MAX_FEED_AGE = 5.0  # seconds since the last read began; after that, every request queries the database
 WINDOW = timedelta(minutes=5)  # each read covers all of it, because commits become visible out of order
 RETENTION = timedelta(days=1)
+NEVER = datetime(9999, 1, 1, tzinfo=UTC)  # no row of the feed is as late
 CHECKS = ("session", "account", "revoked", "ended", "owner", "generation")  # in the order in which `load` makes them
 
 # Built once at import: the query of `load`, and the same query with row locks.
@@ -56,6 +57,13 @@ LOCK_USER = sa.select(_u.id).where(_u.id == sa.bindparam("holder")).with_for_upd
 LOCK_SESSION_AND_USER = SESSION_AND_USER.with_for_update(read=True, of=session_rows)
 _CONFIRM = sa.update(session_rows).where(
     _s.id == sa.bindparam("sid"), _s.confirmed < sa.bindparam("shown"), _s.revoked_at.is_(None)
+)
+# The outer join returns at least one row, with the database's time.
+_clock, _i = sa.select(db.now().label("now")).subquery(), invalidation_rows.c
+_FEED = (
+    sa.select(_clock.c.now, _i.session_id, _i.user_id)
+    .select_from(_clock.outerjoin(invalidation_rows, _i.at > sa.bindparam("since", type_=_i.at.type)))
+    .limit(sa.bindparam("most", type_=sa.Integer))
 )
 
 
@@ -155,11 +163,8 @@ async def read_invalidations() -> None:
     began = time.monotonic()
     if not _feed_is_recent(began):
         clear()  # rows may have appeared and left the window since the last read
-    # The outer join returns at least one row, with the database's time.
-    clock = sa.select(db.now().label("now")).subquery()
-    recent = invalidation_rows.c.at > _cache.read_at - WINDOW if _cache.read_at else sa.false()
-    query = sa.select(clock.c.now, invalidation_rows.c.session_id, invalidation_rows.c.user_id)
-    rows = await db.fetch_all(query.select_from(clock.outerjoin(invalidation_rows, recent)).limit(MAX_FEED_ROWS + 1))
+    since = _cache.read_at - WINDOW if _cache.read_at else NEVER
+    rows = await db.fetch_all(_FEED, {"since": since, "most": MAX_FEED_ROWS + 1})
     changed = {owner for row in rows for owner in (row.session_id, row.user_id) if owner}
     if len(rows) > MAX_FEED_ROWS:
         changed = {sid for sid, _ in _cache.entries}  # the feed was not read to its end: evict all entries
