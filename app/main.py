@@ -14,7 +14,7 @@ from ravyn import Ravyn
 from ravyn.middleware.authentication import AuthenticationMiddleware
 
 from app import db, maintenance
-from app.auth import authentication, challenges, cookies
+from app.auth import authentication, challenges, cookies, roles
 from app.auth.accounts import demo_accounts
 from app.auth.authentication import JWTBackend
 from app.auth.errors import AuthError
@@ -56,6 +56,7 @@ def create_app() -> Ravyn:
     framework_patches.install()
     settings = get_settings()
     gateways = gateways_of_features()
+    roles.check({permission_of(route).__name__ for feature in features.registered() for route in feature.routes})
     for route in gateways:
         if permission_of(route) is Developer and not settings.is_development:
             raise RuntimeError(f"{route.path} is for development alone: it must not be served here")

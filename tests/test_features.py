@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from textwrap import dedent
+from types import SimpleNamespace
 
 import pytest
 
@@ -86,7 +87,7 @@ WRITTEN = {
         route_patterns = [
             permissions.private("/parcels", index),
             permissions.private("/parcels", send),
-            permissions.private("/admin/parcels", everything, permissions.Admin),
+            permissions.private("/admin/parcels", everything, permissions.requires("parcels:read")),
         ]
     ''',
     "templates/parcels/index.html": '{% extends "base.html" %}{% block content %}<h1>A box</h1>{% endblock %}',
@@ -198,14 +199,14 @@ def test_nothing_can_be_asked_before_the_features_are_registered(monkeypatch: py
 
 
 def test_what_is_for_development_alone_is_in_no_menu_of_production(monkeypatch: pytest.MonkeyPatch) -> None:
-    here = features.menu("footer")
+    here = features.footer()
     monkeypatch.setattr(get_settings(), "env", "production")
 
     assert ("/dev/mailbox", "Mailbox") in here
-    assert features.menu("footer") == []
+    assert features.footer() == []
 
 
 def test_tabs_of_the_admin_area_begin_with_its_own() -> None:
-    tabs = [path for path, _ in features.menu("admin_tabs")]
+    tabs = [path for path, _ in features.admin_tabs(SimpleNamespace(may=lambda permission: True))]
 
     assert tabs[:4] == ["/admin", "/admin/users", "/admin/audit", "/admin/mail"]

@@ -1,7 +1,7 @@
 """Admin actions: each has a page that says what it will do, and a POST to the same address.
 
-Both are for whoever typed the password lately, and is an admin by the row of this moment (`permissions.RecentAdmin`): a
-POST that comes late changes nothing and leads back to its page. What gives somebody something asks for a proof in the
+Both need the permission `users:write` by the row of this moment, and a recent password entry (`permissions.requires`):
+a POST that comes late changes nothing and leads back to its page. What gives somebody something asks for a proof in the
 form as well (`mfa.proofs`): an account made with a copied cookie would outlive the session that the cookie is of.
 Source: v5.0.0-7.5.1, v5.0.0-7.5.3, v5.0.0-8.3.2; v5.0.0-2.3.5.
 """
@@ -15,12 +15,13 @@ from pydantic import AfterValidator
 from ravyn import Request, get, post
 
 from app.admin import pages
-from app.auth import challenges, permissions
+from app.auth import challenges, permissions, roles
 from app.auth.accounts import user_admin
 from app.auth.accounts.user_admin import Outcome
 from app.auth.errors import Forbidden, RetryLater
-from app.auth.models import ROLES
+from app.auth.permissions import requires
 from app.auth.redirects import see_other
+from app.auth.roles import ROLES
 from app.mfa import proofs, second_factor
 from app.mfa.proof_form import ProofForm, asking
 from app.web import client, errors, forms, templates
@@ -115,7 +116,7 @@ async def edit(request: Request) -> Any:
     if form.data is None:
         return await _edit_page(request, person, form.values, status=422, errors=form.errors)
     name, role = form.data.name, new_role(person, form.data.role)
-    if wrong := await unproved(request, form.data) if role == "admin" else {}:
+    if wrong := await unproved(request, form.data) if role in roles.privileged() else {}:
         return await _edit_page(request, person, form.values, **wrong)
     outcome = await user_admin.change(person.id, request.user.id, name=name, role=role)
     if outcome in WHY_NOT and errors.wants_html(request.scope):
@@ -161,7 +162,7 @@ async def unproved(request: Request, form: ProofForm) -> dict[str, Any]:
 
 def checked(outcome: Outcome) -> Outcome:
     """DONE or NOTHING; everything else is an error. Raises Problem, Forbidden."""
-    if outcome is Outcome.NO_ADMIN:
+    if outcome is Outcome.FORBIDDEN:
         raise Forbidden
     if outcome is Outcome.MISSING:
         raise Problem(404)
@@ -179,17 +180,20 @@ async def requested_action(request: Request) -> tuple[Any, str]:
 
 
 async def _somebody_else(request: Request) -> Any:
-    return _not_oneself(request, await pages.known(request))
+    return _acted_on(request, await pages.known(request))
 
 
 async def session_of_another(request: Request) -> tuple[Any, Any]:
     person, row = await pages.known_session(request)
-    return _not_oneself(request, person), row
+    return _acted_on(request, person), row
 
 
-def _not_oneself(request: Request, person: Any) -> Any:
+def _acted_on(request: Request, person: Any) -> Any:
+    """The person, if the user may act on the account. Raises Problem, Forbidden; `user_admin` decides it again."""
     if person.id == request.user.id:
         raise Problem(409, WHY_NOT[Outcome.YOURSELF])
+    if not roles.covers(request.user.role, person.role):
+        raise Forbidden
     return person
 
 
@@ -205,11 +209,14 @@ async def _confirm_page(
 
 
 async def _edit_page(request: Request, person: Any, typed: Mapping[str, str], **context: Any) -> Any:
-    return await _page(request, "admin/edit.html", typed, {"person": person, "roles": pages.ROLE_WORDS, **context})
+    words = pages.role_words(request.user)
+    asks = any(role in words for role in roles.privileged() if role != person.role)
+    about = {"person": person, "roles": words, "asks": asks}
+    return await _page(request, "admin/edit.html", typed, {**about, **context})
 
 
 async def _invite_page(request: Request, typed: Mapping[str, str], **context: Any) -> Any:
-    return await _page(request, "admin/new.html", typed, {"roles": pages.ROLE_WORDS, **context})
+    return await _page(request, "admin/new.html", typed, {"roles": pages.role_words(request.user), **context})
 
 
 async def _page(request: Request, name: str, typed: Mapping[str, str], context: dict[str, Any]) -> Any:
@@ -218,14 +225,14 @@ async def _page(request: Request, name: str, typed: Mapping[str, str], context: 
 
 
 route_patterns = [
-    permissions.private("/admin/users/new", invite_page, permissions.RecentAdmin),
-    permissions.private("/admin/users/new", invite, permissions.RecentAdmin),
-    permissions.private("/admin/users/{user_id}/edit", edit_page, permissions.RecentAdmin),
-    permissions.private("/admin/users/{user_id}/edit", edit, permissions.RecentAdmin),
+    permissions.private("/admin/users/new", invite_page, requires("users:write")),
+    permissions.private("/admin/users/new", invite, requires("users:write")),
+    permissions.private("/admin/users/{user_id}/edit", edit_page, requires("users:write")),
+    permissions.private("/admin/users/{user_id}/edit", edit, requires("users:write")),
     permissions.private(
-        "/admin/users/{user_id}/sessions/{session_id}/end", confirm_end_session, permissions.RecentAdmin
+        "/admin/users/{user_id}/sessions/{session_id}/end", confirm_end_session, requires("users:write")
     ),
-    permissions.private("/admin/users/{user_id}/sessions/{session_id}/end", end_session, permissions.RecentAdmin),
-    permissions.private("/admin/users/{user_id}/{action}", confirm, permissions.RecentAdmin),
-    permissions.private("/admin/users/{user_id}/{action}", act, permissions.RecentAdmin),
+    permissions.private("/admin/users/{user_id}/sessions/{session_id}/end", end_session, requires("users:write")),
+    permissions.private("/admin/users/{user_id}/{action}", confirm, requires("users:write")),
+    permissions.private("/admin/users/{user_id}/{action}", act, requires("users:write")),
 ]

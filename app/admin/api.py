@@ -25,10 +25,11 @@ from app.admin.api_models import (
 )
 from app.admin.audit_log import AuditFilters
 from app.admin.users import PeopleFilters
-from app.auth import permissions
+from app.auth import permissions, roles
 from app.auth.accounts import user_admin
 from app.auth.accounts.user_admin import Outcome
 from app.auth.errors import Forbidden
+from app.auth.permissions import requires
 from app.mfa import proofs
 from app.web.errors import Problem
 from app.web.filters import parsed
@@ -64,7 +65,7 @@ async def show(request: Request) -> Any:
 async def change(request: Request, data: UserPatch) -> Any:
     person = await pages.known(request)
     role = actions.new_role(person, data.role)
-    if role == "admin" or data.is_active:
+    if role in roles.privileged() or data.is_active:
         await _confirm(request, data)
     done = await user_admin.change(person.id, request.user.id, name=data.name, role=role, is_active=data.is_active)
     checked(done)
@@ -132,19 +133,23 @@ def _plain(value: Any) -> Any:
 
 
 route_patterns = [
-    permissions.private("/api/admin/users", index, permissions.Admin, answers={200: PersonList}, query=PEOPLE_QUERY),
-    permissions.private("/api/admin/users", invite, permissions.RecentAdmin, answers={201: Person}),
-    permissions.private("/api/admin/users/{user_id}", show, permissions.Admin, answers={200: Person}),
-    permissions.private("/api/admin/users/{user_id}", change, permissions.RecentAdmin, answers={200: Person}),
-    permissions.private("/api/admin/users/{user_id}/sessions", sessions, permissions.Admin, answers={200: SessionList}),
+    permissions.private(
+        "/api/admin/users", index, requires("users:read"), answers={200: PersonList}, query=PEOPLE_QUERY
+    ),
+    permissions.private("/api/admin/users", invite, requires("users:write"), answers={201: Person}),
+    permissions.private("/api/admin/users/{user_id}", show, requires("users:read"), answers={200: Person}),
+    permissions.private("/api/admin/users/{user_id}", change, requires("users:write"), answers={200: Person}),
+    permissions.private(
+        "/api/admin/users/{user_id}/sessions", sessions, requires("users:read"), answers={200: SessionList}
+    ),
     permissions.private(
         "/api/admin/users/{user_id}/sessions/{session_id}/end",
         end_session,
-        permissions.RecentAdmin,
+        requires("users:write"),
         answers={200: Person},
     ),
-    permissions.private("/api/admin/users/{user_id}/{action}", act, permissions.RecentAdmin, answers={200: Person}),
+    permissions.private("/api/admin/users/{user_id}/{action}", act, requires("users:write"), answers={200: Person}),
     permissions.private(
-        "/api/admin/audit", audit_index, permissions.Admin, answers={200: EventList}, query=AUDIT_QUERY
+        "/api/admin/audit", audit_index, requires("audit:read"), answers={200: EventList}, query=AUDIT_QUERY
     ),
 ]

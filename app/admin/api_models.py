@@ -1,13 +1,14 @@
 """The bodies, responses and query parameters of the admin API, as models that `openapi` describes."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from app.admin import users
 from app.admin.actions import known_role
+from app.auth.roles import ROLES
 from app.mfa.proofs import Proof
 from app.web.email_address import Address
 from app.web.forms import Line
@@ -55,7 +56,7 @@ class Person(BaseModel):
     id: UUID
     email: str
     name: str
-    role: Literal["user", "admin"]
+    role: Annotated[str, Field(json_schema_extra={"enum": [*ROLES]})]
     is_active: bool
     must_change_password: bool
     created_at: datetime
@@ -123,7 +124,7 @@ def _query(**schemas: dict[str, Any]) -> tuple[dict[str, Any], ...]:
 TEXT, CURSOR = {"type": "string", "maxLength": 254}, {"type": "string", "format": "uuid"}
 DAY = {"type": "string", "format": "date"}
 PEOPLE_QUERY = _query(
-    q=TEXT, role={"enum": ["", "user", "admin"]}, status={"enum": ["", "active", "deactivated"]},
+    q=TEXT, role={"enum": ["", *ROLES]}, status={"enum": ["", "active", "deactivated"]},
     verified={"enum": ["", "yes", "no"]},
     sort={"enum": list(users.SORTS)}, cursor=CURSOR,
 )  # fmt: skip

@@ -13,6 +13,7 @@ from app.admin.audit_log import AuditFilters
 from app.admin.users import PeopleFilters
 from app.audit import events
 from app.auth import permissions
+from app.auth.permissions import requires
 from app.web import csv_export, forms, templates
 from app.web.filters import active, parsed
 
@@ -72,8 +73,8 @@ def _export_page(request: Request, what: str, filters: BaseModel) -> Any:
 
 
 route_patterns = [
-    permissions.private("/admin/users/export", confirm_users_export, permissions.RecentAdmin),
-    permissions.private("/admin/users/export", export_users, permissions.RecentAdmin),
-    permissions.private("/admin/audit/export", confirm_audit_export, permissions.RecentAdmin),
-    permissions.private("/admin/audit/export", export_audit, permissions.RecentAdmin),
+    permissions.private("/admin/users/export", confirm_users_export, requires("users:export")),
+    permissions.private("/admin/users/export", export_users, requires("users:export")),
+    permissions.private("/admin/audit/export", confirm_audit_export, requires("audit:export")),
+    permissions.private("/admin/audit/export", export_audit, requires("audit:export")),
 ]

@@ -8,6 +8,7 @@ from app import db
 from app.admin import email_queue, overview
 from app.audit import events
 from app.auth import permissions
+from app.auth.permissions import requires
 from app.auth.redirects import see_other
 from app.email import outbox
 from app.web import forms, templates, urls
@@ -49,7 +50,7 @@ async def _email(request: Request) -> Any:
 
 
 route_patterns = [
-    permissions.private("/admin/mail", index, permissions.Admin),
-    permissions.private("/admin/mail/{email_id}/try-again", confirm_try_again, permissions.RecentAdmin),
-    permissions.private("/admin/mail/{email_id}/try-again", try_again, permissions.RecentAdmin),
+    permissions.private("/admin/mail", index, requires("emails:read")),
+    permissions.private("/admin/mail/{email_id}/try-again", confirm_try_again, requires("emails:write")),
+    permissions.private("/admin/mail/{email_id}/try-again", try_again, requires("emails:write")),
 ]

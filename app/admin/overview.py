@@ -13,7 +13,8 @@ from app import db
 from app.admin.audit_log import first_id
 from app.audit import events
 from app.audit.models import event_rows
-from app.auth.models import ROLES, user_rows
+from app.auth.models import user_rows
+from app.auth.roles import ROLES
 from app.auth.sessions import rotation
 from app.email.models import email_rows
 

@@ -13,9 +13,10 @@ from app.admin import audit_log, charts, overview, users
 from app.admin.audit_log import AuditFilters
 from app.admin.users import PeopleFilters
 from app.audit import events, session_history
-from app.auth import permissions
+from app.auth import permissions, roles
 from app.auth.accounts import user_admin
-from app.auth.models import ROLES
+from app.auth.permissions import requires
+from app.auth.roles import ROLES
 from app.auth.sessions import rotation
 from app.web import client, notices, templates, urls
 from app.web.errors import Problem
@@ -32,7 +33,6 @@ SORTS = {
     "last_login": "Last sign-in",
     "last_login_asc": "Last sign-in, longest ago",
 }
-ROLE_WORDS = {role: role.capitalize() for role in ROLES}
 STATES = {"active": "Active", "deactivated": "Deactivated"}
 VERIFIED = {"yes": "Confirmed", "no": "Not confirmed (invited)"}
 
@@ -56,7 +56,8 @@ async def people(request: Request) -> Any:
     return templates.page(
         request, "admin/users.html", users=page.items, filters=active(filters.data),
         listed=links(page, place, moved=bool(place.before or filters.data.cursor)), sort=filters.data.sort,
-        roles=ROLE_WORDS, states=STATES, verified=VERIFIED, sorts=SORTS, invited=user_admin.invited,
+        roles=role_words(), states=STATES, verified=VERIFIED, sorts=SORTS, invited=user_admin.invited,
+        acts_on=acts_on,
     )  # fmt: skip
 
 
@@ -71,10 +72,11 @@ async def person(request: Request) -> Any:
     found = await known(request)
     recent = await audit_log.listing(AuditFilters(person=str(found.id)), limit=10)
     devices = await users.sessions_of(found.id)
+    writes = acts_on(request.user, found)
     return templates.page(
-        request, "admin/user.html", person=found, me=request.user.id, invited=user_admin.invited(found),
+        request, "admin/user.html", person=found, me=request.user.id, invited=user_admin.invited(found), writes=writes,
         sessions=[(row, client.device(row.user_agent)) for row in devices], trail=_described(recent.items),
-        undo=_undo(notices.code_of(request.scope), found, recent.items),
+        undo=_undo(notices.code_of(request.scope), found, recent.items) if writes else None,
     )  # fmt: skip
 
 
@@ -86,8 +88,9 @@ async def session(request: Request) -> Any:
     end = rotation.end_of(row)
     live = end > db.utcnow()
     return templates.page(
-        request, "admin/session.html", person=found, me=request.user.id, session=row, end=end, live=live,
+        request, "admin/session.html", person=found, session=row, end=end, live=live,
         device=client.device(row.user_agent), because=events.reason_text(row.revoked_for),
+        writes=acts_on(request.user, found),
         picture=session_history.picture(happened, alive=live),
     )  # fmt: skip
 
@@ -101,6 +104,16 @@ async def audit_page(request: Request) -> Any:
         events=_described(page.items), listed=links(page, place, moved=bool(place.before or filters.data.cursor)),
         filters=active(filters.data), form=filters.values, errors=filters.errors,
     )  # fmt: skip
+
+
+def acts_on(user: Any, person: Any) -> bool:
+    """Whether the page of this person shows actions to this user."""
+    return bool(user.may("users:write") and user.id != person.id and roles.covers(user.role, person.role))
+
+
+def role_words(giver: Any = None) -> dict[str, str]:
+    """Role -> how it is shown; only those that `giver` may give, if there is one."""
+    return {role: role.capitalize() for role in ROLES if giver is None or roles.covers(giver.role, role)}
 
 
 async def known(request: Request) -> Any:
@@ -142,7 +155,7 @@ def _undo(notice: str, found: Any, rows: list[Any]) -> dict[str, Any] | None:
         return {"action": "allow-old-password", "text": "Undo: do not require a new password", "asks": True}
     if notice == "role_changed" and (before := _role_before(found.id, rows)):
         text, fields = f"Undo: {before} again", {"name": found.name, "role": before}
-        if before == "admin":
+        if before in roles.privileged():
             return {"action": f"edit?role={before}", "text": text, "asks": True}
         return {"action": "edit", "text": text, "asks": False, "fields": fields}
     return None
@@ -155,10 +168,10 @@ def _role_before(user_id: UUID, rows: list[Any]) -> str | None:
 
 
 route_patterns = [
-    permissions.private("/admin", index, permissions.Admin),
-    permissions.private("/admin/users", people, permissions.Admin),
-    permissions.private("/admin/users/pending", pending, permissions.Admin),
-    permissions.private("/admin/audit", audit_page, permissions.Admin),
-    permissions.private("/admin/users/{user_id}", person, permissions.Admin),
-    permissions.private("/admin/users/{user_id}/sessions/{session_id}", session, permissions.Admin),
+    permissions.private("/admin", index, requires("users:read")),
+    permissions.private("/admin/users", people, requires("users:read")),
+    permissions.private("/admin/users/pending", pending, requires("users:read")),
+    permissions.private("/admin/audit", audit_page, requires("audit:read")),
+    permissions.private("/admin/users/{user_id}", person, requires("users:read")),
+    permissions.private("/admin/users/{user_id}/sessions/{session_id}", session, requires("users:read")),
 ]

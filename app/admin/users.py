@@ -19,7 +19,8 @@ from pydantic import BaseModel
 from app import db
 from app.auth import email_links
 from app.auth.accounts import user_search
-from app.auth.models import ROLES, link_rows, session_rows, user_rows
+from app.auth.models import link_rows, session_rows, user_rows
+from app.auth.roles import ROLES
 from app.auth.sessions import rotation
 from app.web import urls
 from app.web.filters import Cursor, Trimmed, one_of

@@ -4,7 +4,7 @@ Chapter: "The JSON API". Patterns: login-endpoint, login-errors, refresh-endpoin
 protected.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from lilya.responses import Response
@@ -14,6 +14,7 @@ from ravyn import Request, get, post
 from app import db
 from app.auth import authentication, challenges, cookies, keys, permissions
 from app.auth.accounts import login_flow, logout_flow
+from app.auth.roles import ROLES
 from app.auth.sessions import rotation
 from app.auth.sessions.rotation_policy import Decision
 from app.auth.tokens import TokenPair
@@ -62,7 +63,7 @@ class Me(Answer):
     user_id: UUID
     email: str
     name: str
-    role: Literal["user", "admin"]
+    role: Annotated[str, Field(json_schema_extra={"enum": [*ROLES]})]
 
 
 @post(status_code=200)

@@ -13,7 +13,7 @@ from uuid import UUID
 from lilya.authentication import AuthCredentials, AuthenticationBackend
 
 from app import db
-from app.auth import cookies, tokens
+from app.auth import cookies, roles, tokens
 from app.auth.errors import AuthError, LoginRequired
 from app.auth.sessions import session_cache
 from app.auth.tokens import AppToken
@@ -42,9 +42,8 @@ class Principal:
     bound: bool = False
     is_authenticated: bool = field(default=True, init=False)
 
-    @property
-    def is_admin(self) -> bool:
-        return self.role == "admin"
+    def may(self, permission: str) -> bool:
+        return roles.may(self.role, permission)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +56,9 @@ class Anonymous:
     refresh_cookie: bool = False
     bearer: bool = False
     is_authenticated: bool = field(default=False, init=False)
+
+    def may(self, permission: str) -> bool:
+        return False
 
 
 _current: ContextVar[Principal | Anonymous] = ContextVar("user")

@@ -15,8 +15,6 @@ from app.db import plain_text, timestamp
 
 f: Any = edgy.fields  # edgy builds its fields with a metaclass, which a type checker cannot follow
 
-ROLES = ("user", "admin")
-
 
 class User(edgy.StrictModel):
     """A user account.
@@ -28,6 +26,7 @@ class User(edgy.StrictModel):
     `email` is the address as typed, `email_key` its unique form (see `web.email_address`), `search_text` the text that
     users are sorted and found by (see `user_search`). Every row has a confirmed address: an unconfirmed registration is
     an `EmailLink`, and an invited user confirms the address by choosing the first password.
+    `role` is a key of `roles.ROLES`; any other has no permission.
     `delete_after` is set while a requested deletion can still be cancelled. `second_factor_at`: since when a login
     needs a second factor (see `app.mfa`). Passkeys older than `passkeys_since` are void: at that time the owner
     recovered the account with an e-mailed link. `mailbox_proved_at`: when a link e-mailed to the account's current
@@ -64,7 +63,6 @@ class User(edgy.StrictModel):
             edgy.Index(fields=["invited_at", "last_login"], name="ix_users_invited"),
         ]
         constraints = [
-            sa.CheckConstraint("role IN ('user', 'admin')", name="ck_users_role"),
             sa.CheckConstraint("email_key = lower(email_key)", name="ck_users_email_key"),
         ]
 

@@ -1,12 +1,15 @@
 """Permissions: the access rules of routes.
 
 A permission allows a request or raises an error of `errors`; `challenges` turns the error into a redirect or a status.
-Each route names its permission with `private(...)`, `public(...)` or `no_authentication(...)`. The application refuses
-to start with a route that names none (see `main`).
+Each route names its permission with `private(...)`, `public(...)` or `no_authentication(...)`; what some
+roles may do has a name: `private("/admin/users", index, requires("users:read"))`. The application refuses to start with
+a route that names no permission (see `main`).
 Chapter: "Permissions". Source: v5.0.0-7.4.1, v5.0.0-8.2.1, v5.0.0-8.3.*. Pattern: protected.
 """
 
+import re
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from ravyn import Gateway
@@ -32,6 +35,7 @@ from app.web.same_origin import SAFE
 
 # Pages that stay open while the password has to be changed: the page that does it, and the step-up before it.
 OPEN_DURING_PASSWORD_CHANGE = frozenset({"/account/password", "/step-up"})
+NAME = re.compile("[a-z_]+:[a-z_]+")
 
 
 class Permission(BasePermission):
@@ -47,6 +51,11 @@ class Permission(BasePermission):
 
     def check(self, user: Any) -> None:
         raise NotImplementedError
+
+    @classmethod
+    def allows(cls, user: Any) -> bool:
+        """Whether the role of this user suffices, for links to the route. `check` decides."""
+        return True
 
 
 class SignedIn(Permission):
@@ -85,23 +94,6 @@ class SignedIn(Permission):
         raise SessionEnded if user.session_ended else LoginRequired
 
 
-class Admin(SignedIn):
-    """A user whose database row has the role admin; the token's role does not count (v5.0.0-8.3.2).
-
-    If the site requires a second factor of admins, the account must have one, and then login required it
-    (v5.0.0-6.3.3). If the site requires it, the session must be bound to a device as well.
-    """
-
-    def check(self, user: Any) -> None:
-        super().check(user)
-        if user.role != "admin":
-            raise Forbidden
-        if get_settings().admins_need_second_factor and not user.second_factor:
-            raise SecondFactorRequired
-        if get_settings().device_bound == "admins" and not user.bound:
-            raise DeviceBindingRequired
-
-
 class RecentLogin(SignedIn):
     """A signed-in user who entered the password within `APP_STEP_UP_SECONDS` (v5.0.0-7.5.1)."""
 
@@ -110,18 +102,43 @@ class RecentLogin(SignedIn):
         _recently(user)
 
 
-class RecentAdmin(Admin):
-    """An admin who entered the password within `APP_STEP_UP_SECONDS`. Other users get 403 without a password prompt.
+class RolePermission(SignedIn):
+    """A user whose role has the permission `name` (see `requires`). Other users get 403 without a password prompt.
 
-    For actions on other accounts. It reads the rows for GET as well, so a demotion takes effect before this worker has
-    read it from the invalidation feed.
+    The role is that of the database row; the token's role does not count (v5.0.0-8.3.2). If the site requires a second
+    factor of admins, whoever has a permission must have one, and then login required it (v5.0.0-6.3.3). If the site
+    requires it, the session must be bound to a device as well.
     """
 
-    reload_always = True
+    name = ""
 
     def check(self, user: Any) -> None:
         super().check(user)
-        _recently(user)
+        if not user.may(self.name):
+            raise Forbidden
+        if get_settings().admins_need_second_factor and not user.second_factor:
+            raise SecondFactorRequired
+        if get_settings().device_bound == "admins" and not user.bound:
+            raise DeviceBindingRequired
+        if self.reload_always:
+            _recently(user)
+
+    @classmethod
+    def allows(cls, user: Any) -> bool:
+        return bool(user.may(cls.name))
+
+
+@cache
+def requires(name: str) -> type[Permission]:
+    """The permission for users whose role has `name`, such as "users:write" (the table: `roles.ROLES`).
+
+    Every action but `read` needs the password entered within `APP_STEP_UP_SECONDS`. It reads the rows for GET as well,
+    so a demotion takes effect before this worker has read it from the invalidation feed.
+    Errors: ValueError for a name that is not `subject:action`.
+    """
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is not a permission: write subject:action, such as users:read")
+    return type(name, (RolePermission,), {"name": name, "reload_always": not name.endswith(":read")})
 
 
 class Public(Permission):

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 from ravyn import Request, get, post
 
 from app.auth import permissions
+from app.auth.permissions import requires
 from app.auth.redirects import see_other
 from app.notes import store
 from app.notes.fields import STATUSES, Body, DueOn, Status, Title
@@ -128,5 +129,5 @@ route_patterns = [
     permissions.private("/notes/{note_id}/edit", edit),
     permissions.private("/notes/{note_id}/delete", confirm_delete),
     permissions.private("/notes/{note_id}/delete", delete),
-    permissions.private("/admin/notes", counts, permissions.Admin),
+    permissions.private("/admin/notes", counts, requires("notes:read")),
 ]

@@ -22,14 +22,13 @@ def signed_in(user: Any) -> bool:
     return bool(user.is_authenticated)
 
 
-def admins(user: Any) -> bool:
-    return bool(user.role == "admin")
-
-
 class Link(NamedTuple):
-    """An entry of the navigation. `shown(user)`: who sees it; who may open it is the permission of its route."""
+    """An entry of the navigation. `shown(user)`: who sees it; who may open it is the permission of its route.
 
-    href: str
+    `href`: an address, or what says it for a user and says "" where the entry is not shown.
+    """
+
+    href: str | Callable[[Any], str]
     text: str
     shown: Callable[[Any], bool] = everyone
 
@@ -62,7 +61,7 @@ class Feature:
     # Gateways of `permissions.private` and its like. Of two that fit an address the first one counts.
     routes: Sequence[Any] = ()
     navigation: Sequence[Link] = ()
-    # Address -> text. The footer shows them in development alone.
+    # Address -> text. A tab is shown to whom its route allows; the footer in development alone.
     admin_tabs: Mapping[str, str] = field(default_factory=dict)
     footer: Mapping[str, str] = field(default_factory=dict)
     # Code -> the notice that `see_other(..., notice=code)` leaves.
@@ -117,12 +116,29 @@ def table(kind: Table) -> dict[str, Any]:
     return {name: value for feature in registered() for name, value in getattr(feature, kind).items()}
 
 
-def navigation(user: Any) -> list[Link]:
-    """The entries that this visitor sees."""
-    return [link for feature in enabled() for link in feature.navigation if link.shown(user)]
+def navigation(user: Any) -> list[tuple[str, str]]:
+    """Address and text of the entries that this visitor sees."""
+    links = [link for feature in enabled() for link in feature.navigation if link.shown(user)]
+    entries = [(link.href if isinstance(link.href, str) else link.href(user), link.text) for link in links]
+    return [entry for entry in entries if entry[0]]
 
 
-def menu(kind: Literal["admin_tabs", "footer"]) -> list[tuple[str, str]]:
-    """Address and text of each entry. Those of the feature `admin` come first in the admin area."""
-    features = sorted(enabled(), key=lambda feature: not kind.startswith(feature.name))
-    return [entry for feature in features for entry in getattr(feature, kind).items()]
+def admin_tabs(user: Any) -> list[tuple[str, str]]:
+    """Address and text of the tabs that this user may open, those of the feature `admin` first."""
+    features = sorted(enabled(), key=lambda feature: feature.name != "admin")
+    return [
+        (path, text)
+        for feature in features
+        for path, text in feature.admin_tabs.items()
+        if any(route.path == path and route.permission.allows(user) for route in feature.routes)
+    ]
+
+
+def first_admin_tab(user: Any) -> str:
+    """The address of the first tab that this user may open; "" for none."""
+    return next((path for path, _ in admin_tabs(user)), "")
+
+
+def footer() -> list[tuple[str, str]]:
+    """Address and text of each entry."""
+    return [entry for feature in enabled() for entry in feature.footer.items()]

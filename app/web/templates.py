@@ -41,6 +41,9 @@ class Nobody:
     name: str = ""
     role: str = ""
 
+    def may(self, permission: str) -> bool:
+        return False
+
 
 def page(
     request: Any, name: str, status_code: int = 200, headers: Mapping[str, str] | None = None, **context: Any
@@ -87,7 +90,8 @@ def environment(folder: Path) -> Environment:
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, auto_reload=development
     )
     made.globals |= {"app_name": APP_NAME, "static": static_files.url, "development": development}
-    made.globals |= {"navigation": features.navigation, "menu": features.menu}
+    made.globals |= {"navigation": features.navigation, "footer": features.footer}
+    made.globals["admin_tabs"] = features.admin_tabs
     made.globals["shows_learn"] = get_settings().shows_learn  # learn
     made.filters |= {"when": when, "ago": ago, "day": day, "initials": initials}
     return made

@@ -17,7 +17,7 @@ from app.auth import cookies
 from app.auth.models import link_rows, session_rows, user_rows
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
 from app.web.same_origin import SAFE
-from tests.support.acts import ACTS, Scene, name_of, of_features
+from tests.support.acts import ACTS, Scene, name_of, of_a_role, of_features
 from tests.support.device import Device
 from tests.support.people import make_user, start_session
 from tests.support.phone import with_a_phone
@@ -123,7 +123,7 @@ async def ways_in() -> dict[str, set[Any]]:
 
 async def signed_in(row: dict[str, str]) -> tuple[Scene, dict[str, str]]:
     """Somebody who has just signed in and can do what the route does, and the fields that do it."""
-    person = await make_user(role="admin" if "Admin" in row["permission"] else "user")
+    person = await make_user(role="admin" if of_a_role(row) else "user")
     scene = Scene(person, await start_session(person), await make_user())
     await start_session(scene.victim)
     if name_of(row) in ACTS:
@@ -172,7 +172,7 @@ async def test_copy_of_the_access_cookie_makes_nothing_that_outlives_it(client: 
 @pytest.mark.parametrize("action", ACTIONS)
 @pytest.mark.parametrize("path", ["/admin/users/{user_id}/{action}", "/api/admin/users/{user_id}/{action}"])
 async def test_copy_of_an_admins_gives_nobody_anything(client: Visitor, path: str, action: str) -> None:
-    row = {"method": "POST", "path": path, "permission": "RecentAdmin"}
+    row = {"method": "POST", "path": path, "permission": "users:write"}
     scene, _ = await signed_in(row)
     await with_a_phone(scene.victim)
     values = {"is_active": action != "reactivate", "must_change_password": action == "allow-old-password"}
@@ -197,7 +197,7 @@ async def test_its_owner_makes_it(client: Visitor, row: dict[str, str]) -> None:
 
 async def test_what_is_only_looked_at_makes_nothing(client: Visitor) -> None:
     """Every route that a browser may follow a link to, as the user who may read the most."""
-    admin = {"method": "POST", "path": "/admin/users/{user_id}/edit", "permission": "RecentAdmin"}
+    admin = {"method": "POST", "path": "/admin/users/{user_id}/edit", "permission": "users:write"}
     scene, _ = await signed_in(admin)
 
     for row in main.route_table():

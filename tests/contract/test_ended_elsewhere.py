@@ -15,14 +15,14 @@ from app.auth.sessions import session_cache
 from app.main import route_table
 from app.mfa.models import recovery_rows
 from tests.support import held
-from tests.support.acts import OPEN, Act, name_of, scene_of, unsafe_and_private
+from tests.support.acts import OPEN, Act, asks_the_password, name_of, of_a_role, scene_of, unsafe_and_private
 from tests.support.people import make_user, sign_in, start_session
 from tests.support.sent import bearer, browser, cookies_set
 from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
 PAGES = [row for row in route_table() if row["method"] == "GET" and row["permission"] not in OPEN]
-ASKING_THE_ROWS = [row for row in PAGES if row["permission"] == "RecentAdmin"]
+ASKING_THE_ROWS = [row for row in PAGES if of_a_role(row) and asks_the_password(row)]
 
 
 def a_path(row: dict[str, str]) -> str:

@@ -22,7 +22,7 @@ from app.db.pool import Pool
 from app.settings import get_settings
 from app.web import csv_export
 from tests.support import held
-from tests.support.acts import ACTS, Scene, name_of, rows, scene_of, unsafe_and_private
+from tests.support.acts import ACTS, Scene, asks_the_password, name_of, of_a_role, rows, scene_of, unsafe_and_private
 from tests.support.clock import Clock
 from tests.support.people import make_user
 from tests.support.sent import cookies_set
@@ -133,7 +133,7 @@ async def test_held_back_over_the_end_of_its_session_it_does_nothing(
 
 
 # v5.0.0-8.3.2
-@pytest.mark.parametrize("row", [row for row in ROUTES if "Admin" in row["permission"]], ids=ids)
+@pytest.mark.parametrize("row", [row for row in ROUTES if of_a_role(row)], ids=ids)
 async def test_held_back_over_a_demotion_it_is_refused(app: Any, row: dict[str, str]) -> None:
     scene, answer, changed = await held_back(app, row, demoted)
 
@@ -144,7 +144,7 @@ async def test_held_back_over_a_demotion_it_is_refused(app: Any, row: dict[str, 
 
 
 # v5.0.0-7.5.1
-@pytest.mark.parametrize("row", [row for row in ROUTES if row["permission"].startswith("Recent")], ids=ids)
+@pytest.mark.parametrize("row", [row for row in ROUTES if asks_the_password(row)], ids=ids)
 async def test_held_back_until_the_password_was_typed_too_long_ago_it_asks_for_it(
     app: Any, clock: Clock, row: dict[str, str]
 ) -> None:
@@ -188,7 +188,7 @@ async def test_answer_that_is_read_slowly_is_cut_off_at_its_next_page(
     for _ in range(3):
         await events.record(events.LOGIN, user_id=(await make_user()).id)
     scene, act = await scene_of(row)
-    ends = ending is not demoted or "Admin" in row["permission"]
+    ends = ending is not demoted or of_a_role(row)
 
     async def reading() -> None:
         await ending(scene)

@@ -17,12 +17,11 @@ async def count(table: Any) -> int:
     return int(await db.fetch_value(sa.select(sa.func.count()).select_from(table)))
 
 
-@pytest.mark.parametrize("change", [{"role": "root"}, {"email_key": "UPPER@example.com"}])
-async def test_an_account_that_breaks_a_rule_is_refused(change: dict[str, str]) -> None:
+async def test_an_account_that_breaks_a_rule_is_refused() -> None:
     person = await make_user()
 
     with pytest.raises(sa.exc.IntegrityError):
-        await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(change))
+        await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(email_key="UPPER@example.com"))
 
 
 async def test_two_accounts_of_one_address_are_refused() -> None:

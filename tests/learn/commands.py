@@ -29,7 +29,7 @@ def routes() -> str:
     go = {route.path for feature in features.registered() if feature.eject for route in feature.routes}
     said = run("routes", APP_ENV="development", APP_SECRET_KEY=STRONG).splitlines()
     said = [line for line in said if not go & set(line.split())]
-    permissions = ("PERMISSION", "Public", "SignedIn", "Admin", "RecentAdmin")
+    permissions = ("PERMISSION", "Public", "SignedIn", "users:read", "users:write")
     firsts = [next(line for line in said if line.endswith(f" {permission}")) for permission in permissions]
     return "\n".join(["$ python -m app routes", *firsts, "..."])
 

@@ -376,7 +376,7 @@ async def test_admin_turns_it_off_for_a_user_who_lost_all_factors() -> None:
     person, admin, other = await make_user(), await make_user(role="admin"), await make_user()
     await with_a_phone(person)
 
-    assert await second_factor.remove(person.id, other.id) is Outcome.NO_ADMIN
+    assert await second_factor.remove(person.id, other.id) is Outcome.FORBIDDEN
     assert await second_factor.remove(admin.id, admin.id) is Outcome.YOURSELF
     assert await second_factor.remove(person.id, admin.id) is Outcome.DONE
     assert await second_factor.remove(person.id, admin.id) is Outcome.NOTHING

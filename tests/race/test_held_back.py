@@ -20,7 +20,7 @@ from app.auth.accounts import user_admin
 from app.auth.models import user_rows
 from app.email.models import email_rows
 from tests.support import held
-from tests.support.acts import Act, Scene, name_of, rows, scene_of, unsafe_and_private
+from tests.support.acts import Act, Scene, name_of, of_a_role, rows, scene_of, unsafe_and_private
 from tests.support.people import make_user
 from tests.support.sent import bearer
 from tests.support.server import Server, running
@@ -94,7 +94,7 @@ WAYS: list[tuple[dict[str, str], Ending]] = [
     (row, ending)
     for row in unsafe_and_private()
     for ending in (signed_out, ended_by_an_admin, demoted)
-    if ending is not demoted or "Admin" in row["permission"]
+    if ending is not demoted or of_a_role(row)
 ]
 
 

@@ -46,6 +46,16 @@ def of_features(table: str) -> dict[str, Any]:
     return found
 
 
+def of_a_role(row: dict[str, str]) -> bool:
+    """Whether the route is for roles with a permission, such as users:read; admins have all of them."""
+    return ":" in row["permission"]
+
+
+def asks_the_password(row: dict[str, str]) -> bool:
+    """Whether the route wants a recent password entry."""
+    return row["permission"] == "RecentLogin" or (of_a_role(row) and not row["permission"].endswith(":read"))
+
+
 def name_of(row: dict[str, str]) -> str:
     return f"{row['method']} {row['path']}"
 
@@ -79,7 +89,7 @@ class Act:
 
 async def scene_of(row: dict[str, str]) -> tuple[Scene, Act]:
     """Somebody who may do what the route does, and the request that does it."""
-    person = await make_user(role="admin" if row["permission"] in ("Admin", "RecentAdmin") else "user")
+    person = await make_user(role="admin" if of_a_role(row) else "user")
     scene = Scene(person, await start_session(person), await make_user())
     await start_session(scene.victim)
     said = await ACTS[name_of(row)](scene)

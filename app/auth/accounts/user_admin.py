@@ -1,8 +1,9 @@
 """User administration: what an admin, or a command, does to other people's accounts.
 
-Each function is one transaction that first locks the rows of all admins and of the person, in the order of their ids:
-a person who is no longer an admin changes nothing, and of two admins who demote each other at once one stays. No
-function takes a password: an admin can only send a link (v5.0.0-6.4.6).
+Each function is one transaction that first locks the rows of all admins, of the actor and of the person, in the order
+of their ids: an actor whose role no longer has `users:write` changes nothing, and of two admins who demote each other
+at once one stays. Nobody acts on an account, or gives a role, with a permission that their own role lacks. No function
+takes a password: an admin can only send a link (v5.0.0-6.4.6).
 Chapter: "The admin area". Source: v5.0.0-2.3.5, v5.0.0-7.4.2, v5.0.0-7.4.5, v5.0.0-8.3.2.
 """
 
@@ -18,7 +19,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import email_links, passwords
+from app.auth import email_links, passwords, roles
 from app.auth.accounts import user_creation, user_search
 from app.auth.errors import RegistrationClosed
 from app.auth.models import session_rows, user_rows
@@ -33,17 +34,20 @@ class Outcome(Enum):
     MISSING = auto()  # no such account, or no such session of it
     YOURSELF = auto()  # administrators cannot do this to their own account
     LAST_ADMIN = auto()  # at least one admin must remain
-    NO_ADMIN = auto()  # the actor is not an admin, or no longer one
+    FORBIDDEN = auto()  # the actor's role does not allow it, or no longer
     INACTIVE = auto()  # a link would have no effect
 
 
 @dataclass(slots=True)
 class AdminAction:
-    """A transaction with the rows locked. `refused`: why the action is not allowed; None if it is."""
+    """A transaction with the rows locked. `actor`: None for a command on the server. `refused`: why the action is not
+    allowed; None if it is.
+    """
 
     tx: Any
     now: datetime
     person: Any
+    actor: Any
     admins: set[UUID]
     refused: Outcome | None
 
@@ -69,6 +73,8 @@ async def change(
         }
         if not values:
             return Outcome.NOTHING
+        if role and "role" in values and action.actor and not roles.covers(action.actor.role, role):
+            return Outcome.FORBIDDEN
         loses_it = values.get("role", "admin") != "admin" or values.get("is_active") is False
         if loses_it and action.admins == {user_id}:
             return Outcome.LAST_ADMIN
@@ -147,8 +153,9 @@ async def invite(email: str, name: str, role: str, actor_id: UUID) -> UUID | Out
     encoded = await passwords.random_hash()
     try:
         async with db.transaction() as tx:
-            if actor_id not in await _admins(tx):
-                return Outcome.NO_ADMIN
+            actor: Any = next((row for row in await tx.fetch_all(_lock(actor_id)) if row.id == actor_id), None)
+            if not _writes_users(actor) or not roles.covers(actor.role, role):
+                return Outcome.FORBIDDEN
             user_id = await user_creation.add(tx, email, name, encoded, role)
             invited = sa.update(user_rows).where(user_rows.c.id == user_id).values(invited_at=db.now())
             await tx.execute(invited)
@@ -172,32 +179,41 @@ def invited(person: Any) -> bool:
 
 @asynccontextmanager
 async def admin_action(user_id: UUID, actor_id: UUID | None) -> AsyncIterator[AdminAction]:
-    """Open the transaction of an action on this account. `actor_id`: the admin; None for a command on the server."""
+    """Open the transaction of an action on this account. `actor_id`: who acts; None for a command on the server."""
     async with db.transaction() as tx:
         now = await tx.fetch_value(sa.select(db.now()))
-        rows = await tx.fetch_all(_lock(user_rows.c.id == user_id))
-        person = next((row for row in rows if row.id == user_id), None)
-        admins = {row.id for row in rows if row.role == "admin" and row.is_active and row.delete_after is None}
-        yield AdminAction(tx, now, person, admins, _rejection(person, user_id, actor_id, admins))
+        rows = {row.id: row for row in await tx.fetch_all(_lock(user_id, actor_id))}
+        person, actor = rows.get(user_id), rows.get(actor_id)
+        admins = {row.id for row in rows.values() if row.role == "admin" and _is_open(row)}
+        yield AdminAction(tx, now, person, actor, admins, _rejection(person, actor, by_command=actor_id is None))
 
 
-def _rejection(person: Any, user_id: UUID, actor_id: UUID | None, admins: set[UUID]) -> Outcome | None:
-    if actor_id is not None and actor_id not in admins:
-        return Outcome.NO_ADMIN
-    if actor_id == user_id:
+def _rejection(person: Any, actor: Any, *, by_command: bool) -> Outcome | None:
+    if not by_command and not _writes_users(actor):
+        return Outcome.FORBIDDEN
+    if person is None:
+        return Outcome.MISSING
+    if by_command:
+        return None
+    if person.id == actor.id:
         return Outcome.YOURSELF
-    return Outcome.MISSING if person is None else None
+    return None if roles.covers(actor.role, person.role) else Outcome.FORBIDDEN
 
 
-async def _admins(tx: Any) -> set[UUID]:
-    return {row.id for row in await tx.fetch_all(_lock(sa.false()))}
+def _writes_users(actor: Any) -> bool:
+    return actor is not None and _is_open(actor) and roles.may(actor.role, "users:write")
 
 
-def _lock(which: Any) -> Any:
+def _is_open(row: Any) -> bool:
+    return bool(row.is_active and row.delete_after is None)
+
+
+def _lock(*ids: UUID | None) -> Any:
     """Select these rows and those of all admins for update, in the order of ids: another order could deadlock."""
     table = user_rows
     admins = sa.and_(table.c.role == "admin", table.c.is_active.is_(True), table.c.delete_after.is_(None))
-    return sa.select(table).where(sa.or_(which, admins)).order_by(table.c.id).with_for_update()
+    these = table.c.id.in_([user_id for user_id in ids if user_id])
+    return sa.select(table).where(sa.or_(these, admins)).order_by(table.c.id).with_for_update()
 
 
 async def _apply(action: AdminAction, actor_id: UUID | None, values: dict[str, Any]) -> None:

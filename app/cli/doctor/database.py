@@ -8,6 +8,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from app import db
+from app.auth import roles
 from app.auth.accounts import demo_accounts
 from app.auth.models import user_rows
 from app.cli.doctor import Finding
@@ -154,7 +155,7 @@ async def _takes_writes() -> Finding:
 
 async def _admins_with_a_password_alone() -> int:
     table = user_rows
-    admins = table.c.role == "admin", table.c.is_active.is_(True), table.c.second_factor_at.is_(None)
+    admins = table.c.role.in_(roles.privileged()), table.c.is_active.is_(True), table.c.second_factor_at.is_(None)
     return int(await db.fetch_value(sa.select(sa.func.count()).where(*admins)))
 
 

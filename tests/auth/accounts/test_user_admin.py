@@ -154,7 +154,7 @@ async def test_two_admins_who_throw_each_other_out_at_once_leave_one(values: dic
             user_admin.change(one.id, two.id, **values), user_admin.change(two.id, one.id, **values)
         )
 
-        assert sorted(outcome.name for outcome in outcomes) == ["DONE", "NO_ADMIN"]
+        assert sorted(outcome.name for outcome in outcomes) == ["DONE", "FORBIDDEN"]
         left = [row for row in (await row_of(one.id), await row_of(two.id)) if row.role == "admin" and row.is_active]
         assert len(left) == 1
 
@@ -188,7 +188,7 @@ async def test_who_is_no_admin_any_more_changes_nothing(admin: Person, change: d
         await user_admin.invite("new@example.com", "New", "admin", former.id),
     ]
 
-    assert set(outcomes) == {Outcome.NO_ADMIN}
+    assert set(outcomes) == {Outcome.FORBIDDEN}
     assert await audited(person.id) == []
     assert await email_messages() == []
     assert await db.fetch_one(sa.select(user_rows).where(user_rows.c.email_key == "new@example.com")) is None
