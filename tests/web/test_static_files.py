@@ -145,6 +145,35 @@ async def test_only_development_looks_again(folder: Path) -> None:
     assert (await ask(rereading, "/static/app.css")).text == "b{}"
 
 
+async def test_development_sees_new_and_deleted_files_and_links(folder: Path, tmp_path: Path) -> None:
+    files = static_files.Files(folder, reread=True)
+    address = files.url("app.css")
+
+    (folder / "new.css").write_text("n{}")
+    (folder / "icons" / "x.svg").unlink()
+    (folder / "app.css").unlink()
+    (folder / "app.css").symlink_to(tmp_path / "secret.txt")
+
+    assert (await ask(files, files.url("new.css"))).text == "n{}"
+    assert (await ask(files, "/static/icons/x.svg")).status_code == 404
+    assert (await ask(files, address)).status_code == 404
+
+
+def test_development_reads_no_file_again_that_is_as_it_was(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three or four addresses a page: reading all files for each made a page 19 times as expensive."""
+    files = static_files.Files(folder, reread=True)
+    before = files.url("app.css")
+    opened: list[Path] = []
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: opened.append(path) or read(path))  # type: ignore[func-returns-value]
+
+    assert [files.url("app.css") for _ in range(3)] == [before] * 3
+    assert opened == []
+    (folder / "app.css").write_text("c{}")
+    assert files.url("app.css") != before
+    assert opened
+
+
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "TRACE"])
 async def test_files_are_only_read(folder: Path, method: str) -> None:
     answer = await ask(static_files.Files(folder), "/static/app.css", method)
