@@ -22,6 +22,7 @@ import uvicorn
 from app import db, hosts
 from app.auth.accounts import demo_accounts
 from app.observability import logs
+from app.server import memory
 from app.server.workers import Supervisor
 from app.settings import Settings, get_settings
 
@@ -34,6 +35,7 @@ UNREAD_SECONDS = 60  # until a connection is closed whose client does not read t
 def serve(workers: int, forwarded_allow_ips: str) -> int:
     """Run the server until a signal stops it. Returns the exit code."""
     settings = get_settings()
+    memory.share_one_heap()  # before any thread is started
     try:
         listeners = _listen(settings.host, settings.port)
     except OSError as error:
