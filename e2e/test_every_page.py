@@ -126,6 +126,13 @@ def dashboard_with_an_alarm(at: Scene) -> None:
     expect(at.page.get_by_role("listitem").filter(has_text="wrong password")).to_be_visible()
 
 
+def dashboard_after_a_theft(at: Scene) -> None:
+    assert at.person
+    person = at.person
+    at.server.run(lambda: after_reuse(person))
+    at.go("/dashboard")
+
+
 # notes:
 def notes(at: Scene) -> None:
     for number in range(25):
@@ -443,6 +450,8 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "reset, refused": ("", "Choose a new password", reset_refused),
     "link, gone": ("", "This link is not valid", lambda at: at.go("/reset-password?token=x")),
     "dashboard": ("user", "Hello, Robin Example", dashboard_with_an_alarm),
+    "dashboard, after a theft": ("user", "Hello, Robin Example", dashboard_after_a_theft),
+    "secure your account": ("user", "Secure your account", lambda at: at.go("/account/secure")),
     # notes:
     "notes, none": ("user", "Notes", lambda at: at.go("/notes")),
     "notes": ("user", "Notes", notes),

@@ -3,14 +3,14 @@
 This package contains only pages; `auth.accounts` makes the changes.
 """
 
-from app.account import data_export, email, pages, sessions, well_known
+from app.account import data_export, email, pages, sessions, stolen_session, well_known
 from app.web.features import Feature, Notice
 
 FEATURE = Feature(
     name="account",
     routes=[
         *pages.route_patterns, *email.route_patterns, *sessions.route_patterns, *data_export.route_patterns,
-        *well_known.route_patterns,
+        *stolen_session.route_patterns, *well_known.route_patterns,
     ],
     notices={
         "name_changed": Notice("success", "Your name is changed."),
@@ -22,6 +22,7 @@ FEATURE = Feature(
         ),
         "device_signed_out": Notice("success", "That device is signed out."),
         "others_signed_out": Notice("success", "Every other device is signed out."),
+        "reuse_was_owner": Notice("success", "Thank you. Nothing else has to be done."),
         "deletion_requested": Notice(
             "info",
             "Your account is scheduled for deletion and every device is signed out. We sent you an e-mail with the "

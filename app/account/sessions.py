@@ -39,7 +39,7 @@ async def index(request: Request) -> Any:
 @get()
 async def show(request: Request) -> Any:
     """One device with the history of its session as a picture."""
-    row = await _own(request)
+    row = await own_session(request)
     happened = session_history.of_session(row, await events.of_session(row.user_id, row.id))
     live = rotation.end_of(row) > db.utcnow()
     return templates.page(
@@ -50,7 +50,7 @@ async def show(request: Request) -> Any:
 
 @get()
 async def confirm_revoke(request: Request) -> Any:
-    row = await _own(request)
+    row = await own_session(request)
     if row.revoked_at is not None:
         return see_other("/account/sessions")
     return templates.page(request, "account/revoke.html", device=_shown(row, request.user.sid))
@@ -59,7 +59,7 @@ async def confirm_revoke(request: Request) -> Any:
 @post(status_code=303)
 async def revoke(request: Request) -> Any:
     await forms.parse(request, forms.Nothing)
-    row = await _own(request)
+    row = await own_session(request)
     if row.id == request.user.sid:
         await logout_flow.logout([request.user.token])
         return redirects.signed_out("signed_out")
@@ -87,7 +87,7 @@ async def _rows(*which: Any) -> list[Any]:
     return await db.fetch_all(own.order_by(session_rows.c.last_seen_at.desc(), session_rows.c.id.desc()).limit(MOST))
 
 
-async def _own(request: Request) -> Any:
+async def own_session(request: Request) -> Any:
     """The session in the path; 404 if it does not exist or belongs to another user."""
     sid = urls.uuid_or_none(request.path_params["sid"])
     own = sa.select(session_rows).where(session_rows.c.id == sid, session_rows.c.user_id == request.user.id)

@@ -27,6 +27,7 @@ SESSION_REPLAYED = "session_replayed"
 SESSION_RETRY_REQUESTED = "session_retry_requested"
 SESSION_REUSED = "session_reused"
 SESSION_REVOKED = "session_revoked"
+SESSION_REUSE_ANSWERED = "session_reuse_answered"
 SESSION_BOUND = "session_bound"
 SESSION_PROOF_MISSING = "session_proof_missing"
 REFRESH_FROM_THE_FUTURE = "refresh_from_the_future"
@@ -81,6 +82,7 @@ EVENT_TEXT = {
     SESSION_RETRY_REQUESTED: "A late request used a token that had just been renewed, and was told to retry",
     SESSION_REUSED: "An old token was used again: it may have been stolen, so the session was ended",
     SESSION_REVOKED: "Session ended",
+    SESSION_REUSE_ANSWERED: "Said who used the old token",
     SESSION_BOUND: "Session bound to this device",
     SESSION_PROOF_MISSING: "Renewal refused: the request did not prove that it came from the device of the session",
     REFRESH_FROM_THE_FUTURE: "A token was used that was never issued",

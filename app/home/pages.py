@@ -6,12 +6,14 @@ import sqlalchemy as sa
 from ravyn import Request, get
 
 from app import db
-from app.audit import events
+from app.audit import activity, events
 from app.auth import permissions
 from app.auth.models import session_rows
+from app.auth.sessions import reused
 from app.web import client, templates
 
 _SESSION = sa.select(session_rows).where(session_rows.c.id == sa.bindparam("sid"))
+SHOWN = 10  # things that happened, on the dashboard
 
 
 @get()
@@ -30,8 +32,13 @@ async def dashboard(request: Request) -> Any:
         "device": client.device(row.user_agent),
         "ip": row.ip,
     }
-    activity = [events.described(event) for event in await events.of_user(request.user.id)]
-    return templates.page(request, "home/dashboard.html", session=session, activity=activity)
+    rows = await events.of_user(request.user.id, activity.READ)
+    stolen = await reused.unanswered(request.user.id, db.utcnow())
+    where = await reused.reuse_of(request.user.id, stolen.id) if stolen else None
+    return templates.page(
+        request, "home/dashboard.html", session=session, activity=activity.grouped(rows, SHOWN), stolen=stolen,
+        where=events.described(where) if where else None, device=client.device(stolen.user_agent) if stolen else "",
+    )  # fmt: skip
 
 
 route_patterns = [

@@ -3,13 +3,16 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 import sqlalchemy as sa
 
 from app import db
+from app.audit import events
 from app.auth import cookies, email_links, mfa_ticket, passwords
 from app.auth.accounts import password_reset
 from app.auth.models import user_rows
+from app.auth.sessions import rotation
 from app.email.models import email_rows
 from app.mfa.models import passkey_rows
 from app.notes import store  # notes
@@ -81,6 +84,15 @@ async def an_hour_later() -> World:
     return World(person, ["/account/password"], jar)
 
 
+async def stolen_from() -> World:
+    """A session of theirs ended because an old token was used again, and they have not said who used it."""
+    person = await make_user()
+    robbed = forge.claims((await start_session(person)).access_token)["sid"]
+    async with db.transaction() as tx:
+        await rotation.revoke(UUID(robbed), events.REUSED, tx=tx, now=db.utcnow())
+    return World(person, ["/dashboard"], jar_of(await start_session(person)))
+
+
 async def half_signed_in() -> World:
     person = await make_user()
     phone = await with_a_phone(person)
@@ -90,7 +102,9 @@ async def half_signed_in() -> World:
 
 
 MakeWorld = Callable[[], Awaitable[World]]
-WORLDS: tuple[MakeWorld, ...] = (nobody, administrator, with_a_second_step, an_hour_later, half_signed_in)
+WORLDS: tuple[MakeWorld, ...] = (
+    nobody, administrator, with_a_second_step, an_hour_later, stolen_from, half_signed_in
+)  # fmt: skip
 
 
 def jar_of(pair: Any) -> dict[str, str]:

@@ -57,6 +57,7 @@ WHY = {
     "POST /account/export": READS,
     "POST /account/sessions/revoke-others": ENDS,
     "POST /account/sessions/{sid}/revoke": ENDS,
+    "POST /account/sessions/{sid}/answer": WORDS,
     "POST /account/passkeys": PROOF,
     "POST /account/passkeys/{passkey_id}/remove": ENDS,
     "POST /account/second-factor": PROOF,

@@ -166,6 +166,11 @@ async def _password(scene: Scene) -> dict[str, str]:
     return {"current_password": scene.person.password, "new_password": NEW_PASSWORD}
 
 
+async def _answer(scene: Scene) -> dict[str, str]:
+    await _another_session(scene)
+    return {"owner": "yes"}
+
+
 async def _email(scene: Scene) -> dict[str, str]:
     return {"email": "elsewhere@example.com", "current_password": scene.person.password}
 
@@ -220,6 +225,7 @@ ACTS: dict[str, Callable[[Scene], Awaitable[dict[str, str]]]] = {
     "POST /account/email": _email,
     "POST /account/sessions/revoke-others": _another_session,
     "POST /account/sessions/{sid}/revoke": _another_session,
+    "POST /account/sessions/{sid}/answer": _answer,
     "POST /account/export": _nothing,
     "POST /admin/users/export": _nothing,
     "POST /admin/audit/export": _nothing,
