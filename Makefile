@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 PY := $(VENV)/bin/python
 DATABASE_TESTS := $(addprefix tests/,auth mfa audit admin cli home email dev contract race db test_maintenance.py)
-DATABASE_TESTS += tests/notes# notes
+DATABASE_TESTS += $(patsubst %/acts.py,%,$(wildcard tests/*/acts.py))
 DATABASE_TESTS += tests/learn/test_chapters.py# learn
 # A folder, unless T names a path in it.
 all_but = $(if $(filter $(1) $(1)/%,$(T)),,$(1))

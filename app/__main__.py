@@ -36,6 +36,12 @@ def migration(options: argparse.Namespace) -> int:
     return migration(options.message, options.dry_run)
 
 
+def generate(options: argparse.Namespace) -> int:
+    from app.cli import generate
+
+    return generate.generate(options)
+
+
 def routes(_: argparse.Namespace) -> int:
     from app.main import route_table
 
@@ -146,6 +152,7 @@ COMMANDS = {
     "serve": serve,
     "migrate": migrate,
     "migration": migration,
+    "generate": generate,
     "routes": routes,
     "shell": shell,
     "doctor": doctor,

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
+from app import main  # noqa: F401 - registers the features and their models, in their order
 from e2e.support import browser as browsers
 from tests.support import server as servers
 from tests.support.people import Person, make_user

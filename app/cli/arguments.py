@@ -41,6 +41,8 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     command.add_argument("message", help='what it does, such as "add projects"')
     command.add_argument("--dry-run", action="store_true", help="list the changes without writing")
 
+    _add_generate(commands)
+
     command = commands.add_parser(
         "routes", help="list the routes", description="List every route with the permission that protects it."
     )
@@ -146,6 +148,23 @@ def _ejectable() -> list[Any]:
 
 
 # /eject
+def _add_generate(commands: Any) -> None:
+    command = commands.add_parser(
+        "generate", help="write a feature, as if by hand", description="Write code of your own. Nothing is overwritten."
+    )
+    kinds = command.add_subparsers(required=True, dest="kind", metavar="KIND")
+    command = kinds.add_parser(
+        "feature",
+        help="a table with its pages, JSON API, admin list, data export, migration and tests",
+        description="FIELDS: name:type, where the types are str, text, int, decimal, bool, date, datetime, "
+        "choice(open,done) and reference(projects); :unique or :optional may follow. Each row belongs to who made it.",
+    )
+    command.add_argument("name", help="the plural, such as projects")
+    command.add_argument("fields", nargs="+", metavar="FIELDS", help='such as title:str "status:choice(open,done)"')
+    command.add_argument("--singular", default="", help="where it cannot be told from the plural, as person for people")
+    command.add_argument("--dry-run", action="store_true", help="list the files without writing them")
+
+
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 64:
         raise argparse.ArgumentTypeError("must be a number from 1 to 64")

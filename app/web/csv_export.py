@@ -28,7 +28,7 @@ def cell(value: Any) -> str:
         return ""
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
-    text = str(value)
+    text = str(getattr(value, "label", value))
     return f"'{text}" if text.startswith(FORMULA) else text
 
 
@@ -45,7 +45,7 @@ async def _lines(columns: tuple[str, ...], page: Callable[[Any], Awaitable[Page]
     while True:
         found = await page(last)
         if found.items:
-            yield _csv([cell(row._mapping[column]) for column in columns] for row in found.items)
+            yield _csv([cell(getattr(row, column)) for column in columns] for row in found.items)
         if found.next_cursor is None:
             return
         last = found.items[-1]

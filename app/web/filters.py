@@ -58,6 +58,7 @@ def _ip_address(text: str) -> str:
 
 
 Trimmed = Annotated[str, Field(max_length=254), BeforeValidator(lambda text: text.strip())]
+Words = Annotated[str, BeforeValidator(lambda text: text.strip()[:200])]
 Cursor = Annotated[UUID | None, BeforeValidator(_cursor)]
 Day = Annotated[date | None, BeforeValidator(_day)]  # "" stands for none
 IpAddress = Annotated[Trimmed, AfterValidator(_ip_address)]

@@ -18,6 +18,7 @@ from app.mfa.models import passkey_rows
 from app.notes import store  # notes
 from app.web import client
 from tests.support import forge
+from tests.support.acts import of_features
 from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.phone import Phone, with_a_phone
 
@@ -61,6 +62,8 @@ async def administrator() -> World:
     await store.create(person.id, "Keys", "Third hook.")  # notes
     passkey = {"id": db.uuid7(), "user_id": person.id, "name": "Phone", "credential": str(person.id), "public_key": "x"}
     await db.execute(sa.insert(passkey_rows).values(passkey | {"uses": 0, "created_at": now}))
+    for make in of_features("WORLD").values():
+        await make(person.id)
     failed = {"id": db.uuid7(), "kind": "reset", "recipient": "x@example.com", "error": "550", "failed_at": now}
     await db.execute(sa.insert(email_rows).values(failed | {"created_at": now, "next_try_at": now}))
     theirs_sid = forge.claims(theirs.access_token)["sid"]

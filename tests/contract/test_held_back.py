@@ -18,6 +18,7 @@ from app.auth.accounts import login_flow, logout_flow, user_admin
 from app.auth.models import user_rows
 from app.auth.sessions import session_cache
 from app.db import owned_rows
+from app.db.database import _Transaction as OrmTransaction
 from app.db.pool import Pool
 from app.settings import get_settings
 from app.web import csv_export
@@ -229,7 +230,7 @@ def between_the_permission_and_the_first_transaction(
     monkeypatch: pytest.MonkeyPatch, ending: Callable[[], Awaitable[None]]
 ) -> dict[str, set[str]]:
     """Does it when the first transaction with a condition is about to begin. The rows after it will be in the dict."""
-    connection, at_once = Pool.connection, db.run_in_transaction
+    connection, at_once, start = Pool.connection, db.run_in_transaction, OrmTransaction.start
     after: dict[str, set[str]] = {}
 
     async def end() -> None:
@@ -250,6 +251,11 @@ def between_the_permission_and_the_first_transaction(
         await first()
         return await at_once(work)
 
+    async def started(self: OrmTransaction, *arguments: Any, **options: Any) -> None:
+        await first()
+        await start(self, *arguments, **options)
+
+    monkeypatch.setattr(OrmTransaction, "start", started)
     monkeypatch.setattr(Pool, "connection", connected)
     monkeypatch.setattr(db, "run_in_transaction", done_at_once)
     return after

@@ -1,0 +1,202 @@
+"""`python -m app generate feature`: what it writes passes its own tests, and what it refuses leaves no file.
+
+The shapes are generated in copies of this tree. One of them is tried with the ordinary tests; all of them, on both
+databases, with `LONG=1 make unit T=tests/cli/test_generate.py`.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app import db
+from app.__main__ import main
+from app.cli.generate import spec
+from app.cli.generate.spec import Refused
+from tests.support.copies import copied, run
+from tests.support.environment import ROOT
+
+PROJECTS = ["projects", "title:str", "due:date", "status:choice(open,done)", "owner"]
+# Each is a feature; references lead to those before it.
+SHAPES = {
+    "as in the README": PROJECTS,
+    "one field": ["amounts", "amount:int"],
+    "one that is optional": ["wishes", "wish:text:optional", "--singular", "wish"],
+    "unique": ["people", "name:str:unique", "born:date:optional", "--singular", "person"],
+    "unique number": ["categories", "code:int:unique", "body:text"],
+    "two words": ["work_items", "name:str", "done:bool"],
+    "longest name": ["abcdefghij_abcdefghijabs", f"{'abcdefghij_' * 2}ab:str"],
+    "a reference": ["boxes", "label_text:str", "project:reference(projects)"],
+    "two references": [
+        "meetings", "starts:datetime", "project:reference(projects)", "person:reference(people):optional",
+    ],
+    "twelve fields": [
+        "tasks", "name:str", "number:int", "price:decimal", "paid:bool", "due:date", "starts:datetime",
+        "status:choice(open,in_progress,done)", "detail:text", "box:reference(boxes):optional",
+        "weight:decimal:optional", "url:str:unique:optional", "kind:choice(a,b):optional",
+    ],
+}  # fmt: skip
+TYPES = ["-m", "mypy"]  # minutes, in a copy without its cache
+CHECKS = (
+    ["-m", "ruff", "check", "."],
+    ["-m", "ruff", "format", "--check", "."],
+    ["-c", "from importlinter.cli import lint_imports_command as run; run(['--no-cache'])"],
+)
+
+
+def generate(folder: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    return run(folder, "-m", "app", *arguments)
+
+
+def passes(folder: Path, *tests: str, postgresql: bool = False) -> None:
+    """Those tests in the copy."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "TEST_"))}
+    environment |= {"TEST_DATABASE": "postgresql"} if postgresql else {}
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests]
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr
+
+
+def checked(folder: Path, *commands: list[str]) -> None:
+    for command in commands:
+        done = run(folder, *command)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return copied(tmp_path_factory.mktemp("clone"))
+
+
+def test_feature_passes_the_checks_and_its_own_tests(clone: Path) -> None:
+    done = generate(clone, "generate", "feature", *PROJECTS)
+    assert done.returncode == 0, done.stderr
+
+    checked(clone, *CHECKS)
+    passes(clone, "tests/projects", "tests/db/test_migrations.py::test_migrations_make_what_the_models_declare")
+    routes = generate(clone, "routes").stdout
+    assert next(line.split() for line in routes.splitlines() if "projects" in line)[1:] == ["/projects", "SignedIn"]
+    assert "/admin/projects  " in routes
+
+
+@pytest.mark.skipif("LONG" not in os.environ, reason="takes ten minutes: LONG=1 make unit T=tests/cli/test_generate.py")
+@pytest.mark.parametrize("postgresql", [False, True], ids=["sqlite", "postgresql"])
+def test_features_of_odd_shapes_pass_their_tests_on_both_databases(tmp_path: Path, postgresql: bool) -> None:
+    folder = copied(tmp_path / "clone")
+    for shape, arguments in SHAPES.items():
+        done = generate(folder, "generate", "feature", *arguments)
+        assert done.returncode == 0, f"{shape}: {done.stderr}"
+    made = [arguments[0] for arguments in SHAPES.values()]
+
+    checked(folder, *CHECKS, TYPES)
+    passes(folder, *(f"tests/{name}" for name in made), "tests/db/test_migrations.py", postgresql=postgresql)
+    asks_every_route = [
+        f"tests/contract/test_{name}.py" for name in ("copied_cookie", "held_back", "matrix", "notices")
+    ]
+    if not postgresql:
+        passes(folder, *asks_every_route, "-k", " or ".join(["says", "short", *made]))
+        passes(folder, *(f"e2e/test_{name}.py" for name in made))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["class", "title:str"], "Python has this word"),
+        (["selects", "select:str"], "SQL has this word"),
+        (["users", "title:str"], "already"),
+        (["home", "title:str", "--singular", "house"], "already"),
+        (["sessions", "title:str"], "already"),
+        (["login", "title:str", "--singular", "log"], "already"),
+        (["Projects", "title:str"], "named with a-z"),
+        (["../etc", "title:str"], "named with a-z"),
+        (["a" * 25, "title:str"], "named with a-z"),
+        (["people", "title:str"], "the singular cannot be told"),
+        (["news", "title:str"], "the singular cannot be told"),
+        (["statuses", "title:str"], "the singular cannot be told"),
+        (["sheep", "title:str", "--singular", "sheep"], "another word than the plural"),
+        (["requests", "title:str"], "take a longer name"),
+        (["forms", "title:str"], "take a longer name"),
+        (["projects", "title"], "name:type"),
+        (["projects", "title:string"], "there is no type string"),
+        (["projects", "title:str:required"], "neither unique nor optional"),
+        (["projects", "title:str(5)"], "write title:str"),
+        (["projects", "status:choice"], "write status:choice(open,done)"),
+        (["projects", "status:choice(open)"], "two or more"),
+        (["projects", "status:choice(open,open)"], "two or more"),
+        (["projects", "status:choice(a b,c)"], "two or more"),
+        (["projects", "paid:bool:optional"], "a bool is yes or no"),
+        (["projects", "due:date:unique"], "can be unique"),
+        (["projects", "owner"], "at least one field"),
+        (["projects", "owner_id:str"], "every row has it"),
+        (["projects", "created_at:datetime"], "every row has it"),
+        (["projects", "id:int"], "every row has it"),
+        (["projects", "title:str", "title:text"], "twice"),
+        (["projects", "model_dump:str"], "something else"),
+        (["projects", "q:str"], "something else"),
+        (["projects", "project:str"], "something else"),
+        (["projects", "lambda:str"], "Python has this word"),
+        (["projects", "order:int"], "SQL has this word"),
+        (["projects", "person:reference(users)"], "people are no reference"),
+        (["projects", "parent:reference(projects)"], "cannot refer to itself"),
+        (["projects", "box:reference(boxes)"], "generate it first"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_refused_in_one_line(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = tree()
+
+    code = main(["generate", "feature", *arguments])
+
+    said = capsys.readouterr()
+    assert (code, said.out) == (2, "")
+    assert reason in said.err
+    assert said.err.startswith("generate: ")
+    assert said.err.count("\n") == 1
+    assert tree() == before
+
+
+@pytest.mark.parametrize(
+    ("plural", "singular"),
+    [("projects", "project"), ("categories", "category"), ("boxes", "box"), ("wishes", "wish"), ("days", "day")],
+)
+def test_singular_is_told_from_the_plural(plural: str, singular: str) -> None:
+    assert spec.singular_of(plural) == singular
+
+
+@pytest.mark.parametrize("plural", ["movies", "caches", "heroes", "wolves", "buses", "glasses", "data", "series"])
+def test_singular_that_is_not_plain_has_to_be_said(plural: str) -> None:
+    with pytest.raises(Refused, match="--singular"):
+        spec.singular_of(plural)
+
+
+def test_dry_run_writes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree()
+
+    code = main(["generate", "feature", *PROJECTS, "--dry-run"])
+
+    assert code == 0
+    assert "app/projects/pages.py" in capsys.readouterr().out
+    assert tree() == before
+
+
+def test_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
+    folder = copied(tmp_path / "clone")
+    mine = folder / "e2e" / "test_projects.py"
+    mine.write_text("MINE = True\n")
+
+    done = generate(folder, "generate", "feature", *PROJECTS)
+
+    assert (done.returncode, done.stderr) == (
+        2, "generate: e2e/test_projects.py is there already; nothing was written\n"
+    )  # fmt: skip
+    assert mine.read_text() == "MINE = True\n"
+    assert not (folder / "app" / "projects").exists()
+
+
+def tree() -> list[str]:
+    assert db.registry.models
+    return sorted(str(path) for name in ("app", "templates", "tests", "e2e") for path in (ROOT / name).rglob("*.*"))
