@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import BrowserContext, CDPSession, Page, expect
 
 from e2e.conftest import PATIENCE
+from e2e.support import header
 from e2e.support.people import cookie, drop_cookie, sessions_of, sign_in
 from tests.support.people import Person
 from tests.support.server import Server
@@ -57,7 +58,7 @@ def test_page_that_was_loaded_ahead_is_asked_for_again(mine: Page, server: Serve
 
     assert Ahead(mine, kind).load("/account", "/static/favicon.svg")["/account"] == "Failure"
 
-    mine.get_by_role("link", name="signed in as").click()
+    header.choose(mine, "Your account")
     expect(mine.get_by_role("heading", level=1)).to_have_text("Your account")
 
 
@@ -79,7 +80,7 @@ def test_session_is_not_renewed_ahead(mine: Page, server: Server, person: Person
 def test_page_that_was_loaded_ahead_is_not_shown_after_signing_out(mine: Page, person: Person, kind: str) -> None:
     mine.goto("/dashboard")
     Ahead(mine, kind).load("/account", "/account/activity")
-    mine.get_by_role("button", name="Sign out").click()
+    header.sign_out(mine)
     expect(mine.get_by_role("status")).to_have_text("You are signed out.")
 
     mine.goto("/account")

@@ -149,7 +149,9 @@ async def _to_login(request: Any, user: Any, ended: bool) -> Any:
         return templates.page(request, "auth/bounce.html", url=urls.local_path(target, default="/"))
     if await _cookies_refused(request):
         return see_other("/login", next=target, notice="cookies")
-    return see_other("/auth/resume" if user.refresh_cookie and not ended else "/login", next=target)
+    if user.refresh_cookie and not ended:
+        return see_other("/auth/resume", next=target)
+    return cookies.drop_kept_pages(see_other("/login", next=target), request.scope)
 
 
 def _followed_from_elsewhere(request: Any, user: Any) -> bool:

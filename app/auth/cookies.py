@@ -36,6 +36,10 @@ def device_name() -> str:
     return "__Host-device" if get_settings().secure_cookies else "device"
 
 
+def ended_name() -> str:
+    return "__Host-ended" if get_settings().secure_cookies else "ended"
+
+
 def read(scope: MutableMapping[str, Any]) -> tuple[str | None, str | None]:
     """The values of the access and the refresh cookie. Only login, logout, /auth/resume and the API's refresh use the
     refresh token.
@@ -110,6 +114,17 @@ def delete_tokens(response: Any) -> Any:
     """Delete both token cookies: only in the response to a logout."""
     for name in (access_name(), refresh_name()):
         _set(response, name, "", 0)
+    return response
+
+
+def drop_kept_pages(response: Any, scope: MutableMapping[str, Any]) -> Any:
+    """Have a browser that was signed in drop the pages that it keeps for "back": its session has ended.
+
+    Chromium keeps `no-store` pages too, and shows them without asking; it drops them when an HttpOnly cookie changes.
+    Clear-Site-Data does not do that. The cookie says nothing, and no cookie of the session is touched (see above).
+    """
+    if not brings_none(scope):
+        _set(response, ended_name(), secrets.token_urlsafe(4), 60)
     return response
 
 

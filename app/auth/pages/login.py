@@ -102,7 +102,7 @@ async def resume(request: Request) -> Any:
         return _redirect(safe, to)
     _, refresh = cookies.read(request.scope)
     if not refresh or request.user.session_ended or _must_not_rotate(request):
-        return see_other("/login", next=to) if safe else redirects.form_not_saved(request)
+        return _to_login(request, to) if safe else redirects.form_not_saved(request)
     outcome = await login_flow.refresh(refresh, marker=request.query_params.get("again", ""))
     if isinstance(outcome, rotation.Rejected):
         if outcome.decision is Decision.RETRY:
@@ -110,10 +110,14 @@ async def resume(request: Request) -> Any:
             return see_other(RESUME, **again) if safe else redirects.same_method(RESUME, **again)
         if outcome.decision is Decision.UNPROVEN:
             await challenges.proof_missing(request, outcome.token)
-        return see_other("/login", next=to, **_why(outcome.decision)) if safe else redirects.form_not_saved(request)
+        return _to_login(request, to, **_why(outcome.decision)) if safe else redirects.form_not_saved(request)
     if outcome.quick >= QUICK_RESUMES:
         return see_other("/login", next=to, notice="cookies") if safe else redirects.form_not_saved(request)
     return cookies.set_tokens(_redirect(safe, to), outcome.pair)
+
+
+def _to_login(request: Request, to: str, **why: str) -> Any:
+    return cookies.drop_kept_pages(see_other("/login", next=to, **why), request.scope)
 
 
 @get()
