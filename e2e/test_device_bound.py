@@ -133,6 +133,13 @@ def expire(context: BrowserContext) -> None:
     context.clear_cookies(name=ACCESS)
 
 
+def visit_expired(page: Page, then: str = "/account") -> None:
+    """Open /account when the access token's time is over; the browser ends at `then`."""
+    expire(page.context)
+    page.goto("/account")
+    expect(page).to_have_url(then)
+
+
 def addresses(page: Page) -> list[str]:
     """Every address that is asked for from now on; the browser's own requests to renew are not among them."""
     asked: list[str] = []
@@ -161,9 +168,7 @@ def test_double_click_on_sign_in_binds_one_session(site: Site, binding: Browser,
     expect(page).to_have_url("/dashboard")
     until_bound(site, page, person, 1)
     session = site.session_of(person)
-    expire(context)
-    page.goto("/account")
-    expect(page).to_have_url("/account")
+    visit_expired(page)
     assert site.session_of(person).id == session.id
     assert site.session_of(person).generation == session.generation + 1
     context.close()
@@ -211,11 +216,7 @@ def test_tabs_at_once_renew_once(site: Site, page: Page, person: Person) -> None
 def test_server_that_starts_again_knows_the_device(site: Site, page: Page, person: Person) -> None:
     bound(site, page, person)
     site.restart()
-    expire(page.context)
-
-    page.goto("/account")
-
-    expect(page).to_have_url("/account")
+    visit_expired(page)
 
 
 def test_browser_that_starts_again_has_its_key(site: Site, binding: Browser, person: Person, tmp_path: Path) -> None:
@@ -227,10 +228,8 @@ def test_browser_that_starts_again_has_its_key(site: Site, binding: Browser, per
     with closing(
         browsers.profile_that_binds_sessions(binding, site.proxy.key, tmp_path, base_url=site.origin)
     ) as context:
-        expire(context)
         page = context.new_page()
-        page.goto("/account")
-        expect(page).to_have_url("/account")
+        visit_expired(page)
 
 
 def test_copied_cookies_are_worth_nothing_once_the_access_token_is_over(
@@ -246,18 +245,12 @@ def test_copied_cookies_are_worth_nothing_once_the_access_token_is_over(
     stolen.goto("/account")
     expect(stolen).to_have_url("/account")
 
-    expire(attacker)
-    stolen.goto("/account")
-    expect(stolen).to_have_url("/login?next=%2Faccount&notice=device_unproven")
+    visit_expired(stolen, "/login?next=%2Faccount&notice=device_unproven")
     expect(stolen.get_by_text("bound to the device")).to_be_visible()
 
     for _ in range(3):  # beyond the generation that was copied
-        expire(page.context)
-        page.goto("/account")
-        expect(page).to_have_url("/account")
-    expire(attacker)
-    stolen.goto("/account")
-    expect(stolen).to_have_url("/login?next=%2Faccount&notice=device_unproven")
+        visit_expired(page)
+    visit_expired(stolen, "/login?next=%2Faccount&notice=device_unproven")
     attacker.close()
     page.goto("/dashboard")
     expect(page).to_have_url("/dashboard")
@@ -274,15 +267,10 @@ def test_copied_cookies_without_binding_end_the_session_of_both(site: Site, brow
     jar: Any = owner.cookies()
     attacker.add_cookies(jar)
     for _ in range(2):
-        expire(attacker)
         stolen = attacker.new_page()
-        stolen.goto("/account")
-        expect(stolen).to_have_url("/account")
+        visit_expired(stolen)
 
-    expire(owner)
-    page.goto("/account")
-
-    expect(page).to_have_url("/login?next=%2Faccount&notice=session_ended")
+    visit_expired(page, "/login?next=%2Faccount&notice=session_ended")
     stolen.goto("/account")
     expect(stolen).to_have_url("/login?next=%2Faccount")
     assert events.SESSION_REUSED in site.events_of(person)
@@ -323,11 +311,7 @@ def test_sign_out_ends_it_in_the_browser_too(site: Site, page: Page, person: Per
 def test_session_that_was_ended_elsewhere_is_over_here(site: Site, page: Page, person: Person) -> None:
     session = bound(site, page, person)
     site.server.run(lambda: logout_flow.end_own_session(person.id, session.id))
-    expire(page.context)
-
-    page.goto("/account")
-
-    expect(page).to_have_url("/login?next=%2Faccount")
+    visit_expired(page, "/login?next=%2Faccount")
     bound(site, page, person)
 
 
@@ -338,10 +322,6 @@ def test_new_password_binds_the_session_that_takes_its_place(site: Site, page: P
     page.locator("#new_password").fill("another horse battery staple")
     page.get_by_role("button", name="Change password").click()
     until_bound(site, page, person, 2)
-    expire(page.context)
-
-    page.goto("/account")
-
-    expect(page).to_have_url("/account")
+    visit_expired(page)
     assert site.session_of(person).id != first.id
     assert site.session_of(person).generation == 2

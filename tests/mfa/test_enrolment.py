@@ -10,17 +10,17 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.audit.models import event_rows
 from app.auth import passwords, tokens
 from app.auth.accounts import login_flow, logout_flow, profile
 from app.auth.errors import SessionEnded, TooManyAttempts
-from app.auth.models import session_rows, user_rows
+from app.auth.models import user_rows
 from app.auth.sessions import session_cache
 from app.auth.tokens import AppToken, TokenPair
 from app.mfa import enrolment, passkeys, proofs, second_factor, totp, webauthn
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
 from app.mfa.proofs import Proof
 from tests.support import secrets
+from tests.support.account_state import happened, live
 from tests.support.clock import Clock
 from tests.support.device import Device, offered, session_of, with_a_device
 from tests.support.mailbox import emails_to
@@ -37,18 +37,6 @@ def token_of(pair: TokenPair) -> AppToken:
     token = tokens.read(pair.access_token, "access", db.utcnow())
     assert token
     return token
-
-
-async def happened(person: Person) -> list[str]:
-    table = event_rows
-    rows = await db.fetch_all(sa.select(table.c.event).where(table.c.user_id == person.id).order_by(table.c.id))
-    return [row.event for row in rows]
-
-
-async def live(person: Person) -> int:
-    table = session_rows
-    mine = table.c.user_id == person.id, table.c.revoked_at.is_(None)
-    return int(await db.fetch_value(sa.select(sa.func.count()).where(*mine)))
 
 
 async def turned_on(person: Person, sid: UUID, phone: Phone, clock: Clock, proof: Proof = OWN) -> Any:

@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 
 from app import db
 from app.audit import events
-from app.audit.models import event_rows
 from app.auth import email_links, passwords, tokens
 from app.auth.accounts import email_change, login_flow, logout_flow, password_reset, user_admin
 from app.auth.errors import SessionEnded
@@ -29,6 +28,7 @@ from app.mfa import enrolment, passkeys, re_encryption, webauthn
 from app.mfa.models import passkey_rows
 from app.settings import get_settings
 from app.web.email_address import email_key
+from tests.support.account_state import happened
 from tests.support.clock import Clock
 from tests.support.device import (
     BACKED_UP,
@@ -64,12 +64,6 @@ def nobody_counted_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def asks(purpose: str = webauthn.SIGN_IN) -> dict[str, Any]:
     return webauthn.to_sign(purpose)
-
-
-async def happened(person: Person) -> list[str]:
-    table = event_rows
-    rows = await db.fetch_all(sa.select(table.c.event).where(table.c.user_id == person.id).order_by(table.c.id))
-    return [row.event for row in rows]
 
 
 # v5.0.0-6.3.3

@@ -8,15 +8,15 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.audit.models import event_rows
 from app.auth import email_links, keys, mfa_ticket, passwords, tokens
 from app.auth.accounts import login_flow, password_change, password_reset, user_admin
 from app.auth.accounts.user_admin import Outcome
 from app.auth.errors import TooManyAttempts
-from app.auth.models import session_rows, user_rows
+from app.auth.models import user_rows
 from app.mfa import re_encryption, second_factor
 from app.mfa.models import authenticator_rows, recovery_rows
 from app.settings import get_settings
+from tests.support.account_state import happened, live
 from tests.support.clock import Clock
 from tests.support.mailbox import emails_to
 from tests.support.people import PASSWORD, Person, make_user
@@ -30,18 +30,6 @@ async def ticket_of(person: Person, password: str = PASSWORD) -> str:
     half = await login_flow.login(person.email, password)
     assert isinstance(half, login_flow.PendingLogin)
     return half.ticket
-
-
-async def happened(person: Person) -> list[str]:
-    table = event_rows
-    rows = await db.fetch_all(sa.select(table.c.event).where(table.c.user_id == person.id).order_by(table.c.id))
-    return [row.event for row in rows]
-
-
-async def live(person: Person) -> int:
-    table = session_rows
-    mine = table.c.user_id == person.id, table.c.revoked_at.is_(None)
-    return int(await db.fetch_value(sa.select(sa.func.count()).where(*mine)))
 
 
 # v5.0.0-6.3.3

@@ -30,8 +30,16 @@ async def ends(person: Person) -> list[str | None]:
 
 
 async def happened(person: Person) -> list[str]:
+    """The events about the person, oldest first."""
     mine = sa.select(event_rows.c.event).where(event_rows.c.user_id == person.id).order_by(event_rows.c.id)
     return [row.event for row in await db.fetch_all(mine)]
+
+
+async def live(person: Person) -> int:
+    """How many sessions of the person have not ended."""
+    table = session_rows
+    mine = table.c.user_id == person.id, table.c.revoked_at.is_(None)
+    return int(await db.fetch_value(sa.select(sa.func.count()).where(*mine)))
 
 
 async def announced(person: Person) -> bool:

@@ -60,12 +60,10 @@ def nginx(origin: str, *upstreams: str, idle: str = "") -> Iterator[Proxy]:
         changes = {
             "/etc/letsencrypt/live/app.example.com/fullchain.pem": str(chain),
             "/etc/letsencrypt/live/app.example.com/privkey.pem": str(key),
-            "https://app.example.com": origin,
+            **addresses(origin, *upstreams),
             "app.example.com": "localhost",
             "listen 80;": f"listen 127.0.0.1:{proxy.plain_port};",
             "listen 443 ": f"listen 127.0.0.1:{proxy.port} ",
-            "127.0.0.1:8000": upstreams[0],
-            "127.0.0.1:8001": upstreams[-1],
             IDLE["nginx"]: idle or IDLE["nginx"],
         }
         (folder / "lanyard.conf").write_text(changed("nginx.conf", changes))
@@ -83,11 +81,9 @@ def haproxy(origin: str, *upstreams: str, idle: str = "") -> Iterator[Proxy]:
         both.write_bytes(chain.read_bytes() + key.read_bytes())
         changes = {
             "/etc/haproxy/app.example.com.pem": str(both),
-            "https://app.example.com": origin,
+            **addresses(origin, *upstreams),
             "bind :80\n": f"bind 127.0.0.1:{proxy.plain_port}\n",
             "bind :443 ": f"bind 127.0.0.1:{proxy.port} ",
-            "127.0.0.1:8000": upstreams[0],
-            "127.0.0.1:8001": upstreams[-1],
             IDLE["haproxy"]: idle or IDLE["haproxy"],
         }
         (folder / "haproxy.cfg").write_text(changed("haproxy.cfg", changes))
@@ -96,6 +92,11 @@ def haproxy(origin: str, *upstreams: str, idle: str = "") -> Iterator[Proxy]:
 
 
 PROXIES: dict[str, Callable[..., AbstractContextManager[Proxy]]] = {"caddy": caddy, "nginx": nginx, "haproxy": haproxy}
+
+
+def addresses(origin: str, *upstreams: str) -> dict[str, str]:
+    """The addresses in the files of nginx and HAProxy -> those of this test."""
+    return {"https://app.example.com": origin, "127.0.0.1:8000": upstreams[0], "127.0.0.1:8001": upstreams[-1]}
 
 
 def made(origin: str, folder: Path) -> tuple[Proxy, Path, Path]:

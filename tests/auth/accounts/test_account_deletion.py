@@ -9,7 +9,6 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.audit.models import event_rows
 from app.auth import email_links
 from app.auth.accounts import account_deletion, login_flow
 from app.auth.errors import SessionEnded
@@ -17,6 +16,7 @@ from app.auth.models import link_rows, session_rows, user_rows
 from app.email.models import email_rows
 from app.notes import store
 from app.notes.models import note_rows
+from tests.support.account_state import happened
 from tests.support.clock import Clock
 from tests.support.mailbox import delivered, emails_to
 from tests.support.people import Person, make_user, start_session
@@ -28,11 +28,6 @@ GRACE = timedelta(days=14)
 
 async def exists(person: Person) -> bool:
     return await db.fetch_one(sa.select(user_rows.c.id).where(user_rows.c.id == person.id)) is not None
-
-
-async def happened(person: Person) -> list[str]:
-    mine = sa.select(event_rows.c.event).where(event_rows.c.user_id == person.id).order_by(event_rows.c.id)
-    return [row.event for row in await db.fetch_all(mine)]
 
 
 async def test_account_given_up_is_out_everywhere_and_has_a_day(clock: Clock) -> None:
