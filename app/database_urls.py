@@ -1,8 +1,8 @@
 """Database addresses as people write them and hosting companies print them, read against one closed list.
 
-What is not on the list is refused rather than dropped: an option that does nothing may be the one that keeps a stranger
-out. Needs nothing but Python, because `deploy/backup.py` reads this file too, without the application.
-Source: PostgreSQL, "Connection URIs" (libpq-connect), whose spellings are taken.
+An option that is not on the list is refused, not ignored: it may be the one that keeps an attacker out. Imports nothing
+but the standard library, because `deploy/backup.py` runs this file without the application.
+Source: PostgreSQL, "Connection URIs" (libpq-connect).
 """
 
 import os

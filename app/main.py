@@ -135,7 +135,7 @@ def gateways_of_features() -> list[Any]:
 
 
 def route_table() -> list[dict[str, str]]:
-    """Every route with its guard, for `python -m app routes` and the matrix in the tests."""
+    """Every route with its permission, for `python -m app routes` and the matrix in the tests."""
     return [
         {"method": method, "path": route.path, "permission": permission_of(route).__name__}
         for route in gateways_of_features()
@@ -144,7 +144,7 @@ def route_table() -> list[dict[str, str]]:
 
 
 def permission_of(route: Any) -> type[Permission]:
-    """The route's one guard. A route without one stops the start: nothing is public because somebody forgot."""
+    """The route's one permission. A route without one stops the start: no route is public by mistake."""
     permission = getattr(route, "permission", None)
     if permission is None:
         raise RuntimeError(f"{route.path} names no permission: use permissions.private(...) or permissions.public(...)")

@@ -1,8 +1,8 @@
 """Unicode normalisation of untrusted text, bounded by its length first.
 
 Normalisation sorts the marks on a character by their combining class, in a time that grows with the square of their
-number: some hundred thousand on one letter keep a core busy for minutes. Writing needs a few. So the length is looked
-at first, in here, and a run of marks is cut into short ones; text of any language stays as it is.
+number: some hundred thousand on one character keep a core busy for minutes. Writing needs a few. So the length is
+checked first, in here, and a run of marks is cut into short ones; text of any language stays as it is.
 Source: Unicode Standard Annex 15, section 13 (Stream-Safe Text Format); v5.0.0-15.2.2.
 """
 

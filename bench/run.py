@@ -72,7 +72,7 @@ def cpu_seconds(pid: int) -> float:
 async def compare(sides: dict[str, tuple[int, list[Ask]]], requests: int = 0) -> dict[str, float]:
     """Median CPU seconds of a request for each side: pid, and one way to ask for each connection.
 
-    Each server on one core and whoever asks on another: a thread that wanders from core to core takes several times as
+    Each server on one core and the client on another: a thread that wanders from core to core takes several times as
     long, and by chance.
     """
     requests = requests or REQUESTS

@@ -25,7 +25,7 @@ from tests.support.people import Person, make_user
 from tests.support.server import Server, running
 
 RESULTS = Path(__file__).parent / "soak.md"
-WARM_SHARE = 0.5  # of the time: caches fill first (tokens, badges, 2 MB of pages for each connection of SQLite)
+WARM_SHARE = 0.5  # of the time: caches fill first (tokens, sessions, 2 MB of pages for each connection of SQLite)
 MOST_GROWTH = 1.10  # of memory, from then to the end
 SLACK = 8  # files and connections that may differ from one look to the next
 

@@ -9,8 +9,8 @@ restore with the address of lanyard_owner. SQLite: move the old file away, and w
 ends with the rights that roles.sql gives, and says what to run afterwards.
 
 A backup is as secret as the database: keep it elsewhere, encrypted, and try restoring now and then. It also remembers
-too much: sessions ended since then, links that were used, letters that were sent. So a restored database has everybody
-signed out, mailed links void and letters owed dropped (after-restore.sql), in the same transaction.
+too much: sessions ended since then, links that were used, e-mails that were sent. So a restore signs everybody out,
+voids e-mailed links and drops queued e-mails (after-restore.sql), in the same transaction.
 Needs nothing but Python and app/database_urls.py; for PostgreSQL its own pg_dump, pg_restore and psql on PATH (from
 16 on, where `sslmode=verify-full` names no file), and the server's own address: through a pooler it is refused.
 Exit codes: 0 done, 1 could not be done, 2 wrong usage. What is there already is never overwritten.
@@ -100,7 +100,7 @@ def restore_postgresql(file: Path, address: Any) -> None:
 
 
 def _refuse_a_pooler(address: Any) -> None:
-    """A dump leaves an empty search path behind, in which whoever gets the connection next finds no table."""
+    """A dump leaves an empty search path, in which the next user of the connection would find no table."""
     try:
         _run(address, "psql", "--no-psqlrc", "--command=SHOW lanyard.direct", PGOPTIONS=DIRECT)
     except Refused as error:

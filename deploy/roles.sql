@@ -1,4 +1,4 @@
--- Two roles for PostgreSQL: lanyard_owner migrates and prunes the trail, lanyard_app runs the site.
+-- Two roles for PostgreSQL: lanyard_owner migrates and prunes the audit log, lanyard_app runs the site.
 --
 --     psql -v ON_ERROR_STOP=1 -f deploy/roles.sql DATABASE
 --
@@ -8,7 +8,7 @@
 --     DATABASE_URL=postgresql://lanyard_owner@HOST/DATABASE    for `migrate`
 --     DATABASE_URL=postgresql://lanyard_app@HOST/DATABASE      for `serve` and everything else
 --
--- Whoever takes over the running site can then read the audit trail and add to it, and can neither change nor remove
+-- An attacker who takes over the running site can then read the audit log and add to it, and can neither change nor remove
 -- a line of it, nor alter a table (v5.0.0-16.4.2).
 
 BEGIN;
@@ -47,7 +47,7 @@ BEGIN
     FOR each IN SELECT tablename FROM pg_tables WHERE schemaname = 'public' LOOP
         EXECUTE format('ALTER TABLE public.%I OWNER TO lanyard_owner', each.tablename);
     END LOOP;
-    -- The trail only ever grows, and which migrations have run is for the owner to write. Migration 0005 says the same
+    -- The audit log only ever grows, and which migrations have run is for the owner to write. Migration 0005 says the same
     -- where these tables are not there yet. TRUNCATE, REFERENCES and TRIGGER are granted nowhere.
     IF to_regclass('public.audit_events') IS NOT NULL THEN
         REVOKE UPDATE, DELETE ON public.audit_events FROM lanyard_app;

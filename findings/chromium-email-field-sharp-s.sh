@@ -5,7 +5,7 @@
 # <input type="email"> turns the domain of "a@faß.de" into "fass.de" before the form is sent: the old mapping of IDNA 2003.
 # The same browser's URL parser follows IDNA 2008 (UTS #46, nontransitional) and makes "xn--fa-hia.de" of "https://faß.de":
 # another domain, which somebody else can own. "ü" goes the same way in both. A server sees only "fass.de" and cannot know
-# what was typed, so a mail may go to a stranger. An input of type "text" sends what was typed.
+# what was typed, so an e-mail may go to another person. An input of type "text" sends what was typed.
 # Exits 0 while that holds, 1 when it has changed, 2 where it cannot be tried. CHROMIUM=/path for another browser.
 set -euo pipefail
 chromium=${CHROMIUM:-$(command -v chromium || true)}

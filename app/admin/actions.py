@@ -1,8 +1,8 @@
 """Admin actions: each has a page that says what it will do, and a POST to the same address.
 
-Both need the permission `users:write` by the row of this moment, and a recent password entry (`permissions.requires`):
-a POST that comes late changes nothing and leads back to its page. What gives somebody something asks for a proof in the
-form as well (`mfa.proofs`): an account made with a copied cookie would outlive the session that the cookie is of.
+Both require the permission `users:write` that the database has now, and a recent login (`permissions.requires`): a POST
+that comes late changes nothing and leads back to its page. Actions that grant rights or access require a proof in the
+form as well (`mfa.proofs`): an account created with a copied cookie would outlive the session of that cookie.
 Source: v5.0.0-7.5.1, v5.0.0-7.5.3, v5.0.0-8.3.2; v5.0.0-2.3.5.
 """
 

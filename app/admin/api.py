@@ -45,7 +45,7 @@ async def index(request: Request) -> Any:
 
 @post(status_code=201)
 async def invite(request: Request, data: Invitation) -> Any:
-    """Make an account; its owner gets a letter with a link to choose the password. 403 with APP_REGISTRATION=closed."""
+    """Create an account; its owner gets a link by e-mail to choose the password. 403 with APP_REGISTRATION=closed."""
     user_admin.check_takes_invited()
     await _confirm(request, data)
     made = await user_admin.invite(data.email, data.name, data.role, request.user.id)
@@ -102,14 +102,14 @@ async def end_session(request: Request, data: Nothing | None = None) -> Any:
 
 @get()
 async def audit_index(request: Request) -> Any:
-    """The audit trail. Query: event, person (address or id), ip, since and until (days in UTC, included), cursor."""
+    """The audit log. Query: event, person (address or id), ip, since and until (days in UTC, included), cursor."""
     page = await audit_log.listing(parsed(request.query_params, AuditFilters))
     items = [_fields(row, Event) for row in page.items]
     return JSONResponse({"items": items, "next_cursor": page.next_cursor})
 
 
 async def _confirm(request: Request, data: Confirmed) -> None:
-    """Raises Problem 422 for a proof that is missing or wrong."""
+    """Raises Problem 422 for a missing or wrong proof."""
     if request.user.program:
         return
     if field_errors := await proofs.verify(request.user, data.proof()):

@@ -59,7 +59,7 @@ async def listing(
 
 
 async def _person(text: str) -> UUID | None:
-    """An id as it is, for the trail outlives the account; an address as the account that has it now."""
+    """An id as it is, because events outlive the account; an address as the account that has it now."""
     if found := urls.uuid_or_none(text):
         return found
     return cast("UUID | None", await db.fetch_value(_HOLDER, {"key": email_key(text)}))

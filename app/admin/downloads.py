@@ -1,6 +1,6 @@
 """Download pages of the admin area: what the CSV file will hold, and the file.
 
-A GET must not leave a line in the trail, nor a list of people in somebody's cache: the file is the answer to a POST.
+A GET must not write to the audit log, nor leave a list of users in a cache: the file is the response to a POST.
 """
 
 from typing import Any

@@ -32,7 +32,7 @@ _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{1,70}")  # RFC 2046 section 5.
 
 
 class Whole:
-    """Waits for the whole body of an unsafe method, so that whoever asks is looked up after its last byte.
+    """Waits for the whole body of an unsafe method, so that the user is looked up after its last byte.
 
     A body may take a minute: who was signed in when it began to come may be signed out by then. It is bounded before it
     comes here (`request_limits.BodyLimit`). Also tells the database when the answer begins (`db.conditions`).

@@ -26,7 +26,7 @@ class Client:
     program: bool = False
 
     def words(self) -> dict[str, Any]:
-        """Where something came from, for the letter about it: `device` in a few words, and `ip`."""
+        """Where a request came from, for the e-mail about it: `device` in a few words, and `ip`."""
         return {"device": device(self.user_agent), "ip": self.ip or "unknown"}
 
 

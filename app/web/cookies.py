@@ -2,7 +2,7 @@
 
 The framework's parser takes the last of two equal names, percent-decodes values and strips every Unicode space from
 names, so a cookie planted by a sibling host as `<no-break space>__Host-refresh` overrides the real one. A sibling may
-plant many, too: the header is taken apart once in a request, and only what is asked for by name is looked at.
+plant many, too: the header is split once in a request, and only cookies requested by name are read.
 Chapter: "Tokens in cookies".
 Source: RFC 6265 section 4.1.1 (the grammar), section 8.6 (weak integrity); v5.0.0-3.3.*, v5.0.0-15.2.2.
 """

@@ -29,8 +29,8 @@ def email_key(text: str) -> str:
     """What an address is looked up by: ASCII, in lower case, its domain as name servers know it.
 
     Dots and plus signs count: they are the owner's choice. "" for what is no address; no account has that key. Before
-    the @ stands ASCII alone: a letter that folds to another one (the Kelvin sign to "k") would make the key of somebody
-    else's address (CVE-2019-19844).
+    the @ only ASCII is allowed: a character that folds to another one (the Kelvin sign to "k") would make the key of
+    another user's address (CVE-2019-19844).
     """
     local, _, domain = text.strip().rpartition("@")
     if len(local) > LONGEST_LOCAL or len(domain) > LONGEST or not local.isascii():  # before anything is normalised
@@ -50,7 +50,7 @@ def without_tag(key: str) -> str:
 
 
 def address(text: str) -> str:
-    """The address as it is kept and shown: as it was typed, its domain in the letters of people. Asks no name server.
+    """The address as it is kept and shown: as it was typed, its domain in Unicode. Asks no name server.
 
     Refused are quoted local parts, addresses of machines instead of domains, hosts without a dot and domains where no
     mail arrives. Errors: ValueError with the message for the field.
@@ -71,7 +71,7 @@ def address(text: str) -> str:
 
 
 def readable(email: str) -> str:
-    """The address with its domain in the letters of people; unchanged where it has no other ones."""
+    """The address with its domain in Unicode; unchanged if that is ASCII."""
     local, _, domain = email.rpartition("@")
     if len(domain) > LONGEST or "xn--" not in domain.lower():
         return email

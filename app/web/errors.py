@@ -58,7 +58,7 @@ class Problem(Exception):
 
 
 def wants_html(scope: Mapping[str, Any]) -> bool:
-    """Pages for whoever accepts text/html; under /api/ never.
+    """Pages for clients that accept text/html; under /api/ never.
 
     A wildcard, or no Accept at all, accepts it too (RFC 9110 section 12.5.1), unless JSON is asked for by name.
     """
@@ -100,7 +100,7 @@ def answer(
 class ErrorBoundary:
     """Answers every exception. `handlers` maps further exception classes to `async (request, exc) -> Response`.
 
-    One of those in the middle of an answer, where nothing more can be said, cuts it off: whoever reads it sees that the
+    One of those in the middle of an answer, where nothing more can be said, cuts it off: the client sees that the
     end is missing.
     """
 

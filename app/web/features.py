@@ -70,11 +70,11 @@ class Feature:
     export: Mapping[str, Callable[[UUID], AsyncIterator[Mapping[str, Any]]]] = field(default_factory=dict)
     # Kind of e-mail -> its composer (`email.messages.Composer`).
     emails: Mapping[str, Callable[[Any], Awaitable[Any]]] = field(default_factory=dict)
-    # Names that its e-mail templates ask for -> made-up values, for the samples in the developer's mailbox.
+    # Names that its e-mail templates ask for -> made-up values, for the samples in the development mailbox.
     email_samples: Mapping[str, Any] = field(default_factory=dict)
-    # What is deleted -> a task that does it every hour, told the time by the database, and returns how many there were.
+    # What is deleted -> a task that does it every hour, given the database's time; it returns the number of rows.
     maintenance: Mapping[str, Callable[[datetime], Awaitable[int]]] = field(default_factory=dict)
-    # Figures that are read from the database when somebody asks /metrics: Prometheus' metric families.
+    # Figures that are read from the database for each request to /metrics: Prometheus' metric families.
     metrics: Sequence[Callable[[], Awaitable[Iterable[Any]]]] = ()
     # eject:
     # What `eject` deletes, as globs from the root of the project; nothing for what cannot be taken out.

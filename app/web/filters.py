@@ -74,7 +74,7 @@ class Filters(Generic[Model]):
 
 
 def read(query: Mapping[str, str], model: type[Model]) -> Filters[Model]:
-    """Read what the model names out of a query. Never raises: what is wrong is left out and told."""
+    """Read the fields of the model from a query. Never raises: invalid values are left out and reported."""
     values = {name: str(query.get(name, "")) for name in model.model_fields}
     given = {name: value for name, value in values.items() if value}
     errors: dict[str, str] = {}
@@ -95,5 +95,5 @@ def parsed(query: Mapping[str, str], model: type[Model]) -> Model:
 
 
 def active(data: BaseModel) -> dict[str, str]:
-    """What was asked for and understood, for the links that go on from here: everything but the place in the list."""
+    """The valid filters, for links to further pages: everything but the cursor."""
     return {name: str(value) for name, value in data if value and name != "cursor"}

@@ -8,7 +8,7 @@
    is simply called.
 4. A handler that takes nothing but `request` gets it. Stock: URL, headers, cookies and query are taken apart first, and
    validated as a model, for arguments that the handler does not have.
-Chapter: "Permissions". Delete each mending when its test in tests/upstream says that the defect is gone.
+Chapter: "Permissions". Delete each patch when its test in tests/upstream says that the defect is gone.
 """
 
 import inspect
@@ -31,7 +31,7 @@ _stock_response_data: Any = BaseResponseHandler._get_response_data
 
 
 def install() -> None:
-    """Put the mendings in place; calling it twice changes nothing.
+    """Install the patches; calling it twice changes nothing.
 
     Errors: RuntimeError if the framework is no longer the one that they were written for.
     """

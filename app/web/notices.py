@@ -3,7 +3,7 @@
 The redirect after a form names a notice that a feature brings, `?notice=password_changed`, and leaves the same name in
 a cookie. The page shows it where both agree, and expires the cookie. A link that somebody sends around says nothing: it
 cannot bring the cookie along, so nobody reads of a change that did not happen.
-No seal is on the cookie: `__Host-` keeps other hosts from planting one, and whoever can plant a cookie on this very
+No seal is on the cookie: `__Host-` keeps other hosts from planting one, and who can set a cookie on this very
 host could plant a sealed one of their own.
 Source: CWE-451; v5.0.0-3.3.*.
 """
@@ -17,7 +17,7 @@ from app.web import cookies, features
 from app.web.features import Notice
 
 SECONDS = 60  # from the redirect to the page
-# Shown to whoever follows a link: it claims nothing that was done, and a browser without cookies has no other way.
+# Shown to anyone who follows a link: it claims nothing that was done, and a browser without cookies has no other way.
 WITHOUT_COOKIE = frozenset({"cookies"})
 
 

@@ -76,7 +76,7 @@ def with_keys(html: str) -> str:
 
 
 def visitor(scope: Mapping[str, Any]) -> Any:
-    """`user` of a template: whoever authentication found, else Nobody."""
+    """`user` of a template: the authenticated user, else Nobody."""
     user = scope.get("user")
     if user is None:  # an error before authentication: somebody may well be signed in
         return Nobody(unavailable=True)

@@ -42,7 +42,7 @@ def ends(picture: Picture, kind: str) -> list[tuple[float, float, float, float]]
 
 def drawn(picture: Picture) -> str:
     macro: Any = templates.environment(templates.TEMPLATES).get_template("_session_history.html").module
-    return str(macro.family(picture, "one"))
+    return str(macro.session_history(picture, "one"))
 
 
 def test_each_renewal_hangs_below_the_one_before() -> None:

@@ -22,11 +22,11 @@ LONGEST = 64
 COMMON_WORD_ROWS = 10_000
 SORTED_FACTOR = 10  # multiplies it if the list is sorted by the words: all matches for "Zoe" are at the end then
 MOST_WORDS = 5  # words of a search that count
-HIGHEST_CHARACTER = "\U0010ffff"  # sorts after every letter, and is none
+HIGHEST_CHARACTER = "\U0010ffff"  # sorts after every other character, and is none itself
 
 
 def search_text(name: str, email_key: str) -> str:
-    """The sort key of a user, name first, case-folded. At most 512 characters: some letters fold to several."""
+    """The sort key of a user, name first, case-folded. At most 512 characters: some characters fold to several."""
     return db.case_folded(f"{name} {readable(email_key)}")[:512]
 
 

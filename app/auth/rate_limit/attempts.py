@@ -1,14 +1,14 @@
 """The rate limit on guesses: how often a password or a code may be tried before the answer is 429.
 
-Only failures count: a good login costs nothing and resets nothing (v5.0.0-6.3.1). A try is counted before anybody looks
-at what was typed, behind a lock, and taken back if it was right: of guesses that arrive at once no more are answered
-than of those that come one by one (v5.0.0-2.3.2, v5.0.0-15.4.2). What is refused here is not counted, so nobody can
-prolong a wait. An account that does not exist is counted like one that does (v5.0.0-6.3.8). If the counters do not
-answer, nobody learns anything about a password: db.Unavailable, 503.
+Only failures count: a successful login costs nothing and resets nothing (v5.0.0-6.3.1). An attempt is counted before
+the password is verified, behind a lock, and taken back if it was right: guesses in parallel get no more answers than
+guesses in sequence (v5.0.0-2.3.2, v5.0.0-15.4.2). Refused attempts are not counted, so nobody can prolong a wait. An
+account that does not exist is counted like one that does (v5.0.0-6.3.8). If the database does not answer, no password
+is verified: db.Unavailable, 503.
 
-No stranger can lock the owner out (v5.0.0-6.1.1). On a device that the account knows (see `known_devices`) only what is
-guessed on that very device counts. Anywhere else a network that has waited as long as the wait is now has a turn, one
-for all of it.
+An attacker cannot lock the owner out (v5.0.0-6.1.1). On a device that the account knows (see `known_devices`), only
+failures on that device count. On all others, a network gets one slot for all its devices once it has waited long
+enough.
 Chapter: "Logging in".
 Source: OWASP Authentication, "Account Lockout"; v5.0.0-2.4.1; RFC 6585 section 4; NIST SP 800-63B-4 section 3.2.2.
 """
@@ -31,7 +31,7 @@ MAX_WAIT = 15 * 60  # seconds, for one account
 
 
 def unknown_device_wait(account_failures: int, site_failures: int) -> int:
-    """Seconds to wait for a turn on a device that the account does not know; 0 unless it, or the site, is under attack.
+    """Seconds to wait for a slot on a device that the account does not know; 0 unless it, or the site, is under attack.
 
     Doubles with each failure beyond the account's limit up to 15 minutes; grows by 10 seconds up to a minute with each
     full measure of failures on the whole site.
@@ -43,17 +43,17 @@ def unknown_device_wait(account_failures: int, site_failures: int) -> int:
 
 @asynccontextmanager
 async def login(email_key: str, device: str, now: datetime) -> AsyncIterator["Attempt"]:
-    """Around one check of an account's password. Raises TooManyAttempts, or lets in an Attempt to tell the outcome.
+    """Around one check of an account's password. Yields the Attempt, which records the outcome; raises TooManyAttempts.
 
-    `device`: what the browser is known by, if it brought that. What is asked of the counters is the same for every
-    account: whether a device is known is seen only by whoever holds its cookie.
+    `device`: the browser's id, "" without its cookie. The same counters are read for every account, so only the holder
+    of that cookie can see whether the device is known.
     """
     here = limits.networks_of(client.current().ip)
     pair, addresses = limits.bound(limits.PAIR, email_key, here[0]), limits.bounds_of(limits.ADDRESS, here)
-    # Every text that is no address has the key "": strangers who mistype must not wait for each other.
+    # All texts that are no address have the key "": users who mistype must not wait for each other.
     anywhere, site = [limits.bound(limits.UNKNOWN_DEVICES, email_key)] if email_key else [], limits.bound(limits.SITE)
     slot, known, own = (
-        counters.key("turn", email_key, here[-1]),
+        counters.key("slot", email_key, here[-1]),
         known_devices.key(email_key, device),
         limits.bound(limits.DEVICE, email_key, device),
     )
@@ -65,7 +65,7 @@ async def login(email_key: str, device: str, now: datetime) -> AsyncIterator["At
         attempt = Attempt([own], site=site) if at_home else Attempt(bounds, site=site, slot=slot)
         try:
             attempt.admit(rows, now)
-            # Strangers at an account have their share for themselves: they take none of its owner's.
+            # Unknown devices have a share of their own: they use up none of the owner's.
             party = f"{email_key}\n{at_home}" if email_key else "no address\n" + here[-1]
             with limits.queue_share(party, quarters=1):
                 yield attempt
@@ -76,14 +76,14 @@ async def login(email_key: str, device: str, now: datetime) -> AsyncIterator["At
 
 @asynccontextmanager
 async def step_up(sid: UUID, now: datetime) -> AsyncIterator["Attempt"]:
-    """As `login`, for whoever is signed in: strangers cannot get in the way, and another address is no new chance."""
+    """As `login`, for a session: attempts elsewhere do not count, and another IP address gives no further attempts."""
     with limits.queue_share(limits.networks_of(client.current().ip)[-1]):
         yield await _admitted(limits.bound(limits.SESSION, str(sid)), now)
 
 
 @asynccontextmanager
 async def code(user_id: UUID, now: datetime) -> AsyncIterator["Attempt"]:
-    """Around one check of a one-time code. Only who knows the password comes here: no stranger can use the tries up.
+    """Around one check of a one-time code. It takes the password to get here: others cannot use up the attempts.
 
     Five in a quarter of an hour, of a million codes of which three are good: one in 700 in a day (v5.0.0-6.5.5).
     """
@@ -91,7 +91,7 @@ async def code(user_id: UUID, now: datetime) -> AsyncIterator["Attempt"]:
 
 
 class Attempt:
-    """One try at a password, or a code: admit, look at nothing yet, `count`, and only then say whether it was right."""
+    """One attempt at a password or a code: `admit`, then `count`, and only then verify and record the outcome."""
 
     def __init__(self, bounds: list[limits.Bound], *, site: limits.Bound | None = None, slot: str = "") -> None:
         self.bounds, self.site, self.slot = bounds, site, slot
@@ -147,7 +147,7 @@ class Attempt:
         return reached
 
     async def settle(self, right: bool, user_id: UUID | None = None) -> bool:
-        """`count` and the outcome in a transaction of their own, for what goes on elsewhere. Returns `right`."""
+        """Record attempt and outcome in a transaction of their own. Returns `right`."""
         async with db.transaction() as tx:
             now = await tx.fetch_value(sa.select(db.now()))
             await self.count(tx, now)
@@ -158,14 +158,14 @@ class Attempt:
         return right
 
     def _wait(self, this_one: int) -> int:
-        """Seconds that a stranger has to have waited at this moment. `this_one`: whether it is counted already."""
+        """Seconds that an unknown device must have waited by now. `this_one`: 1 if this attempt is counted already."""
         if not self.slot:
             return 0
         return unknown_device_wait(self.failures.get(self.anywhere, 0) - this_one, self.site_failures)
 
 
 class _NoSlot(TooManyAttempts):
-    """A stranger who has not waited yet: begins to."""
+    """An unknown device that has not waited yet: its wait begins."""
 
 
 async def _admitted(bound: limits.Bound, now: datetime) -> Attempt:

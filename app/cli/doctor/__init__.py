@@ -1,7 +1,7 @@
 """`python -m app doctor`: checks everything that can be set up wrongly, and says how to fix what it finds.
 
 Reads and asks; changes nothing, but for one sign-in that fails on purpose when the site is reachable (it shows whether
-the proxy is believed, and leaves one line in the audit trail).
+the proxy is believed, and leaves one event in the audit log).
 Chapter: "Going live".
 """
 
@@ -28,7 +28,7 @@ class Finding:
 
 
 def examine(workers: int, proxies: str) -> Iterator[Finding]:
-    """One finding after the other, in the order in which to mend them.
+    """One finding after the other, in the order in which to fix them.
 
     `workers`: processes on this database, all machines together. `proxies`: what `serve` is given as
     --forwarded-allow-ips. Settings that are refused end it as they end every command: the questions need settings.
@@ -42,7 +42,7 @@ def examine(workers: int, proxies: str) -> Iterator[Finding]:
 
 
 def _whole(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
-    """What nobody thought of is a finding as well, and the next questions are asked."""
+    """An unexpected error is a finding as well, and the next checks run."""
     try:
         yield from findings
     except Exception as error:
@@ -54,7 +54,7 @@ def _whole(what: str, findings: Iterator[Finding]) -> Iterator[Finding]:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print the findings. Returns the exit code: 1 if there is something to mend."""
+    """Print the findings. Returns the exit code: 1 if there is something to fix."""
     findings = map(without_secrets, examine(options.workers, options.forwarded_allow_ips))
     return _as_json(findings) if options.json else _as_text(findings)
 

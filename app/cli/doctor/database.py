@@ -18,7 +18,7 @@ from app.mfa import re_encryption
 from app.settings import get_settings
 
 CLOCKS_APART = timedelta(seconds=5)
-SPARE = 5  # connections for the migration, a backup and whoever looks
+SPARE = 5  # connections for the migration, a backup and an operator
 
 
 # What it says when it does not let us in: the start of a reason -> in words, and what to do.
@@ -189,7 +189,7 @@ async def _bounds() -> Finding:
 
 
 async def _roles() -> Finding:
-    """Who serves needs rows, no tables, and of the audit trail only its end (v5.0.0-13.2.2, v5.0.0-16.4.2)."""
+    """The role that serves may change rows, no tables, and only add to the audit log (v5.0.0-13.2.2, v5.0.0-16.4.2)."""
     can = await db.fetch_one(
         sa.text(
             "SELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS anything, "

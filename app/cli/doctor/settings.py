@@ -26,7 +26,7 @@ def examine() -> Iterator[Finding]:
 
 
 def _files() -> Iterator[Finding]:
-    """Whoever reads the secret makes tokens for anybody (v5.0.0-13.3.2)."""
+    """Anyone who reads the secret can make tokens for any user (v5.0.0-13.3.2)."""
     found = [setting_files.env_file(), *_database_file()]
     if folder := setting_files.secrets_folder():
         found += folder.iterdir()

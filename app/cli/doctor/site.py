@@ -154,7 +154,7 @@ def _inside() -> Iterator[Finding]:
 
 
 def _proxy(proxies: str) -> Finding:
-    """A sign-in that fails, with a forged address: what does the audit trail say where it came from?"""
+    """A sign-in that fails, with a forged address: which address does the audit log have for it?"""
     body = json.dumps({"email": NOBODY, "password": "wrong on purpose"})
     headers = {"Content-Type": "application/json", "X-Forwarded-For": FORGED, "Forwarded": f"for={FORGED}"}
     answer = _ask("POST", "/api/auth/login", body, **headers)

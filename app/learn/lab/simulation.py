@@ -20,7 +20,7 @@ MOST_MOVES = 40
 WAITS = (1, 60 * 60 * 24 * 8)  # shortest and longest wait in seconds
 ONE, TWO, ATTACKER = "Tab 1", "Tab 2", "Attacker"
 
-# Letter -> what happens. `w` and a number waits for so many seconds.
+# Character -> what happens. `w` and a number waits for so many seconds.
 MOVES = {
     "1": "tab 1 opens a page",
     "2": "tab 2 opens a page",
