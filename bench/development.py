@@ -1,4 +1,4 @@
-"""What pages cost in development, as a multiple of production: whoever clones the project sees development first.
+"""What pages cost in development, as a multiple of production: a new user of a clone sees development first.
 
     python -m bench.development
 

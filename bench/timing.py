@@ -1,4 +1,4 @@
-"""Can the time of an answer tell who has an account? Known and unknown addresses, in random order, at each door.
+"""Can the time of an answer tell who has an account? Known and unknown addresses, in random order, at each route.
 
 The figure is the area under the curve (AUC) of the best guess from the time alone: the chance that an answer about a
 known address took longer than one about an unknown address. 0.5 is a coin; 0.4 to 0.6 is what this site allows itself.
@@ -35,7 +35,7 @@ UNBOUND = {
 FORM = {"Accept": "text/html", "Sec-Fetch-Site": "same-origin"}
 
 # Door -> its path, the status that must come, and the body for an address.
-DOORS: dict[str, tuple[str, int, Callable[[str], Any]]] = {
+ROUTES: dict[str, tuple[str, int, Callable[[str], Any]]] = {
     "login, page": ("/login", 422, lambda email: urlencode({"email": email, "password": WRONG})),
     "login, API": ("/api/auth/login", 401, lambda email: {"email": email, "password": WRONG}),
     "register": ("/register", 303, lambda email: urlencode({"name": "Joan", "email": email, "password": PASSWORD})),
@@ -46,16 +46,16 @@ DOORS: dict[str, tuple[str, int, Callable[[str], Any]]] = {
 
 async def measure(server: Server) -> list[tuple[str, float]]:
     numbers = {True: itertools.count(), False: itertools.count()}
-    path, _, body = DOORS["register"]
+    path, _, body = ROUTES["register"]
     await (await Connection().open(server.port)).ask("POST", path, FORM, body("somebody@example.com"))
     async with server.database():
         encoded = await db.fetch_value(sa.select(link_rows.c.password))  # of the server's own making, at its full cost
-        for number in range((SAMPLES + WARM_UP) * len(DOORS)):
+        for number in range((SAMPLES + WARM_UP) * len(ROUTES)):
             async with db.transaction() as tx:
                 await user_creation.add(tx, f"known{number:04}@example.com", "Joan Example", encoded)
     connection = await Connection().open(server.port)
     rows = []
-    for door, (path, status, body) in DOORS.items():
+    for route, (path, status, body) in ROUTES.items():
         order = [True, False] * (SAMPLES + WARM_UP)
         random.shuffle(order)
         took: dict[bool, list[float]] = {True: [], False: []}
@@ -65,8 +65,8 @@ async def measure(server: Server) -> list[tuple[str, float]]:
             began = time.perf_counter()
             answered, _ = await connection.ask("POST", path, FORM, body(email))
             took[is_known].append(time.perf_counter() - began)
-            assert answered == status, (door, email, answered)
-        rows.append((door, auc(took[True][WARM_UP:], took[False][WARM_UP:])))
+            assert answered == status, (route, email, answered)
+        rows.append((route, auc(took[True][WARM_UP:], took[False][WARM_UP:])))
     return rows
 
 
@@ -79,12 +79,12 @@ def auc(ours: list[float], theirs: list[float]) -> float:
 async def main() -> None:
     with running(**PRODUCTION, **UNBOUND) as server:
         rows = await measure(server)
-    words = f"{SAMPLES} known and {SAMPLES} unknown addresses at each door, in random order."
+    words = f"{SAMPLES} known and {SAMPLES} unknown addresses at each route, in random order."
     record(
         "timing",
         f"{words} {MACHINE}, SQLite, one worker, one run of `make bench`.",
-        ("door", "AUC", "allowed"),
-        [(door, f"{area:.2f}", "0.40 to 0.60") for door, area in rows],
+        ("route", "AUC", "allowed"),
+        [(route, f"{area:.2f}", "0.40 to 0.60") for route, area in rows],
     )
 
 

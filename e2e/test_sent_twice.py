@@ -78,12 +78,12 @@ class Try:
         self.page.on("response", self._note_status)
         self.page.on("request", self._note_sending)
 
-    def open(self, make: MakeWorld, trail: tuple[str, ...]) -> Locator:
-        """The button that is found in that world by that trail."""
+    def open(self, make: MakeWorld, via: tuple[str, ...]) -> Locator:
+        """The button that is found in that world by that way."""
         self.world = self.server.run(make)
         if self.route == "/dev/sign-in":
             self.server.run(demo_accounts_were_used)
-        found = buttons(self.server, self.world, trail)
+        found = buttons(self.server, self.world, via)
         button = next(each for each in found if self._leads_there(each, SHOWN_BY.get(self.route)))
         attributes: Any = {"secure": True, "httpOnly": True, "sameSite": "Strict", "url": "https://localhost"}
         self.context.add_cookies([{"name": name, "value": text, **attributes} for name, text in self.world.jar.items()])
@@ -180,10 +180,10 @@ async def demo_accounts_were_used() -> None:
     await db.execute(everybody.values(last_login=db.utcnow()))
 
 
-def buttons(server: Server, world: World, trail: tuple[str, ...] = ()) -> Iterator[forms.Button]:
+def buttons(server: Server, world: World, via: tuple[str, ...] = ()) -> Iterator[forms.Button]:
     cookie = "; ".join(f"{name}={value}" for name, value in world.jar.items())
     with httpx.Client(base_url=server.url, headers={"Cookie": cookie, "Accept": "text/html"}) as reader:
-        yield from forms.buttons(reader, world.roots, trail)
+        yield from forms.buttons(reader, world.roots, via)
 
 
 def rows(server: Server) -> Counter[str]:
@@ -209,7 +209,7 @@ def outcome(site: tuple[Server, SlowLine], browser: Browser) -> Callable[..., Ou
     server, found = site[0], dict[str, tuple[MakeWorld, tuple[str, ...]]]()
     for make in WORLDS:
         for button in buttons(server, server.run(make)):
-            found.setdefault(forms.route_of(button.action), (make, button.trail))
+            found.setdefault(forms.route_of(button.action), (make, button.via))
 
     @cache
     def of(route: str, how: str, *, script: bool) -> Outcome:

@@ -106,7 +106,7 @@ def test_the_life_of_an_account(page: Page, server: Server, person: Person) -> N
     expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
 
 
-def test_closing_and_opening_an_account(page: Page, server: Server, person: Person) -> None:
+def test_deactivating_and_reactivating_an_account(page: Page, server: Server, person: Person) -> None:
     sign_in(page.context, server, server.run(lambda: make_user(role="admin")))
     page.goto("/dashboard")
     page.get_by_role("link", name="Admin", exact=True).click()

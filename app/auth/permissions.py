@@ -106,7 +106,7 @@ class RolePermission(SignedIn):
     """A user whose role has the permission `name` (see `requires`). Other users get 403 without a password prompt.
 
     The role is that of the database row; the token's role does not count (v5.0.0-8.3.2). If the site requires a second
-    factor of admins, whoever has a permission must have one, and then login required it (v5.0.0-6.3.3). If the site
+    factor of admins, every user with a permission must have one, and then login required it (v5.0.0-6.3.3). If the site
     requires it, the session must be bound to a device as well.
     """
 

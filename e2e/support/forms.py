@@ -25,13 +25,13 @@ NOT_FOLLOWED = (
 class Button:
     """What sends a form to `action`. `own`: the button says so itself (`formaction`).
 
-    `page`: where it stands. `trail`: by which kinds of pages one comes there, as the table of routes names them.
+    `page`: where it stands. `via`: by which kinds of pages one comes there, as the table of routes names them.
     """
 
     page: str
     action: str
     own: bool
-    trail: tuple[str, ...] = ()
+    via: tuple[str, ...] = ()
 
     @property
     def selector(self) -> str:
@@ -77,8 +77,8 @@ def route_of(path: str, method: str = "POST") -> str:
     return next((each for each in known if _pattern(each).fullmatch(urlsplit(path).path)), "")
 
 
-def buttons(client: httpx.Client, roots: Iterable[str], trail: Collection[str] = ()) -> Iterator[Button]:
-    """Of every page that can be reached from these. `trail`: leave out all other kinds of pages."""
+def buttons(client: httpx.Client, roots: Iterable[str], via: Collection[str] = ()) -> Iterator[Button]:
+    """Of every page that can be reached from these. `via`: leave out all other kinds of pages."""
     waiting = deque[tuple[str, tuple[str, ...]]]((path, ()) for path in roots)
     seen, kinds = set[str](), Counter[str]()
     while waiting:
@@ -86,7 +86,7 @@ def buttons(client: httpx.Client, roots: Iterable[str], trail: Collection[str] =
         kind = route_of(path, "GET")
         if path in seen or not kind or path.startswith(NOT_FOLLOWED) or kinds[kind] == OFTEN:
             continue
-        if trail and kind not in trail:
+        if via and kind not in via:
             continue
         seen.add(path)
         kinds[kind] += 1
@@ -96,7 +96,7 @@ def buttons(client: httpx.Client, roots: Iterable[str], trail: Collection[str] =
             waiting.appendleft((answer.headers["location"], by))
         elif answer.headers["content-type"].startswith("text/html"):
             page = _Page(path, answer.text)
-            yield from (replace(button, trail=by) for button in page.buttons)
+            yield from (replace(button, via=by) for button in page.buttons)
             waiting.extend((link, by) for link in page.links)
 
 

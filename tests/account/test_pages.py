@@ -42,8 +42,8 @@ async def test_overview_shows_the_person_and_leads_everywhere(client: Visitor, p
 
     assert f'value="{person.name}"' in page
     assert person.email in page
-    for door in ("email", "password", "sessions", "activity", "export", "delete"):
-        assert f'href="/account/{door}"' in page
+    for page_name in ("email", "password", "sessions", "activity", "export", "delete"):
+        assert f'href="/account/{page_name}"' in page
 
 
 async def test_name_is_saved_and_shown_at_once(client: Visitor, person: Person) -> None:

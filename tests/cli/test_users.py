@@ -41,7 +41,7 @@ async def only_user() -> Any:
     return row
 
 
-async def trail() -> list[tuple[str, Any]]:
+async def logged() -> list[tuple[str, Any]]:
     rows = await db.fetch_all(sa.select(event_rows).order_by(event_rows.c.id))
     return [(row.event, row.actor_id) for row in rows]
 
@@ -58,7 +58,7 @@ def test_create_admin_makes_one_with_the_password_that_was_typed(
     row = here(only_user)
     assert (row.email_key, row.name, row.role, row.is_active) == ("boss@example.com", "Bo Boss", "admin", True)
     assert passwords._verify(GOOD, row.password).ok
-    assert here(trail) == [(events.REGISTERED, None)]
+    assert here(logged) == [(events.REGISTERED, None)]
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_promote(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
     assert first.endswith("is now an administrator.")
     assert second.endswith("was already an administrator.")
     assert here(only_user).role == "admin"
-    assert here(trail) == [(events.ROLE_CHANGED, None)]
+    assert here(logged) == [(events.ROLE_CHANGED, None)]
 
 
 def test_deactivate_ends_the_sessions(here: Any, capsys: pytest.CaptureFixture[str]) -> None:
@@ -197,7 +197,7 @@ def test_end_sessions_of_everybody_leaves_nobody_signed_in(
     assert codes == (0, 0)
     assert (first[:19], second[:1]) == ("5 sessions ended: e", "0")
     assert here(lambda: db.fetch_value(sa.select(sa.func.count()).where(session_rows.c.revoked_at.is_(None)))) == 0
-    assert here(trail) == [(events.SESSION_REVOKED, None)] * 5
+    assert here(logged) == [(events.SESSION_REVOKED, None)] * 5
 
 
 @pytest.mark.parametrize("given", [[], ["--everybody", "a@example.com"]])
@@ -223,7 +223,7 @@ def test_second_step_is_turned_off_for_who_lost_everything(here: Any, capsys: py
     assert first.endswith("is now without two-factor authentication.")
     assert second.endswith("was already without two-factor authentication.")
     assert not here(lambda: is_on(admin))
-    assert here(trail)[-1] == (events.SECOND_FACTOR_REMOVED, None)
+    assert here(logged)[-1] == (events.SECOND_FACTOR_REMOVED, None)
 
 
 @pytest.mark.parametrize("command", [["promote", "a@example.com"], ["seed"], ["create-admin"]])

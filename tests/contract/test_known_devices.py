@@ -270,9 +270,9 @@ async def test_right_password_on_a_new_device_is_told_and_on_a_known_one_written
         await to_the_code(attacker, person)
 
     assert await told(person) == known_devices.NOTIFICATIONS[0]
-    trail = await events.of_user(person.id, 50)
-    assert [row.event for row in trail].count(events.SECOND_FACTOR_REQUESTED) == 7
-    assert "192.0.2.1" in {row.ip for row in trail if row.event == events.SECOND_FACTOR_REQUESTED}
+    logged = await events.of_user(person.id, 50)
+    assert [row.event for row in logged].count(events.SECOND_FACTOR_REQUESTED) == 7
+    assert "192.0.2.1" in {row.ip for row in logged if row.event == events.SECOND_FACTOR_REQUESTED}
 
 
 # v5.0.0-6.3.1

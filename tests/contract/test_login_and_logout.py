@@ -129,7 +129,7 @@ async def test_login_starts_a_new_session_and_ends_the_one_it_finds(client: Visi
     assert row.revoked_for == events.REPLACED
 
 
-async def test_planted_garbage_does_not_hinder_a_login(client: Visitor) -> None:
+async def test_invalid_cookie_of_another_does_not_hinder_a_login(client: Visitor) -> None:
     person = await make_user()
     for name in (ACCESS, REFRESH):
         client.put_cookie(name, "planted")

@@ -113,7 +113,7 @@ async def test_flood_of_the_page_is_refused_and_keeps_the_cookies(at: Any, clock
     assert "set-cookie" not in answer.headers
 
 
-async def test_flood_of_garbage_is_refused_while_good_tokens_of_that_address_pass(at: Any, clock: Clock) -> None:
+async def test_flood_of_invalid_tokens_is_refused_while_good_tokens_of_that_address_pass(at: Any, clock: Clock) -> None:
     """AC-080: users who share the address with an attacker are not logged out."""
     pair, ended = await start_session(await make_user()), await start_session(await make_user())
     abuser, neighbour = at("203.0.113.9"), at("203.0.113.9")

@@ -222,8 +222,8 @@ async def deactivated(site: Site) -> str:
     )
 
 
-@output("trail")
-async def trail(site: Site) -> str:
+@output("audit-log")
+async def audit_log(site: Site) -> str:
     """The audit log after a copied refresh token is presented."""
     program, person = site.program(), await make_user()
     pair = (await program.post("/api/auth/login", json={"email": person.email, "password": PASSWORD})).json()

@@ -46,7 +46,7 @@ def over_http(client: httpx.AsyncClient) -> Send:
 
 def shown_on(page: str) -> tuple[bool, list[int]]:
     """What a page of the lab shows: whether the defence held, and the status of each response in order."""
-    return "verdict-passed" in page, [int(status) for status in re.findall(r'status-\d">(\d+)<', page)]
+    return "decision-passed" in page, [int(status) for status in re.findall(r'status-\d">(\d+)<', page)]
 
 
 @pytest.mark.parametrize("attack", attacks.ALL, ids=lambda attack: attack.name)
