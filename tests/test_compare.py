@@ -1,11 +1,11 @@
-"""What `bench.compare` computes from the CPU seconds of its rounds, and that it finds an older revision's files."""
+"""What `bench.compare` computes from its rounds and `bench.flames` from its samples, and an older revision's files."""
 
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from bench import compare
+from bench import compare, flames
 from tests.support.environment import ROOT
 
 pytestmark = pytest.mark.template
@@ -39,3 +39,19 @@ def test_revision_is_unpacked_without_what_is_not_committed(tmp_path: Path) -> N
     assert not (folder / ".venv").exists()
     found = {path.relative_to(folder).as_posix() for path in (folder / "app").rglob("*") if path.is_file()}
     assert found <= set(listed.splitlines())
+
+
+def test_stacks_become_a_tree_without_those_that_wait() -> None:
+    stacks = ["main;app/pages.py;db 3", "main;app/pages.py 2", "main;log 1", "thread;_worker (thread.py) 90"]
+
+    total, root = flames.tree(stacks)
+
+    assert total == 6
+    assert root == {"main": (6, {"app/pages.py": (5, {"db": (3, {})}), "log": (1, {})})}
+
+
+def test_box_is_as_wide_as_its_share_and_below_what_called_it() -> None:
+    picture = flames.drawn("a path", 4, {"<main>": (4, {"a": (1, {}), "b": (3, {})})})
+
+    assert "<title>&lt;main&gt;: 100.0%</title>" in picture
+    assert f'x="{flames.WIDTH / 4:.1f}" y="{2 * flames.HEIGHT}" width="{flames.WIDTH * 3 / 4:.1f}"' in picture
