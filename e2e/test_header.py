@@ -1,6 +1,7 @@
 """The header is one row on every page and screen; its menu opens without a script and by keyboard alone."""
 
 from collections.abc import Callable
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -115,3 +116,17 @@ def test_heading_does_not_break_at_its_hyphen(page: Page, server: Server, person
 
     word = page.get_by_text("two-factor", exact=True)
     assert word.evaluate("each => each.getClientRects().length") == 1
+
+
+def test_times_are_in_the_zone_of_the_browser_with_utc_beside(
+    new_context: Callable[..., BrowserContext], server: Server, person: Person
+) -> None:
+    context = new_context(timezone_id="Asia/Kathmandu")  # 5 hours and 45 minutes ahead
+    sign_in(context, server, person)
+    page = context.new_page()
+    page.goto("/account/sessions")
+    time = page.locator(".device time").filter(has_text="UTC").first
+    at = datetime.fromisoformat(time.get_attribute("datetime") or "")
+    there = at + timedelta(hours=5, minutes=45)
+
+    expect(time).to_have_text(f"{there.day} {there:%B %Y}, {there:%H:%M} ({at:%H:%M} UTC)")

@@ -14,9 +14,20 @@ addEventListener("submit", (event) => {
 });
 addEventListener("pageshow", () => sent.clear());
 
-// A page kept by the back/forward cache may belong to someone who has signed out since: ask the server again.
-addEventListener("pageshow", (event) => {
-  if (event.persisted) location.reload();
+// A page kept by the back/forward cache may belong to someone who has signed out since: ask the server again. To load it
+// anew loses what was typed, so a form with something in it stays if the same person is signed in still; until that is
+// known nothing is shown.
+const typed = (form) => [...form.elements].some((each) =>
+  each.matches("input:not([type=hidden], [type=password]), textarea") && each.value !== each.defaultValue);
+addEventListener("pageshow", async (event) => {
+  if (!event.persisted) return;
+  const owner = document.querySelector("main form input[name=as]");
+  if (!owner?.value || ![...document.querySelectorAll("main form")].some(typed)) return location.reload();
+  document.body.hidden = true;
+  const answer = await fetch("/api/auth/me", { cache: "no-store" }).catch(() => null);
+  const now = answer?.ok ? (await answer.json()).user_id : "";
+  if (now !== owner.value) return location.reload();
+  document.body.hidden = false;
 });
 
 // Show or hide a password. The field keeps its name and autocomplete, and is hidden again before it is sent.
@@ -52,4 +63,32 @@ for (const menu of document.querySelectorAll(".menu")) {
   addEventListener("click", (event) => {
     if (!menu.contains(event.target)) menu.open = false;
   });
+}
+
+// A form with a text of several lines asks before it is left unsent.
+for (const form of document.querySelectorAll("form:has(textarea)")) {
+  let sending = false;
+  form.addEventListener("submit", () => { sending = true; });
+  addEventListener("pageshow", () => { sending = false; });
+  addEventListener("beforeunload", (event) => {
+    if (!sending && typed(form)) event.preventDefault();
+  });
+}
+
+// After a fault: back to the form, where the browser has kept what was typed.
+document.querySelector("[data-back]")?.addEventListener("click", (event) => {
+  if (history.length < 2) return;
+  event.preventDefault();
+  history.back();
+});
+
+// Times in the browser's own zone, with UTC beside them.
+for (const time of document.querySelectorAll("time[datetime*=T]")) {
+  const at = new Date(time.dateTime);
+  if (!at.getTimezoneOffset()) continue;
+  const clock = at.toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" });
+  const day = at.toLocaleDateString("en-GB", { day: "numeric", month: "long", year: "numeric" });
+  const [, utc] = time.textContent.match(/, (\d\d:\d\d UTC)$/) ?? [];
+  if (utc) time.textContent = `${day}, ${clock} (${utc})`;
+  else time.title = `${day}, ${clock} (${time.title})`;
 }

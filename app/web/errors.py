@@ -90,7 +90,8 @@ def answer(
         headers.setdefault("www-authenticate", "Bearer")
     shown = {"status": status, "title": title, "detail": detail, "request_id": client.current().request_id}
     if wants_html(request.scope):
-        return templates.page(request, "error.html", status, headers, errors=list(errors), **shown)
+        posted = request.scope["method"] == "POST"
+        return templates.page(request, "error.html", status, headers, errors=list(errors), posted=posted, **shown)
     document = {"type": "about:blank", **shown, **members}
     if listed := list(errors):
         document["errors"] = listed
