@@ -22,6 +22,7 @@ from app.auth.idempotency import IdempotentForms
 from app.auth.pages import device_session, login
 from app.auth.permissions import Developer, NoAuthentication, Permission
 from app.auth.sessions import session_cache
+from app.auth.streams import open_streams
 from app.email import sender
 from app.ops import endpoints, metrics_collection
 from app.settings import Settings, get_settings
@@ -112,6 +113,7 @@ async def lifespan(_: Any) -> AsyncIterator[None]:
     await db.connect()
     work = (
         session_cache.follow_invalidations(),
+        open_streams.follow(),
         sender.follow(features.table("emails")),
         maintenance.run_hourly(),
         metrics_collection.follow(),
@@ -135,12 +137,21 @@ def gateways_of_features() -> list[Any]:
 
 
 def route_table() -> list[dict[str, str]]:
-    """Every route with its permission, for `python -m app routes` and the matrix in the tests."""
+    """Every route with its permission, for `python -m app routes` and the matrix in the tests.
+
+    Method: EVENTS for an event stream, SOCKET for a WebSocket (`auth.streams`).
+    """
     return [
         {"method": method, "path": route.path, "permission": permission_of(route).__name__}
         for route in gateways_of_features()
-        for method in sorted(route.handler.http_methods)
+        for method in _methods(route)
     ]
+
+
+def _methods(route: Any) -> list[str]:
+    if getattr(route, "stream", False):
+        return ["EVENTS"]
+    return sorted(getattr(route.handler, "http_methods", ["SOCKET"]))
 
 
 def permission_of(route: Any) -> type[Permission]:

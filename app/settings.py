@@ -70,6 +70,7 @@ class Settings(RavynSettings):
     request_memory_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
     keep_alive_seconds: int = Field(default=130, gt=0)  # Caddy keeps idle connections for 120, Go 90, nginx and AWS 60
     keep_alive_connections: int = Field(default=1000, ge=1)
+    streams_per_worker: int = Field(default=1000, ge=0)  # 0: none, and pages do not ask for one
     learn: bool | None = None  # learn
     cookie_insecure: bool = Field(default=False, validation_alias="COOKIE_INSECURE")
     host: str = Field(default="127.0.0.1", validation_alias="HOST")

@@ -1,7 +1,8 @@
 """The numbers on the admin overview. Each costs a bounded stretch of an index, however many rows there are."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, lru_cache
 from typing import Any
@@ -16,10 +17,13 @@ from app.audit.models import event_rows
 from app.auth.models import user_rows
 from app.auth.roles import ROLES
 from app.auth.sessions import rotation
+from app.auth.streams.events import Event
+from app.auth.streams.open_streams import Stream
 from app.email.models import email_rows
 
 MOST = 100_000  # counted exactly so far; what is more is "more than that"
 DAYS = 30
+LIVE_SECONDS = 5
 CHARTED = (events.LOGIN, events.LOGIN_FAILED)
 LATE = timedelta(minutes=5)  # a transaction that began before midnight may become visible so long after it
 
@@ -44,6 +48,21 @@ async def numbers(now: datetime) -> Numbers:
     """One query."""
     values = {"most": MOST + 1, "since": first_id(_days(now)[0]), **rotation.live_at(now)}
     return Numbers(*await db.fetch_one(_numbers(), values))
+
+
+def texts(numbers: Numbers) -> dict[str, str]:
+    """The numbers as the page shows them, by name: "1,234", and "100,000+" past MOST."""
+    return {name: f"{min(count, MOST):,}{'+' if count > MOST else ''}" for name, count in asdict(numbers).items()}
+
+
+async def live(stream: Stream) -> AsyncGenerator[Event, None]:
+    """The numbers for an open overview page, whenever one of them has changed."""
+    before: Numbers | None = None
+    while True:
+        if (now := await numbers(db.utcnow())) != before:
+            yield Event("numbers", texts(now))
+        before = now
+        await asyncio.sleep(LIVE_SECONDS)
 
 
 async def per_day(now: datetime) -> dict[str, Sequence[tuple[date, int]]]:

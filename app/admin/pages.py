@@ -18,6 +18,7 @@ from app.auth.accounts import user_admin
 from app.auth.permissions import requires
 from app.auth.roles import ROLES
 from app.auth.sessions import rotation
+from app.auth.streams.events import private_events
 from app.web import client, notices, templates, urls
 from app.web.errors import Problem
 from app.web.filters import active, read
@@ -45,8 +46,8 @@ async def index(request: Request) -> Any:
         charts.bars("Sign-ins per day", "plain", days[events.LOGIN]),
         charts.bars("Wrong passwords per day", "alarm", days[events.LOGIN_FAILED]),
     ]
-    numbers = await overview.numbers(now)
-    return templates.page(request, "admin/overview.html", numbers=numbers, most=overview.MOST, charts=drawn)
+    numbers = overview.texts(await overview.numbers(now))
+    return templates.page(request, "admin/overview.html", numbers=numbers, charts=drawn)
 
 
 @get()
@@ -169,6 +170,7 @@ def _role_before(user_id: UUID, rows: list[Any]) -> str | None:
 
 route_patterns = [
     permissions.private("/admin", index, requires("users:read")),
+    private_events("/admin/events", overview.live, requires("users:read")),
     permissions.private("/admin/users", people, requires("users:read")),
     permissions.private("/admin/users/pending", pending, requires("users:read")),
     permissions.private("/admin/audit", audit_page, requires("audit:read")),

@@ -118,9 +118,9 @@ def has_signed_token(scope: Any) -> bool:
     return any(tokens.read_ignoring_expiry(raw, kind) for raw, kind in shown)
 
 
-async def reload(principal: Principal) -> Principal | Anonymous:
+async def reload(principal: Principal, *, use_cache: bool = False) -> Principal | Anonymous:
     """The same user, read from the database instead of the session cache: for requests that change something."""
-    return await _load(principal.token, _session_ended(principal), use_cache=False)
+    return await _load(principal.token, _session_ended(principal), use_cache=use_cache)
 
 
 def condition(principal: Principal, decide: Callable[[Principal | Anonymous], None]) -> db.conditions.Condition:

@@ -71,7 +71,7 @@ async def answer(request: Any, error: AuthError) -> Any:
     if isinstance(error, DeviceBindingRequired):
         return _device_binding_required(request, user)
     if not page:
-        return unauthorized(request, token_sent=user.token_sent)
+        return unauthorized(request, token_sent=user.token_sent, **_why(error, user))
     return await _to_login(request, user, ended=isinstance(error, SessionEnded))
 
 
@@ -112,6 +112,13 @@ async def _record_once(event: str, key: UUID, **values: Any) -> None:
             await events.record(event, **values)
     except db.Unavailable:
         log.warning("audit_event_unrecorded", refused=event, about=logs.pseudonym(key))  # the audit log takes no writes
+
+
+def _why(error: AuthError, user: Any) -> dict[str, str]:
+    """For a page's script, which cannot see the cookies: whether opening a page would renew the session, or not."""
+    if isinstance(error, SessionEnded):
+        return {"error": "session_ended"}
+    return {"error": "token_expired"} if user.refresh_cookie else {}
 
 
 def unauthorized(request: Any, *, token_sent: bool, detail: str = "Sign in to continue.", **members: Any) -> Any:

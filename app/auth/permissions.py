@@ -72,12 +72,13 @@ class SignedIn(Permission):
         user, writes = scope["user"], scope.get("method", "GET") not in SAFE
         if user.is_authenticated and (writes or self.reload_always):
             user = scope["user"] = await authentication.reload(user)
-        self._decide(user, scope["path"])
+        self.decide(user, scope["path"])
         if writes:
-            db.conditions.require(authentication.condition(user, lambda of_now: self._decide(of_now, scope["path"])))
+            db.conditions.require(authentication.condition(user, lambda of_now: self.decide(of_now, scope["path"])))
         return True
 
-    def _decide(self, user: Any, path: str) -> None:
+    def decide(self, user: Any, path: str) -> None:
+        """Raise an AuthError unless this user may open `path`. Knows no request: open streams are checked with it."""
         try:
             self.check(user)
             if user.must_change_password and path not in OPEN_DURING_PASSWORD_CHANGE:
@@ -129,7 +130,7 @@ class RolePermission(SignedIn):
 
 
 @cache
-def requires(name: str) -> type[Permission]:
+def requires(name: str) -> type[SignedIn]:
     """The permission for users whose role has `name`, such as "users:write" (the table: `roles.ROLES`).
 
     Every action but `read` needs the password entered within `APP_STEP_UP_SECONDS`. It reads the rows for GET as well,

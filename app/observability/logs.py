@@ -74,6 +74,7 @@ def config() -> dict[str, Any]:
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
             "uvicorn": {"level": "WARNING" if get_settings().is_development else "INFO"},
+            "uvicorn.websockets": {"level": "WARNING"},  # it logs handshakes with their query; `request` is our line
         },
     }
 

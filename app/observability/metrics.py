@@ -28,6 +28,7 @@ FEED_READ = Gauge(
 POOL_IN_USE = Gauge("lanyard_pool_connections", "Connections to the database in use", multiprocess_mode="livesum")
 POOL_WAITING = Gauge("lanyard_pool_waiting", "Callers that wait for a connection", multiprocess_mode="livesum")
 PASSWORDS = Gauge("lanyard_password_checks", "Passwords being hashed or waiting", multiprocess_mode="livesum")
+STREAMS = Gauge("lanyard_streams", "Open event streams and WebSockets", multiprocess_mode="livesum")
 WORKERS = Gauge("lanyard_workers", "Worker processes", multiprocess_mode="livesum")
 
 

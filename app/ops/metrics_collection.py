@@ -6,6 +6,7 @@ import time
 from app import db
 from app.auth import passwords
 from app.auth.sessions import session_cache
+from app.auth.streams import open_streams
 from app.observability import metrics
 
 EVERY = 1.0  # seconds
@@ -24,4 +25,5 @@ def sample() -> None:
     metrics.POOL_WAITING.set(waiting)
     metrics.PASSWORDS.set(passwords.in_progress())
     metrics.FEED_READ.set(max(0.0, time.time() - session_cache.feed_lag()))
+    metrics.STREAMS.set(open_streams.count())
     metrics.WORKERS.set(1)

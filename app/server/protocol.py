@@ -8,6 +8,7 @@ Source: v5.0.0-15.2.2; RFC 9110 section 15.5, RFC 6585 section 5; RFC 9112 secti
 """
 
 import asyncio
+import logging
 import secrets
 from functools import cache
 from http import HTTPStatus
@@ -16,7 +17,10 @@ from typing import Any
 from uuid import uuid4
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
+from app.auth.streams import open_streams
+from app.auth.streams.open_streams import End
 from app.observability import logs
 from app.server.forwarded import IgnoredHeaders
 from app.settings import get_settings
@@ -81,6 +85,11 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         if not self.transport.is_closing():
             _in_flight.add(self, len(data))
+
+    def shutdown(self) -> None:
+        """The server stops: streams end at once. Stock: it waits for them, and then cuts them off."""
+        open_streams.finish_all(End.RESTART)
+        super().shutdown()
 
     def is_unfinished(self) -> bool:
         """Whether the request is incomplete and its response has not started."""
@@ -195,6 +204,14 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._timer:
             self._timer.cancel()
             self._timer = None
+
+
+class QuietWebSocket(WebSocketsSansIOProtocol):
+    """Stock: the line in the log of each handshake has its query, which may hold secrets."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.logger = logging.getLogger("uvicorn.websockets")
 
 
 class InFlight:

@@ -29,6 +29,7 @@ from app.settings import Settings, get_settings
 log = logs.get("server")
 
 GRACE_SECONDS = 5  # for responses in progress at shutdown
+MESSAGE_BYTES = 64 * 1024  # of a message to a WebSocket; a longer one closes it (1009)
 UNREAD_SECONDS = 60  # until a connection is closed whose client does not read the response
 
 
@@ -122,6 +123,9 @@ def _run(listeners: list[socket.socket], workers: int, forwarded_allow_ips: str)
         factory=True,
         workers=workers,
         http="app.server.protocol:BoundedProtocol",
+        ws="app.server.protocol:QuietWebSocket",
+        ws_max_size=MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # memory for each connection; a few bytes may unpack to many
         log_config=logs.config(),
         access_log=False,  # the application logs requests itself, without query strings
         server_header=False,

@@ -39,6 +39,7 @@ DETAILS = {
     500: "Something went wrong on our side. It was logged under the reference below.",
     503: "The service cannot answer right now. Please try again in a moment.",
 }
+REFUSE_WITH_STATUS = "websocket.http.response"  # the server can refuse a handshake with an HTTP response
 PASSED_ON = ("allow", "retry-after", "www-authenticate")  # what of a framework error's headers reaches the client
 
 
@@ -114,12 +115,13 @@ class ErrorBoundary:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        started = False
+        started = accepted = False
 
         async def watched(message: Any) -> None:
-            nonlocal started
+            nonlocal started, accepted
             await send(message)
             started = started or message["type"] in ("http.response.start", "websocket.close")
+            accepted = accepted or message["type"] == "websocket.accept"
 
         try:
             await self.app(scope, receive, watched)
@@ -131,7 +133,12 @@ class ErrorBoundary:
                 log.exception("failed_while_answering")
                 raise
             if scope["type"] == "websocket":  # the framework would send `repr(exc)` as the reason
-                await send({"type": "websocket.close", "code": self._code(exc)})
+                code = self._code(exc)
+                if accepted or REFUSE_WITH_STATUS not in (scope.get("extensions") or {}):
+                    await send({"type": "websocket.close", "code": code})
+                    return
+                response = await self._answer(Request(_as_http(scope), receive, send), exc)
+                await response(scope, receive, send)
                 return
             response = await self._answer(Request(scope, receive, send), exc)
             await response(scope, receive, send)
@@ -156,6 +163,12 @@ class ErrorBoundary:
 
     def _handler(self, exc: Exception) -> Handler:
         return next(self.handlers[kind] for kind in type(exc).__mro__ if kind in self.handlers)
+
+
+def _as_http(scope: Any) -> Any:
+    """The scope of a handshake as that of a request: it is answered with JSON, and never with a redirect."""
+    headers = [(name, value) for name, value in scope["headers"] if name != b"accept"]
+    return {**scope, "type": "http", "method": "GET", "headers": [*headers, (b"accept", b"application/json")]}
 
 
 def _alone(exc: Exception) -> Exception:

@@ -2,7 +2,7 @@
 
 The rule is pure. SameSite=Strict cookies are the first fence, this is the second, so forms carry no token.
 Chapter: "Tokens in cookies". Pattern: learn-more.
-Source: OWASP CSRF Prevention, "Fetch Metadata headers"; v5.0.0-3.5.1, v5.0.0-3.5.3; RFC 6454.
+Source: OWASP CSRF Prevention, "Fetch Metadata headers"; v5.0.0-3.5.1, v5.0.0-3.5.3, v5.0.0-4.4.2; RFC 6454.
 """
 
 from collections.abc import Collection, Iterable, Mapping

@@ -47,6 +47,7 @@ REPLACED = frozenset(
     | {STRICT_TRANSPORT[0], b"content-security-policy", b"x-request-id", b"server", b"x-powered-by"}
 )
 
+HANDSHAKE = {"websocket.accept": 101, "websocket.close": 403}  # what the server answers a WebSocket with
 PLAIN = re.compile(r"[\w/.-]*", re.ASCII)
 LINE_END = re.compile(rb"[\r\n\0]")
 
@@ -72,32 +73,24 @@ class SecurityHeaders:
         # A copy: `Methods` changes the method in it, and the server, which leaves out the body for HEAD, has its own.
         scope = {**scope, "csp_nonce": secrets.token_urlsafe(NONCE_BYTES)}
         with client.of(scope) as asking:
-            if scope["type"] == "websocket":
-                await self.app(scope, receive, send)
-            else:
-                await self._answer(scope, receive, send, asking.request_id)
+            await self._answer(scope, receive, send, asking.request_id)
 
     async def _answer(self, scope: Any, receive: Any, send: Any, request_id: str) -> None:
-        method, started, status = scope["method"], time.perf_counter(), 500  # `Methods` changes the first
+        method, started, status = scope.get("method", "WEBSOCKET"), time.perf_counter(), 500  # `Methods` changes it
+        written = False
         ours = [
             *ALWAYS,
             (b"content-security-policy", POLICY.format(nonce=scope["csp_nonce"]).encode("ascii")),
             (b"x-request-id", request_id.encode("ascii")),
         ]
-        if self.https or scope["scheme"] == "https":
+        if self.https or scope["scheme"] in ("https", "wss"):
             ours.append(STRICT_TRANSPORT)
 
-        async def with_headers(message: Any) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message = {**message, "headers": _merged(message.get("headers", ()), ours)}
-            await send(message)
-
-        try:
-            await self.app(scope, receive, with_headers)
-        finally:
-            seconds = time.perf_counter() - started
+        def write() -> None:
+            nonlocal written
+            if written:
+                return
+            written, seconds = True, time.perf_counter() - started
             route = scope.get("route_path_template", "")
             metrics.answered(route, method, status, seconds)
             log.info(
@@ -110,6 +103,23 @@ class SecurityHeaders:
                 ms=round(seconds * 1000, 1),
                 **self.who(scope),
             )
+
+        async def with_headers(message: Any) -> None:
+            nonlocal status
+            kind = message["type"]
+            if kind in ("http.response.start", "websocket.http.response.start"):
+                status = message["status"]
+                message = {**message, "headers": _merged(message.get("headers", ()), ours)}
+            elif status == 500 and kind in HANDSHAKE:
+                status = HANDSHAKE[kind]
+            await send(message)
+            if kind == "websocket.accept" or message.get("endless"):
+                write()  # a stream goes on for minutes
+
+        try:
+            await self.app(scope, receive, with_headers)
+        finally:
+            write()
 
 
 def _quoted(path: str) -> str:

@@ -92,6 +92,7 @@ def environment(folder: Path) -> Environment:
     made.globals |= {"app_name": APP_NAME, "static": static_files.url, "development": development}
     made.globals |= {"navigation": features.navigation, "footer": features.footer}
     made.globals["admin_tabs"] = features.admin_tabs
+    made.globals["live"] = get_settings().streams_per_worker > 0
     made.globals["shows_learn"] = get_settings().shows_learn  # learn
     made.filters |= {"when": when, "ago": ago, "day": day, "initials": initials}
     return made

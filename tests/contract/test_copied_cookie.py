@@ -17,7 +17,7 @@ from app.auth import cookies
 from app.auth.models import link_rows, session_rows, user_rows
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
 from app.web.same_origin import SAFE
-from tests.support.acts import ACTS, Scene, name_of, of_a_role, of_features
+from tests.support.acts import ACTS, LOOKS, Scene, name_of, of_a_role, of_features
 from tests.support.device import Device
 from tests.support.people import make_user, start_session
 from tests.support.phone import with_a_phone
@@ -94,7 +94,7 @@ SECRETS = ("current_password", "password", "code", "passkey", "shown")  # fields
 
 
 def unsafe() -> list[dict[str, str]]:
-    return [row for row in main.route_table() if row["method"] not in SAFE and row["permission"] != "Developer"]
+    return [row for row in main.route_table() if row["method"] not in LOOKS and row["permission"] != "Developer"]
 
 
 def test_every_route_that_may_change_something_says_why() -> None:

@@ -113,7 +113,7 @@ async def test_each_visitor_gets_what_the_guard_says(client: Visitor, who: str, 
     await visit_as(client, who)
     before = await everything()
 
-    answer = await client.call(row["method"], path, **body(row))
+    answer = await client.call(row["method"].replace("EVENTS", "HEAD"), path, **body(row))  # a stream has no end
 
     if row["permission"] in ("SignedIn", "RecentLogin") and who in ("user", "demoted", "admin"):
         assert answer.status_code not in (401, 403)
@@ -140,7 +140,8 @@ async def test_what_is_public_refuses_nobody(client: Visitor, who: str) -> None:
 async def test_method_that_no_route_has_is_405_for_everybody(client: Visitor, who: str) -> None:
     await visit_as(client, who)
     before = await everything()
-    routes = [(row["method"], re.compile(re.sub(r"\{[^}]+\}", "[^/]+", row["path"]))) for row in route_table()]
+    table = [row | {"method": row["method"].replace("EVENTS", "GET")} for row in route_table()]
+    routes = [(row["method"], re.compile(re.sub(r"\{[^}]+\}", "[^/]+", row["path"]))) for row in table]
 
     for path in {filled(row["path"]) for row in route_table()}:
         there = {method for method, pattern in routes if pattern.fullmatch(path)}

@@ -5,7 +5,7 @@
 
 from app.auth import api, email_links, form_submissions
 from app.auth.accounts import account_deletion, emails
-from app.auth.pages import device_session, login, signup
+from app.auth.pages import device_session, login, session_events, signup
 from app.auth.rate_limit import counters
 from app.auth.sessions import rotation, session_cache
 from app.web.features import Feature, Notice
@@ -17,6 +17,7 @@ FEATURE = Feature(
         *login.route_patterns,
         *device_session.route_patterns,
         *signup.route_patterns,
+        *session_events.route_patterns,
     ],
     notices={
         "signed_out": Notice("success", "You are signed out."),

@@ -7,7 +7,7 @@ Chapter: "Revocation and the session cache". Pattern: why. Source: v5.0.0-7.4.1,
 
 import asyncio
 import time
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -61,7 +61,7 @@ _CONFIRM = sa.update(session_rows).where(
 # The outer join returns at least one row, with the database's time.
 _clock, _i = sa.select(db.now().label("now")).subquery(), invalidation_rows.c
 _FEED = (
-    sa.select(_clock.c.now, _i.session_id, _i.user_id)
+    sa.select(_clock.c.now, _i.session_id, _i.user_id, _i.at)
     .select_from(_clock.outerjoin(invalidation_rows, _i.at > sa.bindparam("since", type_=_i.at.type)))
     .limit(sa.bindparam("most", type_=sa.Integer))
 )
@@ -90,9 +90,11 @@ class SessionCache:
         self.epoch = 0  # counts evictions: a `load` that began before an eviction does not store its result
         self.read_began = float("-inf")  # monotonic seconds
         self.read_at: datetime | None = None  # the same time by the database's clock
+        self.known: dict[UUID, datetime] = {}  # what the last read found: the session or user, and when it changed
 
 
 _cache = SessionCache()
+_watchers: list[Callable[[Collection[UUID | None] | None], None]] = []
 
 
 async def load(token: AppToken, now: datetime, *, use_cache: bool = True) -> CachedSession | None:
@@ -138,7 +140,14 @@ async def invalidate(tx: Any, *, session_id: UUID | None = None, user_id: UUID |
     values = {"id": session_id or user_id, "at": db.now(), "session_id": session_id, "user_id": user_id}
     named = db.insert(invalidation_rows).values(values)
     await tx.execute(named.on_conflict_do_update(index_elements=["id"], set_={"at": db.now()}))
-    tx.after_commit.append(lambda: evict({session_id, user_id}))
+    tx.after_commit.append(lambda: _committed({session_id, user_id}))
+
+
+def watch(watcher: Callable[[Collection[UUID | None] | None], None]) -> None:
+    """Have `watcher` called with the sessions and users that changed: after each commit in this worker, and once for
+    each change that the feed reports. It is called with None if this worker does not know what changed.
+    """
+    _watchers.append(watcher)
 
 
 def evict(changed: Collection[UUID | None]) -> None:
@@ -165,11 +174,17 @@ async def read_invalidations() -> None:
         clear()  # rows may have appeared and left the window since the last read
     since = _cache.read_at - WINDOW if _cache.read_at else NEVER
     rows = await db.fetch_all(_FEED, {"since": since, "most": MAX_FEED_ROWS + 1})
-    changed = {owner for row in rows for owner in (row.session_id, row.user_id) if owner}
+    found = {row.session_id or row.user_id: row.at for row in rows if row.at}
+    changed: Collection[UUID | None] = found.keys()
     if len(rows) > MAX_FEED_ROWS:
         changed = {sid for sid, _ in _cache.entries}  # the feed was not read to its end: evict all entries
     if changed:
         evict(changed)
+    if len(rows) > MAX_FEED_ROWS or not _feed_is_recent(began):
+        _tell(None)
+    elif news := {owner for owner, at in found.items() if _cache.known.get(owner) != at}:
+        _tell(news)
+    _cache.known = found
     _cache.read_at, _cache.read_began = rows[0].now, began
 
 
@@ -196,6 +211,16 @@ def clear() -> None:
 def _feed_is_recent(at: float) -> bool:
     """Whether cached entries may be used at this monotonic time: fails closed if the feed was not read."""
     return at - _cache.read_began <= MAX_FEED_AGE
+
+
+def _committed(ids: Collection[UUID | None]) -> None:
+    evict(ids)
+    _tell(ids)
+
+
+def _tell(changed: Collection[UUID | None] | None) -> None:
+    for watcher in _watchers:
+        watcher(changed)
 
 
 async def _load_rows(token: AppToken, now: datetime) -> CachedSession | None:
