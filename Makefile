@@ -100,6 +100,10 @@ types: $(VENV)/.dev ## run the type checker only
 .PHONY: docs
 docs: $(VENV)/.dev ## update the code, outputs and tables in docs/
 	@$(PY) -m tests.learn.refresh
+
+.PHONY: course
+course: $(VENV)/.dev ## follow the course in docs/build in an empty folder, and write down what its commands print
+	@$(PY) -m tests.learn.course
 # /learn
 
 .PHONY: migrate

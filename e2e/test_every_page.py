@@ -526,6 +526,8 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
 PAGES |= {
     "tutorial": ("", "Learn", lambda at: at.go("/learn")),
     "chapter": ("user", "Keys", lambda at: at.go("/learn/keys")),
+    "course": ("", "Build it: from an empty folder to sign-in with JWT", lambda at: at.go("/learn/build")),
+    "step": ("user", "Login over JSON", lambda at: at.go("/learn/build/login-over-json")),
     "patterns": ("", "All patterns", lambda at: at.go("/learn/patterns")),
     "glossary": ("", "Glossary", lambda at: at.go("/learn/glossary")),
     "problems": ("", "Problems and solutions", lambda at: at.go("/learn/problems")),

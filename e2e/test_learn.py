@@ -56,6 +56,38 @@ def test_chapter_is_accessible_in_both_colour_schemes_and_on_a_phone(
     assert (light, dark_phone, too_wide) == ("", "", 0)
 
 
+@pytest.mark.parametrize("address", ["/learn/build", "/learn/build/login-over-json"])
+def test_course_is_accessible_and_its_answer_opens_by_keyboard(
+    new_context: Callable[..., BrowserContext], address: str
+) -> None:
+    page = new_context(reduced_motion="reduce", color_scheme="light").new_page()
+    page.goto(address)
+    for answer in page.locator("summary").all():
+        answer.press("Enter")
+        expect(page.get_by_text("Count the failures of an address")).to_be_visible()
+
+    light = violations(page)
+    page.emulate_media(color_scheme="dark")
+    page.set_viewport_size(NARROW)  # type: ignore[arg-type]
+    dark_narrow = violations(page)
+    too_wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+
+    assert (light, dark_narrow, too_wide) == ("", "", 0)
+
+
+def test_walk_through_every_step_of_the_course(page: Page) -> None:
+    steps = chapters.steps()
+    page.goto("/learn")
+    page.get_by_role("link", name="Build it").click()
+    page.get_by_role("link", name=steps[0].title, exact=True).click()
+
+    for before, after in pairwise(steps):
+        expect(page.get_by_role("heading", level=1)).to_have_text(before.title)
+        turn = page.get_by_role("navigation", name="Previous and next step")
+        turn.get_by_role("link", name=f"Next {after.title}").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text(steps[-1].title)
+
+
 def test_reader_finds_the_code_the_test_and_the_pattern_of_a_chapter(page: Page) -> None:
     page.goto("/learn/rotation-and-reuse")
     page.get_by_role("link", name="app/auth/sessions/rotation_policy.py").first.click()

@@ -1,13 +1,14 @@
-"""The chapters: docs/NN-name.md, read and rendered with code from the current source.
+"""The chapters: docs/NN-name.md, read and rendered with code from the current source. The steps of the course, too.
 
 A chapter with HTML is an error, although these are the project's own files. Only comments are allowed; pages omit them.
 """
 
+import posixpath
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -19,10 +20,12 @@ from app.settings import ROOT, get_settings
 DOCS = ROOT / "docs"
 REFERENCE = ("patterns", "glossary", "problems")  # pages that are not chapters, in the order of the navigation
 SITE = "http://localhost:8000"  # address of the running application, for readers of the Markdown
-WORDS_A_MINUTE, LINES_A_MINUTE = 200, 40
+COURSE_SITE = "http://localhost:8001"  # address of the application that the course builds
+WORDS_A_MINUTE, LINES_A_MINUTE, TYPED_A_MINUTE = 200, 40, 10
+ADDRESSES = {"docs": "/learn", "docs/build": "/learn/build"}  # folder -> where its Markdown is served
 
-# The link to the next chapter, for readers of the Markdown; a page has its own.
-TURN = re.compile(r"\n<!-- next -->\n.*?<!-- /next -->\n", re.DOTALL)
+# Links to the next chapter or to all steps, for readers of the Markdown; a page has its own.
+TURN = re.compile(r"\n<!-- (next|steps) -->\n.*?<!-- /\1 -->\n", re.DOTALL)
 
 _parser = MarkdownIt("commonmark", {"html": True}).enable("table")
 
@@ -41,7 +44,7 @@ class Chapter:
     @cached_property
     def text(self) -> "Text":
         """Rendered on first use; a list of chapters does not need it."""
-        return _rendered(self.path.read_text("utf-8"))
+        return _rendered(self.path.read_text("utf-8"), _folder(self.path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,25 @@ def chapters() -> list[Chapter]:
     return [_page(path) for path in sorted(DOCS.glob("[0-9][0-9]-*.md"))]
 
 
+def steps() -> list[Chapter]:
+    """The steps of the course, in order."""
+    return [_page(path) for path in sorted((DOCS / "build").glob("[0-9][0-9]-*.md"))]
+
+
+def course() -> Chapter:
+    """The page before the first step."""
+    return _page(DOCS / "build" / "README.md")
+
+
+def listed(markdown: str) -> str:
+    """The Markdown of the course's first page with the list of its steps."""
+    lines = [f"{step.number}. [{step.title}]({step.path.name}), {step.minutes} minutes" for step in steps()]
+    return TURN.sub("", markdown) + "\n<!-- steps -->\n" + "\n".join(lines) + "\n<!-- /steps -->\n"
+
+
 def turned(chapter: Chapter, markdown: str) -> str:
-    """The chapter's Markdown with a link to the next chapter at its end."""
-    every = chapters()
+    """The Markdown of a chapter or a step with a link to the next one at its end."""
+    every = steps() if chapter.path.parent.name == "build" else chapters()
     after = every[chapter.number : chapter.number + 1]
     lines = [f"\n<!-- next -->\nNext: [{each.title}]({each.path.name})\n<!-- /next -->\n" for each in after]
     return TURN.sub("", markdown) + "".join(lines)
@@ -92,9 +111,14 @@ def _read(path: Path) -> Chapter:
     )
 
 
-def _rendered(markdown: str) -> Text:
+def _folder(path: Path) -> str:
+    """Its folder, relative to the project. A file that is elsewhere is read as a chapter."""
+    return path.parent.relative_to(ROOT).as_posix() if path.is_relative_to(DOCS) else DOCS.name
+
+
+def _rendered(markdown: str, folder: str) -> Text:
     tokens = _parser.parse(code_blocks.filled(TURN.sub("", markdown)))
-    body, sections = _prepared(tokens[3:])  # the template has the heading
+    body, sections = _prepared(_answers_folded(tokens[3:]), folder)  # the template has the heading
     return Text(Markup(_parser.renderer.render(body, _parser.options, {})), sections)  # noqa: S704 - HTML is an error
 
 
@@ -103,15 +127,47 @@ def _paragraph(markdown: str, start: str) -> str:
 
 
 def _minutes(markdown: str) -> int:
-    code = sum(fence.body.count("\n") for fence in code_blocks.all_in(markdown))
+    read, typed = 0, 0
+    for fence in code_blocks.all_in(markdown):
+        added = [line for line in fence.body.splitlines() if fence.language != "diff" or line.startswith("+")]
+        if fence.origin[0] in ("create", "change", "try"):
+            typed += len(added)
+        else:
+            read += len(fence.body.splitlines())
     words = len(code_blocks.FENCE.sub("", markdown).split())
-    return max(1, round(words / WORDS_A_MINUTE + code / LINES_A_MINUTE))
+    return max(1, round(words / WORDS_A_MINUTE + read / LINES_A_MINUTE + typed / TYPED_A_MINUTE))
 
 
-def _prepared(tokens: list[Token]) -> tuple[list[Token], dict[str, str]]:
+def _answers_folded(tokens: list[Token]) -> Iterator[Token]:
+    """The tokens with each section `Answer` in a `details` element, so that nobody reads it too early."""
+    inside = False
+    found = iter(tokens)
+    for token in found:
+        if token.type == "heading_open" and token.tag == "h2":
+            if inside:
+                yield _html("</details>\n")
+            heading = next(found)
+            inside = heading.content == "Answer"
+            if inside:
+                yield _html('<details class="answer"><summary>Answer</summary>\n')
+                next(found)
+                continue
+            yield token
+            yield heading
+        else:
+            yield token
+    if inside:
+        yield _html("</details>\n")
+
+
+def _html(text: str) -> Token:
+    return Token("html_block", "", 0, content=text, meta={"ours": True})
+
+
+def _prepared(found: Iterable[Token], folder: str) -> tuple[list[Token], dict[str, str]]:
     """The tokens with anchors, addresses of this site, code in figures and labelled table cells."""
     sections: dict[str, str] = {}
-    kept = []
+    kept, tokens = [], list(found)
     for place, token in enumerate(tokens):
         if token.type == "html_block" and _only_comment(token.content):
             continue
@@ -125,11 +181,11 @@ def _prepared(tokens: list[Token]) -> tuple[list[Token], dict[str, str]]:
             token.attrs["class"] = "table"
         if token.type == "fence":
             token.type, token.content = "html_block", str(_figure(token.info, token.content))
-        elif token.type == "html_block":
+        elif token.type == "html_block" and not token.meta.get("ours"):
             raise ValueError(f"HTML in a chapter: {token.content}")
         for child in token.children or ():
             if child.type == "link_open":
-                child.attrs["href"] = _address(str(child.attrs["href"]))
+                child.attrs["href"] = _address(str(child.attrs["href"]), folder)
             elif child.type in ("html_inline", "image"):
                 raise ValueError(f"HTML or a picture in a chapter: {child.content}")
         kept.append(token)
@@ -180,11 +236,18 @@ def _figure(info: str, code: str) -> Markup:
         "happened": lambda: Markup("Its output, recorded by a test"),
         "output": lambda: Markup("Recorded by a test"),
         "break": lambda: _break_caption(fence.says["file"], name),
-        "": lambda: Markup("Type this"),
+        "create": lambda: Markup("New file: {}").format(name),
+        "change": lambda: Markup("Change {}").format(name),
+        "try": lambda: _tried(fence.language == "diff", name),
+        "": lambda: Markup("Type this, and compare") if fence.language == "console" else Markup("Type this"),
     }[kind]()
     figure = Markup('<figure class="code code-{}"><figcaption>{}</figcaption>{}</figure>\n')
     look = "holds" if kind == "printed" and code_blocks.transcript(name)["holds"] else kind or "typed"
     return figure.format(look, caption, Markup('<pre tabindex="0"><code>{}</code></pre>').format(shown))
+
+
+def _tried(changed: bool, name: str) -> Markup:
+    return (Markup("Change {} for now") if changed else Markup("New file for now: {}")).format(name)
 
 
 def _source_caption(name: str, symbols: str) -> Markup:
@@ -199,28 +262,33 @@ def _break_caption(name: str, test: str) -> Markup:
     return Markup("Change {}: then {} fails").format(changed, fails)
 
 
-def _address(href: str) -> str:
-    """The address on this site for a link in the Markdown.
+def _address(href: str, folder: str = "docs") -> str:
+    """The address on this site for a link in the Markdown of that folder.
 
     `03-keys.md` is a chapter, `../app/x.py#name` a file at the line of that symbol, and SITE with a path is a page.
     Errors: LookupError for a file or a symbol that does not exist, ValueError for any other link.
     """
-    if href.startswith(("https://", "#")):
+    if href.startswith(("https://", COURSE_SITE, "#")):
         return href
     if href.startswith(f"{SITE}/"):
         return href.removeprefix(SITE)
     path, _, fragment = href.partition("#")
-    if path.endswith(".md") and "/" not in path:
-        if not (DOCS / path).is_file():
-            raise LookupError(f"no chapter {path}")
-        name = path.removesuffix(".md")
-        return f"/learn/{name[3:] if name[:2].isdigit() else name}" + (f"#{fragment}" if fragment else "")
-    if not path.startswith("../"):
+    if path.startswith("/"):
         raise ValueError(f"a link must be ../file, NN-chapter.md, or {SITE}/page: {href}")
-    name = PurePosixPath(path).relative_to("..").as_posix()
+    name = posixpath.normpath(f"{folder}/{path}")
+    where, _, file = name.rpartition("/")
+    if where in ADDRESSES and file.endswith(".md"):
+        return _page_address(name, where, file.removesuffix(".md")) + (f"#{fragment}" if fragment else "")
     if not (ROOT / name.partition("/")[0]).exists():  # an installation without tests
         return f"/learn/source/{name}"
     if fragment:
         return f"/learn/source/{name}#L{sources.symbol(name, fragment)[1]}"
     sources.text(name)
     return f"/learn/source/{name}"
+
+
+def _page_address(name: str, folder: str, stem: str) -> str:
+    if not (ROOT / name).is_file():
+        raise LookupError(f"no chapter {name}")
+    slug = stem[3:] if stem[:2].isdigit() else stem
+    return ADDRESSES[folder] + ("" if slug == "README" else f"/{slug}")

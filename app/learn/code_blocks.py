@@ -7,6 +7,10 @@ The first line of a block says where its text comes from:
     ```http output=login                                      recorded by tests/learn/outputs.py
     ```diff break=tests/auth/sessions/test_rotation_policy.py::test_decision file=app/auth/sessions/rotation_policy.py
                                                               a change that makes this test fail
+    ```python create=app.py                                   course: a new file of the reader
+    ```diff change=app.py                                     course: a change to one
+    ```diff try=app.py                                        course: a change that is taken back
+    ```console                                                course: commands and what they print
 A block without such a source is a command for the reader to type.
 """
 
@@ -21,7 +25,7 @@ from typing import Any
 from app.learn import sources
 
 TRANSCRIPTS = Path(__file__).with_name("transcripts.json")
-ORIGINS = ("source", "printed", "happened", "output", "break")
+ORIGINS = ("source", "printed", "happened", "output", "break", "create", "change", "try")
 FENCE = re.compile(r"^```(?P<info>[a-z]+[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -70,7 +74,7 @@ def text_of(fence: Fence, outputs: Mapping[str, str] | None = None) -> str:
         "output": lambda: fence.body if outputs is None else str(_known(outputs, name)),
         "break": lambda: "\n".join(line for line in fence.body.splitlines() if not line.startswith("#")),
     }
-    return writers[kind]() if kind else fence.body
+    return writers[kind]() if kind in writers else fence.body
 
 
 def _head(fence: Fence) -> str:

@@ -1,4 +1,4 @@
-"""The tutorial's pages: the contents at /learn, the chapters, the pattern index, and source files.
+"""The tutorial's pages: the contents at /learn, the chapters, the course, the pattern index, and source files.
 
 All of them are public where the tutorial is enabled (`APP_LEARN`; by default in development only), and 404 otherwise.
 """
@@ -9,14 +9,19 @@ from ravyn import Request, get
 
 from app.auth import permissions
 from app.learn import chapters, sources
+from app.learn.chapters import Chapter
 from app.settings import get_settings
 from app.web import templates
 from app.web.errors import Problem
 
+CHAPTERS = {"word": "Chapter", "address": "/learn"}
+STEPS = {"word": "Step", "address": "/learn/build"}
+
 
 @get()
 async def contents(request: Request) -> Any:
-    return _page(request, "contents", chapters=chapters.chapters(), reference=chapters.reference())
+    steps, reference = chapters.steps(), chapters.reference()
+    return _page(request, "contents", chapters=chapters.chapters(), steps=steps, reference=reference)
 
 
 @get()
@@ -29,8 +34,22 @@ async def chapter(request: Request) -> Any:
         raise Problem(404)
     if not found.number:
         return _page(request, "reference", chapter=found)
-    before, after = every[: found.number - 1][-1:], every[found.number :][:1]
-    return _page(request, "chapter", chapter=found, chapters=every, reference=reference, before=before, after=after)
+    return _in_series(request, CHAPTERS, found, every, reference=reference)
+
+
+@get()
+async def course(request: Request) -> Any:
+    return _page(request, "course", chapter=chapters.course(), steps=chapters.steps())
+
+
+@get()
+async def step(request: Request) -> Any:
+    """A step of the course, with links to its neighbours."""
+    every = chapters.steps()
+    found = next((page for page in every if page.slug == request.path_params["step"]), None)
+    if found is None:
+        raise Problem(404)
+    return _in_series(request, STEPS, found, every, reference=[])
 
 
 @get()
@@ -43,6 +62,13 @@ async def source(request: Request) -> Any:
     return _page(request, "source", file=name, lines=sources.highlight(text, name=name).splitlines())
 
 
+def _in_series(request: Request, series: Any, found: Chapter, every: list[Chapter], **context: Any) -> Any:
+    before, after = every[: found.number - 1][-1:], every[found.number :][:1]
+    return _page(
+        request, "chapter", series=series, chapter=found, chapters=every, before=before, after=after, **context
+    )
+
+
 def _page(request: Request, template: str, **context: Any) -> Any:
     if not get_settings().shows_learn:
         raise Problem(404)
@@ -52,5 +78,7 @@ def _page(request: Request, template: str, **context: Any) -> Any:
 route_patterns = [
     permissions.public("/learn", contents),
     permissions.public("/learn/source/{name:path}", source),
+    permissions.public("/learn/build", course),
+    permissions.public("/learn/build/{step}", step),
     permissions.public("/learn/{chapter}", chapter),
 ]

@@ -34,7 +34,7 @@ PUBLIC = {
     "/forgot-password", "/forgot-password/sent", "/reset-password",
 }  # fmt: skip
 PUBLIC |= set(of_features("PUBLIC"))  # path -> why
-PUBLIC |= {"/learn", "/learn/source/{name:path}", "/learn/{chapter}"}  # learn
+PUBLIC |= {"/learn", "/learn/build", "/learn/build/{step}", "/learn/source/{name:path}", "/learn/{chapter}"}  # learn
 # And of these, what is the same for everybody: nobody looks at the cookies, so it needs no database.
 NO_AUTHENTICATION = {
     "/healthz", "/readyz", "/metrics", "/openapi.json",

@@ -1,6 +1,7 @@
 """`make docs`: update code and outputs in the chapters, the table in docs/patterns.md, and the transcripts.
 
 It is in tests/, because the tests record the outputs. A test fails if any of these files is not up to date.
+The outputs of the course take minutes: `make course` records them.
 """
 
 import asyncio
@@ -30,6 +31,10 @@ def main() -> None:
     for chapter in [*chapters.chapters(), *chapters.reference()]:
         text = code_blocks.filled(chapter.path.read_text("utf-8"), recorded, headed=True)
         changed += _write(chapter.path, chapters.turned(chapter, text) if chapter.number else text)
+    for step in chapters.steps():
+        changed += _write(step.path, chapters.turned(step, step.path.read_text("utf-8")))
+    course = chapters.course().path
+    changed += _write(course, chapters.listed(course.read_text("utf-8")))
     changed += _write(PATTERNS, pattern_index.written_into(PATTERNS.read_text("utf-8")))
     print(f"{changed} files written" if changed else "All files are up to date.")
 

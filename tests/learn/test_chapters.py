@@ -16,7 +16,9 @@ from tests.learn.commands import COMMANDS
 
 CHAPTERS = sorted(chapters.DOCS.glob("[0-9][0-9]-*.md"))
 PAGES = [*CHAPTERS, *(page.path for page in chapters.reference())]
+COURSE = [chapters.course().path, *(step.path for step in chapters.steps())]
 each_page = pytest.mark.parametrize("path", PAGES, ids=[path.stem for path in PAGES])
+each_link_page = pytest.mark.parametrize("path", [*PAGES, *COURSE], ids=[path.stem for path in [*PAGES, *COURSE]])
 each_chapter = pytest.mark.parametrize("path", CHAPTERS, ids=[path.stem for path in CHAPTERS])
 
 
@@ -40,10 +42,11 @@ def test_page_renders_and_every_link_in_it_leads_to_a_file_and_a_name_that_exist
     assert len(set(ids)) == len(ids)
 
 
-@each_page
+@each_link_page
 def test_links_to_the_application_and_the_pattern_index_lead_to_pages(path: Path, app: Any) -> None:
     html = chapters._read(path).text.html
     slugs = {chapter.slug for chapter in chapters.chapters()} | set(chapters.REFERENCE)
+    slugs |= {"build", *(f"build/{step.slug}" for step in chapters.steps())}
 
     for href in re.findall(r'href="(/[^"]*)"', html):
         address, _, fragment = href.partition("#")
@@ -189,5 +192,5 @@ def test_command_prints_what_is_shown(name: str) -> None:
 def test_routes_of_the_tutorial_are_public() -> None:
     permissions = {row["path"]: row["permission"] for row in route_table()}
 
-    for path in ("/learn", "/learn/{chapter}", "/learn/source/{name:path}"):
+    for path in ("/learn", "/learn/{chapter}", "/learn/build", "/learn/build/{step}", "/learn/source/{name:path}"):
         assert permissions[path] == "Public"

@@ -16,7 +16,7 @@ async def test_contents_link_to_every_chapter_the_pattern_index_and_the_lab(clie
     page = await client.visit("/learn")
 
     assert page.status_code == 200
-    for address in (*chapters.REFERENCE, "lab", *(chapter.slug for chapter in chapters.chapters())):
+    for address in (*chapters.REFERENCE, "lab", "build", *(chapter.slug for chapter in chapters.chapters())):
         assert f'href="/learn/{address}"' in page.text
 
 
@@ -29,6 +29,21 @@ async def test_every_chapter_is_served_with_links_to_its_neighbours(client: Visi
         assert f"<h1>{chapter.title.replace(chr(39), '&#39;')}</h1>" in page.text
         assert (f'rel="prev" href="/learn/{every[place - 1].slug}"' in page.text) is (place > 0)
         assert ('rel="next"' in page.text) is (place < len(every) - 1)
+
+
+async def test_course_is_served_with_a_page_for_each_step(client: Visitor) -> None:
+    steps = chapters.steps()
+    first = await client.visit("/learn/build")
+
+    assert first.status_code == 200
+    for place, step in enumerate(steps):
+        assert f'href="/learn/build/{step.slug}"' in first.text
+        page = await client.visit(f"/learn/build/{step.slug}")
+        assert page.status_code == 200
+        assert f"Step {step.number} of {len(steps)}" in page.text
+        assert ('rel="prev"' in page.text) is (place > 0)
+        assert ('rel="next"' in page.text) is (place < len(steps) - 1)
+    assert (await client.visit("/learn/build/nowhere")).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -94,6 +109,6 @@ async def test_disabled_tutorial_is_404_everywhere(client: Visitor, monkeypatch:
     routes = [row["path"] for row in route_table() if row["path"].startswith("/learn") and "/lab" not in row["path"]]
 
     for path in routes:
-        address = path.replace("{chapter}", "keys").replace("{name:path}", "app/main.py")
+        address = path.replace("{chapter}", "keys").replace("{name:path}", "app/main.py").replace("{step}", "refresh")
         assert (await client.visit(address)).status_code == 404, address
-    assert len(routes) == 3
+    assert len(routes) == 5
