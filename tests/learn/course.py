@@ -217,9 +217,10 @@ def changed(text: str, diff: str) -> str:
         after = "".join(line[1:] or "\n" for line in lines if line[:1] != "-")
         if not place.strip():
             continue
-        if f"\n{text}".count(f"\n{before}") != 1:
-            raise Stuck(f"the change fits {text.count(before)} places: {before}")
-        text = f"\n{text}".replace(f"\n{before}", f"\n{after}")[1:]
+        places = [found.start() for found in re.finditer(f"(?=^{re.escape(before)})", text, re.MULTILINE)]
+        if len(places) != 1:
+            raise Stuck(f"the change fits {len(places)} places: {before}")
+        text = text[: places[0]] + after + text[places[0] + len(before) :]
     return text
 
 
