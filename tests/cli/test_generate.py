@@ -112,6 +112,7 @@ def test_features_of_odd_shapes_pass_their_tests_on_both_databases(tmp_path: Pat
         (["Projects", "title:str"], "named with a-z"),
         (["../etc", "title:str"], "named with a-z"),
         (["a" * 25, "title:str"], "named with a-z"),
+        (["projects2s", "title:str"], "no digits"),
         (["people", "title:str"], "the singular cannot be told"),
         (["news", "title:str"], "the singular cannot be told"),
         (["statuses", "title:str"], "the singular cannot be told"),

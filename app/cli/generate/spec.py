@@ -135,6 +135,8 @@ def reference(written: str, folder: str, plural: str) -> tuple[str, str]:
 def new_name(name: str) -> None:
     """For a package, a table and the first part of an address."""
     _name(name, "a feature")
+    if re.search(r"\d", name):
+        raise Refused(f"{name}: no digits: the permission {name}:read has none")
     addresses = {str(route.path).split("/")[1] for each in features.registered() for route in each.routes}
     taken = {"static", "docs", "migrations"} | addresses | {each.name for each in features.registered()}
     for folder in ("app", "templates", "tests"):
