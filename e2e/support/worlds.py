@@ -90,9 +90,9 @@ async def an_hour_later() -> World:
 async def stolen_from() -> World:
     """A session of theirs ended because an old token was used again, and they have not said who used it."""
     person = await make_user()
-    robbed = forge.claims((await start_session(person)).access_token)["sid"]
+    reused = forge.claims((await start_session(person)).access_token)["sid"]
     async with db.transaction() as tx:
-        await rotation.revoke(UUID(robbed), events.REUSED, tx=tx, now=db.utcnow())
+        await rotation.revoke(UUID(reused), events.REUSED, tx=tx, now=db.utcnow())
     return World(person, ["/dashboard"], jar_of(await start_session(person)))
 
 

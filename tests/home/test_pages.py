@@ -62,8 +62,8 @@ async def stolen(person: Person) -> UUID:
     """A session of theirs that an old copy ended."""
     pair = await start_session(person)
     sid = UUID(forge.claims(pair.access_token)["sid"])
-    robbed = client_of.Client("198.51.100.9", FIREFOX)
-    await events.record(events.SESSION_REUSED, user_id=person.id, session_id=sid, detail="gen 1 of 3", browser=robbed)
+    attacker = client_of.Client("198.51.100.9", FIREFOX)
+    await events.record(events.SESSION_REUSED, user_id=person.id, session_id=sid, detail="gen 1 of 3", browser=attacker)
     async with db.transaction() as tx:
         await rotation.revoke(sid, events.REUSED, tx=tx, now=db.utcnow())
     return sid
