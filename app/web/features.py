@@ -7,6 +7,7 @@ navigation, admin tabs, notices, the data export, e-mails, maintenance, metrics)
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
 from importlib import import_module
 from typing import Any, Literal, NamedTuple, get_args
 from uuid import UUID
@@ -91,6 +92,7 @@ def register(packages: Iterable[str]) -> None:
     """Import these packages and keep the FEATURE of each, in this order. Errors: RuntimeError for a name used twice."""
     global _features
     _features = tuple(import_module(package).FEATURE for package in packages)
+    _permissions_at.cache_clear()
     names = [feature.name for feature in _features]
     for kind in get_args(Table):
         names += [f"{kind}: {name}" for feature in _features for name in getattr(feature, kind)]
@@ -130,8 +132,14 @@ def admin_tabs(user: Any) -> list[tuple[str, str]]:
         (path, text)
         for feature in features
         for path, text in feature.admin_tabs.items()
-        if any(route.path == path and route.permission.allows(user) for route in feature.routes)
+        if any(permission.allows(user) for permission in _permissions_at(path))
     ]
+
+
+@cache
+def _permissions_at(path: str) -> list[Any]:
+    """Those of the routes with this address; looked up once, for every page asks for the tabs."""
+    return [route.permission for feature in registered() for route in feature.routes if route.path == path]
 
 
 def first_admin_tab(user: Any) -> str:
