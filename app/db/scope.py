@@ -96,8 +96,8 @@ class Scope:
 
     async def create(self, model: Any, **values: Any) -> Any:
         """The new row, or Refused."""
-        if strangers := await self._strangers(model, values):
-            return strangers
+        if refused := await self._refused_references(model, values):
+            return refused
         try:
             with db.translate_errors():
                 text = _search_text(model, values)
@@ -107,8 +107,8 @@ class Scope:
 
     async def change(self, model: Any, row_id: UUID, **values: Any) -> Any:
         """The row with these values replaced, Refused, or None when this person has no such row."""
-        if strangers := await self._strangers(model, values):
-            return strangers
+        if refused := await self._refused_references(model, values):
+            return refused
         rows = self.rows(model).filter(id=row_id)
         try:
             with db.translate_errors():
@@ -128,8 +128,8 @@ class Scope:
         with db.translate_errors():
             return bool(await self.rows(model).filter(id=row_id).delete())
 
-    async def _strangers(self, model: Any, values: dict[str, Any]) -> Refused | None:
-        """A reference leads to rows of the same person alone: an id that somebody else's form had is refused."""
+    async def _refused_references(self, model: Any, values: dict[str, Any]) -> Refused | None:
+        """A reference may lead only to rows of the same owner: an id of another user is refused."""
         wrong = {}
         for name, to in _references(model).items():
             if values.get(name) is not None and await self.get(to, values[name]) is None:

@@ -233,10 +233,10 @@ def test_body_fills_no_other_argument(site: Site) -> None:
 
 
 def test_roles_are_kept_apart(site: Site) -> None:
-    with site.browser() as robin, site.browser(ADMIN) as admin, site.client() as stranger:
-        pages = [client.get("/admin").status_code for client in (admin, robin, stranger)]
+    with site.browser() as robin, site.browser(ADMIN) as admin, site.client() as anonymous:
+        pages = [client.get("/admin").status_code for client in (admin, robin, anonymous)]
         posts = [
-            client.post("/admin/users/2/deactivate", headers=SAME).status_code for client in (admin, robin, stranger)
+            client.post("/admin/users/2/deactivate", headers=SAME).status_code for client in (admin, robin, anonymous)
         ]
         by_link = admin.get("/admin/users/1/deactivate").status_code
 
