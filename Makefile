@@ -29,6 +29,10 @@ help: ## list these commands
 run: $(VENV)/.run .env ## install everything and start the site: http://localhost:8000 (PORT=8001 for another port)
 	@umask 077 && APP_ENV=development exec $(PY) -m app serve
 
+.PHONY: dev
+dev: $(VENV)/.run .env ## as `make run`, and start again after changes of Python code; the browser loads its page again
+	@umask 077 && exec $(PY) -m app.cli.reload
+
 .PHONY: test
 test: $(VENV)/.dev ## every test: SQLite, the browser, beside them PostgreSQL (T=tests/web or T="-k login" for some of them)
 	@$(PY) -m tests $(T)

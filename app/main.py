@@ -46,6 +46,7 @@ FEATURES = (
     "app.admin",
     "app.learn.lab",  # learn
     "app.learn",  # learn
+    "app.dev.reload",
     "app.dev",
 )
 OTHER_HOST = "Set PUBLIC_ORIGIN to the address that you asked for, and for plain http COOKIE_INSECURE=true as well."
