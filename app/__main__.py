@@ -42,6 +42,12 @@ def generate(options: argparse.Namespace) -> int:
     return generate.generate(options)
 
 
+def destroy(options: argparse.Namespace) -> int:
+    from app.cli.generate.removal import destroy
+
+    return destroy(options)
+
+
 def routes(_: argparse.Namespace) -> int:
     from app.main import route_table
 
@@ -153,6 +159,7 @@ COMMANDS = {
     "migrate": migrate,
     "migration": migration,
     "generate": generate,
+    "destroy": destroy,
     "routes": routes,
     "shell": shell,
     "doctor": doctor,

@@ -164,6 +164,16 @@ def _add_generate(commands: Any) -> None:
     command.add_argument("--singular", default="", help="where it cannot be told from the plural, as person for people")
     command.add_argument("--dry-run", action="store_true", help="list the files without writing them")
 
+    command = commands.add_parser(
+        "destroy",
+        help="take back what `generate` wrote",
+        description="Delete a generated feature that nobody has changed since, and whose migration has not run.",
+    )
+    kinds = command.add_subparsers(required=True, dest="kind", metavar="KIND")
+    command = kinds.add_parser("feature", help="a feature", description="Delete its files and its line in app/main.py.")
+    command.add_argument("name", help="as it was generated, such as projects")
+    command.add_argument("--dry-run", action="store_true", help="list the files without deleting them")
+
 
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 64:

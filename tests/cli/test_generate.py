@@ -5,6 +5,7 @@ databases, with `LONG=1 make unit T=tests/cli/test_generate.py`.
 """
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -196,6 +197,33 @@ def test_file_that_is_there_is_not_overwritten(tmp_path: Path) -> None:
     )  # fmt: skip
     assert mine.read_text() == "MINE = True\n"
     assert not (folder / "app" / "projects").exists()
+
+
+def test_what_is_destroyed_leaves_nothing_and_what_was_changed_stays(tmp_path: Path) -> None:
+    folder = copied(tmp_path / "clone")
+    assert generate(folder, "generate", "feature", *SHAPES["unique"]).returncode == 0
+    page = folder / "app" / "people" / "pages.py"
+    before = page.read_text()
+    page.write_text(f"{before}\n# mine\n")
+
+    changed = generate(folder, "destroy", "feature", "people")
+    assert (changed.returncode, changed.stderr) == (
+        2, "destroy: app/people/pages.py was changed since: delete the feature by hand\n"
+    )  # fmt: skip
+    page.write_text(before)
+    assert generate(folder, "migrate").returncode == 0
+    migrated = generate(folder, "destroy", "feature", "people")
+    assert migrated.returncode == 2
+    back = re.search(r"first `python -m app (migrate --to \d+)`", migrated.stderr)
+    assert back
+    assert generate(folder, *back[1].split()).returncode == 0
+    gone = generate(folder, "destroy", "feature", "people")
+
+    assert (gone.returncode, gone.stderr) == (0, "")
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True)
+    assert status.stdout == ""
+    assert not (folder / "app" / "people").exists()
+    assert generate(folder, "destroy", "feature", "home").returncode == 2
 
 
 def tree() -> list[str]:

@@ -73,16 +73,17 @@ class Spec:
         return camel(self.singular)
 
 
-def feature(plural: str, written: Sequence[str], singular: str = "") -> Spec:
-    """Errors: Refused."""
-    new_name(plural)
+def feature(plural: str, written: Sequence[str], singular: str = "", *, new: bool = True) -> Spec:
+    """`new=False`: one that is there already. Errors: Refused."""
+    if new:
+        new_name(plural)
     singular = singular or singular_of(plural)
     _name(singular, "the singular")
     if singular in TAKEN | ALSO_TEMPLATES or camel(singular) in MODELS:
         raise Refused(f"{plural}: the code uses {singular} for something else; take a longer name")
     if singular == plural:
         raise Refused(f"{plural}: the singular must be another word than the plural")
-    if camel(singular) in db.registry.models:
+    if new and camel(singular) in db.registry.models:
         raise Refused(f"{plural}: there is a model {camel(singular)} already")
     asked = [each for each in written if each != "owner"]  # rows always belong to somebody
     fields = tuple(field(each, plural, singular) for each in asked)
