@@ -22,6 +22,7 @@ REFERENCE = ("patterns", "glossary", "problems")  # pages that are not chapters,
 SITE = "http://localhost:8000"  # address of the running application, for readers of the Markdown
 COURSE_SITE = "http://localhost:8001"  # address of the application that the course builds
 WORDS_A_MINUTE, LINES_A_MINUTE, TYPED_A_MINUTE = 200, 40, 10
+PAGE = re.compile(rf"docs/(\d\d-[\w-]+|{'|'.join(REFERENCE)}|build/(\d\d-[\w-]+|README))\.md")
 ADDRESSES = {"docs": "/learn", "docs/build": "/learn/build"}  # folder -> where its Markdown is served
 
 # Links to the next chapter or to all steps, for readers of the Markdown; a page has its own.
@@ -277,7 +278,7 @@ def _address(href: str, folder: str = "docs") -> str:
         raise ValueError(f"a link must be ../file, NN-chapter.md, or {SITE}/page: {href}")
     name = posixpath.normpath(f"{folder}/{path}")
     where, _, file = name.rpartition("/")
-    if where in ADDRESSES and file.endswith(".md"):
+    if where in ADDRESSES and PAGE.fullmatch(name):
         return _page_address(name, where, file.removesuffix(".md")) + (f"#{fragment}" if fragment else "")
     if not (ROOT / name.partition("/")[0]).exists():  # an installation without tests
         return f"/learn/source/{name}"
