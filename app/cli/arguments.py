@@ -28,15 +28,18 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
         "migrate", help="run pending database migrations", description="Run pending database migrations."
     )
     command.add_argument(
-        "--to", default="", metavar="REVISION", help="up or back to this one; back deletes what newer ones have added"
+        "--to",
+        default="",
+        metavar="REVISION",
+        help="migrate up or down to this revision; going down deletes what newer ones added",
     )
-    command.add_argument("--yes-really", action="store_true", help="back outside development, too")
+    command.add_argument("--yes-really", action="store_true", help="allow going down outside development")
 
     command = commands.add_parser(
         "migration",
         help="write a migration from the models",
         description="Compare the models with what the migrations make, and write the difference as a new migration. "
-        "Lists what it cannot know, such as a rename.",
+        "Lists what it cannot detect, such as a rename.",
     )
     command.add_argument("message", help='what it does, such as "add projects"')
     command.add_argument("--dry-run", action="store_true", help="list the changes without writing")
@@ -66,7 +69,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
         metavar="N",
         help="worker processes that use this database, on all machines together (default: 1)",
     )
-    command.add_argument("--forwarded-allow-ips", default="", metavar="IPS", help="the value that `serve` gets")
+    command.add_argument("--forwarded-allow-ips", default="", metavar="IPS", help="the same value as for `serve`")
     command.add_argument("--json", action="store_true", help="print JSON: state, what, says and fix of each finding")
 
     command = commands.add_parser(
@@ -121,7 +124,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     command.add_argument(
         "--events", type=_many, default=10_000, metavar="M", help="events of the last 30 days (default: 10000)"
     )
-    command.add_argument("--yes-really", action="store_true", help="also outside development")
+    command.add_argument("--yes-really", action="store_true", help="allow it outside development")
 
     # eject:
     command = commands.add_parser(
@@ -135,7 +138,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
         )
     command.add_argument("--name", default="", help="the new name of the application")
     command.add_argument("--dry-run", action="store_true", help="list the changes without making them")
-    command.add_argument("--yes", action="store_true", help="also if git could not restore the files")
+    command.add_argument("--yes", action="store_true", help="even if git could not restore the files")
     # /eject
     return parser
 
