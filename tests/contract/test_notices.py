@@ -17,7 +17,8 @@ CLAIMING = sorted(NOTICES.keys() - WITHOUT_COOKIE)
 
 
 def says(answer: httpx.Response) -> str:
-    found = re.search(r'<div class="alert[^"]* notice"[^>]*>(.*?)</div>', answer.text, re.DOTALL)
+    shown = re.sub(r"<template\b.*?</template>", "", answer.text, flags=re.DOTALL)  # waits for a script
+    found = re.search(r'<div class="alert[^"]* notice"[^>]*>(.*?)</div>', shown, re.DOTALL)
     return re.sub(r"<[^>]+>", "", found[1]).strip() if found else ""
 
 
