@@ -199,7 +199,7 @@ def test_handshake_where_there_is_no_websocket_is_no_error(server: Server, path:
 
     status, _ = exchange(server, b"GET " + path + b" HTTP/1.1\r\nHost: localhost\r\n" + origin + UPGRADE + b"\r\n")
 
-    assert status == 404
+    assert status == 403
     assert "Traceback" not in server.log()
     assert "[error]" not in server.log()
 
