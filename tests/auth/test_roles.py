@@ -12,7 +12,7 @@ from app.auth.accounts.user_admin import Outcome
 from app.auth.roles import ROLES
 from app.main import create_app, route_table
 from app.web import features
-from tests.support.acts import of_a_role
+from tests.support.acts import LOOKS, of_a_role
 from tests.support.people import PASSWORD, make_user, sign_in, start_session
 from tests.support.visitor import Visitor
 
@@ -41,7 +41,7 @@ def test_each_route_of_the_admin_area_names_a_permission() -> None:
     assert rows
     for row in rows:
         assert re.fullmatch("[a-z_]+:[a-z_]+", row["permission"]), row
-        assert row["method"] == "GET" or not row["permission"].endswith(":read"), row
+        assert row["method"] in LOOKS or not row["permission"].endswith(":read"), row
 
 
 # v5.0.0-8.2.1
@@ -54,7 +54,7 @@ async def test_role_of_ones_own_opens_what_its_line_says(client: Visitor, suppor
     path = re.sub(r"\{user_id\}", str(victim.id), row["path"])
     path = re.sub(r"\{[^}]+\}", "00000000-0000-7000-8000-000000000000", path)
 
-    answer = await client.call(row["method"], path)
+    answer = await client.call(row["method"].replace("EVENTS", "HEAD"), path)  # a stream has no end
 
     assert (answer.status_code != 403) is (row["permission"] in SUPPORT), answer.text
 
