@@ -12,6 +12,9 @@ from typing import Any
 import httpx
 import pytest
 import sqlalchemy as sa
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+from websockets.typing import Origin
 
 from app import db
 from app.audit.models import event_rows
@@ -154,6 +157,15 @@ def test_doctor_finds_nothing_to_fix(site: Site, tmp_path: Any) -> None:
 
     assert not report.wrong, report.text
     assert "the visitor's own IP address is used (127.0.0.2)" in report.text
+
+
+# v5.0.0-4.4.1
+def test_handshake_of_a_websocket_reaches_the_application(site: Site) -> None:
+    """There is none at this address, which the application says; a proxy that drops `Upgrade` shows the page."""
+    with pytest.raises(InvalidStatus) as refused:
+        connect(site.origin.replace("https:", "wss:") + "/login", origin=Origin(site.origin), ssl=site.tls())
+
+    assert refused.value.response.status_code == 404
 
 
 async def forms(site: Site, count: int) -> list[int]:
