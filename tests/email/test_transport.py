@@ -69,7 +69,7 @@ async def test_sender_is_who_the_setting_says(sink: Sink, setting: Callable[...,
 
     await send(message())
 
-    assert sink.received[0].sender == "desk@mail.example"
+    assert sink.received[0].sender == "sender@mail.example"
     assert sink.received[0].mail["from"] == "The Sender <sender@mail.example>"
 
 
