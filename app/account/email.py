@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from ravyn import Request, get, post
 
 from app import db
-from app.auth import challenges, email_links, permissions
+from app.auth import authentication, challenges, email_links, permissions
 from app.auth.accounts import email_change
 from app.auth.errors import RetryLater
 from app.auth.pages.signup import OPENED_BY_LINK, link_expired
@@ -64,6 +64,8 @@ async def undo(request: Request) -> Any:
         return await _undo_page(request, token, **challenges.form_again(request, error))
     if not email:
         return await link_expired(request, "undo", token)
+    if request.user.is_authenticated:  # every session of the account has ended: the page is for an anonymous user
+        request.scope["user"] = await authentication.reload(request.user)
     return templates.page(request, "account/email_undone.html", email=email)
 
 

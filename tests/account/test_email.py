@@ -163,6 +163,7 @@ async def test_undo_calls_off_signs_out_and_leads_to_a_new_password(client: Visi
     assert answer.status_code == 200
     assert "The change is cancelled" in answer.text
     assert 'href="/forgot-password"' in answer.text
+    assert "Account menu" not in answer.text
     assert await email_change.pending_email(person.id, db.utcnow()) is None
     assert await db.fetch_value(sa.select(session_rows.c.revoked_at)) is not None
     assert (await client.visit("/dashboard")).headers["location"].startswith("/login")
