@@ -4,7 +4,7 @@
 // visible, and tells the others.
 const address = document.body.dataset.live;
 const me = document.querySelector("input[name=as]")?.value;
-const tabs = new BroadcastChannel("live");
+let tabs; // a BroadcastChannel while the page is shown: a message would drop it from the back/forward cache
 const again = 5000; // milliseconds between two attempts
 let listening; // an AbortController
 let expired = false; // no attempt before a page has renewed the access token
@@ -33,11 +33,11 @@ function show(name, data) {
 }
 
 function tell(name, data) {
-  tabs.postMessage({ name, data });
+  tabs?.postMessage({ name, data });
   show(name, data);
 }
 
-tabs.onmessage = ({ data }) => {
+function hear({ data }) {
   if (data.name !== "opened") show(data.name, data.data);
   else if (data.data !== me) signedOut();
   else {
@@ -45,8 +45,7 @@ tabs.onmessage = ({ data }) => {
     expired = false;
     listen();
   }
-};
-tabs.postMessage({ name: "opened", data: me });
+}
 
 // Returns whether to try again.
 async function read(signal) {
@@ -95,5 +94,13 @@ function hush() {
 }
 
 document.addEventListener("visibilitychange", () => (document.hidden ? hush() : listen()));
-addEventListener("pagehide", hush);
-listen();
+addEventListener("pagehide", () => {
+  hush();
+  tabs?.close();
+});
+addEventListener("pageshow", () => {
+  tabs = new BroadcastChannel("live");
+  tabs.onmessage = hear;
+  tabs.postMessage({ name: "opened", data: me });
+  listen();
+});

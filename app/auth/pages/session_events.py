@@ -13,4 +13,4 @@ async def nothing(stream: Stream) -> AsyncGenerator[Event, None]:
     yield Event("never")
 
 
-route_patterns = [private_events("/session/events", nothing)]
+route_patterns = [private_events("/session/events", nothing, cache_control="private, no-cache")]

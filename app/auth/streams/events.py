@@ -45,17 +45,21 @@ class Event(NamedTuple):
 Source = Callable[[Stream], AsyncGenerator[Event, None]]
 
 
-def private_events(path: str, source: Source, permission: type[SignedIn] = SignedIn) -> Gateway:
+def private_events(
+    path: str, source: Source, permission: type[SignedIn] = SignedIn, *, cache_control: str = "no-store"
+) -> Gateway:
     """A route that streams what `source(stream)` yields, to those whom `permission` allows, as long as it does.
 
     `source` is an async generator. It is asked for the next event when the last one is sent, so a slow client holds it
     up and nothing piles up. It is closed when the stream ends. `stream.user` is the user as of the last check.
     A refusal is an error response as on every route: 401, 403, 429, 503.
+    `cache_control`: only for a stream whose events say nothing private: Chromium keeps no page for its back button that
+    has fetched a response with `no-store`.
     """
 
     @get()
     async def events() -> Any:
-        return EventStream(source, permission)
+        return EventStream(source, permission, cache_control)
 
     return permissions.private(path, events, permission, stream=True)
 
@@ -63,9 +67,10 @@ def private_events(path: str, source: Source, permission: type[SignedIn] = Signe
 class EventStream(Response):
     """The response of a route of `private_events`."""
 
-    def __init__(self, source: Source, permission: type[SignedIn]) -> None:
+    def __init__(self, source: Source, permission: type[SignedIn], cache_control: str) -> None:
         # nginx would hold the events back until its buffer is full.
-        super().__init__(b"", media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+        headers = {"X-Accel-Buffering": "no", "Cache-Control": cache_control}
+        super().__init__(b"", media_type="text/event-stream", headers=headers)
         del self.headers["content-length"]
         self.source, self.permission = source, permission
 
