@@ -310,10 +310,11 @@ def ask_everything(client: httpx.Client, server: Server, who: str, people: dict[
 
 
 def served() -> list[dict[str, str]]:
-    """The routes of production; this process has those of development too."""
+    """The routes of production; this process has those of development too. Of a stream that goes on, HEAD."""
     production = get_settings().model_copy(update={"env": "production"})
     ours = {route.path for each in features.registered() if each.enabled(production) for route in each.routes}
-    return [row for row in route_table() if row["path"] in ours]
+    rows = [row for row in route_table() if row["path"] in ours]
+    return [row | {"method": row["method"].replace("EVENTS", "HEAD")} for row in rows]
 
 
 async def sessions_of_as_many(role: str, count: int) -> list[tokens.TokenPair]:
