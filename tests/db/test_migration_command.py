@@ -1,6 +1,5 @@
 """`python -m app migration` and `migrate --to`: what the models declare, and the way back."""
 
-from collections.abc import Iterator
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
@@ -27,12 +26,12 @@ AWAY = """op.drop_table('recovery_codes')
 
 
 @pytest.fixture
-def written(url: str, add_step: AddStep, capsys: pytest.CaptureFixture[str]) -> Iterator[str]:
+def written(url: str, add_step: AddStep, capsys: pytest.CaptureFixture[str]) -> str:
     """The migration that leads from a schema of `AWAY` to the models, and what the command said of it."""
     add_step(AWAY)
     assert main(["migration", "bring it back"]) == 0
-    yield capsys.readouterr().out
     db.known.cache_clear()
+    return capsys.readouterr().out
 
 
 def file() -> Path:

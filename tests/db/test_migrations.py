@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ AddStep = Callable[[str], None]
 
 
 @pytest.fixture
-def add_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AddStep:
+def add_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AddStep]:
     """Append a revision `9999` whose upgrade is this Python code."""
 
     def add(code: str) -> None:
@@ -30,8 +30,10 @@ def add_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AddStep:
             f"def upgrade():\n    {code}\ndef downgrade():\n    pass\n"
         )
         monkeypatch.setattr(schema, "FOLDER", folder)
+        db.known.cache_clear()
 
-    return add
+    yield add
+    db.known.cache_clear()
 
 
 def newest() -> str:
