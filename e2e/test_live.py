@@ -1,4 +1,4 @@
-"""Pages learn of the end of their session without a click, and lose nothing that was typed."""
+"""Pages are told of the end of their session without a click, and lose nothing that was typed."""
 
 from collections.abc import Callable
 

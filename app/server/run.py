@@ -58,10 +58,15 @@ def serve(workers: int, forwarded_allow_ips: str) -> int:
 
 @contextmanager
 def _shared_metrics(workers: int) -> Iterator[None]:
-    """A directory that all workers write their metrics to; prometheus_client reads the variable at import."""
+    """A directory that all workers write their metrics to; prometheus_client reads the variable at import.
+
+    This process imports it before: its own gauges, all zero, have no place in the sums and minima of the workers.
+    """
     if workers == 1:
         yield
         return
+    import prometheus_client  # noqa: F401
+
     with tempfile.TemporaryDirectory(prefix="lanyard-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         yield

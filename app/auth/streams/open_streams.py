@@ -131,7 +131,7 @@ async def follow() -> None:
 
 
 async def check(now: datetime) -> None:
-    """End the streams that may not go on. All of them, if this worker does not learn of changes any more."""
+    """End the streams that may not go on. All of them, if this worker hears of no changes any more."""
     if not _open:
         return
     if not session_cache.feed_is_fresh():
