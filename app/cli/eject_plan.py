@@ -25,7 +25,7 @@ TEMPLATE = Feature(
     description="the tests that keep README and this starter itself true",
     eject=(
         "tests/test_readme.py", "tests/test_clone.py", "tests/test_repository.py", "tests/test_scaffold.py",
-        "tests/test_findability.py", "tests/test_words.py", "tests/test_scaling.py",
+        "tests/test_findability.py", "tests/test_words.py", "tests/test_scaling.py", "tests/test_compare.py",
     ),
 )  # fmt: skip
 ITSELF = ("app/cli/eject.py", "app/cli/eject_plan.py", "tests/test_eject.py")
