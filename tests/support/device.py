@@ -8,7 +8,7 @@ import json
 import secrets
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import cbor2
@@ -25,7 +25,9 @@ from tests.support.people import Person, start_session
 
 PRESENT, VERIFIED, ELIGIBLE, BACKED_UP, ATTESTED = 0x01, 0x04, 0x08, 0x10, 0x40
 
-Key = ec.EllipticCurvePrivateKey | mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey
+Key: TypeAlias = (
+    ec.EllipticCurvePrivateKey | mldsa.MLDSA44PrivateKey | mldsa.MLDSA65PrivateKey | mldsa.MLDSA87PrivateKey
+)
 LATTICE = {mldsa.MLDSA44PrivateKey: -48, mldsa.MLDSA65PrivateKey: -49, mldsa.MLDSA87PrivateKey: -50}  # RFC 9964
 
 
