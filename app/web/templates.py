@@ -94,7 +94,7 @@ def environment(folder: Path) -> Environment:
     made.globals["admin_tabs"] = features.admin_tabs
     made.globals["live"] = get_settings().streams_per_worker > 0
     made.globals["shows_learn"] = get_settings().shows_learn  # learn
-    made.globals["reloads"] = any(feature.name == "reload" for feature in features.enabled())
+    made.globals["reloads"] = lambda: development and any(feature.name == "reload" for feature in features.enabled())
     made.filters |= {"when": when, "ago": ago, "day": day, "initials": initials}
     return made
 

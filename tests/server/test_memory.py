@@ -11,7 +11,6 @@ from app.server import memory
 from tests.support.environment import ROOT
 
 pytestmark = [
-    pytest.mark.template,
     pytest.mark.skipif(
         sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_stats"),
         reason="glibc alone has heaps for threads",
