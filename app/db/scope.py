@@ -13,6 +13,7 @@ import edgy
 import sqlalchemy as sa
 
 from app import db
+from app.db.owned_rows import OwnedRows
 
 f: Any = edgy.fields
 
@@ -53,6 +54,27 @@ class Owned(edgy.StrictModel):
 def belongs_to_a_user(table: str) -> sa.ForeignKeyConstraint:
     """The rows go with their owner's account."""
     return sa.ForeignKeyConstraint(["owner_id"], ["users.id"], name=f"fk_{table}_owner_id", ondelete="CASCADE")
+
+
+class ExportedRows(OwnedRows):
+    """The data export of an `Owned` model. A reference may lead to a feature that is imported later, so its table is
+    built when somebody asks for it.
+    """
+
+    def __init__(self, model: Any) -> None:
+        object.__setattr__(self, "_model", model)
+
+    @property
+    def table(self) -> Any:
+        return self._model.table  # type: ignore[attr-defined]
+
+    @property
+    def owner(self) -> Any:
+        return self.table.c.owner_id
+
+    @property
+    def left_out(self) -> frozenset[str]:
+        return frozenset({"owner_id", "search_text"})
 
 
 @dataclass(frozen=True, slots=True)
