@@ -8,9 +8,10 @@ from typing import Any, Literal
 from pydantic import BaseModel
 from ravyn import Request, get, post
 
+from app import db
 from app.account.sessions import own_session
 from app.auth import permissions
-from app.auth.challenges import see_other
+from app.auth.redirects import see_other
 from app.auth.sessions import reused
 from app.web import forms, templates
 
@@ -24,7 +25,8 @@ class Answer(BaseModel):
 @post(status_code=303)
 async def answer(request: Request) -> Any:
     row, form = await own_session(request), await forms.parse(request, Answer)
-    if form.data is None:
+    stolen = await reused.unanswered(request.user.id, db.utcnow())
+    if form.data is None or stolen is None or stolen.id != row.id:
         return see_other("/dashboard")
     await reused.answer(request.user.id, row.id, form.data.owner)
     return (

@@ -3,9 +3,11 @@
 from uuid import UUID
 
 import pytest
+import sqlalchemy as sa
 
 from app import db
 from app.audit import events
+from app.auth.models import session_rows
 from app.auth.sessions import reused, rotation
 from app.web import client as client_of
 from tests.support import forge
@@ -96,6 +98,21 @@ async def test_answer_about_a_stolen_session_is_recorded_and_asked_for_once(
     assert "This was me" not in (await client.visit("/dashboard")).text
     (recorded,) = [row for row in await events.of_user(person.id) if row.event == events.SESSION_REUSE_ANSWERED]
     assert (recorded.session_id, recorded.detail) == (sid, reused.ANSWERS[owner])
+
+
+async def test_answer_that_nobody_asked_for_is_not_recorded(client: Visitor) -> None:
+    """The audit log tells what happened, and a form that is sent again and again does not fill it."""
+    person = await make_user()
+    sid = await stolen(person)
+    await sign_in(client, person)
+    live = await db.fetch_value(sa.select(session_rows.c.id).where(session_rows.c.revoked_at.is_(None)))
+
+    for each in (sid, sid, sid, live):
+        done = await client.submit(f"/account/sessions/{each}/answer", {"owner": "yes"})
+        assert done.headers["location"].startswith("/dashboard")
+
+    recorded = [row for row in await events.of_user(person.id) if row.event == events.SESSION_REUSE_ANSWERED]
+    assert [row.session_id for row in recorded] == [sid]
 
 
 async def test_next_stolen_session_is_asked_about_again(client: Visitor) -> None:

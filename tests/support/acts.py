@@ -14,6 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from app import db
+from app.audit import events
 from app.auth import tokens
 from app.auth.models import session_rows
 from app.auth.tokens import AppToken, TokenPair
@@ -169,6 +170,8 @@ async def _password(scene: Scene) -> dict[str, str]:
 
 async def _answer(scene: Scene) -> dict[str, str]:
     await _another_session(scene)
+    ended = sa.update(session_rows).where(session_rows.c.id == scene.ids["sid"])
+    await db.execute(ended.values(revoked_at=db.now(), revoked_for=events.REUSED))
     return {"owner": "yes"}
 
 
