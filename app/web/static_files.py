@@ -1,14 +1,18 @@
 """Static files under names that change with their content, so that caches keep them for ever.
 
 The framework's StaticFiles sends no Cache-Control and an unquoted ETag (never a 304), follows symbolic links out of the
-folder and fails on `%00`. Here the folder is read once: what was not found then does not exist.
-Source: RFC 8246 (immutable), RFC 9110 section 8.8.3 and 13.1.2; v5.0.0-13.4.* (no listings, intended types only).
+folder and fails on `%00`. Here the folder is read once: what was not found then does not exist. Text is sent
+compressed to clients that accept gzip; pages never are, because they hold secrets beside what was typed (BREACH).
+Source: RFC 8246 (immutable), RFC 9110 section 8.8.3, 12.5.3 and 13.1.2; v5.0.0-13.4.* (no listings, intended types
+only).
 """
 
+import gzip
 import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,8 @@ TYPES = {
     ".txt": "text/plain; charset=utf-8",
     ".webmanifest": "application/manifest+json",
 }
+COMPRESSED = (".css", ".js", ".svg", ".txt", ".webmanifest")  # the others are compressed by their format
+NOT_AT_ALL = re.compile(r"q\s*=\s*0(\.0*)?")
 FOR_EVER = "public, max-age=31536000, immutable"
 ASK_FIRST = "no-cache"
 
@@ -142,8 +148,33 @@ def _file(path: Path, folder: Path) -> File:
 
 
 def _response(file: File, kept: str, scope: Any) -> Response:
-    headers = {"cache-control": kept, "etag": file.etag}
-    etags = b", ".join(value for name, value in scope["headers"] if name == b"if-none-match").decode("latin-1")
-    if file.etag in [tag.strip().removeprefix("W/") for tag in etags.split(",")] or etags == "*":
+    content, etag, more = file.content, file.etag, {}
+    if file.name.endswith(COMPRESSED):
+        more = {"vary": "Accept-Encoding"}
+        if _accepts_gzip(_header(scope, b"accept-encoding")):
+            content, etag = _gzipped(content), f'{etag[:-1]}-gzip"'  # a strong tag is of one sequence of bytes
+            more["content-encoding"] = "gzip"
+    headers = {"cache-control": kept, "etag": etag, **more}
+    known = _header(scope, b"if-none-match")
+    if etag in [tag.strip().removeprefix("W/") for tag in known.split(",")] or known == "*":
+        headers.pop("content-encoding", None)
         return Response(status_code=304, headers=headers)
-    return Response(file.content, headers={**headers, "content-type": file.media_type})
+    return Response(content, headers={**headers, "content-type": file.media_type})
+
+
+def _header(scope: Any, wanted: bytes) -> str:
+    return b", ".join(value for name, value in scope["headers"] if name == wanted).decode("latin-1")
+
+
+def _accepts_gzip(accepted: str) -> bool:
+    """Whether `Accept-Encoding` names gzip, or else everything, with a weight above zero."""
+    weights: dict[str, bool] = {}
+    for part in accepted.lower().split(","):
+        coding, *parameters = (each.strip() for each in part.split(";"))
+        weights[coding] = not any(NOT_AT_ALL.fullmatch(each) for each in parameters)
+    return weights.get("gzip", weights.get("*", False))
+
+
+@lru_cache(256)
+def _gzipped(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)

@@ -1,5 +1,6 @@
 """Static files: hashed names for ever, nothing outside of the folder, only intended types."""
 
+import gzip
 import re
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -34,21 +35,32 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-async def ask(files: static_files.Files, path: str, method: str = "GET", if_none_match: str | None = None) -> Answer:
+async def ask(
+    files: static_files.Files,
+    path: str,
+    method: str = "GET",
+    if_none_match: str | None = None,
+    accept_encoding: str | None = None,
+) -> Answer:
     """Straight to the application: a client of HTTP would resolve dot segments itself."""
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
 
-    headers = [] if if_none_match is None else [(b"if-none-match", if_none_match.encode())]
+    asked = {b"if-none-match": if_none_match, b"accept-encoding": accept_encoding}
+    headers = [(name, value.encode()) for name, value in asked.items() if value is not None]
     try:
         await files({"type": "http", "method": method, "path": unquote(path), "headers": headers}, None, send)
     except HTTPException as error:
         return Answer(error.status_code or 500, {}, "")
     start, body = sent
-    headers = {name.decode(): value.decode() for name, value in start["headers"]}
-    return Answer(start["status"], headers, body.get("body", b"").decode())
+    answered = {name.decode(): value.decode() for name, value in start["headers"]}
+    content = body.get("body", b"")
+    if answered.get("content-encoding") == "gzip":
+        assert int(answered["content-length"]) == len(content)
+        content = gzip.decompress(content)
+    return Answer(start["status"], answered, content.decode())
 
 
 async def test_a_hashed_name_may_be_kept_for_ever(folder: Path) -> None:
@@ -106,6 +118,37 @@ async def test_another_version_is_sent(folder: Path, other: str) -> None:
     answer = await ask(static_files.Files(folder), "/static/app.css", if_none_match=other)
 
     assert answer.status_code == 200
+
+
+@pytest.mark.parametrize("accepted", ["gzip", "br, GZIP;q=0.5", "deflate,gzip ; q=1", "*", "x;q=0, *;q=0.001"])
+async def test_text_is_compressed_for_who_accepts_it(folder: Path, accepted: str) -> None:
+    files = static_files.Files(folder)
+    plain = await ask(files, "/static/app.css")
+
+    answer = await ask(files, "/static/app.css", accept_encoding=accepted)
+
+    assert (answer.headers["content-encoding"], answer.text) == ("gzip", plain.text)
+    assert answer.headers["vary"] == plain.headers["vary"] == "Accept-Encoding"
+    # RFC 9110 section 8.8.3.3: two encodings of one file have two strong tags.
+    assert answer.headers["etag"] != plain.headers["etag"]
+    again = await ask(files, "/static/app.css", if_none_match=answer.headers["etag"], accept_encoding=accepted)
+    assert (again.status_code, again.text, again.headers["etag"]) == (304, "", answer.headers["etag"])
+    assert (again.headers["vary"], "content-encoding" in again.headers) == ("Accept-Encoding", False)
+
+
+@pytest.mark.parametrize("accepted", [None, "", "br", "gzip;q=0", "gzip; q=0.000", "*, gzip;q=0", "*;q=0", "identity"])
+async def test_text_is_sent_as_it_is_to_others(folder: Path, accepted: str | None) -> None:
+    answer = await ask(static_files.Files(folder), "/static/app.css", accept_encoding=accepted)
+
+    assert ("content-encoding" in answer.headers, answer.text) == (False, "a{}")
+
+
+async def test_pictures_are_sent_as_they_are(folder: Path) -> None:
+    (folder / "x.png").write_text("picture")
+
+    answer = await ask(static_files.Files(folder), "/static/x.png", accept_encoding="gzip")
+
+    assert {"content-encoding", "vary"}.isdisjoint(answer.headers)
 
 
 # v5.0.0-13.4.1, v5.0.0-13.4.3, v5.0.0-13.4.7
