@@ -23,19 +23,21 @@ CHECKED = [
     f"app/{folder}/{name}.py"
     for folder, names in {
         "auth": "authentication challenges cookies email_links form_submissions idempotency keys passwords permissions "
-        "redirects tokens",
+        "redirects roles tokens",
         "auth/accounts": "account_deletion email_change login_flow logout_flow new_device password_change "
         "password_reset profile signup user_admin",
         "auth/rate_limit": "attempts counters known_devices limits quotas",
-        "auth/sessions": "rotation rotation_policy session_cache",
+        "auth/sessions": "device_binding reused rotation rotation_policy session_cache",
+        "auth/streams": "events open_streams sockets",
+        "db": "scope",
         "mfa": "cbor code_input enrolment passkeys recovery_codes second_factor totp webauthn",
-        "web": "bodies client cookies email_address forms framework_patches request_limits same_origin "
-        "security_headers urls",
+        "web": "bodies client cookies email_address forms framework_patches paging request_limits "
+        "same_origin security_headers speculation urls",
     }.items()
     for name in names.split()
 ]
 FOLDERS = [
-    f"tests/{name}" for name in ("auth", "mfa", "web", "contract", "account", "admin", "audit", "home", "email", "cli")
+    f"tests/{name}" for name in ("auth", "mfa", "web", "contract", "account", "admin", "audit", "home", "email", "cli", "db")
 ]
 FOLDERS += ["tests/learn/lab"]  # learn
 FOLDERS += ["tests/notes"]  # notes
