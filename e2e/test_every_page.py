@@ -133,6 +133,16 @@ def dashboard_after_a_theft(at: Scene) -> None:
     at.go("/dashboard")
 
 
+def was_this_you(at: Scene) -> None:
+    dashboard_after_a_theft(at)
+    at.page.get_by_role("link", name="This was me").click()
+
+
+def was_this_you_refused(at: Scene) -> None:
+    was_this_you(at)
+    at.page.get_by_role("button", name="This was me").click()
+
+
 # notes:
 def notes(at: Scene) -> None:
     for number in range(25):
@@ -451,6 +461,8 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "link, gone": ("", "This link is not valid", lambda at: at.go("/reset-password?token=x")),
     "dashboard": ("user", "Hello, Robin Example", dashboard_with_an_alarm),
     "dashboard, after a theft": ("user", "Hello, Robin Example", dashboard_after_a_theft),
+    "stolen session, was this you": ("user", "Was this you?", was_this_you),
+    "stolen session, refused": ("user", "Was this you?", was_this_you_refused),
     "secure your account": ("user", "Secure your account", lambda at: at.go("/account/secure")),
     # notes:
     "notes, none": ("user", "Notes", lambda at: at.go("/notes")),

@@ -3,35 +3,58 @@
 Chapter: "The life of an account".
 """
 
-from typing import Any, Literal
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
 
-from pydantic import BaseModel
 from ravyn import Request, get, post
 
 from app import db
 from app.account.sessions import own_session
-from app.auth import permissions
+from app.audit import events
+from app.auth import challenges, permissions
+from app.auth.errors import RetryLater
 from app.auth.redirects import see_other
 from app.auth.sessions import reused
-from app.web import forms, templates
+from app.mfa import proofs
+from app.mfa.proof_form import ProofForm, asking
+from app.web import client, forms, templates
 
 
-class Answer(BaseModel):
-    """`owner`: whether the owner of the account used the old token."""
+class Answer(ProofForm):
+    """`owner`: "yes" or "no", whether the owner of the account used the old token. "yes" needs a proof."""
 
-    owner: Literal["yes", "no"]
+    owner: str = ""
+
+
+@get()
+async def answer_page(request: Request) -> Any:
+    row = await own_session(request)
+    return await _answer_page(request, row.id, {})
 
 
 @post(status_code=303)
 async def answer(request: Request) -> Any:
     row, form = await own_session(request), await forms.parse(request, Answer)
-    stolen = await reused.unanswered(request.user.id, db.utcnow())
-    if form.data is None or stolen is None or stolen.id != row.id:
-        return see_other("/dashboard")
-    await reused.answer(request.user.id, row.id, form.data.owner)
-    return (
-        see_other("/dashboard", notice="reuse_was_owner") if form.data.owner == "yes" else see_other("/account/secure")
-    )
+    user, sid = request.user, row.id
+    if form.data is None:
+        return await _answer_page(request, sid, form.values, status=422, errors=form.errors)
+    if form.data.owner == "no":
+        await reused.deny(user.id, sid)
+        return see_other("/account/secure")
+
+    async def confirm(tx: Any, _: Any, __: datetime) -> dict[str, str]:
+        await reused.confirm(tx, user.id, sid)
+        return {}
+
+    try:
+        field_errors = await proofs.proved(user.id, user.sid, form.data.proof(), confirm)
+    except RetryLater as error:
+        return await _answer_page(request, sid, form.values, **challenges.form_again(request, error))
+    if field_errors:
+        return await _answer_page(request, sid, form.values, status=422, errors=field_errors)
+    return see_other("/dashboard", notice="reuse_was_owner")
 
 
 @get()
@@ -40,7 +63,24 @@ async def secure(request: Request) -> Any:
     return templates.page(request, "account/secure.html")
 
 
+async def _answer_page(
+    request: Request, sid: UUID, typed: Mapping[str, str], status: int = 200, headers: Any = None, **context: Any
+) -> Any:
+    case = await reused.unsettled(request.user.id, db.utcnow())
+    if case is None or case.session.id != sid:
+        return see_other("/dashboard")
+    where = await reused.reuse_of(request.user.id, sid)
+    about = {
+        "stolen": case.session,
+        "device": client.device(case.session.user_agent),
+        "where": events.described(where) if where else None,
+    }
+    context = {"errors": {}, "error": "", **about, **await asking(request, typed), **context}
+    return templates.page(request, "account/answer.html", status, headers, **context)
+
+
 route_patterns = [
     permissions.private("/account/secure", secure),
+    permissions.private("/account/sessions/{sid}/answer", answer_page),
     permissions.private("/account/sessions/{sid}/answer", answer),
 ]

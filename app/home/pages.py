@@ -33,11 +33,13 @@ async def dashboard(request: Request) -> Any:
         "ip": row.ip,
     }
     rows = await events.of_user(request.user.id, activity.READ)
-    stolen = await reused.unanswered(request.user.id, db.utcnow())
+    case = await reused.unsettled(request.user.id, db.utcnow())
+    stolen, denied = case or (None, False)
     where = await reused.reuse_of(request.user.id, stolen.id) if stolen else None
     return templates.page(
         request, "home/dashboard.html", session=session, activity=activity.grouped(rows, SHOWN), stolen=stolen,
-        where=events.described(where) if where else None, device=client.device(stolen.user_agent) if stolen else "",
+        denied=denied, where=events.described(where) if where else None,
+        device=client.device(stolen.user_agent) if stolen else "",
     )  # fmt: skip
 
 

@@ -37,7 +37,8 @@ CHECKED = [
     for name in names.split()
 ]
 FOLDERS = [
-    f"tests/{name}" for name in ("auth", "mfa", "web", "contract", "account", "admin", "audit", "home", "email", "cli", "db")
+    f"tests/{name}"
+    for name in ("auth", "mfa", "web", "contract", "account", "admin", "audit", "home", "email", "cli", "db")
 ]
 FOLDERS += ["tests/learn/lab"]  # learn
 FOLDERS += ["tests/notes"]  # notes

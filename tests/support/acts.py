@@ -172,7 +172,7 @@ async def _answer(scene: Scene) -> dict[str, str]:
     await _another_session(scene)
     ended = sa.update(session_rows).where(session_rows.c.id == scene.ids["sid"])
     await db.execute(ended.values(revoked_at=db.now(), revoked_for=events.REUSED))
-    return {"owner": "yes"}
+    return {"owner": "yes", "current_password": scene.person.password}
 
 
 async def _email(scene: Scene) -> dict[str, str]:
