@@ -20,64 +20,29 @@ from app import db
 from app.audit.models import event_rows
 from tests.cli.conftest import as_they_should_be
 from tests.cli.examined import examine
-from tests.support import postgres
-from tests.support.front import IDLE, PROXIES
+from tests.support.front import IDLE, PROXIES, Site
 from tests.support.people import make_user
-from tests.support.proxy import Proxy
-from tests.support.relay import far_away
 from tests.support.server import Server, free_port, running
 from tests.support.sink import listening
 
 pytestmark = [pytest.mark.ops, pytest.mark.race]
 
 FORGED = "203.0.113.9"  # an address for documentation: nobody's
-FORMS = 1200 if os.environ.get("NEED_PROGRAMS") else 200
-CLIENTS = 50
+FORMS, CLIENTS = (10_000, 100) if os.environ.get("NEED_PROGRAMS") else (200, 50)  # the first under `make ops`
 IDLE_SECONDS = 1  # of the proxy
 KEEP_ALIVE_SECONDS = IDLE_SECONDS + 10  # of the application: as much longer as the settings say (Caddy 120, here 130)
-AWAY_SECONDS = 0.02  # from the proxy to a process: when one hangs up, the other learns of it later
+DISTANCE_SECONDS = 0.02
 CHECKING = ("caddy", "haproxy")  # nginx has no check of its own
 ROUND, ROUNDS = 10, 40  # requests, and how often they are tried
-
-
-class Site:
-    """A proxy, and the two processes behind it."""
-
-    def __init__(self, stack: ExitStack, name: str) -> None:
-        self.name, self.origin = name, f"https://localhost:{free_port()}"
-        common = {
-            "APP_ENV": "production",
-            "APP_ARGON2_MEMORY_KIB": "19456",
-            "PUBLIC_ORIGIN": self.origin,
-            "APP_ISSUER": "",
-            "APP_AUDIENCE": "",
-            "APP_KEEP_ALIVE_SECONDS": str(KEEP_ALIVE_SECONDS),
-        }
-        believed = ["--forwarded-allow-ips", "127.0.0.1"]
-        self.url = postgres.fresh_for_the_site()
-        start = [running(arguments=believed, DATABASE_URL=self.url, **common) for _ in range(2)]
-        self.stacks = [stack.enter_context(ExitStack()) for _ in start]
-        self.servers: list[Server] = [own.enter_context(each) for own, each in zip(self.stacks, start, strict=True)]
-        away = [
-            own.enter_context(far_away(server.port, AWAY_SECONDS))
-            for own, server in zip(self.stacks, self.servers, strict=True)
-        ]
-        upstreams = [f"127.0.0.1:{port}" for port in away]
-        shorter = f"{IDLE[name].rpartition(' ')[0]} {IDLE_SECONDS}s"
-        self.proxy: Proxy = stack.enter_context(PROXIES[name](self.origin, *upstreams, idle=shorter))
-
-    def tls(self) -> ssl.SSLContext:
-        return ssl.create_default_context(cafile=self.proxy.authority)
-
-    def client(self, source: str = "127.0.0.1", **options: Any) -> httpx.Client:
-        transport = httpx.HTTPTransport(verify=self.tls(), local_address=source)
-        return httpx.Client(transport=transport, base_url=self.origin, timeout=30, **options)
 
 
 @pytest.fixture(scope="module", params=PROXIES)
 def site(request: pytest.FixtureRequest) -> Iterator[Site]:
     with ExitStack() as stack:
-        yield Site(stack, request.param)
+        name = request.param
+        shorter = {IDLE[name]: f"{IDLE[name].rpartition(' ')[0]} {IDLE_SECONDS}s"}
+        kept = str(KEEP_ALIVE_SECONDS)
+        yield Site(stack, name, shorter, distance=DISTANCE_SECONDS, APP_KEEP_ALIVE_SECONDS=kept)
 
 
 # v5.0.0-12.2.1, v5.0.0-13.4.6

@@ -24,6 +24,16 @@ def copied(to: Path) -> Path:
     return to
 
 
+def copied_with_streams(to: Path) -> Path:
+    """As `copied`, and the example of the chapter was added to it, as that says: /clock/events and /clock/echo."""
+    copied(to)
+    example, main = to / "app/clock/__init__.py", to / "app/main.py"
+    example.parent.mkdir()
+    example.write_bytes((ROOT / "tests/auth/streams/example.py").read_bytes())
+    main.write_text(main.read_text().replace('    "app.admin",\n', '    "app.admin",\n    "app.clock",\n'))
+    return to
+
+
 def files() -> list[Path]:
     """What is in the repository or would be; where the tree is none, whatever lies here."""
     command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]

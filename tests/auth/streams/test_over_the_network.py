@@ -16,7 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 from app.auth.accounts import user_admin
 from app.auth.tokens import TokenPair
 from app.server.run import MESSAGE_BYTES
-from tests.support.copies import copied
+from tests.support.copies import copied_with_streams
 from tests.support.people import Person, make_user, start_session
 from tests.support.sent import browser
 from tests.support.server import Server, running
@@ -25,18 +25,11 @@ pytestmark = pytest.mark.race
 
 PATIENCE = 30
 WORKERS = 2
-EXAMPLE = Path(__file__).parent / "example.py"
 
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A clone that the example was added to, as its chapter says."""
-    folder = copied(tmp_path_factory.mktemp("clone"))
-    (folder / "app/clock").mkdir()
-    (folder / "app/clock/__init__.py").write_bytes(EXAMPLE.read_bytes())
-    main = folder / "app/main.py"
-    main.write_text(main.read_text().replace('    "app.admin",\n', '    "app.admin",\n    "app.clock",\n'))
-    return folder
+    return copied_with_streams(tmp_path_factory.mktemp("clone"))
 
 
 @pytest.fixture(scope="module")
