@@ -28,7 +28,7 @@ from app.settings import get_settings
 SECRETS = re.compile(
     r"eyJ[\w-]+\.[\w.-]+|\$(?:argon2|2[aby]\$)[^\s'\"]+"
     r"|(?<![^\s@/\"'<>(),;:=])[^\s@/\"'<>(),;:=]+@[^\s@/\"'<>(),;:]+"  # anchored at its start: linear time
-    r"|DETAIL:.*|(?<=input_value=).*?(?=, input_type=)"
+    r"|DETAIL:.*|(?<=input_value=).*(?=, input_type=)"
 )
 MARKS = re.compile(r"[@$]|eyJ|DETAIL|input_value")  # every match of SECRETS contains one of these; ten times as fast
 HIDDEN = "[hidden]"

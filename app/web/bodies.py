@@ -20,6 +20,7 @@ from app.web.errors import Problem
 from app.web.same_origin import SAFE
 
 FIELDS = 64  # of a form, or of an object in JSON
+DIGITS = 19  # of a whole number in JSON: 64 bits; the framework's own parser of errors fails at 310 of them
 PARTS = 50_000  # commas and brackets in JSON: of nothing else a megabyte becomes hundreds of thousands of objects
 LONGEST_TYPE = 256  # bytes of a content type; the parser's time grows with the square of the length
 LONGEST_HEAD = 1024  # bytes before the text of one field
@@ -124,7 +125,7 @@ def _content_type(scope: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _json(text: str) -> Any:
-    value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite)
+    value = json.loads(text, object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite, parse_int=_bounded)
     if "\\u" in text:
         json.dumps(value, ensure_ascii=False).encode("utf-8")  # a lone surrogate is no text: UnicodeEncodeError
     return value
@@ -149,6 +150,12 @@ def _finite(digits: str) -> float:
     if not math.isfinite(number):
         raise ValueError("too large")
     return number
+
+
+def _bounded(digits: str) -> int:
+    if len(digits.removeprefix("-")) > DIGITS:
+        raise ValueError("too large")
+    return int(digits)
 
 
 def _urlencoded(body: bytes) -> list[tuple[str, str]]:

@@ -62,6 +62,7 @@ login_flow.login = talking
         ("hash argon2$argon2id$v=19$m=64,t=2,p=1$c2FsdA$aGFzaA", "hash argon2[hidden]"),
         ("DETAIL:  Key (email_key)=(x) already exists.\nnext", "[hidden]\nnext"),
         ("[type=x, input_value='hunter2', input_type=str]", "[type=x, input_value=[hidden], input_type=str]"),
+        ("[input_value='a, input_type=hunter2', input_type=str]", "[input_value=[hidden], input_type=str]"),
         ("/people/@me costs $5", "/people/@me costs $5"),
     ],
 )

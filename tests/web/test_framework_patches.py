@@ -151,6 +151,8 @@ async def test_json_is_read_under_its_own_type(site: Visitor, content_type: str)
         b'{"age": -Infinity}',
         b'{"age": 1e999}',
         b'{"age": ' + b"9" * 5000 + b"}",
+        b'{"age": "x", "name": ' + b"9" * 400 + b"}",  # a number for which the framework's answer to it failed
+        b'{"age": -' + b"9" * 20 + b"}",
         b'{"name": "\\ud800"}',
         b'{"\\udfff": 1}',
         b'{"name": "Ann"} x',
