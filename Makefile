@@ -30,7 +30,7 @@ run: $(VENV)/.run .env ## install everything and start the site: http://localhos
 	@umask 077 && APP_ENV=development exec $(PY) -m app serve
 
 .PHONY: dev
-dev: $(VENV)/.run .env ## as `make run`, and start again after changes of Python code; the browser loads its page again
+dev: $(VENV)/.run .env ## as `make run`, and start again after changes of Python code or .env; the browser loads its page again
 	@umask 077 && exec $(PY) -m app.cli.reload
 
 .PHONY: test

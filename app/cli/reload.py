@@ -1,4 +1,4 @@
-"""`make dev`: the development server, started anew whenever Python code changes.
+"""`make dev`: the development server, started anew whenever Python code or `.env` changes.
 
     python -m app.cli.reload
 
@@ -21,12 +21,20 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ROOT / "app"
 FORKS = sys.platform == "linux"
-# In a process of its own: its threads must not be there when this one forks.
+# In a process of its own: its threads must not be there when this one forks. An editor puts a new file in the place of
+# .env, so its folder is watched.
 WATCH = """
-import sys
+import sys, threading
+from pathlib import Path
 from watchfiles import PythonFilter, watch
-for _ in watch(sys.argv[1], watch_filter=PythonFilter(), debounce=100, step=20, raise_interrupt=False):
-    print(flush=True)
+code, env = map(Path, sys.argv[1:])
+fast = {"debounce": 100, "step": 20, "raise_interrupt": False}
+def watch_settings():
+    for _ in watch(env.parent, watch_filter=lambda _, path: Path(path) == env, recursive=False, **fast):
+        print(env.name, flush=True)
+threading.Thread(target=watch_settings, daemon=True).start()
+for _ in watch(code, watch_filter=PythonFilter(), **fast):
+    print("Python code", flush=True)
 """
 
 
@@ -35,13 +43,14 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if FORKS:
         _import(_packages(CODE))
-    command = [sys.executable, "-c", WATCH, str(CODE)]
-    watcher = subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603
+    settings = Path(os.environ.get("APP_ENV_FILE", ROOT / ".env")).resolve()
+    command = [sys.executable, "-c", WATCH, str(CODE), str(settings)]
+    watcher = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
     server = start()
     try:
         assert watcher.stdout
-        for _ in watcher.stdout:
-            print("Python code has changed: starting again", flush=True)
+        for changed in watcher.stdout:
+            print(f"{changed.strip()} has changed: starting again", flush=True)
             stop(server)
             server = start()
     except KeyboardInterrupt:

@@ -134,11 +134,15 @@ def _ascii_json(event: Any, **_: Any) -> str:
     return line if line.isascii() else json.dumps(event, default=str)
 
 
-def _traceback(exc_info: Any) -> str:
+def traceback_of(error: BaseException) -> traceback.TracebackException:
     """The traceback without messages of the database driver, which quote the values of a statement."""
-    formatted = traceback.TracebackException(*exc_info)
-    _hide(formatted, exc_info[1], False)
-    return "".join(formatted.format()).rstrip("\n")
+    formatted = traceback.TracebackException.from_exception(error)
+    _hide(formatted, error, False)
+    return formatted
+
+
+def _traceback(exc_info: Any) -> str:
+    return "".join(traceback_of(exc_info[1]).format()).rstrip("\n")
 
 
 def _hide(formatted: traceback.TracebackException, error: BaseException, below: bool) -> None:

@@ -6,7 +6,7 @@ Source: RFC 9457; v5.0.0-16.5.1 (no internals), v5.0.0-16.5.4 (a last-resort han
 """
 
 import json
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -19,7 +19,7 @@ from ravyn.requests import ClientDisconnect
 
 from app import db
 from app.observability import logs
-from app.web import client, routes, templates, validation_messages
+from app.web import client, routes, source_lines, templates, validation_messages
 
 log = logs.get("web")
 Handler = Callable[[Any, Any], Awaitable[Any]]
@@ -80,9 +80,13 @@ def answer(
     *,
     errors: Iterable[Mapping[str, str]] = (),
     headers: Mapping[str, str] | None = None,
+    raised: Sequence[Any] = (),
     **members: Any,
 ) -> Any:
-    """The response to an error. `members` are further members of the problem document; a page does not show them."""
+    """The response to an error. `members` are further members of the problem document; a page does not show them.
+
+    `raised`: the exceptions with their source, which only a page shows (see `source_lines`).
+    """
     title = HTTPStatus(status).phrase
     detail = detail or DETAILS.get(status, title)
     # A fresh dict each time: the framework writes content-length into the one it is given.
@@ -92,7 +96,8 @@ def answer(
     shown = {"status": status, "title": title, "detail": detail, "request_id": client.current().request_id}
     if wants_html(request.scope):
         posted = request.scope["method"] == "POST"
-        return templates.page(request, "error.html", status, headers, errors=list(errors), posted=posted, **shown)
+        context = {"errors": list(errors), "posted": posted, "raised": raised, **shown}
+        return templates.page(request, "error.html", status, headers, **context)
     document = {"type": "about:blank", **shown, **members}
     if listed := list(errors):
         document["errors"] = listed
@@ -215,7 +220,7 @@ async def _gone(_: Any, __: Exception) -> Any:
 async def _unexpected(request: Any, exc: Exception) -> Any:
     log.error("failed", exc_info=exc)
     try:
-        return answer(request, 500)
+        return answer(request, 500, raised=source_lines.shown_to(request, exc))
     except Exception:
         log.exception("error_page_failed")
         return _last_resort(500)

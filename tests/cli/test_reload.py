@@ -1,4 +1,4 @@
-"""`make dev`: changed code starts the server anew, changed templates reach the browser, production has neither."""
+"""`make dev`: changed code and settings start it anew, changed templates reach the browser, production has neither."""
 
 import asyncio
 import os
@@ -31,7 +31,8 @@ def clone(tmp_path: Path) -> Path:
 def address(clone: Path) -> Iterator[str]:
     """Of a server that `make dev` runs on a copy of this tree."""
     port = str(free_port())
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "TEST_"))}
+    others = ("PYTEST", "TEST_", "APP_ENV_FILE")
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     variables = {"PORT": port, "HOST": "127.0.0.1", "DATABASE_URL": f"sqlite+aiosqlite:///{clone}/x.db"}
     command = [sys.executable, "-m", "app.cli.reload"]
     with (clone / "log").open("wb") as log:
@@ -96,6 +97,20 @@ async def test_code_that_does_not_start_is_told_and_started_when_it_is_mended(cl
     change(broken, "APP_NAME = (", 'APP_NAME = "Mended"')
 
     assert await until(lambda page: "Mended" in page, f"{address}/login")
+
+
+async def test_changed_settings_are_used(clone: Path, address: str) -> None:
+    await until(lambda page: "</html>" in page, f"{address}/login")
+    env = clone / ".env"
+
+    env.write_text("APP_REGISTRATION=closed\n")
+    await until(lambda page: 'href="/register"' not in page, f"{address}/login")
+    new = clone / "new"  # as an editor saves a file
+    new.write_text("APP_REGISTRATION=open\n")
+    new.replace(env)
+    await until(lambda page: 'href="/register"' in page, f"{address}/login")
+
+    assert ".env has changed: starting again" in (clone / "log").read_text()
 
 
 # v5.0.0-15.2.3

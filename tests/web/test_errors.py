@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from app.settings import get_settings
 from app.web import errors, templates
 from app.web.errors import ErrorBoundary
 from tests.support.visitor import Visitor
@@ -71,9 +72,11 @@ async def test_under_api_an_error_is_a_document_for_every_client(site: Visitor) 
 
 # v5.0.0-16.5.1, v5.0.0-16.5.4, v5.0.0-16.3.4
 @pytest.mark.parametrize("headers", [{}, HTML])
-async def test_a_bug_shows_nothing_of_itself_and_is_logged(
-    site: Visitor, logged: list[Any], headers: dict[str, str]
+async def test_a_bug_shows_nothing_of_itself_in_production_and_is_logged(
+    site: Visitor, logged: list[Any], monkeypatch: pytest.MonkeyPatch, headers: dict[str, str]
 ) -> None:
+    monkeypatch.setattr(get_settings(), "env", "production")
+
     answer = await site.get("/fails/bug", headers=headers)
 
     assert answer.status_code == 500

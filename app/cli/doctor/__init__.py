@@ -9,8 +9,6 @@ import argparse
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from functools import cache
-from urllib.parse import quote, unquote, urlsplit
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,22 +79,6 @@ def _as_json(findings: Iterable[Finding]) -> int:
 
 def without_secrets(finding: Finding) -> Finding:
     """The finding without the value of any secret setting: what programs and drivers say may repeat one."""
-    says, fix = finding.says, finding.fix
-    for secret in _secrets():
-        says, fix = says.replace(secret, "***"), fix.replace(secret, "***")
-    return replace(finding, says=says, fix=fix)
+    from app.web.secret_values import hidden
 
-
-@cache
-def _secrets() -> tuple[str, ...]:
-    """Longest first."""
-    from app.database_urls import parsed
-    from app.settings import get_settings
-
-    settings = get_settings()
-    found = {*settings.secret_keys, settings.metrics_token}
-    mail = urlsplit(settings.mail_url)
-    mail_secret = (mail.username if mail.scheme.endswith("+https") else mail.password) or ""
-    for secret in (parsed(settings.database_url).password, unquote(mail_secret)):
-        found |= {secret, quote(secret, safe="")}
-    return tuple(sorted(filter(None, found), key=len, reverse=True))
+    return replace(finding, says=hidden(finding.says), fix=hidden(finding.fix))
