@@ -7,7 +7,7 @@ signs some six times in nine minutes for a site.
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from e2e.conftest import PATIENCE
 from e2e.support import browser as browsers
 from e2e.support.header import sign_out
 from tests.support.people import Person, make_user
-from tests.support.proxy import Proxy, proxying
+from tests.support.proxy import proxying
 from tests.support.server import Server, free_port, running
 
 pytestmark = pytest.mark.race
@@ -39,8 +39,10 @@ class Site:
         self._running = stack.enter_context(ExitStack())
         self._db_url = ""
         self.server = self.start()
-        upstream = f"127.0.0.1:{self._port}"
-        self.proxy: Proxy = stack.enter_context(proxying(self.origin, upstream, plain_port=free_port()))
+        self.proxy = stack.enter_context(self.front(self._port))
+
+    def front(self, upstream: int) -> AbstractContextManager[Any]:
+        return proxying(self.origin, f"127.0.0.1:{upstream}", plain_port=free_port())
 
     def start(self) -> Server:
         variables = {"DATABASE_URL": self._db_url} if self._db_url else {}
@@ -61,12 +63,15 @@ class Site:
         self.start()
 
     def events_of(self, person: Person) -> list[str]:
+        return [row.event for row in self.audit_log(person)]
+
+    def audit_log(self, person: Person) -> list[Any]:
         async def read() -> list[Any]:
             return await db.fetch_all(
                 sa.select(event_rows).where(event_rows.c.user_id == person.id).order_by(event_rows.c.id)
             )
 
-        return [row.event for row in self.server.run(read)]
+        return self.server.run(read)
 
     def session_of(self, person: Person) -> Any:
         """The row of the newest session."""

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from ssl import SSLContext
 
 from tests.support.ports import free_port
 
@@ -11,12 +12,13 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @contextmanager
-def relaying(serve: Serve) -> Iterator[int]:
+def relaying(serve: Serve, port: int = 0, ssl: SSLContext | None = None) -> Iterator[int]:
     """Do `serve` with each connection; yields the port. Connections that are open at the end are closed."""
-    port, loop = free_port(), asyncio.new_event_loop()
-    server = loop.run_until_complete(asyncio.start_server(serve, "127.0.0.1", port))
+    port, loop = port or free_port(), asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
+    listening = asyncio.start_server(serve, "127.0.0.1", port, ssl=ssl)
+    server = asyncio.run_coroutine_threadsafe(listening, loop).result()
     yield port
     loop.call_soon_threadsafe(server.close)
     asyncio.run_coroutine_threadsafe(end(), loop).result()
