@@ -141,7 +141,7 @@ def _described(rows: list[Any]) -> list[dict[str, Any]]:
         {
             **row._mapping,
             "text": events.EVENT_TEXT.get(row.event, row.event),
-            "more": row.detail if row.event == events.ROLE_CHANGED else events.REASON_TEXT.get(row.detail, ""),
+            "more": row.detail if row.event == events.ROLE_CHANGED else events.explained(row),
             "device": client.device(row.user_agent) if row.user_agent else "",
         }
         for row in rows

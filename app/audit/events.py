@@ -240,15 +240,21 @@ def reason_text(reason: str | None) -> str:
     return REASON_TEXT.get(reason or "", "Expired: not used for too long, or past its maximum lifetime")
 
 
+def explained(event: Any) -> str:
+    """What the event's text leaves open: why a session ended, or where a passkey is kept. "" for other events."""
+    if event.event in (PASSKEY_ADDED, PASSKEY_REMOVED):
+        return str(event.detail)
+    return REASON_TEXT.get(event.detail, "") if event.event == SESSION_REVOKED else ""
+
+
 def described(event: Any) -> dict[str, Any]:
     """An event's row as text for the owner of the account: what the template macro `timeline` shows."""
-    reason = REASON_TEXT.get(event.detail, "") if event.event == SESSION_REVOKED else ""
     somebody_else = event.actor_id is not None and event.actor_id != event.user_id
     return {
         "at": event.at,
         "kind": event.event,
         "text": EVENT_TEXT[event.event],
-        "because": reason,
+        "because": explained(event),
         "by_admin": somebody_else,
         "ip": event.ip,
         "device": client.device(event.user_agent) if event.user_agent else "",

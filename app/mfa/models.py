@@ -62,6 +62,7 @@ class Passkey(edgy.StrictModel):
 
     `credential` is base64url. `public_key` is a COSE key (RFC 9053), encrypted with authentication, so it cannot be
     replaced by another one. `uses` is the device's signature counter, always 0 if the device has none.
+    `aaguid`: the kind of authenticator (see `authenticators`), "" if the browser did not tell.
     `backup_eligible`: whether the owner's other devices may get a copy, fixed at creation. `backed_up`: whether a copy
     existed at the last use. Both are null for older passkeys that were not used since the columns exist.
     """
@@ -71,6 +72,7 @@ class Passkey(edgy.StrictModel):
     credential = f.CharField(max_length=1366, unique=True)
     public_key = f.TextField()
     uses = f.BigIntegerField(default=0)
+    aaguid = f.CharField(max_length=36, default="")
     backup_eligible = f.BooleanField(null=True)
     backed_up = f.BooleanField(null=True)
     name = f.CharField(max_length=80)

@@ -17,10 +17,10 @@ from app.auth import challenges, cookies, permissions
 from app.auth.errors import RetryLater
 from app.auth.redirects import see_other
 from app.auth.sessions import rotation
-from app.mfa import enrolment, passkeys, webauthn
+from app.mfa import authenticators, enrolment, passkeys, webauthn
 from app.mfa.proof_form import ProofForm, asking
 from app.settings import get_settings
-from app.web import client, forms, templates, urls
+from app.web import forms, templates, urls
 from app.web.errors import Problem
 from app.web.json_response import JSONResponse
 
@@ -28,7 +28,7 @@ HERE = "/account/passkeys"
 
 
 class AddForm(ProofForm):
-    name: Annotated[str, forms.Line(1, 80)]
+    name: Annotated[str, forms.Line(0, 80)] = ""
     credential: str = Field(min_length=1, max_length=webauthn.LONGEST)
 
 
@@ -39,7 +39,7 @@ class SignedForm(BaseModel):
 
 @get()
 async def overview(request: Request) -> Any:
-    return await _overview(request, {"name": client.current().words()["device"]})
+    return await _overview(request, {})
 
 
 @post(status_code=303)
@@ -59,7 +59,9 @@ async def add(request: Request) -> Any:
 
 @get()
 async def confirm_remove(request: Request) -> Any:
-    return templates.page(request, "mfa/remove_passkey.html", passkey=await _own(request))
+    passkey = await _own(request)
+    kept_in = authenticators.name_of(passkey.aaguid)
+    return templates.page(request, "mfa/remove_passkey.html", passkey=passkey, kept_in=kept_in)
 
 
 @post(status_code=303)
@@ -138,7 +140,8 @@ async def _overview(request: Request, typed: Mapping[str, str], status: int = 20
     signal = json.dumps(webauthn.to_signal(request.user, known)) if status == 200 else ""
     context = {"errors": {}, "error": "", "options": options, **await asking(request, typed), **context}
     context["signal"] = signal
-    return templates.page(request, "mfa/passkeys.html", status, passkeys=known, **context)
+    kept_in = {row.id: authenticators.name_of(row.aaguid) for row in known}
+    return templates.page(request, "mfa/passkeys.html", status, passkeys=known, kept_in=kept_in, **context)
 
 
 async def _own(request: Request) -> Any:

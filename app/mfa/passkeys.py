@@ -20,7 +20,7 @@ from app.auth.models import user_rows
 from app.auth.rate_limit import counters, quotas
 from app.auth.tokens import AppToken, TokenPair
 from app.email import outbox
-from app.mfa import webauthn
+from app.mfa import authenticators, webauthn
 from app.mfa.models import passkey_rows
 from app.mfa.webauthn import NotGoodError, Verified
 from app.observability import logs
@@ -70,6 +70,7 @@ def made(answer: str, sid: UUID) -> Made | None:
 async def store(made: Made, name: str, tx: Any, user: Any, at: datetime) -> bool:
     """Store the public key, in the transaction that has locked the owner's row.
 
+    `name`: "" names it after the password manager or device that keeps it, or the browser if that is not known.
     False if the response was used before, or the account has MOST passkeys. Errors: IntegrityError if any account
     already has this credential.
     """
@@ -83,10 +84,11 @@ async def store(made: Made, name: str, tx: Any, user: Any, at: datetime) -> bool
         return False
     # Encrypted for its authentication: a key that was written by others, or moved to another account, does not decrypt.
     public_key = keys.encrypt(LABEL, key.key, of=bound_to(user.id, key.credential))
+    name = name or authenticators.name_of(key.aaguid) or client.current().words()["device"]
     values = {"id": db.uuid7(), "user_id": user.id, "name": name, "created_at": at, "credential": key.credential}
-    values |= {"public_key": public_key, **_last_seen(key)}
+    values |= {"public_key": public_key, "aaguid": key.aaguid, **_last_seen(key)}
     await tx.execute(sa.insert(table).values(values))
-    await _record_and_email(tx, events.PASSKEY_ADDED, user.id)
+    await _record_and_email(tx, events.PASSKEY_ADDED, user.id, key.aaguid)
     return True
 
 
@@ -94,22 +96,23 @@ async def remove(user_id: UUID, passkey_id: UUID) -> bool:
     """Remove a passkey. False if the account has no such passkey."""
     table = passkey_rows
     async with db.transaction() as tx:
-        gone = await tx.execute(sa.delete(table).where(table.c.id == passkey_id, table.c.user_id == user_id))
-        if gone:
-            await _record_and_email(tx, events.PASSKEY_REMOVED, user_id)
-    return bool(gone)
+        these = table.c.id == passkey_id, table.c.user_id == user_id
+        gone = await tx.fetch_one(sa.delete(table).where(*these).returning(table.c.aaguid))
+        if gone is not None:
+            await _record_and_email(tx, events.PASSKEY_REMOVED, user_id, gone.aaguid)
+    return gone is not None
 
 
 async def remove_all(tx: Any, user_id: UUID, *, since: datetime | None = None) -> int:
     """Remove the account's passkeys, or those added after `since`, in the caller's transaction. Returns how many."""
     table = passkey_rows
     these = [table.c.user_id == user_id, *([table.c.created_at > since] if since else [])]
-    gone = int(await tx.execute(sa.delete(table).where(*these)))
-    for _ in range(gone):
-        await events.record(events.PASSKEY_REMOVED, tx=tx, user_id=user_id, actor_id=user_id)
+    gone = await tx.fetch_all(sa.delete(table).where(*these).returning(table.c.aaguid))
+    for row in gone:
+        await _record(tx, events.PASSKEY_REMOVED, user_id, row.aaguid)
     if gone:
         await outbox.enqueue(tx, "passkey_removed", user_id=user_id, **client.current().words())
-    return gone
+    return len(gone)
 
 
 async def sign_in(answer: str, presented: Iterable[AppToken] = (), device: str = "") -> login_flow.Login | None:
@@ -212,6 +215,11 @@ async def _claimed(tx: Any, passkey: Any, **values: Any) -> Any:
     return await tx.fetch_one(live.values(values or {"last_login": table.c.last_login}).returning(*table.c))
 
 
-async def _record_and_email(tx: Any, event: str, user_id: UUID) -> None:
-    await events.record(event, tx=tx, user_id=user_id, actor_id=user_id)
+async def _record(tx: Any, event: str, user_id: UUID, aaguid: str) -> None:
+    kept_in = authenticators.name_of(aaguid)
+    await events.record(event, tx=tx, user_id=user_id, actor_id=user_id, detail=kept_in)
+
+
+async def _record_and_email(tx: Any, event: str, user_id: UUID, aaguid: str) -> None:
+    await _record(tx, event, user_id, aaguid)
     await outbox.enqueue(tx, event, user_id=user_id, **client.current().words())

@@ -27,6 +27,7 @@ LASTS = timedelta(hours=1)  # lifetime of a challenge: a page may stay open that
 LONGEST = 16_384  # characters of a browser's response
 ID = re.compile(r"[A-Za-z0-9_-]{1,1364}")  # 1023 bytes at most (W3C Web Authentication section 4)
 SIGN_IN = "sign in"
+NO_AAGUID = "00000000-0000-0000-0000-000000000000"  # what a browser puts in its place without attestation
 # ES256, EdDSA, RS256 (RFC 9053), then ML-DSA-65, -44 and -87 (RFC 9964): for a device that has nothing older.
 ALGORITHMS = (-7, -8, -257, -49, -48, -50)
 
@@ -34,7 +35,8 @@ ALGORITHMS = (-7, -8, -257, -49, -48, -50)
 class Verified(NamedTuple):
     """The facts in a verified response. `key`: the public key of a new pair (COSE, base64url), otherwise "".
 
-    `backup_eligible`, `backed_up`: the flags BE and BS.
+    `backup_eligible`, `backed_up`: the flags BE and BS. `aaguid`: the kind of authenticator that has made the pair, as
+    it says itself (without attestation nobody vouches for it), "" if unknown.
     """
 
     credential: str
@@ -42,6 +44,7 @@ class Verified(NamedTuple):
     backup_eligible: bool
     backed_up: bool
     key: str = ""
+    aaguid: str = ""
 
 
 class NotGoodError(Exception):
@@ -133,7 +136,8 @@ def verify_new(credential: dict[str, Any]) -> Verified:
     from webauthn import verify_registration_response  # takes 0.2 s, so not imported at startup
 
     made = _verified(verify_registration_response, credential, supported_pub_key_algs=list(ALGORITHMS))
-    return _described(made, made.sign_count, keys.b64(made.credential_public_key))
+    new = _described(made, made.sign_count, keys.b64(made.credential_public_key))
+    return new._replace(aaguid="" if made.aaguid == NO_AAGUID else made.aaguid)
 
 
 def verify_signed(credential: dict[str, Any], public_key: str, uses: int) -> Verified:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from html import unescape
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import cbor2
 import httpx
@@ -24,9 +25,10 @@ from app.auth.errors import SessionEnded
 from app.auth.keys import b64
 from app.auth.models import counter_rows, user_rows
 from app.auth.rate_limit import quotas
-from app.mfa import enrolment, passkeys, re_encryption, webauthn
+from app.mfa import authenticators, enrolment, passkeys, re_encryption, webauthn
 from app.mfa.models import passkey_rows
 from app.settings import get_settings
+from app.web import forms
 from app.web.email_address import email_key
 from tests.support.account_state import happened
 from tests.support.clock import Clock
@@ -34,6 +36,7 @@ from tests.support.device import (
     BACKED_UP,
     ELIGIBLE,
     LATTICE,
+    NO_AAGUID,
     PRESENT,
     VERIFIED,
     Device,
@@ -352,6 +355,51 @@ async def test_page_says_whether_other_devices_have_it(client: Visitor, backup: 
         assert await passkeys.sign_in(device.get(asks()))
         (row,) = await passkeys.of_user(person.id)
         assert (row.backup_eligible, row.backed_up) == (True, device.backup & BACKED_UP > 0)
+
+
+BITWARDEN, UNLISTED = "d548826e-79b4-db40-a3d8-11116f7e8349", "d548826e-79b4-db40-a3d8-11116f7e834a"
+
+
+@pytest.mark.parametrize(
+    ("aaguid", "typed", "stored", "name", "told"),
+    [
+        (BITWARDEN, "", BITWARDEN, "Bitwarden", "Bitwarden"),
+        (BITWARDEN, "Mine", BITWARDEN, "Mine", "Bitwarden"),
+        (UNLISTED, "", UNLISTED, "Unknown device", ""),
+        (NO_AAGUID, "", "", "Unknown device", ""),  # a USB key
+    ],
+)
+async def test_passkey_is_named_after_what_keeps_it(
+    client: Visitor, aaguid: str, typed: str, stored: str, name: str, told: str
+) -> None:
+    person = await make_user()
+    await with_a_device(person, name=typed, aaguid=aaguid)
+    await sign_in(client, person)
+
+    (row,) = await passkeys.of_user(person.id)
+    page = (await client.visit(HERE)).text
+
+    assert (row.aaguid, row.name) == (stored, name)
+    assert f"<bdi>{name}</bdi>" in page
+    assert ("· in Bitwarden" in page) == (bool(told) and name != told)
+    await passkeys.remove(person.id, row.id)
+    logged = await events.of_user(person.id)
+    assert {each.event: each.detail for each in logged if "passkey" in each.event} == {
+        events.PASSKEY_ADDED: told,
+        events.PASSKEY_REMOVED: told,
+    }
+    assert ("<p>Bitwarden</p>" in (await client.visit("/account/activity")).text) == bool(told)
+
+
+def test_listed_names_are_text_that_a_name_may_be(clock: Clock) -> None:
+    """They become the names of passkeys, which the form would have checked."""
+    lines = [line for line in authenticators.LISTED.read_text().splitlines() if not line.startswith("#")]
+
+    for line in lines:
+        aaguid, _, name = line.partition(" ")
+        assert str(UUID(aaguid)) == aaguid
+        assert forms.Line(1, 80).check(name) == name == authenticators.name_of(aaguid)
+    assert len({line.partition(" ")[0] for line in lines}) == len(lines) > 50
 
 
 async def test_key_from_before_is_what_it_says_at_its_next_use(client: Visitor) -> None:
@@ -685,12 +733,12 @@ async def test_who_signs_nothing_writes_nothing(database: str) -> None:
 async def test_add_page_shows_validation_errors(client: Visitor, database: str) -> None:
     await sign_in(client, await make_user())
 
-    nameless = await client.submit(HERE, {"name": " ", "credential": "x"})
+    unprintable = await client.submit(HERE, {"name": "\x07", "credential": "x"})
     broken = await client.submit(HERE, {"name": "Mine", "credential": ""})
     unsigned = await client.submit(HERE, {"name": "Mine", "credential": "x"})
 
-    assert [answer.status_code for answer in (nameless, broken, unsigned)] == [422, 422, 422]
-    assert 'aria-invalid="true"' in nameless.text
+    assert [answer.status_code for answer in (unprintable, broken, unsigned)] == [422, 422, 422]
+    assert 'aria-invalid="true"' in unprintable.text
     assert enrolment.NOT_ADDED in broken.text
     assert 'value="Mine"' in unsigned.text
 

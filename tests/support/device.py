@@ -23,6 +23,7 @@ from app.mfa.proofs import Proof
 from tests.support.environment import ORIGIN
 from tests.support.people import Person, start_session
 
+NO_AAGUID = "00000000-0000-0000-0000-000000000000"
 PRESENT, VERIFIED, ELIGIBLE, BACKED_UP, ATTESTED = 0x01, 0x04, 0x08, 0x10, 0x40
 
 Key: TypeAlias = (
@@ -45,7 +46,8 @@ def _cose(key: Key) -> dict[int, Any]:
 class Device:
     """One key pair. `counts`: whether it counts its uses, as those that cannot be copied do.
 
-    `backup`: ELIGIBLE where its owner's other devices may get it, BACKED_UP beside that where they have.
+    `backup`: ELIGIBLE where its owner's other devices may get it, BACKED_UP beside that where they have. `aaguid`: what
+    kind it says it is.
     """
 
     key: Key = field(default_factory=lambda: ec.generate_private_key(ec.SECP256R1()))
@@ -54,11 +56,17 @@ class Device:
     uses: int = 0
     owner: str = ""
     backup: int = 0
+    aaguid: str = NO_AAGUID
 
     def create(self, options: dict[str, Any], **other: Any) -> str:
         """What `navigator.credentials.create` hands over, as our script writes it."""
         self.owner = options["user"]["id"]
-        kept = bytes(16) + len(self.credential).to_bytes(2, "big") + self.credential + cbor2.dumps(_cose(self.key))
+        kept = (
+            UUID(self.aaguid).bytes
+            + len(self.credential).to_bytes(2, "big")
+            + self.credential
+            + cbor2.dumps(_cose(self.key))
+        )
         data = self._data({"host": options["rp"]["id"], **other}, ATTESTED) + kept
         attestation = cbor2.dumps({"fmt": "none", "attStmt": {}, "authData": data})
         said = self._said("webauthn.create", options, other)
