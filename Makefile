@@ -53,6 +53,7 @@ e2e: $(VENV)/.dev ## run the browser tests (HEADED=1 to watch)
 ops: $(VENV)/.dev ## what stands around it, with the real programs: poolers, proxies, failover (apt-get install pgbouncer haproxy nginx)
 	@NEED_PROGRAMS=1 $(PY) -m pytest tests -m ops -rP $(T)
 
+# bench:
 .PHONY: bench
 bench: $(VENV)/.dev ## run the benchmarks; writes bench/results.md
 	@$(PY) -m bench.run
@@ -71,10 +72,13 @@ peers: $(VENV)/.dev ## run the benchmarks on two other starters, installed into 
 .PHONY: soak
 soak: $(VENV)/.dev ## run ordinary traffic for half an hour and record what grows (M=5 for five minutes); writes bench/soak.md
 	@$(PY) -m bench.soak --minutes $(or $(M),30)
+# /bench
 
+# template:
 .PHONY: pictures
 pictures: $(VENV)/.dev ## take the README's pictures again
 	@$(PY) -m e2e.pictures
+# /template
 
 .PHONY: gallery
 gallery: $(VENV)/.dev ## take pictures of every page and state: var/gallery/index.html (N="login admin" for some of them)
@@ -126,6 +130,7 @@ shell: $(VENV)/.run .env ## a Python prompt with the models and the open databas
 routes: $(VENV)/.run .env ## list every route with its permission
 	@APP_ENV=development exec $(PY) -m app routes
 
+# proofs:
 .PHONY: controls
 controls: $(VENV)/.dev ## update the tables of docs/security.md: where each ASVS requirement is met, and the tests that show it
 	@$(PY) -m tests.controls
@@ -133,6 +138,7 @@ controls: $(VENV)/.dev ## update the tables of docs/security.md: where each ASVS
 .PHONY: mutants
 mutants: $(VENV)/.dev ## run the mutation tests: remove each check and see whether a test fails; writes docs/mutants.md (F=file for one)
 	@nice -n 19 $(PY) -m tests.mutants $(F)
+# /proofs
 
 .PHONY: lock
 lock: $(VENV)/.dev ## update the lock files after changing pyproject.toml (U=1: newest versions)

@@ -13,7 +13,6 @@ from playwright.sync_api import Browser, Error, Page, sync_playwright
 
 from app.cli.seed import fill
 from app.settings import ROOT
-from e2e.pictures import EVENTS, PEOPLE
 from e2e.support import browser as browsers
 from e2e.support.people import sign_in
 from e2e.test_every_page import PAGES, Scene
@@ -21,6 +20,7 @@ from tests.support.people import make_user
 from tests.support.server import Server, running
 
 FOLDER = ROOT / "var" / "gallery"
+PEOPLE, EVENTS = 120, 6000
 HEIGHT = 900
 # Name of a picture -> width in CSS pixels, and what the browser is set to.
 LOOKS: dict[str, tuple[int, dict[str, Any]]] = {

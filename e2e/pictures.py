@@ -11,12 +11,12 @@ from playwright.sync_api import Page, sync_playwright
 from app.auth.accounts import demo_accounts
 from app.cli.seed import fill
 from app.settings import ROOT
+from e2e.gallery import EVENTS, PEOPLE
 from e2e.support import browser as browsers
 from tests.support.server import running
 
 FOLDER = ROOT / "docs" / "pictures"
 SIZE: Any = {"width": 1280, "height": 960}
-PEOPLE, EVENTS = 120, 6000
 
 
 @dataclass(frozen=True)

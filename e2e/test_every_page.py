@@ -438,10 +438,12 @@ def bounce(at: Scene) -> None:
     at.page.get_by_role("link", name="Have a look").click()
 
 
+FRONT = templates.APP_NAME
+FRONT = "User accounts and sign-in, ready to build on."  # template
 # Name: who looks at it, the heading that says it is that page, how one gets there.
 PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
-    "home": ("", "User accounts and sign-in, ready to build on.", lambda at: at.go("/")),
-    "home, signed in": ("user", "User accounts and sign-in, ready to build on.", lambda at: at.go("/")),
+    "home": ("", FRONT, lambda at: at.go("/")),
+    "home, signed in": ("user", FRONT, lambda at: at.go("/")),
     "login": ("", "Sign in", lambda at: at.go_told("/login?notice=signed_out")),
     "login, refused": ("", "Sign in", login_refused),
     "login, empty": ("", "Sign in", login_empty),

@@ -8,7 +8,7 @@ import pytest
 from bench import compare, flames
 from tests.support.environment import ROOT
 
-pytestmark = pytest.mark.template
+pytestmark = pytest.mark.part("bench")
 
 
 def test_quotient_is_taken_within_each_round() -> None:

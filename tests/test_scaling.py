@@ -5,7 +5,7 @@ import pytest
 from app.auth.sessions import session_cache
 from bench import scale_sim
 
-pytestmark = pytest.mark.template
+pytestmark = pytest.mark.part("bench")
 
 
 def test_table_of_the_page_is_what_the_simulation_computes() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.settings import ROOT
-from tests.test_decisions import imported, sources
+from tests.support.source import imported, sources
 
 SCRIPTS = sorted((ROOT / "static").glob("*.js"))
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
@@ -104,3 +104,21 @@ def test_template_puts_no_data_into_a_script_and_needs_no_plug_in(template: Path
 
     assert all(not body.strip() for body in re.findall(r"<script\b[^>]*>(.*?)</script>", text, re.DOTALL))
     assert not re.search(r"<(?:object|embed|applet)\b|\son\w+=|javascript:", text)
+
+
+# v5.0.0-11.4.1, v5.0.0-11.4.3, v5.0.0-11.3.1
+def test_no_hash_but_sha_256_is_named_in_the_code() -> None:
+    weak = re.compile(r"\b(?:hashlib\.(?:md5|sha1|new)|\"(?:md5|sha1)\"|DES|RC4|MODE_ECB|PKCS1v15)\b")
+
+    assert [path for path, text in sources().items() if weak.search(text)] == []
+    assert [path for path, text in sources().items() if "sha256" in text] != []
+
+
+# v5.0.0-15.1.5, v5.0.0-1.3.2, v5.0.0-1.2.5
+def test_nothing_is_evaluated_and_no_program_is_started_for_a_visitor() -> None:
+    commands = ("app/cli/", "app/cli/doctor/")
+    for path, text in sources().items():
+        names = {node.id for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Name)}
+        assert not {"eval", "exec", "__import__"} & names, path
+        assert path.startswith(commands) or "subprocess" not in imported(text), path
+        assert not {"pickle", "marshal", "shelve"} & set(imported(text)), path

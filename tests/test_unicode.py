@@ -11,8 +11,8 @@ from app.auth import passwords
 from app.auth.accounts import user_search
 from app.notes import store
 from app.web import email_address
+from tests.support.source import sources
 from tests.support.visitor import Visitor
-from tests.test_decisions import sources
 
 LONG = "é" * 70_000  # one code point each, as they are kept
 SAMPLES = [

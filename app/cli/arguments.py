@@ -10,9 +10,7 @@ def parsed(arguments: list[str]) -> argparse.Namespace:
 
 
 def _parser(arguments: list[str]) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m app", description="Lanyard: user accounts and sign-in, built with Ravyn."
-    )
+    parser = argparse.ArgumentParser(prog="python -m app", description="The commands of Lanyard.")
     commands = parser.add_subparsers(required=True, dest="command", metavar="COMMAND")
 
     command = commands.add_parser("serve", help="serve the site", description="Serve the site at HOST:PORT.")

@@ -1,6 +1,6 @@
-"""The command `eject`: take the tutorial, the demo and the starter's own tests out of a clone, and rename the project.
+"""The command `eject`: take parts of the starter out of a clone, and rename the project.
 
-`eject_plan` says what is deleted and changed. When there is nothing left to take out, this command removes itself too.
+`eject_plan` says what is deleted and changed, `eject_parts` and each `FEATURE` what there is to take out.
 """
 
 import shutil

@@ -3,8 +3,10 @@
 A feature names its own paths (`Feature.eject`). What other files say about it stands between marks that name it: a
 block from `# NAME:` to `# /NAME`, `{# NAME #}` to `{# /NAME #}`, `<!-- NAME -->` to `<!-- /NAME -->` or `/* NAME */` to
 `/* /NAME */`, or one line that ends in `# NAME`. Imports need no mark: ruff removes those that nothing uses any more.
+A test of such a part has `@pytest.mark.part("NAME")`; a file of them has it in its `pytestmark`.
 """
 
+import ast
 import os
 import re
 import shutil
@@ -13,24 +15,19 @@ from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 
+from app.cli.eject_parts import FILES, PARTS, TEMPLATE
 from app.settings import ROOT
 from app.web.features import Feature, registered
 
 NEVER = {".git", ".venv", ".env", "var", "__pycache__"}
 LOCKS = {"requirements.lock", "requirements-dev.lock"}
 KEPT = "LICENSE"  # its notice stays in every copy, under the old name too
-# The tests that keep this starter true, and say nothing of what a site does; each has the mark `template`.
-TEMPLATE = Feature(
-    name="template",
-    description="the tests that keep README and this starter itself true",
-    eject=(
-        "tests/test_readme.py", "tests/test_clone.py", "tests/test_repository.py", "tests/test_scaffold.py",
-        "tests/test_findability.py", "tests/test_words.py", "tests/test_scaling.py", "tests/test_compare.py",
-    ),
-)  # fmt: skip
-ITSELF = ("app/cli/eject.py", "app/cli/eject_plan.py", "tests/test_eject.py")
 # Where the code names a chapter: there are too many of them for marks.
 REFERENCES: dict[str, tuple[tuple[re.Pattern[str], str], ...]] = {}
+REFERENCES["eject"] = (
+    (re.compile(r"^@pytest\.mark\.part\(.*\)\n", re.MULTILINE), ""),
+    (re.compile(r", pytest\.mark\.part\([^)]*\)"), ""),
+)
 # learn:
 NAMED = r"(?:Chapters?|Patterns?): (?:\"[^\"]*\"|[a-z-]+)(?:,\s+(?:\"[^\"]*\"|[a-z-]+))*\."
 CHAPTER = f"{NAMED}(?:\\s{NAMED})*"
@@ -49,7 +46,11 @@ def ejectable() -> dict[str, Feature]:
     """The features that can be taken out, by name. A clone that never ran has no settings yet, and needs none here."""
     os.environ |= {"APP_ENV": "development", "APP_SECRET_KEY": os.urandom(32).hex()}
     import_module("app.main")
-    return {feature.name: feature for feature in (*registered(), TEMPLATE) if feature.eject}
+    return {feature.name: feature for feature in (*registered(), *PARTS) if _is_here(feature)}
+
+
+def _is_here(feature: Feature) -> bool:
+    return any(path for glob in feature.eject for path in ROOT.glob(glob))
 
 
 @dataclass
@@ -64,14 +65,18 @@ def plan(features: list[str], name: str = "") -> Plan:
     known = ejectable()
     if not features and not name:
         raise ValueError(f"say what to remove: {', '.join(f'--{each}' for each in known)}; or --name")
+    for each in features:
+        for other, reason in known[each].eject_needs.items():
+            if other in known and other not in features:
+                raise ValueError(f"--{each} needs --{other}, too: {reason}")
     paths = [glob for each in features for glob in known[each].eject]
-    if set(features) >= set(known) - {TEMPLATE.name}:
-        features = [*features, "eject"]
-        paths += ITSELF
-    made = Plan(deleted=[path for glob in paths for path in sorted(ROOT.glob(glob))])
-    files = [path for path in _files() if not any(path.is_relative_to(gone) for gone in made.deleted)]
+    gone = dict.fromkeys(path for glob in paths for path in sorted(ROOT.glob(glob)))
+    made = Plan(deleted=[path for path in gone if not gone.keys() & set(path.parents)])
+    files = [path for path in _files() if not gone.keys() & {path, *path.parents}]
     rename = _renaming(name) if name else {}
-    for path in files:
+    folder = ROOT / FILES
+    written = {path.relative_to(folder): path for path in folder.rglob("*") if TEMPLATE.name in features}
+    for path in list(files):
         called = path.name
         for old, new in rename.items():
             called = called.replace(old, new)
@@ -81,13 +86,46 @@ def plan(features: list[str], name: str = "") -> Plan:
             before = path.read_text("utf-8")
         except UnicodeDecodeError:
             continue  # a picture
-        text = without(before, features, path)
+        source = written.get(path.relative_to(ROOT), path)
+        text = source.read_text("utf-8")
+        if path.suffix == ".py":
+            kept = _without_tests(text, features)
+            if kept is None:
+                made.deleted.append(path)
+                files.remove(path)
+                continue
+            text = kept
+        text = without(text, features, path)
         for old, new in rename.items():
             text = text.replace(old, new)
         if text != before:
             made.changed[path] = text
     _rewrite_history(made, files)
     return made
+
+
+def _without_tests(text: str, features: list[str]) -> str | None:
+    """`text` without the tests that have `pytest.mark.part` with one of these names. None where no test is left."""
+    if not (marked := [f'pytest.mark.part("{name}")' for name in features if f'.part("{name}")' in text]):
+        return text
+    lines = text.splitlines(keepends=True)
+    tests = 0
+    for node in reversed(ast.parse(text).body):
+        if isinstance(node, ast.Assign) and any(mark in "".join(_of(node, lines)) for mark in marked):
+            return None  # pytestmark: the whole file
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            if any(ast.unparse(each).replace("'", '"') in marked for each in node.decorator_list):
+                first = node.decorator_list[0].lineno - 1
+                while first and re.match(r"\s*$|# (?!/|\w+:?$)", lines[first - 1]):  # what is said above it
+                    first -= 1
+                del lines[first : node.end_lineno]
+            else:
+                tests += node.name.startswith("test_")
+    return "".join(lines) if tests else None
+
+
+def _of(node: ast.stmt, lines: list[str]) -> list[str]:
+    return lines[node.lineno - 1 : node.end_lineno]
 
 
 def without(text: str, features: list[str], path: Path) -> str:

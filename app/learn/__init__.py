@@ -19,6 +19,7 @@ FEATURE = Feature(
     name="learn",
     routes=pages.route_patterns,
     navigation=[Link("/learn", "Learn", _shown)],
+    # eject:
     eject=(
         "app/learn", "docs/[0-9]*.md", *(f"docs/{name}.md" for name in chapters.REFERENCE), "docs/pictures/lab.png",
         "docs/build",
@@ -26,4 +27,5 @@ FEATURE = Feature(
         "e2e/test_lab.py",
     ),
     description="the tutorial and the Token Lab",
+    # /eject
 )  # fmt: skip

@@ -15,9 +15,11 @@ FEATURE = Feature(
         "note_deleted": Notice("success", "The note is deleted."),
     },
     export={"notes": OwnedRows(note_rows, note_rows.c.owner_id, {"owner_id", "search_text"})},
+    # eject:
     eject=(
         "app/notes", "templates/notes", "tests/notes", "tests/db/*_notes.py", "e2e/test_notes.py",
         "app/migrations/versions/*_notes.py",
     ),
     description="the notes, their table included",
+    # /eject
 )  # fmt: skip

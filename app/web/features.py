@@ -81,6 +81,8 @@ class Feature:
     # What `eject` deletes, as globs from the root of the project; nothing for what cannot be taken out.
     eject: Sequence[str] = ()
     description: str = ""
+    # Part that has to go with it, or before -> why. `eject` refuses to leave it behind.
+    eject_needs: Mapping[str, str] = field(default_factory=dict)
     # /eject
 
 
