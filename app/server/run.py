@@ -6,6 +6,7 @@ Chapter: "Going live".
 
 import asyncio
 import errno
+import importlib
 import os
 import signal
 import socket
@@ -13,7 +14,7 @@ import sys
 import tempfile
 import threading
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -51,22 +52,16 @@ def serve(workers: int, forwarded_allow_ips: str) -> int:
             log.warning("COOKIE_INSECURE=true: anybody on the network can take over sessions; use https")
         if not (settings.mail_url or settings.is_development):
             log.warning("MAIL_URL is not set: e-mails are not sent, they stay in the queue until it is")
-        if settings.is_development:
-            threading.Thread(target=_greet, args=[settings], daemon=True).start()
-        return _run(listeners, workers, forwarded_allow_ips)
+        greet = threading.Thread(target=_greet, args=[settings], daemon=True).start
+        return _run(listeners, workers, forwarded_allow_ips, greet if settings.is_development else lambda: None)
 
 
 @contextmanager
 def _shared_metrics(workers: int) -> Iterator[None]:
-    """A directory that all workers write their metrics to; prometheus_client reads the variable at import.
-
-    This process imports it before: its own gauges, all zero, have no place in the sums and minima of the workers.
-    """
+    """A directory that all workers write their metrics to; prometheus_client reads the variable at import."""
     if workers == 1:
         yield
         return
-    import prometheus_client  # noqa: F401
-
     with tempfile.TemporaryDirectory(prefix="lanyard-metrics-") as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
         yield
@@ -122,7 +117,7 @@ def _prepare(settings: Settings) -> str | None:
     return None
 
 
-def _run(listeners: list[socket.socket], workers: int, forwarded_allow_ips: str) -> int:
+def _run(listeners: list[socket.socket], workers: int, forwarded_allow_ips: str, started: Callable[[], None]) -> int:
     config = uvicorn.Config(
         "app.main:create_app",
         factory=True,
@@ -142,9 +137,14 @@ def _run(listeners: list[socket.socket], workers: int, forwarded_allow_ips: str)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, so that stopping exits with code 0
     try:
         if workers > 1:
-            supervisor = Supervisor(config, listeners)
+            importlib.import_module("app.main")  # before the workers are forked: they share it
+            from prometheus_client.multiprocess import mark_process_dead  # reads the variable of `_shared_metrics`
+
+            mark_process_dead(os.getpid())  # its gauges, all zero, have no place in the sums and minima of the workers
+            supervisor = Supervisor(config, listeners, started)
             supervisor.run()
             return int(supervisor.cannot_start)
+        started()
         uvicorn.Server(config).run(listeners)
     except KeyboardInterrupt:
         pass  # uvicorn has shut down and then raises the signal again

@@ -112,6 +112,21 @@ def test_worker_that_cannot_start_is_tried_now_and_then_while_the_other_one_serv
     until(lambda: len(workers_of(serving.process.pid)) == 2 and serving.answers())
 
 
+@linux_only
+def test_workers_are_forked_until_a_hangup_asks_for_new_ones(serving: Site) -> None:
+    def interpreters() -> list[bool]:
+        return [is_new_interpreter(pid) for pid in workers_of(serving.process.pid)]
+
+    assert interpreters() == [False, False]
+
+    serving.process.send_signal(signal.SIGHUP)
+    until(lambda: interpreters() == [True, True])
+    serving.kill_one()
+
+    until(lambda: len(serving.starts()) == 5 and interpreters() == [True, True])
+    until(serving.answers)
+
+
 def test_site_that_never_served_stops_and_says_that_it_failed(tmp_path: Path) -> None:
     (tmp_path / "broken").write_text("fails")
 
@@ -129,6 +144,14 @@ def test_pause_doubles_up_to_its_limit() -> None:
         now += length
 
     assert lengths == [1, 2, 4, 8, 16, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS]
+
+
+def is_new_interpreter(pid: int) -> bool:
+    """Started by uvicorn: it has imported the code itself."""
+    try:
+        return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    except FileNotFoundError:  # gone meanwhile
+        return False
 
 
 def until(true: Callable[[], bool]) -> None:

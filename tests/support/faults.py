@@ -67,7 +67,7 @@ def workers_of(pid: int) -> set[int]:
     found = set()
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
         with suppress(FileNotFoundError):  # gone meanwhile
-            if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"resource_tracker" not in Path(f"/proc/{child}/cmdline").read_bytes():  # of those started by uvicorn
                 found.add(int(child))
     return found
 
