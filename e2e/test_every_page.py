@@ -543,6 +543,7 @@ PAGES |= {
     "course": ("", "Build it: from an empty folder to sign-in with JWT", lambda at: at.go("/learn/build")),
     "step": ("user", "Login over JSON", lambda at: at.go("/learn/build/login-over-json")),
     "patterns": ("", "All patterns", lambda at: at.go("/learn/patterns")),
+    "pattern": ("", "token-create", lambda at: at.go("/learn/patterns/token-create")),
     "glossary": ("", "Glossary", lambda at: at.go("/learn/glossary")),
     "problems": ("", "Problems and solutions", lambda at: at.go("/learn/problems")),
     "source": ("", "app/main.py", lambda at: at.go("/learn/source/app/main.py#L20")),

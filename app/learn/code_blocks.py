@@ -25,6 +25,7 @@ from typing import Any
 from app.learn import sources
 
 TRANSCRIPTS = Path(__file__).with_name("transcripts.json")
+VERSIONS = Path(__file__).with_name("versions.json")  # version of the framework -> form -> its output
 ORIGINS = ("source", "printed", "happened", "output", "break", "create", "change", "try")
 FENCE = re.compile(r"^```(?P<info>[a-z]+[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 

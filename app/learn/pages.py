@@ -8,7 +8,7 @@ from typing import Any
 from ravyn import Request, get
 
 from app.auth import permissions
-from app.learn import chapters, sources
+from app.learn import chapters, pattern_pages, sources
 from app.learn.chapters import Chapter
 from app.settings import get_settings
 from app.web import templates
@@ -53,6 +53,19 @@ async def step(request: Request) -> Any:
 
 
 @get()
+async def pattern(request: Request) -> Any:
+    """A pattern of the framework's page, with links to its neighbours."""
+    name, every = request.path_params["pattern"], list(pattern_pages.pages())
+    if name not in every:
+        raise Problem(404)
+    at = every.index(name)
+    return _page(
+        request, "pattern", page=pattern_pages.pages()[name], number=at + 1, count=len(every),
+        before=every[at - 1] if at else "", after="".join(every[at + 1 : at + 2]),
+    )  # fmt: skip
+
+
+@get()
 async def source(request: Request) -> Any:
     name = request.path_params["name"]
     try:
@@ -80,5 +93,6 @@ route_patterns = [
     permissions.public("/learn/source/{name:path}", source),
     permissions.public("/learn/build", course),
     permissions.public("/learn/build/{step}", step),
+    permissions.public("/learn/patterns/{pattern}", pattern),
     permissions.public("/learn/{chapter}", chapter),
 ]

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from app.learn import chapters, sources
+from app.learn.markdown import SITE
 
 MARKS = re.compile(r"<!-- pattern-index -->\n.*?<!-- /pattern-index -->", re.DOTALL)
 
@@ -194,14 +195,19 @@ def explained() -> dict[str, list[chapters.Chapter]]:
     return found
 
 
+def built() -> dict[str, chapters.Chapter]:
+    """Pattern -> the step of the course that builds it."""
+    return {pattern: step for step in chapters.steps() for pattern in step.patterns}
+
+
 def written_into(page: str) -> str:
     """The text of docs/patterns.md with a new table between its two comments."""
     return MARKS.sub(lambda _: f"<!-- pattern-index -->\n{_table()}<!-- /pattern-index -->", page)
 
 
 def _table() -> str:
-    code_of, tests_of, chapters_of, root = places(), tests(), explained(), "../"
-    lines = ["| pattern | on the page | verdict | code | tests | chapter |", "|---|---|---|---|---|---|"]
+    code_of, tests_of, chapters_of, steps_of, root = places(), tests(), explained(), built(), "../"
+    lines = ["| pattern | on the page | verdict | code | tests | step | chapter |", "|---|---|---|---|---|---|---|"]
     for name, pattern in PATTERNS.items():
         code = [f"[`{place.removeprefix('app/')}`]({root}{place})" for place in code_of[name]]
         first = dict(reversed(tests_of[name]))  # the first test in each file
@@ -210,7 +216,8 @@ def _table() -> str:
         file = f"{chapter.number:02}-{chapter.slug}.md"
         decision = "as printed" if pattern.as_printed else f"adapted. {pattern.fails} Here: {pattern.here}"
         cells = [
-            f"`{name}`", pattern.what, decision, ", ".join(code), ", ".join(proofs),
+            f"[`{name}`]({SITE}/learn/patterns/{name})", pattern.what, decision, ", ".join(code), ", ".join(proofs),
+            f"[{steps_of[name].title}](build/{steps_of[name].path.name})",
             f"[{chapter.title}]({file})",
         ]  # fmt: skip
         lines.append("| " + " | ".join(cells) + " |")

@@ -29,4 +29,4 @@ def test_table_is_up_to_date() -> None:
     text = refresh.PATTERNS.read_text()
 
     assert pattern_index.written_into(text) == text, "make docs"
-    assert all(f"| `{name}` |" in text for name in pattern_index.PATTERNS)
+    assert all(f"| [`{name}`](" in text for name in pattern_index.PATTERNS)

@@ -1,8 +1,10 @@
-"""The printed forms: the code of the framework's documentation page, rewritten, and its output.
+"""The printed forms: the code of the framework's documentation page, rewritten, and its output. The right forms, too.
 
 Each file in `forms/` is a program. Its docstring says whether the form `Fails:` or `Holds:`, and which parts of the
-output show it. The programs run with the unmodified packages, in a process that never imports `app`.
-Run as a program (`python printed.py ID ...`), this file runs forms and prints their output as JSON.
+output show it. `right/` has a program for each form that fails: the same pattern in a form that holds, and what it
+`Prints:`. The programs run with the unmodified packages, in a process that never imports `app`.
+
+    python tests/patterns/printed.py forms/token_create right/token_create     what they print, as JSON
 """
 
 import contextlib
@@ -19,6 +21,7 @@ import warnings
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 SHOWN = re.compile(r"^ *# shown(?:: (?P<why>[^\n]*))?\n(?P<code>.*?)^ *# /shown$", re.MULTILINE | re.DOTALL)
@@ -37,28 +40,37 @@ class Form:
 
 
 @cache
-def forms() -> dict[str, Form]:
-    return {form.name: form for form in map(_read, sorted((HERE / "forms").glob("*.py")))}
+def forms(folder: str = "forms") -> dict[str, Form]:
+    return {form.name: form for form in map(_read, sorted((HERE / folder).glob("*.py")))}
 
 
 @cache
-def outputs() -> dict[str, str]:
-    """The output of every form; the last line is the exception that ended it, if there was one."""
+def outputs(folder: str = "forms", python: str = sys.executable) -> dict[str, str]:
+    """The output of every form; the last line is the exception that ended it, if there was one.
+
+    `python`: of an environment with other versions of the packages.
+    """
     environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, __file__, *forms()]
-        done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    with tempfile.TemporaryDirectory() as scratch:
+        command = [python, __file__, *(f"{folder}/{name.replace('-', '_')}" for name in forms(folder))]
+        done = subprocess.run(command, cwd=scratch, env=environment, capture_output=True, text=True, timeout=240)
     if done.returncode:
         raise RuntimeError(done.stderr[-4000:])
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    said = json.loads(done.stdout.splitlines()[-1])
+    return {name.rpartition("/")[2].replace("_", "-"): text for name, text in said.items()}
 
 
-def transcripts() -> dict[str, dict[str, str | bool]]:
-    """The content of `app/learn/transcripts.json`: code, output and whether it holds, by pattern or attack."""
-    said = outputs()
-    found: dict[str, dict[str, str | bool]] = {
+def transcripts() -> dict[str, dict[str, Any]]:
+    """The content of `app/learn/transcripts.json`: code, output and whether it holds, by pattern or attack.
+
+    `right`: code and output of the form that holds, for the patterns whose printed form does not.
+    """
+    said, right = outputs(), outputs("right")
+    found: dict[str, dict[str, Any]] = {
         form.name: {"code": form.code, "holds": form.holds, "output": said[form.name]} for form in forms().values()
     }
+    for form in forms("right").values():
+        found[form.name]["right"] = {"code": form.code, "output": right[form.name]}
     return found | {attack: found[pattern] for attack, pattern in ATTACKS.items()}
 
 
@@ -70,7 +82,7 @@ def _read(path: Path) -> Form:
     if shown:
         code = (f"# {shown['why']}\n" if shown["why"] else "") + _dedented(shown["code"])
     return Form(
-        path.stem.replace("_", "-"), decision == "Holds", tuple(" ".join(says.split()).split("; ")), code.strip() + "\n"
+        path.stem.replace("_", "-"), decision != "Fails", tuple(" ".join(says.split()).split("; ")), code.strip() + "\n"
     )
 
 
@@ -99,7 +111,7 @@ def _play(name: str) -> str:
     said = io.StringIO()
     with contextlib.redirect_stdout(said):
         try:
-            runpy.run_path(str(HERE / "forms" / f"{name.replace('-', '_')}.py"), run_name="__main__")
+            runpy.run_path(str(HERE / f"{name}.py"), run_name="__main__")
         except Exception as error:
             print("".join(traceback.format_exception_only(error)).strip())
     return said.getvalue().strip()

@@ -25,13 +25,27 @@ class User(AbstractUser):
 
 
 @asynccontextmanager
+async def people() -> AsyncIterator[None]:
+    """A database with one user: Robin, with id 1."""
+    async with registry:
+        await registry.create_all()
+        await User.create_user("robin", "robin@example.org", PASSWORD, first_name="Robin", last_name="Example")
+        yield
+
+
+async def call(app: Any, path: str, method: str = "GET", **headers: str) -> httpx.Response:
+    """The response of an application, which needs a database only if `people` is entered."""
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://site") as client:
+        return await client.request(method, path, headers=headers)
+
+
+@asynccontextmanager
 async def site(*handlers: Any, **options: Any) -> AsyncIterator[httpx.AsyncClient]:
     """A client of an application with these handlers, and one user in its database: Robin, with id 1."""
     app = Ravyn(routes=[Gateway(handler=handler) for handler in handlers], **options)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with registry, httpx.AsyncClient(transport=transport, base_url="http://site") as client:
-        await registry.create_all()
-        await User.create_user("robin", "robin@example.org", PASSWORD, first_name="Robin", last_name="Example")
+    async with people(), httpx.AsyncClient(transport=transport, base_url="http://site") as client:
         yield client
 
 
