@@ -17,6 +17,7 @@ from app.db.owned_rows import OwnedRows
 
 f: Any = edgy.fields
 
+SET_HERE = frozenset({"id", "owner_id", "search_text", "created_at", "updated_at"})
 OPTIONS = 200  # rows that a form offers for a reference
 
 
@@ -117,7 +118,8 @@ class Scope:
             return {str(row.id): row.label for row in await self.rows(model).order_by("-id").limit(OPTIONS)}
 
     async def create(self, model: Any, **values: Any) -> Any:
-        """The new row, or Refused."""
+        """The new row, or Refused. Errors: ValueError for a field of SET_HERE: no form may give a row away."""
+        _check(values)
         if refused := await self._refused_references(model, values):
             return refused
         try:
@@ -128,7 +130,8 @@ class Scope:
             return _refused(model, error)
 
     async def change(self, model: Any, row_id: UUID, **values: Any) -> Any:
-        """The row with these values replaced, Refused, or None when this person has no such row."""
+        """The row with these values replaced, Refused, or None when there is none. Errors: as `create`."""
+        _check(values)
         if refused := await self._refused_references(model, values):
             return refused
         rows = self.rows(model).filter(id=row_id)
@@ -175,6 +178,11 @@ class Rows:
 def of_everybody(model: Any) -> Rows:
     """The rows of all people. For administrators: the permission of the route decides who reads them."""
     return Rows(model.of_everybody)
+
+
+def _check(values: dict[str, Any]) -> None:
+    if set_here := sorted(SET_HERE & values.keys()):
+        raise ValueError(f"{', '.join(set_here)}: the scope sets this itself (v5.0.0-15.3.3)")
 
 
 def _search_text(model: Any, values: dict[str, Any]) -> str:
