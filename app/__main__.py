@@ -146,6 +146,12 @@ def seed(options: argparse.Namespace) -> int:
     return seed(options.users, options.events, options.yes_really)
 
 
+def upgrade_notes(options: argparse.Namespace) -> int:
+    from app.cli.upgrade_notes import upgrade_notes
+
+    return upgrade_notes(options.newer)
+
+
 # eject:
 def eject(options: argparse.Namespace) -> int:
     from app.cli.eject import eject
@@ -171,6 +177,7 @@ COMMANDS = {
     "end-sessions": end_sessions,
     "remove-second-factor": remove_second_factor,
     "seed": seed,
+    "upgrade-notes": upgrade_notes,
     "eject": eject,  # eject
 }
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from app.cli import upgrade_notes
 from app.settings import Settings
 from tests.support.copies import files
 from tests.support.environment import ROOT
@@ -44,6 +45,22 @@ def test_changelog_begins_with_what_is_unreleased_and_ends_at_the_projects_versi
     assert set(re.findall(r"^### (.+)$", CHANGELOG, re.MULTILINE)) <= {
         "Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"
     }  # fmt: skip
+
+
+def test_every_entry_of_the_changelog_is_one_that_upgrade_notes_reads() -> None:
+    entries = upgrade_notes.parsed(CHANGELOG, [])
+
+    assert len(entries) == len(re.findall(r"^- ", CHANGELOG, re.MULTILINE))
+    assert {entry.kind for entry in entries} <= set(upgrade_notes.KINDS)
+    assert [entry.text for entry in entries if not re.search(r"[.)]$", entry.text)] == []
+    for name in ("notes", "learn"):
+        without = upgrade_notes.parsed(CHANGELOG, [name])
+        assert len(without) < len(entries)
+        assert {entry.text for entry in without} <= {entry.text for entry in entries}
+
+
+def test_starter_is_of_the_projects_version_and_whole() -> None:
+    assert upgrade_notes.started_from() == {"version": PROJECT["project"]["version"], "gone": []}
 
 
 def test_what_the_changelog_calls_renamed_has_its_new_name_in_the_code() -> None:

@@ -124,6 +124,14 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     )
     command.add_argument("--yes-really", action="store_true", help="allow it outside development")
 
+    command = commands.add_parser(
+        "upgrade-notes",
+        help="list what changed in the starter since this project was made from it",
+        description="Security first, each change with its commit and files, without what was ejected here. Reads newer "
+        "code that is on this machine already (`git fetch upstream`) and changes nothing.",
+    )
+    command.add_argument("newer", help="a branch or tag that was fetched, such as upstream/main, or a folder")
+
     # eject:
     command = commands.add_parser(
         "eject",

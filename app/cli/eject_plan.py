@@ -7,6 +7,7 @@ A test of such a part has `@pytest.mark.part("NAME")`; a file of them has it in 
 """
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -96,12 +97,19 @@ def plan(features: list[str], name: str = "") -> Plan:
                 continue
             text = kept
         text = without(text, features, path)
+        if path == ROOT / "pyproject.toml":
+            text = re.sub(r"^gone = (\[.*\])$", lambda found: _gone(found[1], features), text, flags=re.MULTILINE)
         for old, new in rename.items():
             text = text.replace(old, new)
         if text != before:
             made.changed[path] = text
     _rewrite_history(made, files)
     return made
+
+
+def _gone(known: str, features: list[str]) -> str:
+    """What `upgrade-notes` leaves out from now on."""
+    return f"gone = {json.dumps(sorted({*json.loads(known), *features}))}"
 
 
 def _without_tests(text: str, features: list[str]) -> str | None:
