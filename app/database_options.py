@@ -1,45 +1,35 @@
-"""Database addresses as people write them and hosting companies print them, read against one closed list.
+"""The closed list of options that a database URL may have, and how one on it is read.
 
-An option that is not on the list is refused, not ignored: it may be the one that keeps an attacker out. Imports nothing
-but the standard library, because `deploy/backup.py` runs this file without the application.
+An option that is not on the list is refused, not ignored: it may be the one that keeps an attacker out. As
+`database_urls`, this imports nothing but the standard library.
 Source: PostgreSQL, "Connection URIs" (libpq-connect).
 """
 
-import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Mapping
 from urllib.parse import unquote
 
-SCHEMES = {
-    "postgres": "postgresql",
-    "postgresql": "postgresql",
-    "postgresql+asyncpg": "postgresql",
-    "sqlite": "sqlite",
-    "sqlite+aiosqlite": "sqlite",
-}
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-CERTAIN = ("require", "verify-ca", "verify-full")  # the others speak plainly to a server that wants to
+CERTAIN = ("require", "verify-ca", "verify-full")  # with the others, a server can ask for no TLS
 WRITING = ("any", "read-write", "primary")
 
-# Every option there is, and what it may be: one of these words, or what the pattern says.
-SOMETHING = re.compile(r".+")
+# Option -> its values: one of these words, or what the pattern matches.
+ANYTHING = re.compile(r".+")
 OPTIONS: dict[str, tuple[str, ...] | re.Pattern[str]] = {
     "sslmode": SSL_MODES,
-    "sslrootcert": SOMETHING,
-    "sslcert": SOMETHING,
-    "sslkey": SOMETHING,
+    "sslrootcert": ANYTHING,
+    "sslcert": ANYTHING,
+    "sslkey": ANYTHING,
     "channel_binding": ("disable", "prefer", "require"),
     "application_name": re.compile(r"[\x20-\x7e]{1,63}"),
     "connect_timeout": re.compile(r"[1-9]|[1-5][0-9]|60"),
     "options": re.compile(r"[^\x00-\x1f]+"),
     "target_session_attrs": WRITING,
     "pgbouncer": ("true", "false"),
-    "host": SOMETHING,
+    "host": ANYTHING,
     "port": re.compile(r"[0-9,]+"),
 }
-# What hosting companies print besides, and what to do about it.
+# Other options that hosting companies print -> what to do instead.
 INSTEAD = {
     "ssl": "write sslmode=require, or better sslmode=verify-full",
     "sslaccept": "write sslmode=verify-full",
@@ -53,7 +43,7 @@ INSTEAD = {
     "connection_limit": "leave it out, and set APP_DATABASE_POOL_SIZE",
     "pool_timeout": "leave it out",
 }
-# What the programs of PostgreSQL call it; those of TLS are taken from our own environment where the address has none.
+# The environment variables of PostgreSQL's programs. Those of TLS count for a URL that does not set the option.
 VARIABLES = {
     "sslmode": "PGSSLMODE",
     "sslrootcert": "PGSSLROOTCERT",
@@ -66,122 +56,10 @@ VARIABLES = {
     "target_session_attrs": "PGTARGETSESSIONATTRS",
 }
 SYSTEM = "system"  # sslrootcert: the authorities that this machine trusts
-SIGNS = "signs in the password such as @ : / # ? % are written as %40 %3A %2F %23 %3F %25"
-PORT = 5432
-FOLDER = re.compile(r"(/.+)()")  # of a Unix socket; some have colons in it
-NAME = re.compile(r"(\[[^]]+\]|[^:\[\]]+)(?::(.*))?")  # with its port; in brackets an address that has colons itself
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
-    """What an address says. `kind`: "sqlite", whose `database` is a file, or "postgresql".
-
-    `hosts`: name, address or folder of a Unix socket, and port; in the order in which to try them, none for a server on
-    this machine. `options`: of OPTIONS, but for host and port.
-    """
-
-    kind: str
-    database: str
-    user: str = ""
-    password: str = field(default="", repr=False)
-    hosts: tuple[tuple[str, int], ...] = ()
-    options: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def sslmode(self) -> str:
-        """The one that counts; "" where neither the address nor the environment says one.
-
-        The driver cannot bind to the channel, which keeps others from standing in between: to be sure who answers does
-        so too.
-        """
-        if self.options.get("channel_binding") == "require" or self.options.get("sslrootcert") == SYSTEM:
-            return "verify-full"
-        return self.options.get("sslmode", "")
-
-    @property
-    def authorities(self) -> str:
-        """The file of those who may vouch for the server; "" where it is the system's, or nobody is asked."""
-        named = self.options.get("sslrootcert", "")
-        usual = Path("~/.postgresql/root.crt").expanduser()
-        return "" if named == SYSTEM else named or (str(usual) if usual.is_file() else "")
-
-    @property
-    def target(self) -> str:
-        """Of several servers the one that takes writes, unless the address says otherwise; "" for a single one."""
-        return self.options.get("target_session_attrs", "read-write" if len(self.hosts) > 1 else "")
-
-    @property
-    def is_pooled(self) -> bool:
-        return self.options.get("pgbouncer") == "true"
-
-    @property
-    def is_local(self) -> bool:
-        """Whether what is said stays on this machine."""
-        return all(name.startswith("/") or name in ("localhost", "127.0.0.1", "::1") for name, _ in self.hosts)
-
-    def __str__(self) -> str:
-        """For people: without user, password and options."""
-        if self.kind == "sqlite":
-            return self.database
-        return f"{', '.join(name for name, _ in self.hosts) or 'this machine'}/{self.database}"
-
-    def environment(self) -> dict[str, str]:
-        """For the programs of PostgreSQL: a command line is for everybody to read."""
-        said = {
-            "PGHOST": ",".join(name for name, _ in self.hosts),
-            "PGPORT": ",".join(str(port) for _, port in self.hosts),
-            "PGUSER": self.user,
-            "PGPASSWORD": self.password,
-            "PGDATABASE": self.database,
-            **{variable: self.options.get(name, "") for name, variable in VARIABLES.items()},
-            "PGTARGETSESSIONATTRS": self.target,
-        }
-        if self.options.get("sslmode") == "verify-full":
-            said["PGSSLROOTCERT"] = self.authorities or SYSTEM
-        return {variable: value for variable, value in said.items() if value}
-
-
-def parsed(written: str, environment: Mapping[str, str] = os.environ) -> Address:
-    """Errors: ValueError that says what to write instead; never the address, for it holds the password."""
-    scheme, found, rest = written.partition("://")
-    if not found:
-        raise ValueError("is not an address such as sqlite:///var/lanyard.db or postgresql://user@host/database")
-    if scheme not in SCHEMES:
-        raise ValueError("is for another driver or database: it begins with postgresql:// or sqlite:///")
-    if SCHEMES[scheme] == "sqlite":
-        return _sqlite(rest)
-    where, _, query = rest.partition("?")
-    before, _, database = where.partition("/")
-    if "@" in database or "/" in database:
-        raise ValueError(f"has an @ or a / after the host: {SIGNS}")
-    who, _, hosts = before.rpartition("@")
-    user, _, password = who.partition(":")
-    options = {name: environment[variable] for name, variable in VARIABLES.items() if _inherited(name, environment)}
-    options |= _options(query)
-    listed = tuple(_hosts(hosts or options.pop("host", ""), options.pop("port", ""), quoted=bool(hosts)))
-    if hosts and "host" in options:
-        raise ValueError("names hosts twice: before the database, and as host=")
-    address = Address("postgresql", _plain(database), _plain(user), _plain(password), listed, options)
-    _refuse_what_cannot_be_meant(address)
-    return address
-
-
-def _sqlite(rest: str) -> Address:
-    path, query, _ = rest.partition("?")
-    if query:
-        raise ValueError("has options, and a file of SQLite takes none: end it before the question mark")
-    if path in ("", "/", "/:memory:"):
-        raise ValueError("names no file: each connection would have a database of its own")
-    if not path.startswith("/"):
-        raise ValueError("names a host, where a file of SQLite has three strokes: sqlite:///var/lanyard.db")
-    return Address("sqlite", path[1:])
-
-
-def _inherited(name: str, environment: Mapping[str, str]) -> bool:
-    return name.startswith("ssl") and bool(environment.get(VARIABLES[name]))
-
-
-def _options(query: str) -> dict[str, str]:
+def parsed(query: str) -> dict[str, str]:
+    """The options of a query string, decoded. Errors: ValueError that says what to write instead, without a secret."""
     found: dict[str, str] = {}
     for part in filter(None, query.split("&")):
         name, _, value = part.partition("=")
@@ -191,7 +69,7 @@ def _options(query: str) -> dict[str, str]:
         if name in found and name != "host":
             raise ValueError(f"says {name} twice")
         # SQLAlchemy writes each host by itself, libpq one list.
-        found[name] = f"{found[name]},{_plain(value)}" if name in found else _plain(value)
+        found[name] = f"{found[name]},{decoded(value)}" if name in found else decoded(value)
     for name, value in found.items():
         allowed = OPTIONS[name]
         if isinstance(allowed, tuple):
@@ -200,6 +78,15 @@ def _options(query: str) -> dict[str, str]:
         elif not allowed.fullmatch(value):
             raise ValueError(f"has a {name} that cannot be: it is to be {_described(name)}")
     return found
+
+
+def inherited(environment: Mapping[str, str]) -> dict[str, str]:
+    """The options of TLS that the variables of PostgreSQL set, for a URL that does not."""
+    return {
+        name: environment[variable]
+        for name, variable in VARIABLES.items()
+        if name.startswith("ssl") and environment.get(variable)
+    }
 
 
 def _shown(name: str) -> str:
@@ -221,62 +108,14 @@ def _described(name: str) -> str:
     }.get(name, "something")
 
 
-def _hosts(written: str, ports: str, *, quoted: bool) -> Iterator[tuple[str, int]]:
-    names = written.split(",") if written else []
-    if not names and ports:
-        raise ValueError("has a port and no host: host=")
-    listed = ports.split(",") if ports else []
-    if len(listed) not in (0, 1, len(names)):
-        raise ValueError("has not as many ports as hosts")
-    for number, each in enumerate(names):
-        given = (listed * len(names))[number] if listed else ""
-        if not (found := (FOLDER if each.startswith("/") else NAME).fullmatch(each)):
-            raise ValueError(f"has no host that can be read: {SIGNS}")
-        port = found[2] or given or str(PORT)
-        if not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
-            raise ValueError(f"has a port that is no number from 1 to 65535: {SIGNS}")
-        name = (_plain(found[1]) if quoted else found[1]).strip("[]")
-        if not (name.startswith("/") or is_a_name(name)):
-            raise ValueError("has a host that no name server knows: parts of 1 to 63 signs, with dots between")
-        yield name, int(port)
-
-
-def is_a_name(host: str) -> bool:
-    """Whether it can be asked for. The driver would end in an error of its own."""
-    try:
-        host.encode("idna")
-    except UnicodeError:
-        return False
-    return True
-
-
-def _plain(text: str) -> str:
-    """Without percent signs. A plus is a plus: this is no form."""
+def decoded(text: str) -> str:
+    """Percent-decoded, as in a URL and not as in a form: a plus is a plus. Errors: ValueError."""
     if re.search(r"%(?![0-9a-fA-F]{2})", text):
         raise ValueError("has a % that is not followed by two hex digits: the sign itself is written as %25")
     try:
-        plain = unquote(text, errors="strict")
+        found = unquote(text, errors="strict")
     except UnicodeDecodeError:
         raise ValueError("has signs such as %FF that are not UTF-8") from None
-    if "\0" in plain:
+    if "\0" in found:
         raise ValueError("has a %00, which is never part of an address")
-    return plain
-
-
-def _refuse_what_cannot_be_meant(address: Address) -> None:
-    options, mode = address.options, address.sslmode
-    if mode not in ("", *SSL_MODES):  # from the environment
-        raise ValueError(f"has an unknown sslmode: use one of {', '.join(SSL_MODES)}")
-    if ("sslcert" in options) != ("sslkey" in options):
-        raise ValueError("has sslcert without sslkey, or the other way round: they belong together")
-    if options.get("sslmode", mode) not in CERTAIN:
-        if "sslcert" in options or "sslrootcert" in options:
-            raise ValueError("has certificates that would not be used: add sslmode=verify-full")
-        if options.get("channel_binding") == "require":
-            raise ValueError("has channel_binding=require, and may speak without TLS: add sslmode=verify-full")
-    if options.get("sslrootcert") == SYSTEM and options.get("sslmode", "verify-full") != "verify-full":
-        raise ValueError("has sslrootcert=system, where anybody may have a certificate: add sslmode=verify-full")
-    if mode == "verify-ca" and not address.authorities:
-        raise ValueError("has sslmode=verify-ca without sslrootcert=FILE: add it, or use sslmode=verify-full")
-    if len(address.hosts) > 1 and address.options.get("target_session_attrs") == "any":
-        raise ValueError("has several hosts, and any of them would do: leave out target_session_attrs, or read-write")
+    return found

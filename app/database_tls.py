@@ -6,7 +6,8 @@ Source: PostgreSQL, "SSL Support" (libpq-ssl).
 import ssl
 from typing import Any
 
-from app.database_urls import CERTAIN, Address
+from app.database_options import CERTAIN
+from app.database_urls import Address
 
 
 def ssl_argument(address: Address) -> Any:

@@ -1,7 +1,6 @@
-"""Database addresses as people write them and hosting companies print them, read against one closed list.
+"""Database URLs as people write them and hosting companies print them. `database_options` has the list of options.
 
-An option that is not on the list is refused, not ignored: it may be the one that keeps an attacker out. Imports nothing
-but the standard library, because `deploy/backup.py` runs this file without the application.
+Imports nothing but the standard library, because `deploy/backup.py` runs without the packages of the application.
 Source: PostgreSQL, "Connection URIs" (libpq-connect).
 """
 
@@ -10,7 +9,9 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import unquote
+
+from app import database_options
+from app.database_options import CERTAIN, SSL_MODES, SYSTEM, VARIABLES, decoded
 
 SCHEMES = {
     "postgres": "postgresql",
@@ -19,53 +20,6 @@ SCHEMES = {
     "sqlite": "sqlite",
     "sqlite+aiosqlite": "sqlite",
 }
-SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
-CERTAIN = ("require", "verify-ca", "verify-full")  # the others speak plainly to a server that wants to
-WRITING = ("any", "read-write", "primary")
-
-# Every option there is, and what it may be: one of these words, or what the pattern says.
-SOMETHING = re.compile(r".+")
-OPTIONS: dict[str, tuple[str, ...] | re.Pattern[str]] = {
-    "sslmode": SSL_MODES,
-    "sslrootcert": SOMETHING,
-    "sslcert": SOMETHING,
-    "sslkey": SOMETHING,
-    "channel_binding": ("disable", "prefer", "require"),
-    "application_name": re.compile(r"[\x20-\x7e]{1,63}"),
-    "connect_timeout": re.compile(r"[1-9]|[1-5][0-9]|60"),
-    "options": re.compile(r"[^\x00-\x1f]+"),
-    "target_session_attrs": WRITING,
-    "pgbouncer": ("true", "false"),
-    "host": SOMETHING,
-    "port": re.compile(r"[0-9,]+"),
-}
-# What hosting companies print besides, and what to do about it.
-INSTEAD = {
-    "ssl": "write sslmode=require, or better sslmode=verify-full",
-    "sslaccept": "write sslmode=verify-full",
-    "sslnegotiation": "leave it out",
-    "gssencmode": "leave it out",
-    "hostaddr": "write the address in place of the host",
-    "user": "write the user before the host: postgresql://user:password@host/database",
-    "password": "write the password before the host: postgresql://user:password@host/database",
-    "dbname": "write the database after the host: postgresql://user:password@host/database",
-    "schema": "leave it out: the tables stand in the schema public",
-    "connection_limit": "leave it out, and set APP_DATABASE_POOL_SIZE",
-    "pool_timeout": "leave it out",
-}
-# What the programs of PostgreSQL call it; those of TLS are taken from our own environment where the address has none.
-VARIABLES = {
-    "sslmode": "PGSSLMODE",
-    "sslrootcert": "PGSSLROOTCERT",
-    "sslcert": "PGSSLCERT",
-    "sslkey": "PGSSLKEY",
-    "channel_binding": "PGCHANNELBINDING",
-    "application_name": "PGAPPNAME",
-    "connect_timeout": "PGCONNECT_TIMEOUT",
-    "options": "PGOPTIONS",
-    "target_session_attrs": "PGTARGETSESSIONATTRS",
-}
-SYSTEM = "system"  # sslrootcert: the authorities that this machine trusts
 SIGNS = "signs in the password such as @ : / # ? % are written as %40 %3A %2F %23 %3F %25"
 PORT = 5432
 FOLDER = re.compile(r"(/.+)()")  # of a Unix socket; some have colons in it
@@ -77,7 +31,7 @@ class Address:
     """What an address says. `kind`: "sqlite", whose `database` is a file, or "postgresql".
 
     `hosts`: name, address or folder of a Unix socket, and port; in the order in which to try them, none for a server on
-    this machine. `options`: of OPTIONS, but for host and port.
+    this machine. `options`: of `database_options.OPTIONS`, but for host and port.
     """
 
     kind: str
@@ -156,12 +110,11 @@ def parsed(written: str, environment: Mapping[str, str] = os.environ) -> Address
         raise ValueError(f"has an @ or a / after the host: {SIGNS}")
     who, _, hosts = before.rpartition("@")
     user, _, password = who.partition(":")
-    options = {name: environment[variable] for name, variable in VARIABLES.items() if _inherited(name, environment)}
-    options |= _options(query)
+    options = database_options.inherited(environment) | database_options.parsed(query)
     listed = tuple(_hosts(hosts or options.pop("host", ""), options.pop("port", ""), quoted=bool(hosts)))
     if hosts and "host" in options:
         raise ValueError("names hosts twice: before the database, and as host=")
-    address = Address("postgresql", _plain(database), _plain(user), _plain(password), listed, options)
+    address = Address("postgresql", decoded(database), decoded(user), decoded(password), listed, options)
     _refuse_what_cannot_be_meant(address)
     return address
 
@@ -175,50 +128,6 @@ def _sqlite(rest: str) -> Address:
     if not path.startswith("/"):
         raise ValueError("names a host, where a file of SQLite has three strokes: sqlite:///var/lanyard.db")
     return Address("sqlite", path[1:])
-
-
-def _inherited(name: str, environment: Mapping[str, str]) -> bool:
-    return name.startswith("ssl") and bool(environment.get(VARIABLES[name]))
-
-
-def _options(query: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for part in filter(None, query.split("&")):
-        name, _, value = part.partition("=")
-        if name not in OPTIONS:
-            instead = INSTEAD.get(name, f"use no other ones than {', '.join(OPTIONS)}")
-            raise ValueError(f"has an option that means nothing here, {_shown(name)}: {instead}")
-        if name in found and name != "host":
-            raise ValueError(f"says {name} twice")
-        # SQLAlchemy writes each host by itself, libpq one list.
-        found[name] = f"{found[name]},{_plain(value)}" if name in found else _plain(value)
-    for name, value in found.items():
-        allowed = OPTIONS[name]
-        if isinstance(allowed, tuple):
-            if value not in allowed:
-                raise ValueError(f"has an unknown {name}: use one of {', '.join(allowed)}{_why(name, value)}")
-        elif not allowed.fullmatch(value):
-            raise ValueError(f"has a {name} that cannot be: it is to be {_described(name)}")
-    return found
-
-
-def _shown(name: str) -> str:
-    """A name that is no name may be the end of a password with a question mark in it."""
-    return name if re.fullmatch(r"[a-zA-Z_]{1,30}", name) else "without a name"
-
-
-def _why(name: str, value: str) -> str:
-    if name == "target_session_attrs" and value in ("read-only", "standby", "prefer-standby"):
-        return "; this application writes"
-    return ""
-
-
-def _described(name: str) -> str:
-    return {
-        "connect_timeout": "whole seconds from 1 to 60: a request waits for them",
-        "application_name": "1 to 63 plain characters",
-        "port": "a number, or one for each host with commas between",
-    }.get(name, "something")
 
 
 def _hosts(written: str, ports: str, *, quoted: bool) -> Iterator[tuple[str, int]]:
@@ -235,7 +144,7 @@ def _hosts(written: str, ports: str, *, quoted: bool) -> Iterator[tuple[str, int
         port = found[2] or given or str(PORT)
         if not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
             raise ValueError(f"has a port that is no number from 1 to 65535: {SIGNS}")
-        name = (_plain(found[1]) if quoted else found[1]).strip("[]")
+        name = (decoded(found[1]) if quoted else found[1]).strip("[]")
         if not (name.startswith("/") or is_a_name(name)):
             raise ValueError("has a host that no name server knows: parts of 1 to 63 signs, with dots between")
         yield name, int(port)
@@ -248,19 +157,6 @@ def is_a_name(host: str) -> bool:
     except UnicodeError:
         return False
     return True
-
-
-def _plain(text: str) -> str:
-    """Without percent signs. A plus is a plus: this is no form."""
-    if re.search(r"%(?![0-9a-fA-F]{2})", text):
-        raise ValueError("has a % that is not followed by two hex digits: the sign itself is written as %25")
-    try:
-        plain = unquote(text, errors="strict")
-    except UnicodeDecodeError:
-        raise ValueError("has signs such as %FF that are not UTF-8") from None
-    if "\0" in plain:
-        raise ValueError("has a %00, which is never part of an address")
-    return plain
 
 
 def _refuse_what_cannot_be_meant(address: Address) -> None:

@@ -1,7 +1,8 @@
-"""Rules about a single setting: secrets, lifetimes, algorithms, addresses for mail and contact. Pure functions.
+"""The rules about settings: secrets, lifetimes, algorithms, addresses. Pure functions, and a type for each.
 
-Each returns the value, or raises ValueError with a text that follows the name of the variable ("must be ...") and never
-contains the value. Rules about two settings are validators of `Settings`.
+Each function returns the value, or raises ValueError with a text that follows the name of the variable ("must be ...")
+and never contains the value. `others`: the settings above this one that are valid, in `others.data`; an error of
+another setting is reported there.
 Chapter: "Configuration that refuses to be weak".
 """
 
@@ -9,12 +10,13 @@ import re
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, ValidationInfo
 
-from app import database_urls, weak_secrets
+from app import database_tls, database_urls, hosts, weak_secrets
 
 ALGORITHMS = ("HS256", "EdDSA")
 MAIL_APIS = {"postmark": "api.postmarkapp.com", "resend": "api.resend.com"}  # see `email.https_api`
+ARGON2_MEMORY_KIB = 19456  # OWASP Password Storage: argon2id, 19 MiB, two iterations, one lane
 MAILBOX = re.compile(r"(?:([^<>@,;:\"]*[^<>@,;:\" ]) *<)?([a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9.-]+)(?(1)>)")
 
 
@@ -94,6 +96,71 @@ def mail_url(url: str) -> str:
     return url
 
 
+def access_token_seconds(seconds: int, others: ValidationInfo) -> int:
+    if positive(seconds) >= others.data.get("refresh_token_seconds", seconds + 1):
+        raise ValueError("must be below APP_REFRESH_TOKEN_SECONDS")
+    return seconds
+
+
+def password_min_length(length: int, others: ValidationInfo) -> int:
+    if length > others.data.get("password_max_length", length):
+        raise ValueError("must not be above APP_PASSWORD_MAX_LENGTH")
+    return length
+
+
+def request_memory(size: int, others: ValidationInfo) -> int:
+    if size < 2 * others.data.get("body_limit_bytes", 0):
+        raise ValueError("must be at least twice APP_BODY_LIMIT_BYTES")
+    return size
+
+
+def argon2_memory(memory: int, others: ValidationInfo) -> int:
+    if memory < ARGON2_MEMORY_KIB and not _in_development(others):
+        raise ValueError(f"must be at least {ARGON2_MEMORY_KIB}")
+    return memory
+
+
+def public_origin(written: str, others: ValidationInfo) -> str:
+    """As browsers write it. Without TLS they would discard the cookies without a word, in development too."""
+    origin = hosts.origin(written) if written else ""
+    if not (origin or _in_development(others)):
+        raise ValueError("is not set: use the address of the site, such as https://app.example.com")
+    if others.data.get("device_bound") == "admins" and not origin.startswith("https:"):
+        raise ValueError("must be https: with APP_DEVICE_BOUND=admins nobody could open the admin area")
+    host, port = others.data.get("host"), others.data.get("port")
+    if not (origin or (host and port)) or others.data.get("cookie_insecure", True):
+        return origin
+    parts = urlsplit(origin or hosts.own_origin(str(host), int(port or 0)))
+    if parts.scheme == "http" and not hosts.is_loopback(hosts.requested(parts.netloc)):
+        known = "" if origin else "is not set, and without it HOST "
+        raise ValueError(f"{known}is plain http: use https, or set COOKIE_INSECURE=true if you accept the risk")
+    return origin
+
+
+def database_url(url: str, others: ValidationInfo) -> str:
+    database_tls.ssl_argument(database_urls.parsed(url))
+    return _without_default_password(url, others)
+
+
+def mail_url_or_its_old_name(url: str, others: ValidationInfo) -> str:
+    """MAIL_URL, or SMTP_URL, which was its name before 0.3."""
+    before = others.data.get("smtp_url", "")
+    if before and url not in ("", before):
+        raise ValueError("and SMTP_URL, its older name, differ: keep MAIL_URL")
+    url = mail_url(url or before)
+    return url if is_mail_api(url) else _without_default_password(url, others)
+
+
+def _without_default_password(url: str, others: ValidationInfo) -> str:
+    if not _in_development(others) and weak_secrets.has_default_password(url):
+        raise ValueError("contains a well-known password: change it there, then here")
+    return url
+
+
+def _in_development(others: ValidationInfo) -> bool:
+    return others.data.get("env") == "development"
+
+
 Secret = Annotated[str, AfterValidator(strong_secret)]
 OptionalSecret = Annotated[str, AfterValidator(strong_secret_or_none)]
 Secrets = Annotated[str, AfterValidator(strong_secrets)]
@@ -102,3 +169,10 @@ Seconds = Annotated[int, AfterValidator(positive)]
 Contact = Annotated[str, AfterValidator(security_contact)]
 Mailbox = Annotated[str, AfterValidator(mailbox)]
 Renamed = Annotated[str, AfterValidator(renamed)]
+AccessTokenSeconds = Annotated[int, AfterValidator(access_token_seconds)]
+MinLength = Annotated[int, AfterValidator(password_min_length)]
+RequestMemory = Annotated[int, AfterValidator(request_memory)]
+Argon2Memory = Annotated[int, AfterValidator(argon2_memory)]
+PublicOrigin = Annotated[str, AfterValidator(public_origin)]
+DatabaseUrl = Annotated[str, AfterValidator(database_url)]
+MailUrl = Annotated[str, AfterValidator(mail_url_or_its_old_name)]

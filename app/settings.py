@@ -12,27 +12,27 @@ from functools import cache, cached_property
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError
 from pydantic_settings import SettingsConfigDict
 from ravyn import RavynSettings
 from ravyn import conf as ravyn_conf
 from ravyn.core.config.jwt import JWTConfig
 
-from app import database_tls, database_urls, hosts, setting_files, weak_secrets
+from app import hosts, setting_files
 from app import setting_checks as checks
+from app.setting_checks import ARGON2_MEMORY_KIB
 from app.setting_files import Refused
 
 ROOT = setting_files.ROOT
-ARGON2_MEMORY_KIB = 19456  # OWASP Password Storage: argon2id, 19 MiB, two iterations, one lane
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "[::1]")
 
 
 class Settings(RavynSettings):
     """The settings. Names of times contain the unit; `jwt_config` has the parameters of the tokens.
 
-    A rule about one setting is a type of `setting_checks`. A rule about two settings is a validator of the later
-    field, which sees the valid values of the fields above it. So all mistakes are reported at once; a validator of the
-    whole class would run only if every field is valid.
+    The rules are the types of `setting_checks`. One about two settings belongs to the later field, because it sees the
+    valid values of the fields above it. So all mistakes are reported at once; a validator of the whole class would run
+    only if every field is valid.
     """
 
     model_config = SettingsConfigDict(
@@ -47,7 +47,7 @@ class Settings(RavynSettings):
     issuer: str = ""
     audience: str = ""
     refresh_token_seconds: checks.Seconds = 7 * 24 * 3600
-    access_token_seconds: checks.Seconds = 15 * 60
+    access_token_seconds: checks.AccessTokenSeconds = 15 * 60
     session_seconds: checks.Seconds = 30 * 24 * 3600
     step_up_seconds: int = Field(default=10 * 60, gt=0)
     admins_need_second_factor: bool = False
@@ -56,8 +56,8 @@ class Settings(RavynSettings):
     registration: Literal["open", "invited", "closed"] = "open"
     security_contact: checks.Contact = ""
     password_max_length: int = Field(default=128, ge=64, le=1024)
-    password_min_length: int = Field(default=15, ge=8)  # NIST SP 800-63B-4 section 3.1.1.2: 15 for a single factor
-    argon2_memory_kib: int = ARGON2_MEMORY_KIB
+    password_min_length: checks.MinLength = Field(default=15, ge=8)  # NIST SP 800-63B-4 section 3.1.1.2
+    argon2_memory_kib: checks.Argon2Memory = ARGON2_MEMORY_KIB
     password_checks_waiting: int = Field(default=100, ge=1)
     address_failures_per_5_minutes: int = Field(default=50, ge=1)
     login_failures_per_minute: int = Field(default=600, ge=1)
@@ -67,7 +67,7 @@ class Settings(RavynSettings):
     metrics_token: checks.OptionalSecret = Field(default="", repr=False)
     body_limit_bytes: int = Field(default=1024 * 1024, gt=0)
     anonymous_body_limit_bytes: int = Field(default=64 * 1024, gt=0)
-    request_memory_bytes: int = Field(default=64 * 1024 * 1024, gt=0)
+    request_memory_bytes: checks.RequestMemory = Field(default=64 * 1024 * 1024, gt=0)
     keep_alive_seconds: int = Field(default=130, gt=0)  # Caddy keeps idle connections for 120, Go 90, nginx and AWS 60
     keep_alive_connections: int = Field(default=1000, ge=1)
     streams_per_worker: int = Field(default=1000, ge=0)  # 0: none, and pages do not ask for one
@@ -75,13 +75,15 @@ class Settings(RavynSettings):
     cookie_insecure: bool = Field(default=False, validation_alias="COOKIE_INSECURE")
     host: str = Field(default="127.0.0.1", validation_alias="HOST")
     port: int = Field(default=8000, ge=1, le=65535, validation_alias="PORT")
-    public_origin: str = Field(default="", validation_alias="PUBLIC_ORIGIN")
-    database_url: str = Field(
+    public_origin: checks.PublicOrigin = Field(default="", validation_alias="PUBLIC_ORIGIN")
+    database_url: checks.DatabaseUrl = Field(
         default=f"sqlite+aiosqlite:///{ROOT / 'var' / 'lanyard.db'}", validation_alias="DATABASE_URL"
     )
     database_pool_size: int = Field(default=10, ge=1)
-    smtp_url: str = Field(default="", repr=False, exclude=True, validation_alias="SMTP_URL")  # the old name of MAIL_URL
-    mail_url: str = Field(default="", repr=False, validate_default=True, validation_alias="MAIL_URL")
+    smtp_url: checks.MailUrl = Field(
+        default="", repr=False, exclude=True, validation_alias="SMTP_URL"
+    )  # the old name of MAIL_URL
+    mail_url: checks.MailUrl = Field(default="", repr=False, validate_default=True, validation_alias="MAIL_URL")
     mail_from: checks.Mailbox = Field(default="", validation_alias="MAIL_FROM")
 
     @property
@@ -157,73 +159,6 @@ class Settings(RavynSettings):
         """Allowed values of the Host header: the origin's host, and in development those of this machine."""
         return [urlsplit(self.origin).netloc, *(LOOPBACK if self.is_development else ())]
 
-    @field_validator("access_token_seconds")
-    @classmethod
-    def _shorter_than_a_refresh_token(cls, seconds: int, others: ValidationInfo) -> int:
-        if seconds >= others.data.get("refresh_token_seconds", seconds + 1):
-            raise ValueError("must be below APP_REFRESH_TOKEN_SECONDS")
-        return seconds
-
-    @field_validator("password_min_length")
-    @classmethod
-    def _not_above_the_most(cls, length: int, others: ValidationInfo) -> int:
-        if length > others.data.get("password_max_length", length):
-            raise ValueError("must not be above APP_PASSWORD_MAX_LENGTH")
-        return length
-
-    @field_validator("request_memory_bytes")
-    @classmethod
-    def _room_for_two_bodies(cls, size: int, others: ValidationInfo) -> int:
-        if size < 2 * others.data.get("body_limit_bytes", 0):
-            raise ValueError("must be at least twice APP_BODY_LIMIT_BYTES")
-        return size
-
-    @field_validator("argon2_memory_kib")
-    @classmethod
-    def _enough_for_passwords(cls, memory: int, others: ValidationInfo) -> int:
-        if memory < ARGON2_MEMORY_KIB and not _in_development(others):
-            raise ValueError(f"must be at least {ARGON2_MEMORY_KIB}")
-        return memory
-
-    @field_validator("public_origin")
-    @classmethod
-    def _an_origin(cls, written: str, others: ValidationInfo) -> str:
-        origin = hosts.origin(written) if written else ""
-        if not (origin or _in_development(others)):
-            raise ValueError("is not set: use the address of the site, such as https://app.example.com")
-        if others.data.get("device_bound") == "admins" and not origin.startswith("https:"):
-            raise ValueError("must be https: with APP_DEVICE_BOUND=admins nobody could open the admin area")
-        host, port = others.data.get("host"), others.data.get("port")
-        if not (origin or (host and port)) or others.data.get("cookie_insecure", True):
-            return origin  # the other field's own error is reported
-        parts = urlsplit(origin or hosts.own_origin(str(host), int(port or 0)))
-        if parts.scheme == "http" and not hosts.is_loopback(hosts.requested(parts.netloc)):
-            # In development too: browsers would silently discard the cookies.
-            known = "" if origin else "is not set, and without it HOST "
-            raise ValueError(f"{known}is plain http: use https, or set COOKIE_INSECURE=true if you accept the risk")
-        return origin
-
-    @field_validator("database_url")
-    @classmethod
-    def _a_database(cls, url: str, others: ValidationInfo) -> str:
-        database_tls.ssl_argument(database_urls.parsed(url))
-        return cls._with_a_password_of_its_own(url, others)
-
-    @field_validator("smtp_url", "mail_url")
-    @classmethod
-    def _a_mail_server(cls, url: str, others: ValidationInfo) -> str:
-        before = others.data.get("smtp_url", "")
-        if before and url not in ("", before):
-            raise ValueError("and SMTP_URL, its older name, differ: keep MAIL_URL")
-        url = checks.mail_url(url or before)
-        return url if checks.is_mail_api(url) else cls._with_a_password_of_its_own(url, others)
-
-    @classmethod
-    def _with_a_password_of_its_own(cls, url: str, others: ValidationInfo) -> str:
-        if not _in_development(others) and weak_secrets.has_default_password(url):
-            raise ValueError("contains a well-known password: change it there, then here")
-        return url
-
 
 @cache
 def get_settings() -> Settings:
@@ -250,10 +185,6 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         found = error.errors(include_input=False, include_url=False, include_context=False)
         raise Refused(*map(_described, found)) from None
-
-
-def _in_development(others: ValidationInfo) -> bool:
-    return others.data.get("env") == "development"
 
 
 def _described(error: Any) -> str:

@@ -11,13 +11,12 @@ ends with the rights that roles.sql gives, and says what to run afterwards.
 A backup is as secret as the database: keep it elsewhere, encrypted, and try restoring now and then. It also remembers
 too much: sessions ended since then, links that were used, e-mails that were sent. So a restore signs everybody out,
 voids e-mailed links and drops queued e-mails (after-restore.sql), in the same transaction.
-Needs nothing but Python and app/database_urls.py; for PostgreSQL its own pg_dump, pg_restore and psql on PATH (from
-16 on, where `sslmode=verify-full` names no file), and the server's own address: through a pooler it is refused.
+Needs nothing but Python and app/database_*.py; for PostgreSQL its own pg_dump, pg_restore and psql on PATH (from 16
+on, where `sslmode=verify-full` names no file), and the server's own address: through a pooler it is refused.
 Exit codes: 0 done, 1 could not be done, 2 wrong usage. What is there already is never overwritten.
 """
 
 import os
-import runpy
 import sqlite3
 import subprocess
 import sys
@@ -25,7 +24,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-URLS = Path(__file__).parents[1] / "app" / "database_urls.py"
+ROOT = Path(__file__).parents[1]
 AFTER = Path(__file__).with_name("after-restore.sql")
 # The end of roles.sql: a new database gives the site by default what a migration took from it in the old one.
 RIGHTS = Path(__file__).with_name("roles.sql"), "-- From here on also after a restore", "COMMIT;"
@@ -52,8 +51,11 @@ def main(arguments: list[str]) -> int:
     if len(arguments) != 2 or arguments[0] not in work or not (written := os.environ.get("DATABASE_URL")):
         print(__doc__, file=sys.stderr)
         return 2
+    sys.path.append(str(ROOT))
+    from app import database_urls
+
     try:
-        address = runpy.run_path(str(URLS))["parsed"](written)
+        address = database_urls.parsed(written)
     except ValueError as error:
         print(f"backup: DATABASE_URL {error}", file=sys.stderr)
         return 2

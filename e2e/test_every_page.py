@@ -17,7 +17,7 @@ from app.audit import events
 from app.auth import email_links
 from app.auth.accounts import password_reset, signup
 from app.auth.accounts.user_admin import change
-from app.auth.sessions import rotation
+from app.auth.sessions import revocation
 from app.email.messages import Line
 from app.email.models import email_rows
 from app.notes import store
@@ -303,7 +303,7 @@ async def after_reuse(person: Person) -> str:
         events.SESSION_REUSED, user_id=person.id, session_id=sid, detail="gen 3 of 13", browser=about["reused"]
     )
     async with db.transaction() as tx:
-        await rotation.revoke(sid, events.REUSED, tx=tx, now=db.utcnow())
+        await revocation.revoke(sid, events.REUSED, tx=tx, now=db.utcnow())
     return f"{person.id}/sessions/{sid}"
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from app.database_urls import OPTIONS, SSL_MODES, Address, parsed
+from app.database_options import OPTIONS, SSL_MODES
+from app.database_urls import Address, parsed
 
 ANN = "postgresql://ann:hunter2@db/lanyard"
 

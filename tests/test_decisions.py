@@ -10,7 +10,7 @@ import pytest
 
 from app.admin.api import Confirmed, UserPatch
 from app.audit import events
-from app.auth import email_links, passwords, tokens
+from app.auth import claims, email_links, passwords
 from app.auth.accounts import login_flow
 from app.auth.pages import login, signup
 from app.auth.rate_limit import limits
@@ -63,7 +63,7 @@ def test_lifetimes_are_the_settings() -> None:
     lifetimes = [seconds(value)[0] for value, _ in table("How long a session lives").values()]
 
     ours = [default(f"{name}_seconds") for name in ("access_token", "refresh_token", "session", "step_up")]
-    assert lifetimes == [*ours, tokens.EARLY.total_seconds()]
+    assert lifetimes == [*ours, claims.EARLY.total_seconds()]
     assert all(why for _, why in table("How long a session lives").values())
 
 

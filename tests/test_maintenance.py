@@ -12,7 +12,7 @@ from app.auth import email_links, form_submissions
 from app.auth.accounts import account_deletion, login_flow
 from app.auth.models import counter_rows, invalidation_rows, link_rows, session_rows, submission_rows, user_rows
 from app.auth.rate_limit import counters
-from app.auth.sessions import rotation, session_cache
+from app.auth.sessions import lifetime, session_cache
 from app.email import outbox
 from app.email.models import email_rows
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
@@ -57,7 +57,7 @@ async def one_of_each(clock: Clock) -> Any:
     return {
         "emails": clock.now + outbox.RETENTION - A_LOOK,
         "mailed links": link.ends_at + email_links.RETENTION,
-        "sessions": session.ends_at + rotation.RETENTION,
+        "sessions": session.ends_at + lifetime.RETENTION,
         "cache invalidations": clock.now + session_cache.RETENTION,
         "rate limit counters": clock.now + timedelta(minutes=5) + counters.RETENTION,
         "forms": clock.now + form_submissions.LASTS - A_LOOK,

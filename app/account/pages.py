@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from ravyn import Request, get, post
 
 from app import db
-from app.audit import events
+from app.audit import events, queries
 from app.auth import challenges, cookies, permissions, redirects
 from app.auth.accounts import account_deletion, email_change, password_change, profile
 from app.auth.errors import RetryLater
@@ -86,7 +86,7 @@ async def _remove_passkeys(user_id: UUID, which: str, tx: Any, now: datetime) ->
 @get()
 async def activity(request: Request) -> Any:
     after = urls.uuid_or_none(request.query_params.get("cursor"))
-    rows = await events.of_user(request.user.id, PAGE + 1, after=after)
+    rows = await queries.of_user(request.user.id, PAGE + 1, after=after)
     next_cursor = str(rows[PAGE - 1].id) if len(rows) > PAGE else None
     shown = [events.described(row) for row in rows[:PAGE]]
     return templates.page(request, "account/activity.html", activity=shown, next_cursor=next_cursor)

@@ -11,12 +11,12 @@ import sqlalchemy as sa
 from ravyn import Request, get, post
 
 from app import db
-from app.audit import events, session_history
+from app.audit import events, queries, session_history
 from app.auth import permissions, redirects
 from app.auth.accounts import logout_flow
 from app.auth.models import session_rows
 from app.auth.redirects import see_other
-from app.auth.sessions import rotation
+from app.auth.sessions import lifetime
 from app.web import client, forms, templates, urls
 from app.web.errors import Problem
 
@@ -27,9 +27,9 @@ ENDED_FOR = timedelta(days=30)
 @get()
 async def index(request: Request) -> Any:
     user_id, now = request.user.id, db.utcnow()
-    live = await _rows(rotation.is_live(now, of=user_id))
+    live = await _rows(lifetime.is_live(now, of=user_id))
     lately = sa.func.coalesce(session_rows.c.revoked_at, session_rows.c.last_seen_at) > now - ENDED_FOR
-    ended = [_shown(row) for row in await _rows(session_rows.c.user_id == user_id, ~rotation.is_live(now), lately)]
+    ended = [_shown(row) for row in await _rows(session_rows.c.user_id == user_id, ~lifetime.is_live(now), lately)]
     devices = [_shown(row, request.user.sid) for row in live]
     devices.sort(key=lambda device: not device["current"])  # this one first
     ended.sort(key=lambda device: device["end"], reverse=True)
@@ -40,8 +40,8 @@ async def index(request: Request) -> Any:
 async def show(request: Request) -> Any:
     """One device with the history of its session as a picture."""
     row = await own_session(request)
-    happened = session_history.of_session(row, await events.of_session(row.user_id, row.id))
-    live = rotation.end_of(row) > db.utcnow()
+    happened = session_history.of_session(row, await queries.of_session(row.user_id, row.id))
+    live = lifetime.end_of(row) > db.utcnow()
     return templates.page(
         request, "account/session.html", device=_shown(row, request.user.sid), live=live,
         picture=session_history.picture(happened, alive=live),
@@ -69,7 +69,7 @@ async def revoke(request: Request) -> Any:
 
 @get()
 async def confirm_revoke_others(request: Request) -> Any:
-    live = await _rows(rotation.is_live(db.utcnow(), of=request.user.id))
+    live = await _rows(lifetime.is_live(db.utcnow(), of=request.user.id))
     others = [row for row in live if row.id != request.user.sid]
     return templates.page(request, "account/revoke_others.html", devices=[_shown(row) for row in others])
 
@@ -104,7 +104,7 @@ def _shown(row: Any, current: UUID | None = None) -> dict[str, Any]:
         "ip": row.ip or "unknown",
         "started": row.created_at,
         "last_seen": row.last_seen_at,
-        "end": rotation.end_of(row),
+        "end": lifetime.end_of(row),
         "current": row.id == current,
         "because": events.reason_text(row.revoked_for),
         "bound": bool(row.device_key),

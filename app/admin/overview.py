@@ -16,7 +16,7 @@ from app.audit import events
 from app.audit.models import event_rows
 from app.auth.models import user_rows
 from app.auth.roles import ROLES
-from app.auth.sessions import rotation
+from app.auth.sessions import lifetime
 from app.auth.streams.events import Event
 from app.auth.streams.open_streams import Stream
 from app.email.models import email_rows
@@ -46,7 +46,7 @@ class Numbers:
 
 async def numbers(now: datetime) -> Numbers:
     """One query."""
-    values = {"most": MOST + 1, "since": first_id(_days(now)[0]), **rotation.live_at(now)}
+    values = {"most": MOST + 1, "since": first_id(_days(now)[0]), **lifetime.live_at(now)}
     return Numbers(*await db.fetch_one(_numbers(), values))
 
 
@@ -94,7 +94,7 @@ def _numbers() -> Any:
         _bounded(user.id.is_not(None)),
         _bounded(user.role == "admin", user.is_active.is_(True)),
         _bounded(user.role.in_(ROLES), user.is_active.is_(False)),
-        _bounded(rotation.is_live()),
+        _bounded(lifetime.is_live()),
         _bounded(event_rows.c.event == events.SESSION_REUSED, event_rows.c.id >= sa.bindparam("since")),
         _bounded(emails.sent_at.is_(None), emails.dropped_at.is_(None), emails.failed_at.is_(None)),
         _bounded(emails.failed_at.is_not(None)),

@@ -12,12 +12,12 @@ from app import db
 from app.admin import audit_log, charts, overview, users
 from app.admin.audit_log import AuditFilters
 from app.admin.users import PeopleFilters
-from app.audit import events, session_history
+from app.audit import events, queries, session_history
 from app.auth import permissions, roles
 from app.auth.accounts import user_admin
 from app.auth.permissions import requires
 from app.auth.roles import ROLES
-from app.auth.sessions import rotation
+from app.auth.sessions import lifetime
 from app.auth.streams.events import private_events
 from app.web import client, notices, templates, urls
 from app.web.errors import Problem
@@ -85,8 +85,8 @@ async def person(request: Request) -> Any:
 async def session(request: Request) -> Any:
     """One session of somebody, live or ended, with its life as a picture."""
     found, row = await known_session(request)
-    happened = session_history.of_session(row, await events.of_session(found.id, row.id))
-    end = rotation.end_of(row)
+    happened = session_history.of_session(row, await queries.of_session(found.id, row.id))
+    end = lifetime.end_of(row)
     live = end > db.utcnow()
     return templates.page(
         request, "admin/session.html", person=found, session=row, end=end, live=live,

@@ -21,7 +21,7 @@ from app.auth import email_links
 from app.auth.accounts import user_search
 from app.auth.models import link_rows, session_rows, user_rows
 from app.auth.roles import ROLES
-from app.auth.sessions import rotation
+from app.auth.sessions import lifetime
 from app.web import urls
 from app.web.filters import Cursor, Trimmed, one_of
 from app.web.paging import COUNTED, PAGE, Page
@@ -105,7 +105,7 @@ async def listing(
     cursor = before or filters.cursor
     if cursor and not last:  # looked up, so that no name stands in an address
         last = await db.fetch_one(_BEHIND, {"wanted": cursor})
-    values = rotation.live_at(db.utcnow()) | found.values | {"wanted": ident}
+    values = lifetime.live_at(db.utcnow()) | found.values | {"wanted": ident}
     behind = ""
     if last is not None:
         keys, _ = SORTS[filters.sort]
@@ -124,13 +124,13 @@ async def listing(
 
 async def get(user_id: UUID) -> Any:
     """One person as in the list, or None."""
-    return await db.fetch_one(_ONE, {"wanted": user_id} | rotation.live_at(db.utcnow()))
+    return await db.fetch_one(_ONE, {"wanted": user_id} | lifetime.live_at(db.utcnow()))
 
 
 async def sessions_of(user_id: UUID) -> list[Any]:
     """Live sessions, the one used last first."""
     table = session_rows
-    live = sa.select(table).where(rotation.is_live(db.utcnow(), of=user_id)).order_by(table.c.last_seen_at.desc())
+    live = sa.select(table).where(lifetime.is_live(db.utcnow(), of=user_id)).order_by(table.c.last_seen_at.desc())
     return await db.fetch_all(live.limit(SESSIONS_SHOWN))
 
 
@@ -243,7 +243,7 @@ def _along(keys: tuple[Any, ...], backwards: bool) -> list[Any]:
 
 
 def _live(user_id: Any) -> Any:
-    live = sa.select(sa.func.count()).where(rotation.is_live(of=user_id))
+    live = sa.select(sa.func.count()).where(lifetime.is_live(of=user_id))
     return live.scalar_subquery().label("sessions")
 
 

@@ -1,6 +1,6 @@
 """What happened to an account, told once: several rows of the audit log may stand for one thing that a person did.
 
-Pure, over rows of `events.of_user`. The whole log stays on the page of the security activity.
+Pure, over rows of `queries.of_user`. The whole log stays on the page of the security activity.
 """
 
 from collections.abc import Sequence

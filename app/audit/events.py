@@ -1,4 +1,4 @@
-"""The audit log: one closed vocabulary of events, one writer, no secrets.
+"""The audit log: one closed vocabulary of events, one writer, no secrets. `queries` reads it.
 
 Chapter: "The audit log". Source: OWASP Logging; v5.0.0-16.2.1, v5.0.0-16.3.*.
 """
@@ -148,19 +148,7 @@ REASON_TEXT = {
 }
 REASONS = tuple(REASON_TEXT)
 
-# Built once at import. The values of the first: see `row`.
-_e = event_rows.c
-RECORDED = sa.insert(event_rows)
-_OF_USER = (
-    sa.select(event_rows)
-    .where(
-        _e.user_id == sa.bindparam("user_id"),
-        _e.event.not_in((SESSION_ROTATED, SESSION_REPLAYED, SESSION_RETRY_REQUESTED)),
-    )
-    .order_by(_e.id.desc())
-    .limit(sa.bindparam("limit", type_=sa.Integer))
-)
-_OF_USER_AFTER = _OF_USER.where(_e.id < sa.bindparam("after"))
+RECORDED = sa.insert(event_rows)  # built once at import; the values: see `row`
 
 
 async def record(event: str, *, tx: Any = db, **what: Any) -> None:
@@ -210,29 +198,6 @@ def row(
         "request_id": browser.request_id,
         "detail": detail,
     }
-
-
-async def of_user(user_id: UUID, limit: int = 10, *, after: UUID | None = None) -> list[Any]:
-    """The events of an account, newest first, without token refreshes.
-
-    `after`: the id of the last event of the previous page.
-    """
-    values = {"user_id": user_id, "limit": limit}
-    if after:
-        return await db.fetch_all(_OF_USER_AFTER, values | {"after": after})
-    return await db.fetch_all(_OF_USER, values)
-
-
-async def of_session(user_id: UUID, session_id: UUID, limit: int = 500) -> list[Any]:
-    """The newest `limit` events of one session of an account, token refreshes included, oldest first."""
-    table = event_rows
-    query = (
-        sa.select(table)
-        .where(table.c.user_id == user_id, table.c.session_id == session_id)
-        .order_by(table.c.id.desc())
-        .limit(limit)
-    )
-    return (await db.fetch_all(query))[::-1]
 
 
 def reason_text(reason: str | None) -> str:

@@ -114,7 +114,7 @@ def of_session(session: Any, rows: Iterable[Any]) -> list[HistoryEntry]:
     """The history of a session, from its row and its rows of the audit log, oldest first.
 
     The session's row stores only the last device, so the login is shown at the device of the first refresh.
-    Refreshes before the first row, which `events.of_session` has cut off, become one entry.
+    Refreshes before the first row, which `queries.of_session` has cut off, become one entry.
     """
     found = [_of_row(row) for row in rows if row.event in WORDS]
     found.sort(

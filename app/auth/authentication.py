@@ -13,10 +13,10 @@ from uuid import UUID
 from lilya.authentication import AuthCredentials, AuthenticationBackend
 
 from app import db
-from app.auth import cookies, roles, tokens
+from app.auth import claims, cookies, roles, tokens
+from app.auth.claims import AppToken
 from app.auth.errors import AuthError, LoginRequired
 from app.auth.sessions import session_cache
-from app.auth.tokens import AppToken
 from app.observability import logs
 
 
@@ -114,7 +114,7 @@ def has_signed_token(scope: Any) -> bool:
     """Whether the request has a token that we signed, expired or not. Decides if a long body is read. No database."""
     bearer = _bearer(scope)
     access, refresh = (bearer, None) if bearer is not None else cookies.read(scope)
-    shown: tuple[tuple[str | None, tokens.Kind], ...] = (access, "access"), (refresh, "refresh")
+    shown: tuple[tuple[str | None, claims.Kind], ...] = (access, "access"), (refresh, "refresh")
     return any(tokens.read_ignoring_expiry(raw, kind) for raw, kind in shown)
 
 

@@ -1,10 +1,9 @@
 """Access and refresh tokens (JWT): creates them, and verifies them with every check.
 
-The only importer of `jwt` and of the framework's `Token`. A valid token proves who signed it and when; `session_cache`
-checks whether its session is still live.
+A valid token proves who signed it and when; `session_cache` checks whether its session is still live.
 Chapters: "Claims", "Verifying a token". Source: RFC 7519, RFC 8725, RFC 9068.
-Patterns: structure, token-create, custom-claims, token-decode, token-decode-claims, decode-validation,
-app-token, token-pair, practice-all-claims, pitfall-no-expiry.
+Patterns: structure, token-create, token-decode, token-decode-claims, decode-validation, token-pair,
+practice-all-claims, pitfall-no-expiry.
 """
 
 import base64
@@ -14,25 +13,22 @@ import json
 import re
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 import jwt
 from cachetools import LRUCache
-from pydantic import Field, field_validator
-from ravyn.security.jwt.token import Token
 
 from app.auth import keys
+from app.auth.claims import AppToken, Kind, not_in_time
 from app.observability import logs
 from app.settings import get_settings
 
-Kind = Literal["access", "refresh"]
 log = logs.get("auth")
 
 TYP = {"access": "at+jwt", "refresh": "rt+jwt"}  # RFC 9068 section 2.1; explicit typing: RFC 8725 section 3.11
 LONGEST = 4096  # characters; a cookie holds no more
-EARLY = timedelta(seconds=120)  # how far `iat` and `nbf` may lie in the future: clocks differ. `exp` has no leeway
 CACHED = 5_000  # verified tokens that a worker caches by their hash
 SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
@@ -51,53 +47,6 @@ CHECK_OF_ERROR: dict[type[Exception], str] = {
 }
 
 _verified: LRUCache[tuple[str, bytes], "AppToken"] = LRUCache(CACHED)
-
-
-class AppToken(Token):
-    """The framework's Token with our claims: the base class drops claims that it does not declare."""
-
-    token_type: Kind
-    sid: UUID
-    gen: int
-    role: str | None = None
-    auth_time: int | None = None
-    quick: int | None = None
-    nbf: datetime | None = None
-    kid: str = Field(default="", exclude=True)  # from the header: the key that verified the token
-
-    def is_access_token(self) -> bool:
-        return self.token_type == "access"
-
-    def is_refresh_token(self) -> bool:
-        return self.token_type == "refresh"
-
-    @field_validator("exp", "iat", "nbf", mode="before")
-    @classmethod
-    def _numeric_date(cls, value: Any) -> Any:
-        """A whole number (RFC 7519 section 2, NumericDate). The base class also accepts "2031-01-01" and true."""
-        if isinstance(value, datetime):
-            return value
-        if type(value) is not int or not 0 <= value < 2**35:
-            raise ValueError("not a NumericDate")
-        return datetime.fromtimestamp(value, UTC)
-
-    @field_validator("gen", "auth_time", "quick", mode="before")
-    @classmethod
-    def _whole(cls, value: Any) -> Any:
-        if value is not None and (type(value) is not int or not 0 <= value < 2**35):
-            raise ValueError("not a whole number")
-        return value
-
-    # The base class compares with the system clock while parsing, without leeway. `not_in_time` compares with `now`.
-    @field_validator("exp")
-    @classmethod
-    def validate_expiration(cls, date: datetime) -> datetime:
-        return date
-
-    @field_validator("iat")
-    @classmethod
-    def validate_iat(cls, date: datetime) -> datetime:
-        return date
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,18 +132,6 @@ def refused_by(raw: str, kind: Kind, now: datetime) -> str | None:
         return not_in_time(_read(raw, kind), now)
     except _Refused as refused:
         return refused.check
-
-
-def not_in_time(token: AppToken, now: datetime) -> str | None:
-    """The claim, "exp" or "iat", that makes the token invalid at `now`; None if the times are valid.
-
-    A token is invalid from the second of `exp` on (RFC 7519 section 4.1.4). "iat" covers `nbf` too.
-    """
-    if now >= token.exp:
-        return "exp"
-    if token.iat > now + EARLY or (token.nbf and token.nbf > now + EARLY):
-        return "iat"
-    return None
 
 
 class _Refused(Exception):

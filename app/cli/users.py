@@ -18,7 +18,7 @@ from app.auth import passwords
 from app.auth.accounts import user_admin, user_creation
 from app.auth.accounts.user_admin import Outcome
 from app.auth.models import user_rows
-from app.auth.sessions import rotation
+from app.auth.sessions import revocation
 from app.mfa import second_factor
 from app.web.email_address import address, email_key
 from app.web.forms import Line
@@ -51,7 +51,7 @@ def end_every_session() -> int:
     """Everybody's: after the promotion of a replica that had not heard of the latest sign-outs."""
 
     async def end() -> str:
-        ended = await rotation.revoke_everybody(events.ENDED_BY_ADMIN)
+        ended = await revocation.revoke_everybody(events.ENDED_BY_ADMIN)
         return f"{ended} sessions ended: everybody has to sign in again."
 
     return _do(end)

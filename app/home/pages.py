@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from ravyn import Request, get
 
 from app import db
-from app.audit import activity, events
+from app.audit import activity, events, queries
 from app.auth import permissions
 from app.auth.models import session_rows
 from app.auth.sessions import reused
@@ -32,7 +32,7 @@ async def dashboard(request: Request) -> Any:
         "device": client.device(row.user_agent),
         "ip": row.ip,
     }
-    rows = await events.of_user(request.user.id, activity.READ)
+    rows = await queries.of_user(request.user.id, activity.READ)
     case = await reused.unsettled(request.user.id, db.utcnow())
     stolen, denied = case or (None, False)
     where = await reused.reuse_of(request.user.id, stolen.id) if stolen else None

@@ -18,7 +18,7 @@ from app.auth.accounts import login_flow, profile
 from app.auth.accounts.profile import FieldErrors
 from app.auth.errors import SessionEnded
 from app.auth.models import user_rows
-from app.auth.sessions import rotation, session_cache
+from app.auth.sessions import revocation, session_cache
 from app.auth.tokens import TokenPair
 from app.mfa import code_input, passkeys, second_factor, totp
 from app.mfa.models import authenticator_rows, recovery_rows
@@ -98,7 +98,7 @@ async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof
         await tx.execute(sa.insert(authenticator_rows).values(values))
         made, _ = await second_factor.new_codes(tx, user_id, at, saved=True)
         reason = events.CREDENTIALS_CHANGED
-        await rotation.revoke_all(user_id, reason, tx=tx, now=at, actor_id=user_id, but=sid)
+        await revocation.revoke_all(user_id, reason, tx=tx, now=at, actor_id=user_id, but=sid)
         await email_links.void_email_change(tx, at, user_id)
         pair = await login_flow.replace_session(tx, user, sid, at)
         if pair is None:

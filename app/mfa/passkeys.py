@@ -16,9 +16,10 @@ from app import db
 from app.audit import events
 from app.auth import keys
 from app.auth.accounts import login_flow
+from app.auth.claims import AppToken
 from app.auth.models import user_rows
 from app.auth.rate_limit import counters, quotas
-from app.auth.tokens import AppToken, TokenPair
+from app.auth.tokens import TokenPair
 from app.email import outbox
 from app.mfa import authenticators, webauthn
 from app.mfa.models import passkey_rows

@@ -19,7 +19,7 @@ from app.auth.accounts.profile import FieldErrors
 from app.auth.errors import SessionEnded
 from app.auth.models import session_rows
 from app.auth.rate_limit import attempts
-from app.auth.sessions import rotation
+from app.auth.sessions import lifetime
 from app.mfa import passkeys, second_factor, webauthn
 
 MISSING = "Please fill this in."
@@ -103,6 +103,6 @@ class _ChangedError(Exception):
 
 async def _still_signed_in(tx: Any, user_id: UUID, sid: UUID, at: datetime) -> None:
     """Raises SessionEnded if the session is not live."""
-    live = sa.select(session_rows.c.id).where(session_rows.c.id == sid, rotation.is_live(at, of=user_id))
+    live = sa.select(session_rows.c.id).where(session_rows.c.id == sid, lifetime.is_live(at, of=user_id))
     if await tx.fetch_one(live) is None:
         raise SessionEnded

@@ -18,9 +18,9 @@ from app.audit import events
 from app.auth import email_links, keys, mfa_ticket
 from app.auth.accounts import login_flow, user_admin
 from app.auth.accounts.user_admin import Outcome
+from app.auth.claims import AppToken
 from app.auth.models import user_rows
 from app.auth.rate_limit import attempts, counters, known_devices
-from app.auth.tokens import AppToken
 from app.email import outbox
 from app.mfa import code_input, recovery_codes, totp
 from app.mfa.models import authenticator_rows, recovery_rows

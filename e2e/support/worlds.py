@@ -12,7 +12,7 @@ from app.audit import events
 from app.auth import cookies, email_links, mfa_ticket, passwords
 from app.auth.accounts import password_reset
 from app.auth.models import user_rows
-from app.auth.sessions import rotation
+from app.auth.sessions import revocation
 from app.email.models import email_rows
 from app.mfa.models import passkey_rows
 from app.notes import store  # notes
@@ -92,7 +92,7 @@ async def stolen_from() -> World:
     person = await make_user()
     reused = forge.claims((await start_session(person)).access_token)["sid"]
     async with db.transaction() as tx:
-        await rotation.revoke(UUID(reused), events.REUSED, tx=tx, now=db.utcnow())
+        await revocation.revoke(UUID(reused), events.REUSED, tx=tx, now=db.utcnow())
     return World(person, ["/dashboard"], jar_of(await start_session(person)))
 
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.account import data_export
-from app.audit import events
+from app.audit import events, queries
 from app.auth import email_links
 from app.auth.models import link_rows, session_rows, user_rows
 from app.db import owned_rows
@@ -151,7 +151,7 @@ async def test_page_makes_no_copy(client: Visitor, person: Person) -> None:
 
     assert "Export your data" in page.text
     assert "your notes" in page.text  # notes
-    assert events.DATA_EXPORTED not in [event.event for event in await events.of_user(person.id)]
+    assert events.DATA_EXPORTED not in [event.event for event in await queries.of_user(person.id)]
 
 
 async def test_more_than_a_page_of_anything_is_there_in_full(

@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.audit import events
+from app.audit import events, queries
 from app.auth.models import session_rows
-from app.auth.sessions import rotation
+from app.auth.sessions import revocation, rotation
 from tests.support import forge
 from tests.support.clock import Clock
 from tests.support.people import Person, make_user, sign_in, start_session
@@ -62,10 +62,10 @@ async def test_ended_devices_are_told_apart_with_the_reason(client: Visitor, clo
     idle, reused = await device_of(person, ip="203.0.113.1"), await device_of(person, ip="203.0.113.2")
     forgotten = await device_of(person, ip="203.0.113.3")
     async with db.transaction() as tx:
-        await rotation.revoke(forgotten, events.LOGGED_OUT, tx=tx, now=clock.now - timedelta(days=25))
+        await revocation.revoke(forgotten, events.LOGGED_OUT, tx=tx, now=clock.now - timedelta(days=25))
     clock.forward(days=8)
     async with db.transaction() as tx:
-        await rotation.revoke(reused, events.REUSED, tx=tx, now=clock.now)
+        await revocation.revoke(reused, events.REUSED, tx=tx, now=clock.now)
     await sign_in(client, person)
 
     live, ended = (await client.visit("/account/sessions")).text.split('<details class="ended"')
@@ -147,7 +147,7 @@ async def test_signing_out_twice_is_no_error_and_one_event(client: Visitor, pers
         assert answer.status_code == 303
     assert (await client.visit(f"/account/sessions/{sid}/revoke")).headers["location"] == "/account/sessions"
 
-    ended = [event for event in await events.of_user(person.id) if event.event == events.SESSION_REVOKED]
+    ended = [event for event in await queries.of_user(person.id) if event.event == events.SESSION_REVOKED]
     assert len(ended) == 1
 
 

@@ -8,9 +8,9 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.audit import events
+from app.audit import events, queries
 from app.auth.models import session_rows
-from app.auth.sessions import reused, rotation
+from app.auth.sessions import reused, revocation
 from app.web import client as client_of
 from tests.support import forge
 from tests.support.people import Person, make_user, sign_in, start_session
@@ -28,12 +28,12 @@ async def stolen(person: Person) -> UUID:
     attacker = client_of.Client("198.51.100.9", FIREFOX)
     await events.record(events.SESSION_REUSED, user_id=person.id, session_id=sid, detail="gen 1 of 3", browser=attacker)
     async with db.transaction() as tx:
-        await rotation.revoke(sid, events.REUSED, tx=tx, now=db.utcnow())
+        await revocation.revoke(sid, events.REUSED, tx=tx, now=db.utcnow())
     return sid
 
 
 async def answers(person: Person) -> list[tuple[UUID, str]]:
-    rows = await events.of_user(person.id)
+    rows = await queries.of_user(person.id)
     return [(row.session_id, row.detail) for row in rows if row.event == events.SESSION_REUSE_ANSWERED]
 
 
@@ -106,7 +106,7 @@ async def test_new_password_before_the_reuse_settles_nothing(client: Visitor) ->
     sid = UUID(forge.claims(pair.access_token)["sid"])
     await events.record(events.PASSWORD_CHANGED, user_id=person.id, at=db.utcnow() - timedelta(minutes=1))
     async with db.transaction() as tx:
-        await rotation.revoke(sid, events.REUSED, tx=tx, now=db.utcnow())
+        await revocation.revoke(sid, events.REUSED, tx=tx, now=db.utcnow())
     await sign_in(client, person)
 
     assert await is_asked(client)

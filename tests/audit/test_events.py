@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.audit import events, session_history
+from app.audit import events, queries, session_history
 from app.audit.models import event_rows
 from app.auth.models import session_rows
 from tests.support.people import PASSWORD, make_user, sign_in
@@ -88,7 +88,7 @@ async def test_picture_of_a_stolen_session_keeps_owner_and_attacker_apart(client
     await client.call("POST", "/api/auth/refresh", json=copied, headers={"User-Agent": "curl/8.14.1"})
     session = await db.fetch_one(sa.select(session_rows))
 
-    happened = session_history.of_session(session, await events.of_session(session.user_id, session.id))
+    happened = session_history.of_session(session, await queries.of_session(session.user_id, session.id))
 
     assert [lane.name for lane in session_history.picture(happened).lanes] == ["Firefox on Linux", "curl"]
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from app import db
-from app.audit import events, session_history
+from app.audit import events, queries, session_history
 from app.audit.session_history import HistoryEntry, Picture
 from app.auth import tokens
 from app.auth.sessions import rotation, session_cache
@@ -87,7 +87,7 @@ def test_long_run_of_renewals_is_one_mark_and_nothing_else_is_left_out() -> None
 
 
 def test_what_a_cut_history_left_out_is_one_mark_and_counted() -> None:
-    """`events.of_session` gives the newest rows alone: the picture must not say "renewed twice" for all of it."""
+    """`queries.of_session` gives the newest rows alone: the picture must not say "renewed twice" for all of it."""
     row = SimpleNamespace(created_at=START, user_agent="", ip="")
     newest = [
         SimpleNamespace(event=ROTATED, at=START, detail=f"gen {generation}", user_agent="", ip="")
@@ -148,7 +148,7 @@ async def test_events_of_a_real_session_become_its_picture(clock: Clock) -> None
             assert await session_cache.load(access, db.utcnow())
 
     row = SimpleNamespace(created_at=clock.now, user_agent="", ip="")
-    found = session_history.of_session(row, await events.of_session(person.id, token.sid))
+    found = session_history.of_session(row, await queries.of_session(person.id, token.sid))
 
     assert [(one.kind, one.generation) for one in found] == [
         (session_history.STARTED, 1), (ROTATED, 2), (REPLAYED, 2), (events.SESSION_RETRY_REQUESTED, 1), (REUSED, 1),
@@ -165,5 +165,5 @@ async def test_history_of_a_session_is_its_owners_alone_and_bounded() -> None:
     for number in range(5):
         await events.record(ROTATED, user_id=person.id, session_id=sid, detail=f"gen {number}")
 
-    assert [row.detail for row in await events.of_session(person.id, sid, limit=2)] == ["gen 3", "gen 4"]
-    assert await events.of_session(other.id, sid) == []
+    assert [row.detail for row in await queries.of_session(person.id, sid, limit=2)] == ["gen 3", "gen 4"]
+    assert await queries.of_session(other.id, sid) == []

@@ -15,7 +15,7 @@ from app.audit.models import event_rows
 from app.auth import form_submissions, idempotency
 from app.auth.idempotency import IdempotentForms
 from app.auth.models import submission_rows, user_rows
-from app.auth.sessions import rotation
+from app.auth.sessions import lifetime, revocation, rotation
 from app.auth.tokens import TokenPair
 from tests.support import forge
 from tests.support.clock import Clock
@@ -63,7 +63,7 @@ async def happened(event: str) -> int:
 
 
 async def live_sessions() -> int:
-    return int(await db.fetch_value(sa.select(sa.func.count()).where(rotation.is_live(db.utcnow()))))
+    return int(await db.fetch_value(sa.select(sa.func.count()).where(lifetime.is_live(db.utcnow()))))
 
 
 # v5.0.0-2.3.4
@@ -159,7 +159,7 @@ async def test_answer_revives_no_session_that_has_ended(send: Callable[..., Any]
     assert ended
     async with db.transaction() as tx:
         sid = UUID(forge.claims(ended.access_token)["sid"])
-        await rotation.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=db.utcnow())
+        await revocation.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=db.utcnow())
 
     for cookies in (None, ended):
         anew = await send("/login", login, cookies)

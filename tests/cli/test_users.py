@@ -17,7 +17,7 @@ from app.audit import events
 from app.audit.models import event_rows
 from app.auth import passwords
 from app.auth.models import session_rows, user_rows
-from app.auth.sessions import rotation
+from app.auth.sessions import revocation
 from tests.support.environment import ROOT
 from tests.support.people import Person, make_user, start_session
 from tests.support.phone import is_on, with_a_phone
@@ -187,7 +187,7 @@ def test_end_sessions_leaves_the_account_open(here: Any, capsys: pytest.CaptureF
 def test_end_sessions_of_everybody_leaves_nobody_signed_in(
     here: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rotation, "BATCH", 2)
+    monkeypatch.setattr(revocation, "BATCH", 2)
     for _ in range(5):
         here(signed_in)
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth.models import session_rows, user_rows
-from app.auth.sessions import rotation
+from app.auth.sessions import revocation
 from tests.support import forge
 from tests.support.clock import Clock
 from tests.support.people import make_user, sign_in
@@ -180,7 +180,7 @@ async def test_session_known_to_be_over_goes_to_login_never_to_resume(client: Vi
     person = await make_user()
     pair = await sign_in(client, person)
     async with db.transaction() as tx:
-        await rotation.revoke_all(person.id, "logout", tx=tx, now=db.utcnow())
+        await revocation.revoke_all(person.id, "logout", tx=tx, now=db.utcnow())
 
     answer = await client.visit("/dashboard")
 

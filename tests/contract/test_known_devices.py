@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.audit import events
+from app.audit import events, queries
 from app.auth.accounts import password_reset
 from app.auth.models import counter_rows
 from app.auth.rate_limit import known_devices, limits
@@ -270,7 +270,7 @@ async def test_right_password_on_a_new_device_is_told_and_on_a_known_one_written
         await to_the_code(attacker, person)
 
     assert await told(person) == known_devices.NOTIFICATIONS[0]
-    logged = await events.of_user(person.id, 50)
+    logged = await queries.of_user(person.id, 50)
     assert [row.event for row in logged].count(events.SECOND_FACTOR_REQUESTED) == 7
     assert "192.0.2.1" in {row.ip for row in logged if row.event == events.SECOND_FACTOR_REQUESTED}
 

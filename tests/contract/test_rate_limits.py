@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.audit import events
+from app.audit import events, queries
 from app.auth.models import counter_rows, session_rows
 from app.auth.rate_limit import counters, limits
 from tests.contract.places import WRONG, details, statuses, wait_of
@@ -169,7 +169,7 @@ async def test_audit_log_says_once_a_window_that_somebody_had_to_wait(at: Any, c
         await guesser.tries(f"person{number}@example.org")
 
     assert await details(events.LOGIN_THROTTLED) == [limits.PAIR, limits.ADDRESS]
-    assert [row.detail for row in await events.of_user(person.id, 50) if row.event == events.LOGIN_THROTTLED] == [
+    assert [row.detail for row in await queries.of_user(person.id, 50) if row.event == events.LOGIN_THROTTLED] == [
         limits.PAIR
     ]
     clock.forward(minutes=5)

@@ -12,10 +12,11 @@ from app import db
 from app.audit import events
 from app.auth import passwords, tokens
 from app.auth.accounts import login_flow, logout_flow, profile
+from app.auth.claims import AppToken
 from app.auth.errors import SessionEnded, TooManyAttempts
 from app.auth.models import user_rows
 from app.auth.sessions import session_cache
-from app.auth.tokens import AppToken, TokenPair
+from app.auth.tokens import TokenPair
 from app.mfa import enrolment, passkeys, proofs, second_factor, totp, webauthn
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
 from app.mfa.proofs import Proof

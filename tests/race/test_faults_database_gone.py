@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.audit import events
+from app.audit import events, queries
 from app.auth import cookies
 from app.auth.tokens import TokenPair
 from tests.support import forge
@@ -188,7 +188,7 @@ async def test_session_that_is_renewed_all_the_time_survives(
     assert row.revoked_at is None
     assert row.generation == forge.claims(raw)["gen"]
     async with server.database():
-        happened = [event.event for event in await events.of_user(person.id)]
+        happened = [event.event for event in await queries.of_user(person.id)]
     assert events.SESSION_REUSED not in happened
 
 

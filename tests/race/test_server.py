@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.audit import events
+from app.audit import events, queries
 from app.auth import cookies
 from app.auth.models import session_rows
 from app.auth.tokens import TokenPair
@@ -153,7 +153,7 @@ async def test_form_posted_by_four_tabs_at_once_is_saved_four_times_and_never_lo
 
     assert statuses == [303] * 4
     async with server.database():
-        happened = [event.event for event in await events.of_user(person.id)]
+        happened = [event.event for event in await queries.of_user(person.id)]
     assert happened.count(events.NAME_CHANGED) == 4
 
 
@@ -180,7 +180,7 @@ async def test_twenty_parallel_logouts_all_succeed_with_one_event(server: Server
 
     assert [answer.status_code for answer in answers] == [303] * 20
     async with server.database():
-        happened = [row.event for row in await events.of_user(person.id, limit=50)]
+        happened = [row.event for row in await queries.of_user(person.id, limit=50)]
     assert happened.count(events.LOGOUT) == 1
     assert happened.count(events.SESSION_REVOKED) == 1
 

@@ -16,8 +16,9 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth import tokens
+from app.auth.claims import AppToken
 from app.auth.models import session_rows
-from app.auth.tokens import AppToken, TokenPair
+from app.auth.tokens import TokenPair
 from app.email import outbox
 from app.email.models import email_rows
 from app.main import route_table

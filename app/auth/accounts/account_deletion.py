@@ -16,7 +16,7 @@ from app.audit import events
 from app.auth import email_links
 from app.auth.errors import SessionEnded
 from app.auth.models import user_rows
-from app.auth.sessions import rotation, session_cache
+from app.auth.sessions import revocation, session_cache
 from app.email import outbox
 from app.observability import logs
 from app.settings import get_settings
@@ -42,7 +42,7 @@ async def schedule(user_id: UUID) -> datetime | None:
         scheduled = sa.update(table).where(table.c.id == user_id, table.c.is_active.is_(True))
         if await tx.execute(scheduled.where(table.c.delete_after.is_(None)).values(delete_after=delete_after)) == 0:
             raise SessionEnded
-        await rotation.revoke_all(user_id, events.ACCOUNT_DELETION, tx=tx, now=now, actor_id=user_id)
+        await revocation.revoke_all(user_id, events.ACCOUNT_DELETION, tx=tx, now=now, actor_id=user_id)
         await email_links.void_all_but_undo(tx, now, user_id)
         await session_cache.invalidate(tx, user_id=user_id)
         await events.record(events.DELETION_REQUESTED, tx=tx, user_id=user_id, actor_id=user_id)

@@ -20,7 +20,7 @@ from app.auth.accounts import login_flow, profile, user_search
 from app.auth.accounts.profile import FieldErrors
 from app.auth.models import link_rows, user_rows
 from app.auth.rate_limit import attempts, known_devices, quotas
-from app.auth.sessions import rotation, session_cache
+from app.auth.sessions import revocation, session_cache
 from app.email import outbox
 from app.web import client
 from app.web.email_address import email_key
@@ -93,7 +93,7 @@ async def confirm_email(raw: str, now: datetime, *, keep: UUID | None = None, de
         await email_links.void_all_but_undo(tx, now, user.id)
         registrations = link_rows.c.purpose == email_links.REGISTER, link_rows.c.email_key == link.email_key
         await email_links.void(tx, now, *registrations)
-        await rotation.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now, actor_id=user.id, but=keep)
+        await revocation.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now, actor_id=user.id, but=keep)
         await session_cache.invalidate(tx, user_id=user.id)
         await events.record(events.EMAIL_CHANGED, tx=tx, user_id=user.id, actor_id=user.id)
     return link
@@ -128,7 +128,7 @@ async def undo_email(raw: str, now: datetime) -> str | None:
         await tx.execute(sa.update(table).where(table.c.id == user.id).values(values))
         if login_flow.second_factor_is_recent(user, link.created_at):
             await login_flow.undo_second_factor(tx, user.id)
-        await rotation.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now)
+        await revocation.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now)
         await session_cache.invalidate(tx, user_id=user.id)
         await events.record(events.EMAIL_CHANGE_UNDONE, tx=tx, user_id=user.id)
         await outbox.enqueue(tx, "email_change_undone", user_id=user.id, **client.current().words())

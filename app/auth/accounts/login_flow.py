@@ -16,12 +16,13 @@ from app import db
 from app.audit import events
 from app.auth import mfa_ticket, passwords
 from app.auth.accounts import new_device
+from app.auth.claims import AppToken
 from app.auth.errors import TooManyAttempts
 from app.auth.models import session_rows, user_rows
 from app.auth.rate_limit import attempts, known_devices, quotas
-from app.auth.sessions import rotation
+from app.auth.sessions import revocation, rotation
 from app.auth.sessions.rotation_policy import Decision
-from app.auth.tokens import AppToken, TokenPair
+from app.auth.tokens import TokenPair
 from app.email import outbox
 from app.observability import logs, metrics
 from app.web import client
@@ -153,7 +154,7 @@ async def undo_second_factor(tx: Any, user_id: UUID) -> None:
 async def replace_session(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair | None:
     """Replace the session by a new one with the same absolute expiry. None if it has already ended."""
     ends_at = await tx.fetch_value(sa.select(session_rows.c.ends_at).where(session_rows.c.id == sid))
-    if not await rotation.revoke(sid, events.REPLACED, tx=tx, now=now, actor_id=user.id):
+    if not await revocation.revoke(sid, events.REPLACED, tx=tx, now=now, actor_id=user.id):
         return None
     return await rotation.start(tx, user, now=now, ends_at=ends_at)
 
@@ -184,7 +185,7 @@ async def complete(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, 
     is_new = await new_device.is_new(tx, user, device, now)
     await known_devices.remember(tx, user.email_key, device, now)
     for token in presented:
-        await rotation.revoke(token.sid, events.REPLACED, tx=tx, now=now, actor_id=user.id)
+        await revocation.revoke(token.sid, events.REPLACED, tx=tx, now=now, actor_id=user.id)
     pair = await rotation.start(tx, user, now=now)
     await events.record(events.LOGIN, tx=tx, user_id=user.id, actor_id=user.id)
     if is_new:  # v5.0.0-6.3.5

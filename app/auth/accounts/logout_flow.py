@@ -13,9 +13,9 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth import email_links
+from app.auth.claims import AppToken
 from app.auth.models import session_rows, user_rows
-from app.auth.sessions import rotation
-from app.auth.tokens import AppToken
+from app.auth.sessions import revocation
 
 _NOW = sa.select(db.now())
 
@@ -26,7 +26,7 @@ async def logout(presented: Iterable[AppToken]) -> None:
         user_id = UUID(token.sub)
         async with db.transaction() as tx:
             now = await tx.fetch_value(_NOW)
-            if await rotation.revoke(token.sid, events.LOGGED_OUT, tx=tx, now=now, actor_id=user_id):
+            if await revocation.revoke(token.sid, events.LOGGED_OUT, tx=tx, now=now, actor_id=user_id):
                 await events.record(events.LOGOUT, tx=tx, user_id=user_id, actor_id=user_id, session_id=token.sid)
 
 
@@ -39,7 +39,7 @@ async def end_own_session(user_id: UUID, sid: UUID) -> bool:
         if await tx.fetch_one(own) is None:
             return False
         await email_links.void_email_change(tx, now, user_id)
-        return await rotation.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=now, actor_id=user_id)
+        return await revocation.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=now, actor_id=user_id)
 
 
 async def end_other_sessions(user_id: UUID, sid: UUID) -> int:
@@ -48,7 +48,7 @@ async def end_other_sessions(user_id: UUID, sid: UUID) -> int:
         now = await tx.fetch_value(_NOW)
         await tx.fetch_one(_locked(user_id))
         await email_links.void_email_change(tx, now, user_id)
-        return await rotation.revoke_all(user_id, events.ENDED_BY_OWNER, tx=tx, now=now, actor_id=user_id, but=sid)
+        return await revocation.revoke_all(user_id, events.ENDED_BY_OWNER, tx=tx, now=now, actor_id=user_id, but=sid)
 
 
 def _locked(user_id: UUID) -> Any:

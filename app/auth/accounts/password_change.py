@@ -17,7 +17,7 @@ from app.auth.accounts import login_flow, profile
 from app.auth.accounts.profile import FieldErrors
 from app.auth.errors import SessionEnded
 from app.auth.rate_limit import attempts
-from app.auth.sessions import rotation, session_cache
+from app.auth.sessions import revocation, session_cache
 from app.auth.tokens import TokenPair
 from app.email import outbox
 from app.web import client
@@ -50,7 +50,7 @@ async def change_password(
             values = {"password": encoded, "must_change_password": False}
             if await login_flow.lock_unchanged(tx, user, values):
                 reason = events.CREDENTIALS_CHANGED
-                await rotation.revoke_all(user_id, reason, tx=tx, now=now, actor_id=user_id, but=sid)
+                await revocation.revoke_all(user_id, reason, tx=tx, now=now, actor_id=user_id, but=sid)
                 pair = await login_flow.replace_session(tx, user, sid, now)
                 if pair is None:
                     raise SessionEnded

@@ -21,7 +21,7 @@ from app.auth.accounts import login_flow
 from app.auth.errors import RegistrationClosed
 from app.auth.models import user_rows
 from app.auth.rate_limit import known_devices, quotas
-from app.auth.sessions import rotation, session_cache
+from app.auth.sessions import revocation, session_cache
 from app.email import outbox
 from app.settings import get_settings
 from app.web import client
@@ -138,7 +138,7 @@ async def _replace(tx: Any, raw: str, user: Any, purpose: str, encoded: str, dev
         await login_flow.undo_second_factor(tx, user.id)
     await email_links.void_all_but_undo(tx, now, user.id)
     await known_devices.remember(tx, user.email_key, device, now, known_devices.KNOWN_BY_LINK)
-    await rotation.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now, actor_id=user.id)
+    await revocation.revoke_all(user.id, events.CREDENTIALS_CHANGED, tx=tx, now=now, actor_id=user.id)
     await session_cache.invalidate(tx, user_id=user.id)
     await events.record(events.PASSWORD_RESET, tx=tx, user_id=user.id, actor_id=user.id)
     await outbox.enqueue(tx, "password_changed", user_id=user.id, **client.current().words())

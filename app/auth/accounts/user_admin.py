@@ -23,7 +23,7 @@ from app.auth import email_links, passwords, roles
 from app.auth.accounts import user_creation, user_search
 from app.auth.errors import RegistrationClosed
 from app.auth.models import session_rows, user_rows
-from app.auth.sessions import rotation, session_cache
+from app.auth.sessions import revocation, session_cache
 from app.email import outbox
 from app.settings import get_settings
 
@@ -92,7 +92,7 @@ async def end_sessions(user_id: UUID, actor_id: UUID | None) -> Outcome:
             return action.refused
         reason = events.ENDED_BY_ADMIN
         cancelled = await email_links.void_email_change(action.tx, action.now, user_id)
-        ended = await rotation.revoke_all(user_id, reason, tx=action.tx, now=action.now, actor_id=actor_id)
+        ended = await revocation.revoke_all(user_id, reason, tx=action.tx, now=action.now, actor_id=actor_id)
     return Outcome.DONE if ended or cancelled else Outcome.NOTHING
 
 
@@ -105,7 +105,7 @@ async def end_session(user_id: UUID, sid: UUID, actor_id: UUID | None) -> Outcom
         if await action.tx.fetch_one(theirs) is None:
             return Outcome.MISSING
         await email_links.void_email_change(action.tx, action.now, user_id)
-        ended = await rotation.revoke(sid, events.ENDED_BY_ADMIN, tx=action.tx, now=action.now, actor_id=actor_id)
+        ended = await revocation.revoke(sid, events.ENDED_BY_ADMIN, tx=action.tx, now=action.now, actor_id=actor_id)
     return Outcome.DONE if ended else Outcome.NOTHING
 
 
@@ -227,7 +227,7 @@ async def _apply(action: AdminAction, actor_id: UUID | None, values: dict[str, A
     if "role" in values:
         await events.record(events.ROLE_CHANGED, **about, detail=f"{person.role} to {values['role']}")
     if values.get("is_active") is False:
-        await rotation.revoke_all(person.id, events.DEACTIVATED, tx=tx, now=action.now, actor_id=actor_id)
+        await revocation.revoke_all(person.id, events.DEACTIVATED, tx=tx, now=action.now, actor_id=actor_id)
         await email_links.void_email_change(tx, action.now, person.id)
         await events.record(events.USER_DEACTIVATED, **about)
     elif values.get("is_active"):

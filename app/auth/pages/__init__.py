@@ -7,7 +7,7 @@ from app.auth import api, email_links, form_submissions
 from app.auth.accounts import account_deletion, emails
 from app.auth.pages import device_session, login, session_events, signup
 from app.auth.rate_limit import counters
-from app.auth.sessions import rotation, session_cache
+from app.auth.sessions import lifetime, session_cache
 from app.web.features import Feature, Notice
 
 FEATURE = Feature(
@@ -61,7 +61,7 @@ FEATURE = Feature(
     maintenance={
         "accounts": account_deletion.delete_due,
         "mailed links": email_links.prune,
-        "sessions": rotation.prune,
+        "sessions": lifetime.prune,
         "cache invalidations": session_cache.prune,
         "rate limit counters": counters.prune,
         "forms": form_submissions.prune,

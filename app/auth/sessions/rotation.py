@@ -1,4 +1,4 @@
-"""Sessions and refresh token rotation: starts, rotates and revokes sessions. The only writer of the `sessions` table.
+"""Sessions and refresh token rotation: starts and rotates sessions. `revocation` ends them.
 
 A session is one login on one device; all refresh tokens that descend from that login belong to it. Rotation is one
 conditional UPDATE, and reuse detection is one comparison (`rotation_policy`). Every function that changes a row writes
@@ -19,12 +19,14 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import email_links, keys, tokens
+from app.auth import claims, email_links, keys, tokens
+from app.auth.claims import AppToken
 from app.auth.errors import Overloaded
 from app.auth.models import session_rows, user_rows
-from app.auth.sessions import device_binding, session_cache
+from app.auth.sessions import device_binding, revocation
+from app.auth.sessions.lifetime import idle
 from app.auth.sessions.rotation_policy import Decision, decide, issued
-from app.auth.tokens import AppToken, TokenPair
+from app.auth.tokens import TokenPair
 from app.email import outbox
 from app.settings import get_settings
 from app.web import client
@@ -32,9 +34,7 @@ from app.web import client
 TRIES = 3  # attempts before `rotate` raises Busy: another request changed the row each time
 QUICK_GAP = timedelta(seconds=5)  # a shorter time between two refreshes counts as quick
 UNCONFIRMED_WINDOW = timedelta(minutes=1)  # how far back `was_never_confirmed` looks
-RETENTION = timedelta(days=30)  # after the end of the session
-BATCH = 500  # sessions per transaction in `revoke_everybody`
-MARKER, MARKER_LASTS = "ask again", timedelta(seconds=60)
+MARKER, MARKER_LIFETIME = "ask again", timedelta(seconds=60)
 # Decisions that issue no token and revoke no session, but are recorded in the audit log.
 AUDITED = {Decision.INVALID: events.REFRESH_FROM_THE_FUTURE, Decision.RETRY: events.SESSION_RETRY_REQUESTED}
 
@@ -129,9 +129,9 @@ async def rotate(raw: str | None, *, marker: str = "", retried: bool = False, pr
         row = await db.fetch_one(_SESSION_AND_USER, {"sid": token.sid})
         if row is None:
             return Rejected(Decision.ENDED)
-        if str(row.user_id) != token.sub or not _jti_fits(token, row):
+        if str(row.user_id) != token.sub or not _jti_matches(token, row):
             return Rejected(Decision.INVALID)
-        retry = retried or marker_fits(marker, token, row.db_now)
+        retry = retried or marker_matches(marker, token, row.db_now)
         decision = _decision(row, token, retry, device_binding.proves(row, token.gen, proof, row.db_now))
         if decision is Decision.UNPROVEN:
             challenge = device_binding.challenge(token.sid, token.gen, row.db_now)
@@ -150,62 +150,6 @@ async def rotate(raw: str | None, *, marker: str = "", retried: bool = False, pr
     raise Busy(1)
 
 
-async def revoke(sid: UUID, reason: str, *, tx: Any, now: datetime, actor_id: UUID | None = None) -> bool:
-    """Revoke one session; True if this call revoked it. `reason`: one of the reasons in `audit.events`."""
-    return await _revoke(tx, session_rows.c.id == sid, reason, now, actor_id) == 1
-
-
-async def revoke_all(
-    user_id: UUID, reason: str, *, tx: Any, now: datetime, actor_id: UUID | None = None, but: UUID | None = None
-) -> int:
-    """Revoke every session of the user except `but`. Returns how many this call revoked."""
-    theirs = session_rows.c.user_id == user_id
-    which = sa.and_(theirs, session_rows.c.id != but) if but else theirs
-    return await _revoke(tx, which, reason, now, actor_id)
-
-
-async def revoke_everybody(reason: str) -> int:
-    """Revoke every session that is live now, BATCH per transaction. Returns how many.
-
-    For an operator who restored a backup: it lists sessions as live that were ended since. Sessions started while this
-    runs stay live.
-    """
-    now = await db.fetch_value(sa.select(db.now()))
-    some = sa.select(_s.id).where(is_live(now), _s.created_at <= now).limit(BATCH)
-    total = 0
-    while True:
-        async with db.transaction() as tx:
-            ended = await _revoke(tx, _s.id.in_(some), reason, now, None)
-        if not ended:
-            return total
-        total += ended
-
-
-def is_live(now: datetime | None = None, *, of: Any = None) -> Any:
-    """A WHERE condition: the session is not revoked, and neither its idle nor its absolute lifetime is over.
-
-    Without `now`, it takes the parameters of `live_at`: for statements that are built once. `of` restricts it to one
-    user (an id or a column). The condition then hides `revoked_at` from SQLite's planner, which would otherwise choose
-    the index of live sessions and scan those of all users.
-    """
-    at = live_at(now) if now else {name: sa.bindparam(name, type_=_s.ends_at.type) for name in ("now", "idle_since")}
-    in_time = sa.and_(_s.ends_at > at["now"], _s.handed_at > at["idle_since"])
-    if of is None:
-        return sa.and_(_s.revoked_at.is_(None), in_time)
-    return sa.and_(_s.user_id == of, db.unindexed(_s.revoked_at).is_(None), in_time)
-
-
-def live_at(now: datetime) -> dict[str, Any]:
-    """The parameters of `is_live`."""
-    return {"now": now, "idle_since": now - _idle()}
-
-
-def end_of(row: Any) -> datetime:
-    """When the session was revoked, or when it expires if it is not used again."""
-    end: datetime = row.revoked_at or min(row.ends_at, row.handed_at + _idle())
-    return end
-
-
 async def was_never_confirmed(now: datetime) -> bool:
     """Did this browser (IP address and user agent) get a session within a minute and never send one of its tokens?"""
     table, browser = session_rows, client.current()
@@ -216,38 +160,26 @@ async def was_never_confirmed(now: datetime) -> bool:
     return await db.fetch_one(mine.limit(1)) is not None
 
 
-async def prune(now: datetime) -> int:
-    """Delete the sessions whose absolute expiry is over 30 days ago. Returns how many.
-
-    Until then, a replayed refresh token is recognised.
-    """
-    return await db.prune(session_rows, session_rows.c.ends_at < now - RETENTION)
-
-
-def presented(*raws: tuple[str | None, tokens.Kind]) -> list[AppToken]:
+def presented(*raws: tuple[str | None, claims.Kind]) -> list[AppToken]:
     """The sent tokens whose signature and claims are valid, expired or not: login and logout end their sessions."""
     return [token for raw, kind in raws if (token := tokens.read_ignoring_expiry(raw, kind))]
 
 
-def marker_fits(marker: str, token: AppToken, now: datetime) -> bool:
+def marker_matches(marker: str, token: AppToken, now: datetime) -> bool:
     """Whether `marker` proves that this token got the decision RETRY within the last minute."""
     return keys.verify_expiring_mac(MARKER, f"{token.sid} {token.gen}", marker, now)
 
 
-def _idle() -> timedelta:
-    return timedelta(seconds=get_settings().refresh_token_seconds)
-
-
 def _marker(token: AppToken, now: datetime) -> str:
-    return keys.expiring_mac(MARKER, f"{token.sid} {token.gen}", now + MARKER_LASTS)
+    return keys.expiring_mac(MARKER, f"{token.sid} {token.gen}", now + MARKER_LIFETIME)
 
 
-def _jti_fits(token: AppToken, row: Any) -> bool:
+def _jti_matches(token: AppToken, row: Any) -> bool:
     return hmac.compare_digest((token.jti or "").encode(), tokens.refresh_jti(row.secret, token.gen).encode())
 
 
 def _decision(row: Any, token: AppToken, retry: bool, proven: bool) -> Decision:
-    decision = decide(row, row.is_active, token.gen, retry, row.db_now, _idle(), proven=proven)
+    decision = decide(row, row.is_active, token.gen, retry, row.db_now, idle(), proven=proven)
     # Reuse is reported even for an expired token: it revokes a live session. `iat` decides nothing: `rotation_policy`
     # handles a clock that was set back, and clients discard a token that is refused for good.
     if decision in (Decision.ROTATE, Decision.REPLAY, Decision.RETRY) and row.db_now >= token.exp:
@@ -284,25 +216,8 @@ async def _issue_successor(row: Any, token: AppToken, decision: Decision) -> Rot
 async def _revoke_reused(row: Any, token: AppToken) -> None:
     """Revoke the session after refresh token reuse, in its own transaction, which commits before this returns."""
     async with db.transaction() as tx:
-        if await revoke(row.id, events.REUSED, tx=tx, now=row.db_now):
+        if await revocation.revoke(row.id, events.REUSED, tx=tx, now=row.db_now):
             await email_links.void_email_change(tx, row.db_now, row.user_id)
             detail = f"gen {token.gen} of {row.generation}"
             await events.record(events.SESSION_REUSED, tx=tx, user_id=row.user_id, session_id=row.id, detail=detail)
             await outbox.enqueue(tx, "session_reused", user_id=row.user_id, **client.current().words())
-
-
-async def _revoke(tx: Any, which: Any, reason: str, now: datetime, actor_id: UUID | None) -> int:
-    table = session_rows
-    ended = await tx.fetch_all(
-        sa.update(table)
-        .where(which, table.c.revoked_at.is_(None))
-        .values(revoked_at=now, revoked_for=reason)
-        .returning(table.c.id, table.c.user_id)
-    )
-    for row in ended:
-        tx.session_ended(row.id)
-        await session_cache.invalidate(tx, session_id=row.id)
-        await events.record(
-            events.SESSION_REVOKED, tx=tx, user_id=row.user_id, actor_id=actor_id, session_id=row.id, detail=reason
-        )
-    return len(ended)

@@ -17,8 +17,8 @@ import sqlalchemy as sa
 from cachetools import LRUCache
 
 from app import db
+from app.auth.claims import AppToken
 from app.auth.models import invalidation_rows, session_rows, user_rows
-from app.auth.tokens import AppToken
 from app.observability import logs
 
 log = logs.get("auth")

@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from ravyn import Request, get, post
 
 from app import db
-from app.audit import events, session_history
+from app.audit import queries, session_history
 from app.auth import permissions
 from app.auth.models import session_rows
 from app.auth.permissions import Developer
@@ -89,7 +89,7 @@ async def own_history(request: Request) -> Any:
     if user is None:
         return templates.page(request, "learn/lab/family.html", picture=None)
     row = await db.fetch_one(sa.select(session_rows).where(session_rows.c.id == user.sid))
-    happened = session_history.of_session(row, await events.of_session(user.id, user.sid))
+    happened = session_history.of_session(row, await queries.of_session(user.id, user.sid))
     return templates.page(request, "learn/lab/family.html", picture=session_history.picture(happened), row=row._mapping)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.auth import tokens
+from app.auth import claims, tokens
 from app.auth.sessions import session_cache
 from app.learn.lab import sources
 from app.learn.lab.sources import Place
@@ -43,12 +43,12 @@ ABOUT: dict[str, tuple[str, str, Any, str]] = {
     "aud": ("Audience", "aud is this site, as a single string. A list of audiences is refused.",
             tokens._read, "audience="),
     "claims": ("Format of the claims", "Ids are UUIDs; times and generations are whole numbers.",
-               tokens.AppToken, "class AppToken"),
+               claims.AppToken, "class AppToken"),
     "token_type": ("Type in the claims", "token_type is access: the payload repeats the type.",
                    tokens._read, "token.token_type != kind"),
-    "exp": ("Expiry", "The current time is before exp. There is no leeway.", tokens.not_in_time, "now >= token.exp"),
+    "exp": ("Expiry", "The current time is before exp. There is no leeway.", claims.not_in_time, "now >= token.exp"),
     "iat": ("Issued at, not before", "iat and nbf are at most two minutes in the future, because clocks differ.",
-            tokens.not_in_time, "token.iat > now"),
+            claims.not_in_time, "token.iat > now"),
     "session": ("Session", "The database has a session with the id in sid.", session_cache._rejection, "row is None"),
     "account": ("Account", "The account of the session is active.", session_cache._rejection, "is_active"),
     "revoked": ("Revocation", "Nothing has revoked the session: no logout, no administrator, no reused refresh token.",

@@ -13,7 +13,7 @@ from app.auth import email_links, passwords
 from app.auth.accounts import email_change, password_change
 from app.auth.errors import SessionEnded, TooManyAttempts
 from app.auth.models import session_rows
-from app.auth.sessions import rotation
+from app.auth.sessions import revocation, rotation
 from app.auth.tokens import TokenPair
 from tests.support.account_state import announced, ends, happened, open_link, queued, row_of, sid_of
 from tests.support.clock import Clock
@@ -118,7 +118,7 @@ async def test_session_that_ended_meanwhile_changes_nothing() -> None:
     person = await make_user()
     sid = sid_of(await start_session(person))
     async with db.transaction() as tx:
-        await rotation.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=db.utcnow())
+        await revocation.revoke(sid, events.ENDED_BY_OWNER, tx=tx, now=db.utcnow())
 
     with pytest.raises(SessionEnded):
         await password_change.change_password(person.id, sid, PASSWORD, NEW)

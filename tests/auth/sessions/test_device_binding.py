@@ -15,7 +15,7 @@ from app.audit import events
 from app.audit.models import event_rows
 from app.auth import keys
 from app.auth.models import session_rows
-from app.auth.sessions import device_binding, rotation
+from app.auth.sessions import device_binding, revocation, rotation
 from app.auth.sessions.device_binding import challenge
 from app.auth.sessions.rotation import Rejected, Rotated
 from app.auth.sessions.rotation_policy import Decision
@@ -149,7 +149,7 @@ async def test_ended_session_asks_for_no_proof(clock: Clock) -> None:
     pair = await start_session(await make_user())
     await bound(pair)
     async with db.transaction() as tx:
-        await rotation.revoke(sid_of(pair), events.LOGGED_OUT, tx=tx, now=clock.now)
+        await revocation.revoke(sid_of(pair), events.LOGGED_OUT, tx=tx, now=clock.now)
 
     assert (await outcome(pair, None)).decision is Decision.ENDED
 
@@ -268,7 +268,7 @@ async def test_session_that_was_renewed_or_has_ended_is_not_bound(clock: Clock) 
     renewed, ended = [await start_session(await make_user()) for _ in range(2)]
     assert (await outcome(renewed, None)).decision is Decision.ROTATE
     async with db.transaction() as tx:
-        await rotation.revoke(sid_of(ended), events.LOGGED_OUT, tx=tx, now=clock.now)
+        await revocation.revoke(sid_of(ended), events.LOGGED_OUT, tx=tx, now=clock.now)
 
     for pair in (renewed, ended):
         assert not await device_binding.bind(sid_of(pair), DEVICE.registration(pair.registration))

@@ -14,7 +14,7 @@ from app.auth import tokens
 from app.auth.accounts import login_flow, logout_flow, user_admin
 from app.auth.accounts.user_admin import Outcome
 from app.auth.models import session_rows, user_rows
-from app.auth.sessions import rotation, session_cache
+from app.auth.sessions import lifetime, revocation, rotation, session_cache
 from app.auth.sessions.rotation import Rejected, Rotated
 from app.auth.sessions.rotation_policy import Decision
 from tests.support import forge
@@ -118,7 +118,7 @@ async def test_session_that_ends_after_its_row_was_read_issues_nothing(monkeypat
         row = await read(statement, values)
         if statement is rotation._SESSION_AND_USER and row.revoked_at is None:
             async with db.transaction() as tx:
-                await rotation.revoke(row.id, events.LOGGED_OUT, tx=tx, now=db.utcnow())
+                await revocation.revoke(row.id, events.LOGGED_OUT, tx=tx, now=db.utcnow())
         return row
 
     monkeypatch.setattr(db, "fetch_one", overtaken)
@@ -216,7 +216,7 @@ async def test_revocation_does_not_open_the_leeway_again(clock: Clock) -> None:
     pair = await start_session(await make_user())
     following = await rotated(pair.refresh_token)
     async with db.transaction() as tx:
-        await rotation.revoke((await the_session(pair)).id, events.LOGGED_OUT, tx=tx, now=clock.now)
+        await revocation.revoke((await the_session(pair)).id, events.LOGGED_OUT, tx=tx, now=clock.now)
 
     assert await decision(pair.refresh_token) is Decision.ENDED
     assert await decision(following.refresh_token) is Decision.ENDED
@@ -465,7 +465,7 @@ async def test_ending_all_sessions_but_one_leaves_those_of_others(clock: Clock) 
     sid = UUID(forge.claims(kept.refresh_token)["sid"])
 
     async with db.transaction() as tx:
-        assert await rotation.revoke_all(person.id, events.ENDED_BY_OWNER, tx=tx, now=clock.now, but=sid) == 1
+        assert await revocation.revoke_all(person.id, events.ENDED_BY_OWNER, tx=tx, now=clock.now, but=sid) == 1
 
     assert [(await the_session(pair)).revoked_for for pair in (kept, ended, others)] == [
         None, events.ENDED_BY_OWNER, None,
@@ -496,7 +496,7 @@ async def test_live_session_is_neither_ended_nor_idle_nor_over(
         values = {name: clock.now + by for name, by in changes.items()}
         await db.execute(sa.update(session_rows).where(session_rows.c.id == sid).values(values))
 
-    which = rotation.is_live(clock.now, of=person.id if of_one else None)
+    which = lifetime.is_live(clock.now, of=person.id if of_one else None)
     found = [row.id for row in await db.fetch_all(sa.select(session_rows).where(which))]
 
     assert (sid in found) is live

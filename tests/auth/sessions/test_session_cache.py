@@ -12,9 +12,10 @@ import sqlalchemy as sa
 from app import db
 from app.auth import authentication, tokens
 from app.auth.accounts import login_flow, logout_flow, profile, user_admin
+from app.auth.claims import AppToken
 from app.auth.models import invalidation_rows, session_rows, user_rows
-from app.auth.sessions import rotation, session_cache
-from app.auth.tokens import AppToken, TokenPair
+from app.auth.sessions import revocation, rotation, session_cache
+from app.auth.tokens import TokenPair
 from tests.support import forge
 from tests.support.clock import Clock
 from tests.support.people import make_user, sign_in, start_session
@@ -285,7 +286,7 @@ async def test_failed_transaction_invalidates_nothing() -> None:
 
     async def fails() -> None:
         async with db.transaction() as tx:
-            await rotation.revoke(access(pair).sid, "logout", tx=tx, now=db.utcnow())
+            await revocation.revoke(access(pair).sid, "logout", tx=tx, now=db.utcnow())
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

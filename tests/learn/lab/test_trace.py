@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.auth import tokens
+from app.auth.claims import AppToken
 from app.auth.models import session_rows
 from app.auth.sessions import session_cache
 from app.learn.lab import claims, forge, sources, trace
@@ -107,6 +108,6 @@ def test_distance_in_its_two_largest_units(seconds: int, text: str) -> None:
 
 
 def test_every_claim_of_our_tokens_has_a_meaning() -> None:
-    ours = {"alg", "kid", "typ", *tokens.AppToken.model_fields}
+    ours = {"alg", "kid", "typ", *AppToken.model_fields}
 
     assert ours <= set(claims.MEANINGS)
