@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app import db
-from app.audit import events
+from app.audit import events, queries
 from app.auth import email_links, passwords, tokens
 from app.auth.accounts import email_change, login_flow, logout_flow, password_reset, user_admin
 from app.auth.errors import SessionEnded
@@ -383,7 +383,7 @@ async def test_passkey_is_named_after_what_keeps_it(
     assert f"<bdi>{name}</bdi>" in page
     assert ("· in Bitwarden" in page) == (bool(told) and name != told)
     await passkeys.remove(person.id, row.id)
-    logged = await events.of_user(person.id)
+    logged = await queries.of_user(person.id)
     assert {each.event: each.detail for each in logged if "passkey" in each.event} == {
         events.PASSKEY_ADDED: told,
         events.PASSKEY_REMOVED: told,
