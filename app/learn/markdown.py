@@ -12,7 +12,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from markupsafe import Markup
 
-from app.learn import code_blocks, sources
+from app.learn import code_blocks, drawing, sources
 from app.settings import ROOT
 
 REFERENCE = ("patterns", "glossary", "problems")  # pages that are not chapters, in the order of the navigation
@@ -26,6 +26,7 @@ ROW = re.compile(r"\[?(`|\*\*)(.+)\1(?:\]\([^)]*\))?")  # the first cell of a ro
 # Links to the next chapter or to all steps, for readers of the Markdown; a page has its own.
 TURN = re.compile(r"\n<!-- (next|steps) -->\n.*?<!-- /\1 -->\n", re.DOTALL)
 
+PICTURES = {"mermaid": drawing.sequence, "frames": drawing.frames}  # language of a block -> what draws it
 _parser = MarkdownIt("commonmark", {"html": True}).enable("table")
 
 
@@ -140,6 +141,9 @@ def _pairs(tokens: Iterable[Token]) -> Iterator[tuple[Token, Token]]:
 def _figure(info: str, code: str) -> Markup:
     fence = code_blocks.parse(info, code)
     kind, name = fence.origin
+    if draw := PICTURES.get(fence.language):
+        caption = Markup("<figcaption>Drawn from a run of this application that a test repeats</figcaption>")
+        return Markup('<figure class="code drawn">{}{}</figure>\n').format(caption, draw(code))
     shown = sources.highlight(code, fence.language)
     caption = {
         "source": lambda: _source_caption(name, fence.says.get("symbol", "")),

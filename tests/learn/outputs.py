@@ -18,6 +18,7 @@ from app.audit.models import event_rows
 from app.auth import cookies
 from app.auth.accounts import user_admin
 from app.auth.models import session_rows
+from tests.learn import stories
 from tests.support import forge, mailbox
 from tests.support.environment import ORIGIN
 from tests.support.people import PASSWORD, Person, make_user, sign_in
@@ -67,7 +68,8 @@ class Site:
 async def record(app: Any) -> dict[str, str]:
     """Every output by its name. Needs a connected, empty database."""
     site = Site(app, await make_user(email="robin@example.com", name="Robin Example"))
-    return {name: named(await recorder(site)).strip() for name, recorder in _recorders.items()}
+    said = {name: named(await recorder(site)).strip() for name, recorder in _recorders.items()}
+    return said | await stories.record(app)
 
 
 def exchange(answer: httpx.Response) -> str:
