@@ -207,11 +207,18 @@ class BoundedProtocol(HttpToolsProtocol):
 
 
 class QuietWebSocket(WebSocketsSansIOProtocol):
-    """Stock: the line in the log of each handshake has its query, which may hold secrets."""
+    """Stock: the line in the log of each handshake has its query, which may hold secrets. And each handshake that is
+    refused with a status is logged as an error of the application, although its response is complete.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.logger = logging.getLogger("uvicorn.websockets")
+
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
+            self.handshake_complete = True
 
 
 class InFlight:

@@ -88,6 +88,7 @@ class EventStream(Response):
                 await self._run(stream, left, send)
             finally:
                 left.cancel()
+                await asyncio.wait({left})
 
     async def _start(self, send: Any) -> None:
         headers = [(name.lower().encode(), value.encode("latin-1")) for name, value in self.headers.items()]
@@ -112,10 +113,12 @@ class EventStream(Response):
                     waiting.cancel()
                     with suppress(asyncio.CancelledError, Exception):
                         await waiting
-        if stream.end.done() and stream.end.result() is not End.TOO_SLOW and not left.done():
-            last = {"type": "http.response.body", "body": Event(stream.end.result().value[0]).encoded()}
-            with suppress(TimeoutError):
-                await asyncio.wait_for(send(last), SEND_SECONDS)
+        if stream.end.done() and stream.end.result() is End.TOO_SLOW:
+            return
+        # Nobody reads it where the client has left. The server wants it where the body of the request ended the stream.
+        body = b"" if left.done() else Event(stream.end.result().value[0]).encoded()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(send({"type": "http.response.body", "body": body}), SEND_SECONDS)
 
 
 def _next(stream: Stream, done: "asyncio.Future[Event]") -> bytes:
@@ -144,6 +147,7 @@ async def _write(stream: Stream, send: Any, part: bytes) -> None:
 
 
 async def _left(receive: Any) -> None:
-    """Returns when the client has closed the connection."""
-    while (await receive())["type"] != "http.disconnect":
-        pass
+    """Returns when the client has closed the connection, or has sent a body beyond the bounds of all bodies."""
+    with suppress(Problem):
+        while (await receive())["type"] != "http.disconnect":
+            pass

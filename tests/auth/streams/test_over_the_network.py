@@ -4,7 +4,7 @@ import re
 import signal
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +88,23 @@ def test_refused_handshake_has_a_status_and_no_traceback(server: Server) -> None
     log = server.logged(r"request .*path=/clock/echo .*status=101")
     assert "hunter2" not in log
     assert "Traceback" not in log
+    assert "[error" not in log  # anybody can ask for a socket
+
+
+# v5.0.0-15.2.2
+def test_body_of_a_stream_ends_it_and_is_no_error(server: Server) -> None:
+    """The request may have one. It is not waited for, and bounded as every body."""
+    _, pair = signed_in(server)
+
+    def endless() -> Iterator[bytes]:
+        while True:
+            yield b"x" * 65_536
+
+    headers = {"Cookie": browser(pair)["Cookie"]}
+    with suppress(httpx.TransportError):
+        httpx.request("GET", f"{server.url}/clock/events", headers=headers, content=endless(), timeout=PATIENCE)
+
+    assert "[error" not in server.logged(r"stream_ended .*path=/clock/events")
 
 
 # v5.0.0-15.2.2
