@@ -5,6 +5,7 @@
 MAKEFLAGS += --no-print-directory
 
 VENV := .venv
+PYTHONS := 3.11 3.12 3.13 3.14
 PY := $(VENV)/bin/python
 DATABASE_TESTS := $(addprefix tests/,auth mfa audit admin cli home email dev contract race db test_maintenance.py)
 DATABASE_TESTS += $(patsubst %/acts.py,%,$(wildcard tests/*/acts.py))
@@ -13,9 +14,6 @@ DATABASE_TESTS += tests/learn/test_chapters.py# learn
 all_but = $(if $(filter $(1) $(1)/%,$(T)),,$(1))
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --no-annotate --custom-compile-command "make lock"
-INSTALL = @printf 'Installing %s ...\n' $(1); \
-	{ $(VENV)/bin/uv pip install --quiet --require-hashes --python $(PY) -r $(1) 2>$(VENV)/uv.log \
-	|| $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r $(1); } && touch $@
 
 export UV_PYTHON_DOWNLOADS := never
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -146,6 +144,15 @@ lock: $(VENV)/.dev ## update the lock files after changing pyproject.toml (U=1: 
 	@$(LOCK) $(if $(U),--upgrade) -c requirements.lock pyproject.toml --group dev -o requirements-dev.lock
 	@$(LOCK) $(if $(U),--upgrade) -c requirements-dev.lock pyproject.toml --group audit -o requirements-audit.lock
 
+	@$(MAKE) wheels
+
+.PHONY: wheels
+wheels: $(VENV)/.dev ## check that every supported Python has wheels of what the locks name (Linux, and macOS on ARM)
+	@for python in $(PYTHONS); do for platform in x86_64-unknown-linux-gnu aarch64-apple-darwin; do \
+		$(VENV)/bin/uv pip install --quiet --dry-run --require-hashes --only-binary :all: --python-version $$python \
+			--python-platform $$platform --target $(VENV)/wheels -r requirements-dev.lock || exit 1; \
+	done; done
+
 .PHONY: sbom
 sbom: $(VENV)/.audit ## write the software bill of materials (CycloneDX) to var/sbom.cdx.json
 	@mkdir -p var && $(VENV)/bin/cyclonedx-py requirements requirements.lock --output-reproducible --of JSON -o var/sbom.cdx.json
@@ -172,27 +179,22 @@ clean: ## remove the environment, caches and test results; keeps the database an
 	@rm -rf $(VENV) .mypy_cache .ruff_cache .import_linter_cache .hypothesis e2e/results
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# A secret of one's own, readable by its owner alone, never committed.
+# `bootstrap.py` makes them; it does so without `make`, too.
 .env: | $(VENV)/.run
-	@umask 077 && $(PY) -c 'import secrets; print("APP_SECRET_KEY=" + secrets.token_urlsafe(48))' >$@.new && mv $@.new $@
-	@echo 'Wrote .env with its own secret key (.env.example lists all settings).'
+	@$(PY) bootstrap.py env
 
 $(VENV)/.run: requirements.lock $(VENV)/.made
-	$(call INSTALL,requirements.lock)
+	@$(PY) bootstrap.py install run
 
 $(VENV)/.dev: requirements-dev.lock $(VENV)/.made
-	$(call INSTALL,requirements-dev.lock)
-	@touch $(VENV)/.run
+	@$(PY) bootstrap.py install dev
 
 $(VENV)/.audit: requirements-audit.lock $(VENV)/.made
-	$(call INSTALL,requirements-audit.lock)
+	@$(PY) bootstrap.py install audit
 
-# The interpreter of the machine, never a downloaded one. uv only saves time: without it, pip installs the same lock.
+# The interpreter of the machine, never a downloaded one.
 $(VENV)/.made:
 	@for python in $(PYTHON) python3 python3.14 python3.13 python3.12 python3.11; do \
 		"$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break; python=; done; \
 	if [ -z "$$python" ]; then echo 'Python 3.11 or newer is needed: install it, or say where it is: make PYTHON=/path/to/python3'; exit 1; fi; \
-	"$$python" -m venv --clear $(VENV) || { echo "$$python has no venv module: install it (Debian: apt-get install python3-venv)"; exit 1; }
-	@awk '/^uv==/,!/\\$$/' requirements-dev.lock >$(VENV)/uv.txt; \
-	$(PY) -m pip install --quiet --no-deps --require-hashes -r $(VENV)/uv.txt 2>$(VENV)/uv.log || true
-	@touch $@
+	"$$python" bootstrap.py venv || { echo "$$python has no venv module: install it (Debian: apt-get install python3-venv)"; exit 1; }
