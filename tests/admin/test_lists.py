@@ -44,6 +44,8 @@ async def some_people() -> None:
     ]
     for number, name in enumerate(names):
         person = await make_user(name=name, role="admin" if number % 5 == 0 else "user", active=number % 3 != 0)
+        if number % 7 == 0:  # a role that was taken out of the table
+            await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(role="auditor"))
         if number % 2:
             seen = db.utcnow().replace(microsecond=0)  # several at the same moment
             await db.execute(sa.update(user_rows).where(user_rows.c.id == person.id).values(last_login=seen))
@@ -291,7 +293,7 @@ async def explained(seen: list[Sent]) -> list[str]:
     async with db.database.engine.connect() as connection:  # type: ignore[union-attr]
         if databases.POSTGRESQL:
             await connection.exec_driver_sql("SET enable_seqscan = off")
-        for statement, parameters in [one for one in seen if one.sql.lstrip("( ").startswith("SELECT")]:
+        for statement, parameters in [one for one in seen if one.sql.lstrip("( ").startswith(("SELECT", "WITH"))]:
             word = "EXPLAIN " if databases.POSTGRESQL else "EXPLAIN QUERY PLAN "
             rows = await connection.exec_driver_sql(word + statement, parameters)
             lines += [str(row[-1]) for row in rows]

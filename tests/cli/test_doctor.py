@@ -171,6 +171,19 @@ def test_secret_that_encrypted_the_second_factors_is_missed(settings: dict[str, 
     assert "factors" not in known.wrong
 
 
+def test_accounts_with_a_role_that_is_gone_are_found(settings: dict[str, str]) -> None:
+    async def auditors() -> None:
+        for _ in range(2):
+            await make_user(role="auditor")
+
+    fill(settings["DATABASE_URL"], auditors)
+
+    report = examine(settings)
+
+    assert re.search("^note +roles +accounts with the role 'auditor', .*: 2$", report.text, re.MULTILINE)
+    assert "roles" not in report.wrong
+
+
 def test_migrations_that_have_not_run_and_emails_that_cannot_go_out_are_found(
     settings: dict[str, str], tmp_path: Path
 ) -> None:

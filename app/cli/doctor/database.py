@@ -126,6 +126,11 @@ async def _questions(workers: int) -> AsyncIterator[Finding]:
         says = f"administrators without two-factor authentication: {alone}"
         fix = "turn it on at /account/second-factor, then set APP_ADMINS_NEED_SECOND_FACTOR=true"
         yield Finding("admins", says, fix, note=True)
+    for role, people in await db.fetch_all(_ROLES_THAT_ARE_GONE):
+        says = (
+            f"accounts with the role {role!r}, which app/auth/roles.py does not have, so they may do nothing: {people}"
+        )
+        yield Finding("roles", says, "give them another role at /admin/users, or put it back into the table", note=True)
     if db.database.target.kind == "postgresql":
         async for finding in _postgresql(workers):
             yield finding
@@ -157,6 +162,14 @@ async def _admins_with_a_password_alone() -> int:
     table = user_rows
     admins = table.c.role.in_(roles.privileged()), table.c.is_active.is_(True), table.c.second_factor_at.is_(None)
     return int(await db.fetch_value(sa.select(sa.func.count()).where(*admins)))
+
+
+_ROLES_THAT_ARE_GONE = (
+    sa.select(user_rows.c.role, sa.func.count())
+    .where(user_rows.c.role.not_in(roles.ROLES))
+    .group_by(user_rows.c.role)
+    .order_by(user_rows.c.role)
+)
 
 
 async def _postgresql(workers: int) -> AsyncIterator[Finding]:
