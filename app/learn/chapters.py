@@ -64,6 +64,11 @@ def reference() -> list[Chapter]:
     return [_page(DOCS / f"{name}.md") for name in REFERENCE]
 
 
+def address(page: Chapter) -> str:
+    """Where a chapter, a step or a reference page is served."""
+    return f"{markdown.ADDRESSES[_folder(page.path)]}/{page.slug}"
+
+
 def _page(path: Path) -> Chapter:
     return _read(path) if get_settings().is_development else _kept(path)
 
@@ -75,11 +80,12 @@ def _kept(path: Path) -> Chapter:
 
 def _read(path: Path) -> Chapter:
     text = path.read_text("utf-8")
-    number, _, name = path.stem.partition("-")
+    number, name = path.stem[:2], path.stem[3:]
+    numbered = number.isdigit()
     return Chapter(
         path=path,
-        slug=name or number,
-        number=int(number) if name else 0,
+        slug=name if numbered else path.stem,
+        number=int(number) if numbered else 0,
         title=text.partition("\n")[0].removeprefix("# "),
         patterns=tuple(re.findall(r"`([a-z-]+)`", _paragraph(text, "Patterns: "))),
         minutes=_minutes(text),

@@ -15,7 +15,15 @@ from markupsafe import Markup
 from app.learn import code_blocks, drawing, sources
 from app.settings import ROOT
 
-REFERENCE = ("patterns", "glossary", "problems")  # pages that are not chapters, in the order of the navigation
+REFERENCE = (
+    "patterns",
+    "comparisons",
+    "coming-from",
+    "curl",
+    "glossary",
+    "problems",
+    "other-tutorials",
+)  # pages that are not chapters, in the order of the navigation
 SITE = "http://localhost:8000"  # address of the running application, for readers of the Markdown
 COURSE_SITE = "http://localhost:8001"  # address of the application that the course builds
 PAGE = re.compile(rf"docs/(\d\d-[\w-]+|{'|'.join(REFERENCE)}|build/(\d\d-[\w-]+|README))\.md")
@@ -85,7 +93,7 @@ def _prepared(found: Iterable[Token], folder: str) -> tuple[list[Token], dict[st
             continue
         if token.type == "heading_open" and token.tag == "h2":
             heading = tokens[place + 1].content.replace("`", "")
-            token.attrs["id"] = _anchor(heading)
+            token.attrs["id"] = anchor(heading)
             sections[str(token.attrs["id"])] = heading
         if token.type == "paragraph_open" and tokens[place + 1].content.startswith("Patterns: "):
             token.attrs["class"] = "chapter-patterns"
@@ -105,7 +113,8 @@ def _prepared(found: Iterable[Token], folder: str) -> tuple[list[Token], dict[st
     return kept, sections
 
 
-def _anchor(text: str) -> str:
+def anchor(text: str) -> str:
+    """The id of a heading or a row with this text."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
@@ -128,7 +137,7 @@ def _label_cells(tokens: Iterable[Token]) -> None:
             token.attrs["data-label"] = heads[column]
             column += 1
         elif before.type == "td_open" and column == 1 and (found := ROW.fullmatch(token.content)):
-            row.attrs["id"] = _anchor(found[2])
+            row.attrs["id"] = anchor(found[2])
 
 
 def _pairs(tokens: Iterable[Token]) -> Iterator[tuple[Token, Token]]:

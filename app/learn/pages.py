@@ -8,7 +8,7 @@ from typing import Any
 from ravyn import Request, get
 
 from app.auth import permissions
-from app.learn import chapters, pattern_pages, sources
+from app.learn import chapters, pattern_pages, search, sources
 from app.learn.chapters import Chapter
 from app.settings import get_settings
 from app.web import templates
@@ -33,7 +33,7 @@ async def chapter(request: Request) -> Any:
     if found is None:
         raise Problem(404)
     if not found.number:
-        return _page(request, "reference", chapter=found)
+        return _page(request, "reference", chapter=found, reference=reference)
     return _in_series(request, CHAPTERS, found, every, reference=reference)
 
 
@@ -50,6 +50,13 @@ async def step(request: Request) -> Any:
     if found is None:
         raise Problem(404)
     return _in_series(request, STEPS, found, every, reference=[])
+
+
+@get()
+async def find(request: Request) -> Any:
+    """Sections of chapters, steps and reference with every word of `q`."""
+    query = request.query_params.get("q", "")[: search.LONGEST]
+    return _page(request, "search", query=query, results=search.find(query))
 
 
 @get()
@@ -93,6 +100,7 @@ route_patterns = [
     permissions.public("/learn/source/{name:path}", source),
     permissions.public("/learn/build", course),
     permissions.public("/learn/build/{step}", step),
+    permissions.public("/learn/search", find),
     permissions.public("/learn/patterns/{pattern}", pattern),
     permissions.public("/learn/{chapter}", chapter),
 ]

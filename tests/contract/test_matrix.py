@@ -35,7 +35,7 @@ PUBLIC = {
 }  # fmt: skip
 PUBLIC |= set(of_features("PUBLIC"))  # path -> why
 PUBLIC |= {"/learn", "/learn/build", "/learn/build/{step}", "/learn/source/{name:path}", "/learn/{chapter}"}  # learn
-PUBLIC |= {"/learn/patterns/{pattern}"}  # learn
+PUBLIC |= {"/learn/patterns/{pattern}", "/learn/search"}  # learn
 # And of these, what is the same for everybody: nobody looks at the cookies, so it needs no database.
 NO_AUTHENTICATION = {
     "/healthz", "/readyz", "/metrics", "/openapi.json",

@@ -42,7 +42,12 @@ class Stuck(Exception):
 
 
 class Reader:
-    """Somebody with a folder, a shell and a browser. `bin_path`: where python and uvicorn of the environment are."""
+    """Somebody with a folder, a shell and a browser. `bin_path`: where python and uvicorn of the environment are.
+
+    `shown_port`: the port of the server in the text.
+    """
+
+    shown_port = PORT
 
     def __init__(self, folder: Path, bin_path: Path) -> None:
         self.folder, self.bin_path, self.port = folder, bin_path, free_port()
@@ -116,15 +121,15 @@ class Reader:
     def _type(self, body: str) -> str:
         said = []
         for command in commands(body):
-            if f"localhost:{PORT}" in command:
-                self._serve()
+            if f"localhost:{self.shown_port}" in command:
+                self.serve()
             said.append(f"$ {command}\n{self._run(command)}")
         return "".join(said)
 
     def _run(self, command: str) -> str:
         assert self._shell.stdin
         assert self._shell.stdout
-        typed = command.replace(f"localhost:{PORT}", f"localhost:{self.port}")
+        typed = command.replace(f"localhost:{self.shown_port}", f"localhost:{self.port}")
         if subprocess.run(["bash", "-n", "-c", typed], capture_output=True).returncode:
             raise Stuck(f"not a whole command: {command}")
         self._shell.stdin.write(f"{typed}\nprintf '\\n%s\\n' {shlex.quote(DONE)}\n")
@@ -137,14 +142,16 @@ class Reader:
         else:
             raise Stuck(f"the shell ended: {command}")
         said = "".join(lines).removesuffix("\n")
-        return self._named(said + "\n" if said and not said.endswith("\n") else said)
+        return self.named(said + "\n" if said and not said.endswith("\n") else said)
 
-    def _named(self, said: str) -> str:
+    def named(self, said: str) -> str:
         """What it said, with the values that differ in each run replaced by names."""
         said = TOKEN.sub(lambda found: f"<{forge.claims(found[0])['token_type']} token>", said)
         for pattern, name in VARIES:
             said = pattern.sub(name, said)
-        said = said.replace(f"localhost:{self.port}", f"localhost:{PORT}").replace(str(self.folder), "/home/you/course")
+        said = said.replace(f"localhost:{self.port}", f"localhost:{self.shown_port}").replace(
+            str(self.folder), "/home/you/course"
+        )
         return "".join(f"{line.rstrip()}\n" for line in said.splitlines())
 
     def _environment(self) -> dict[str, str]:
@@ -157,7 +164,7 @@ class Reader:
 
     # The server in the reader's other terminal, which uvicorn's --reload starts anew after each change.
 
-    def _serve(self) -> None:
+    def serve(self) -> None:
         now = self._fingerprint()
         if self._served == now:
             return

@@ -16,6 +16,7 @@ from tests.learn import outputs  # isort: skip - the settings of the tests come 
 from app import db
 from app.learn import chapters, code_blocks, pattern_index
 from app.main import create_app
+from tests.learn import curl
 from tests.learn.commands import COMMANDS
 from tests.patterns import printed
 from tests.support import database
@@ -31,6 +32,7 @@ def main() -> None:
     for chapter in [*chapters.chapters(), *chapters.reference()]:
         text = code_blocks.filled(chapter.path.read_text("utf-8"), recorded, headed=True)
         changed += _write(chapter.path, chapters.turned(chapter, text) if chapter.number else text)
+    changed += _write(curl.PAGE, curl.recorded())
     for step in chapters.steps():
         changed += _write(step.path, chapters.turned(step, step.path.read_text("utf-8")))
     course = chapters.course().path

@@ -112,4 +112,4 @@ async def test_disabled_tutorial_is_404_everywhere(client: Visitor, monkeypatch:
         address = path.replace("{chapter}", "keys").replace("{name:path}", "app/main.py").replace("{step}", "refresh")
         address = address.replace("{pattern}", "token-create")
         assert (await client.visit(address)).status_code == 404, address
-    assert len(routes) == 6
+    assert len(routes) == 7
