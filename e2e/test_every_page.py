@@ -547,6 +547,7 @@ PAGES |= {
     "comparisons": ("", "Comparisons", lambda at: at.go("/learn/comparisons")),
     "coming from": ("", "Coming from another framework", lambda at: at.go("/learn/coming-from")),
     "other tutorials": ("", "Beside other tutorials", lambda at: at.go("/learn/other-tutorials")),
+    "port": ("", "Port it into your own application", lambda at: at.go("/learn/port")),
     "curl": ("", "Every request with curl", lambda at: at.go("/learn/curl")),
     "pattern": ("", "token-create", lambda at: at.go("/learn/patterns/token-create")),
     "glossary": ("", "Glossary", lambda at: at.go("/learn/glossary")),

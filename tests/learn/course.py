@@ -48,6 +48,7 @@ class Reader:
     """
 
     shown_port = PORT
+    application = "app:app"
 
     def __init__(self, folder: Path, bin_path: Path) -> None:
         self.folder, self.bin_path, self.port = folder, bin_path, free_port()
@@ -170,7 +171,7 @@ class Reader:
             return
         self._stop()
         log = self.folder.parent / f"{self.folder.name}.log"
-        self._server = start(self.bin_path, self.folder, self._environment(), self.port, log)
+        self._server = start(self.bin_path, self.folder, self._environment(), self.port, log, self.application)
         self._served = now
 
     def _stop(self) -> None:
@@ -242,9 +243,11 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-def start(programs: Path, folder: Path, environment: dict[str, str], port: int, log: Path) -> subprocess.Popen[bytes]:
+def start(
+    programs: Path, folder: Path, environment: dict[str, str], port: int, log: Path, application: str = "app:app"
+) -> subprocess.Popen[bytes]:
     """The folder's server, which listens. Errors: Stuck."""
-    command = [programs / "uvicorn", "app:app", "--port", str(port), "--log-level", "warning"]
+    command = [programs / "uvicorn", application, "--port", str(port), "--log-level", "warning"]
     with log.open("wb") as out:
         server = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=subprocess.STDOUT)
     while not _listens(port):

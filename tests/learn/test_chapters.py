@@ -63,7 +63,7 @@ def test_links_to_the_application_and_the_pattern_index_lead_to_pages(path: Path
 def test_program_text_is_never_pasted(path: Path) -> None:
     for fence in code_blocks.all_in(path.read_text()):
         kind, _ = fence.origin
-        run = fence.language == "console" and path.name == "curl.md"  # by test_curl
+        run = fence.language == "console" and path.name in ("curl.md", "port.md")
         assert kind or run or fence.language == "sh", fence.body
 
 
