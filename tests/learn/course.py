@@ -181,7 +181,7 @@ class Reader:
         self._server, self._served = None, ""
 
     def _fingerprint(self) -> str:
-        files = [path for path in sorted(self.folder.rglob("*")) if path.suffix in (".py", ".html", "")]
+        files = [path for path in sorted(self.folder.rglob("*")) if path.suffix == ".py"]
         return repr([(path.name, path.read_text()) for path in files if path.is_file()])
 
 

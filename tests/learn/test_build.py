@@ -86,13 +86,24 @@ def test_step_has_its_parts_in_order(path: Path) -> None:
     headings = re.findall(r"^## (.*)$", text, re.MULTILINE)
     number = STEPS.index(path) + 1
 
-    assert headings[-5:] == ["Break it", "Exercise", "Answer", "Check", "What this application does beyond"]
+    assert headings[-5:] == ["Break it", "Exercise", "Answer", "Check", "What Lanyard adds"]
     broken = text.partition("## Break it")[2].partition("## Exercise")[0]
     assert f"$ python check.py {number}\n" in broken
     assert "FAIL" in broken
     assert f"Step {number} is complete.\n" in text.partition("## Check")[2]
-    assert "](../" in text.partition("## What this application does beyond")[2]
+    assert "](../" in text.partition("## What Lanyard adds")[2]
     assert "At the end of this step" in text.partition("## ")[0]
+
+
+@each_step
+def test_reader_of_the_markdown_sees_the_name_of_each_file(path: Path) -> None:
+    text = path.read_text()
+
+    for fence in code_blocks.FENCE.finditer(text):
+        kind, name = code_blocks.parse(fence["info"]).origin
+        if kind in ("create", "change", "try"):
+            verb = {"create": "Create", "change": "Change", "try": "Try in"}[kind]
+            assert text[: fence.start()].endswith(f"\n\n{verb} `{name}`:\n\n")
 
 
 @each_step
@@ -129,11 +140,11 @@ def test_first_page_lists_every_step() -> None:
 
 
 def test_only_typed_blocks_are_not_run() -> None:
-    """What the tests do not run is the environment, the server and the copy of check.py."""
+    """What the tests do not run is the environment, the repository, the server and the copy of check.py."""
     typed = [f.body for path in STEPS for f in code_blocks.all_in(path.read_text()) if f.language == "sh"]
 
     words = {line.split()[0] for body in typed for line in body.splitlines()}
-    assert words == {"mkdir", "cp", "python3", ".", "pip", "uvicorn"}
+    assert words == {"mkdir", "cp", "python3", ".", "pip", "git", "uvicorn"}
 
 
 def test_versions_are_ours() -> None:

@@ -31,7 +31,7 @@ async def test_pattern_is_reachable_from_the_course_the_tour_and_the_reference(c
 @each_pattern
 def test_step_leads_from_its_end_to_the_chapter_of_each_of_its_patterns(name: str) -> None:
     page = pattern_pages.pages()[name]
-    beyond = page.step.path.read_text().partition("## What this application does beyond")[2]
+    beyond = page.step.path.read_text().partition("## What Lanyard adds")[2]
 
     assert f"](../{page.chapter.path.name})" in beyond
 
