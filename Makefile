@@ -7,9 +7,6 @@ MAKEFLAGS += --no-print-directory
 VENV := .venv
 PYTHONS := 3.11 3.12 3.13 3.14
 PY := $(VENV)/bin/python
-DATABASE_TESTS := $(addprefix tests/,auth mfa audit admin cli home email dev contract race db test_maintenance.py)
-DATABASE_TESTS += $(patsubst %/acts.py,%,$(wildcard tests/*/acts.py))
-DATABASE_TESTS += tests/learn/test_chapters.py# learn
 # A folder, unless T names a path in it.
 all_but = $(if $(filter $(1) $(1)/%,$(T)),,$(1))
 LOCK := $(VENV)/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -32,12 +29,16 @@ dev: $(VENV)/.run .env ## as `make run`, and start again after changes of Python
 	@umask 077 && exec $(PY) -m app.cli.reload
 
 .PHONY: test
-test: $(VENV)/.dev ## every test: SQLite, the browser, beside them PostgreSQL (T=tests/web or T="-k login" for some of them)
+test: $(VENV)/.dev ## every rule, and the main paths in the browser (T=tests/web or T="-k login" for some tests)
 	@$(PY) -m tests $(T)
+
+.PHONY: test-all
+test-all: test ## and the rest: races, PostgreSQL in full, several processes, ejected copies, the whole browser
+	@$(PY) -m tests --rest $(T)
 
 .PHONY: postgresql
 postgresql: $(VENV)/.dev ## run the database tests on a PostgreSQL server of their own
-	@TEST_DATABASE=postgresql $(PY) -m pytest $(DATABASE_TESTS) $(T) || [ $$? -eq 5 ]
+	@$(PY) -m tests --postgresql $(T)
 
 .PHONY: unit
 unit: $(VENV)/.dev ## run the tests without a browser

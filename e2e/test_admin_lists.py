@@ -11,6 +11,8 @@ from tests.support import server as servers
 from tests.support.people import make_user
 from tests.support.server import Server
 
+pytestmark = pytest.mark.long
+
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 PEOPLE, EVENTS = 130, 400
 

@@ -11,6 +11,8 @@ from e2e.support.people import let_an_hour_pass, sessions_of, sign_in
 from tests.support.people import PASSWORD, Person, make_user
 from tests.support.server import Server
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture
 def admin(server: Server) -> Person:

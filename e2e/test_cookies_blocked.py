@@ -12,6 +12,8 @@ from tests.support.people import PASSWORD, Person
 from tests.support.phone import with_a_phone
 from tests.support.server import Server
 
+pytestmark = pytest.mark.long
+
 NEEDED = "Your browser did not store our cookies."
 
 

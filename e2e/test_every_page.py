@@ -31,6 +31,8 @@ from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.phone import Phone, with_a_phone
 from tests.support.server import Server
 
+pytestmark = pytest.mark.long
+
 PHONE, NARROW = {"width": 360, "height": 740}, {"width": 320, "height": 640}
 
 

@@ -11,6 +11,8 @@ from e2e.support.people import sign_in
 from tests.support.people import Person, make_user
 from tests.support.server import Server
 
+pytestmark = pytest.mark.long
+
 ONE_ROW = 72  # CSS pixels, the strap over it included
 WIDTHS = [320, 390, 768, 1280]
 

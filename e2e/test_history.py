@@ -20,6 +20,8 @@ from e2e.support.people import cookie, sessions_of, sign_in
 from tests.support.people import Person, make_user
 from tests.support.server import Server
 
+pytestmark = pytest.mark.long
+
 NEW = "quite another long passphrase"
 
 

@@ -19,6 +19,8 @@ from e2e.support.people import sessions_of, sign_in
 from tests.support.people import Person, make_user, start_session
 from tests.support.server import Server
 
+pytestmark = pytest.mark.long
+
 MARKUP = "<img src=x onerror=alert(1)><script>alert(2)</script>"
 QUOTES = "\"><svg onload=alert(3)>'`{{7*7}}${7*7}<!--"
 NARROW = {"width": 320, "height": 640}

@@ -12,6 +12,8 @@ from tests.support import mailbox
 from tests.support.people import PASSWORD, make_user
 from tests.support.server import Server
 
+pytestmark = pytest.mark.long
+
 PEOPLE, WIRE = "b\u00fccher.example", "xn--bcher-kva.example"
 
 

@@ -11,6 +11,8 @@ from e2e.support.people import sign_in
 from tests.support.people import Person
 from tests.support.server import Server
 
+pytestmark = pytest.mark.long
+
 STEPS = 30  # Tab presses until somebody gives up
 
 

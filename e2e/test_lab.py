@@ -14,6 +14,8 @@ from e2e.test_every_page import NARROW, PHONE, grumble, violations
 from tests.support.people import Person
 from tests.support.server import Server
 
+pytestmark = pytest.mark.long
+
 LAB = "/learn/lab"
 
 

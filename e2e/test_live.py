@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from app import db
@@ -14,6 +15,8 @@ from e2e.support.people import cookie, drop_cookie, sign_in
 from e2e.test_signup import log_in
 from tests.support.people import Person, make_user
 from tests.support.server import Server
+
+pytestmark = pytest.mark.long
 
 EVENTS = "/session/events"
 SIGNED_OUT = "You were signed out."

@@ -14,6 +14,8 @@ from app.email.models import email_rows
 from app.web import templates
 from tests.support.server import Server
 
+pytestmark = pytest.mark.long
+
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]  # an e-mail has no landmarks
 STYLED = """\
 <!doctype html><html lang="en"><head><title>Hello</title><style>h1 {{ color: rgb(1, 2, 3) }}</style></head>

@@ -2,12 +2,15 @@
 
 import re
 
+import pytest
 from playwright.sync_api import Dialog, Page, expect
 
 from e2e.support.people import sign_in
 from e2e.test_staying_signed_in import nothing_can_be_written
 from tests.support.people import Person
 from tests.support.server import Server
+
+pytestmark = pytest.mark.long
 
 GIVES_UP = 40_000  # milliseconds
 

@@ -13,6 +13,8 @@ from tests.support.origins import REFUSED, SPELLINGS
 from tests.support.people import PASSWORD, make_user
 from tests.support.server import free_port, running
 
+pytestmark = pytest.mark.long
+
 REPORTED = "texts => texts.map(text => { try { return new URL(text).origin } catch { return '' } })"
 
 

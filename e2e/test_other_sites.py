@@ -21,6 +21,8 @@ from e2e.support.traffic import Traffic, sent_cookies
 from tests.support.people import Person
 from tests.support.server import Server
 
+pytestmark = pytest.mark.long
+
 CROSS_SITE, SAME_SITE = "127.0.0.1", "localhost"
 
 

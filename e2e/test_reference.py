@@ -2,11 +2,14 @@
 
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from e2e.support.people import sign_in
 from tests.support.people import Person
 from tests.support.server import Server
+
+pytestmark = pytest.mark.long
 
 
 # v5.0.0-3.6.1

@@ -34,6 +34,8 @@ from tests.support.people import PASSWORD
 from tests.support.phone import Phone
 from tests.support.server import Server, free_port
 
+pytestmark = pytest.mark.long
+
 CLICK, DOUBLE_CLICK, ENTER_TWICE = "click", "double click", "Enter twice"
 GAP = 40  # milliseconds between the two: submissions of one moment are one to the browser
 NEW_PASSWORD = "wrong zebra paperclip sonata"

@@ -11,6 +11,8 @@ from e2e.support.people import cookie, drop_cookie, sessions_of, sign_in
 from tests.support.people import Person
 from tests.support.server import Server
 
+pytestmark = pytest.mark.long
+
 AHEAD = """([kind, urls]) => {
   const script = document.createElement("script");
   script.type = "speculationrules";

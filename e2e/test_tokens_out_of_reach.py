@@ -11,6 +11,8 @@ from e2e.support.traffic import Traffic
 from tests.support.people import Person
 from tests.support.server import Server
 
+pytestmark = pytest.mark.long
+
 MINUTE, DAY = 60, 24 * 3600
 
 

@@ -10,6 +10,8 @@ from e2e.test_signup import log_in
 from tests.support.environment import SCRATCH
 from tests.support.server import Server, running
 
+pytestmark = pytest.mark.long
+
 OTHER = {"APP_SECRET_KEY": "another-" + SCRATCH.name * 4, "APP_ISSUER": "", "APP_AUDIENCE": ""}
 
 

@@ -1,9 +1,10 @@
-"""All tests (`make test`): on SQLite where one can watch, and beside them the half on PostgreSQL, then the browser.
+"""The tests: `make test` runs the short set, `make test-all` the rest as well (see `tests.sets`).
 
-    python -m tests [what pytest takes]
+    python -m tests [--rest | --postgresql] [what pytest takes]
 
-Both wait for processes and disks much of the time, so they share two cores well. With the path of a test among the
-arguments that one alone is run, on SQLite; on PostgreSQL where TEST_DATABASE=postgresql says so.
+SQLite, the browser and PostgreSQL are processes of pytest beside each other, as many at a time as there are cores; what
+they say is shown one after the other. With the path of a test among the arguments that one alone is run, on SQLite; on
+PostgreSQL where TEST_DATABASE=postgresql says so. `--postgresql`: all that reaches a database, on PostgreSQL alone.
 """
 
 import os
@@ -11,59 +12,77 @@ import signal
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
-from threading import Event, Thread
-from typing import IO, Any
+from threading import Event, Lock
+from typing import IO
 
-PYTEST = [sys.executable, "-m", "pytest"]
+from tests import sets
+
 NO_TESTS = 5  # pytest's exit code where `-k` fits none
 started: list["subprocess.Popen[bytes]"] = []
+starting = Lock()
 ending = Event()
 
 
 def main(arguments: list[str]) -> int:
-    one = any(Path(argument.partition("::")[0]).exists() for argument in arguments)
-    # `make` takes T from MAKEFLAGS. Every process gets Ctrl-C, like all others in this terminal.
-    beside = [] if one else [["make", "postgresql"], [*PYTEST, "e2e", *arguments]]
-    codes: list[int] = []
+    which = arguments.pop(0) if arguments and arguments[0] in ("--rest", "--postgresql") else ""
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C, but nobody else gets it
-    with tempfile.TemporaryFile() as said:
-        work = Thread(target=run_all, args=(beside, said, codes), daemon=True)
-        work.start()
+    by_path = any(Path(argument.partition("::")[0]).exists() for argument in arguments)
+    if which == "--postgresql":
+        code = finished([sets.Run([*([] if by_path else sets.database_tests()), *arguments], postgresql=True)], 1)
+    elif by_path:
+        code = 0 if which else finished([sets.Run(arguments)], 1)
+    else:
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        wanted = "rest" if which else "short"
+        # The longest first. Tests of the rest start many processes themselves.
+        runs = sets.runs(wanted, 1 if which else cores, arguments)
+        code = finished(runs, 2 if which else max(2, cores))
+    return 0 if which and code == NO_TESTS else code
+
+
+def finished(runs: Sequence[sets.Run], at_once: int) -> int:
+    """Run them; the exit code. Ctrl-C reaches every process of the terminal, SIGTERM is passed on."""
+    with ThreadPoolExecutor(at_once) as pool, tempfile.TemporaryDirectory() as folder:
+        files = [(Path(folder) / str(number)).open("w+b") for number in range(len(runs))]
+        codes = [pool.submit(code_of, run, file) for run, file in zip(runs, files, strict=True)]
         try:
-            codes.append(run([*PYTEST, *([] if one else ["tests"]), *arguments]))
-            told = 0
-            while work.is_alive():
-                work.join(0.5)
-                told += show(said.fileno(), told)
-            show(said.fileno(), told)
+            for code, file in zip(codes, files, strict=True):
+                show(code, file)
         finally:
-            ending.set()
+            with starting:
+                ending.set()
             for process in started:
                 process.terminate()
-    failed = [code for code in codes if code not in (0, NO_TESTS)]
-    return failed[0] if failed else min(codes)
+    failed = [code.result() for code in codes if code.result() not in (0, NO_TESTS)]
+    return failed[0] if failed else min(code.result() for code in codes)
 
 
-def run_all(commands: list[list[str]], said: IO[bytes], codes: list[int]) -> None:
-    for command in commands:
+def code_of(run: sets.Run, file: IO[bytes]) -> int:
+    environment = os.environ | ({"TEST_DATABASE": "postgresql"} if run.postgresql else {})
+    command = [sys.executable, "-m", "pytest", *run.arguments]
+    with starting:
         if ending.is_set():
-            return
-        codes.append(run(command, stdout=said, stderr=subprocess.STDOUT))
-
-
-def run(command: list[str], **how: Any) -> int:
-    with subprocess.Popen(command, **how) as process:
+            return 130
+        process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
         started.append(process)
-        return process.wait()
+    return process.wait()
 
 
-def show(file: int, told: int) -> int:
-    """Print what was said beyond that place; how much it was."""
-    text = os.pread(file, 1 << 24, told)
-    sys.stdout.buffer.write(text)
-    sys.stdout.flush()
-    return len(text)
+def show(code: "Future[int]", file: IO[bytes]) -> None:
+    """What it says, as soon as it says it."""
+    told = 0
+    while True:
+        over = code.done()
+        text = os.pread(file.fileno(), 1 << 24, told)
+        told += len(text)
+        sys.stdout.buffer.write(text)
+        sys.stdout.flush()
+        if over and not text:
+            return
+        wait([code], timeout=0 if over else 0.5)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from tests.support.device import with_a_device
 from tests.support.people import make_user, start_session
 from tests.support.phone import with_a_phone
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+pytestmark = [pytest.mark.database, pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
 TABLES = {
     "emails": email_rows,

@@ -21,7 +21,7 @@ from tests.support.people import make_user, sign_in, start_session
 from tests.support.statements import Sent, sent
 from tests.support.visitor import Visitor
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.database, pytest.mark.anyio]
 
 
 async def some_people() -> None:

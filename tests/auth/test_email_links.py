@@ -12,7 +12,7 @@ from app import db
 from app.auth import email_links
 from app.auth.models import link_rows
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+pytestmark = [pytest.mark.database, pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
 
 async def made(purpose: str = email_links.REGISTER, **values: Any) -> Any:

@@ -24,7 +24,7 @@ from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.sent import bearer
 from tests.support.visitor import Visitor
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.database, pytest.mark.anyio]
 
 ACCESS, REFRESH = "__Host-access", "__Host-refresh"
 KEY = {"idempotency_key": "k" * 22}

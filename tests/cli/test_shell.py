@@ -53,6 +53,7 @@ def test_database_that_does_not_answer_is_one_line() -> None:
         ("e2e", "e2e/test_login.py", "-m pytest  e2e/test_login.py"),
         ("e2e", "", "-m pytest e2e "),
         ("test", "e2e/test_login.py", "-m tests e2e/test_login.py"),
+        ("postgresql", "tests/db", "-m tests --postgresql tests/db"),
     ],
 )
 def test_make_runs_the_path_that_it_is_given_and_nothing_else(target: str, chosen: str, runs: str) -> None:

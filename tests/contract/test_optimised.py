@@ -10,6 +10,8 @@ from tests.support import forge
 from tests.support.people import make_user, start_session
 from tests.support.server import Server, running
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:

@@ -12,7 +12,7 @@ from app.auth.models import User, user_rows
 from app.db.columns import AwareUTC
 from tests.support.people import make_user
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.database, pytest.mark.anyio]
 
 TOKYO = timezone(timedelta(hours=9))
 NOON = datetime(2026, 7, 1, 12, 0, 0, 123456, tzinfo=UTC)

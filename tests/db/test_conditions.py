@@ -16,7 +16,7 @@ from tests.support import database as databases
 from tests.support.people import make_user
 from tests.support.statements import sent
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.database, pytest.mark.anyio]
 
 HERE, ELSEWHERE = UUID(int=1), UUID(int=2)
 ROW = sa.select(ledger).where(ledger.c.id == sa.bindparam("account"))

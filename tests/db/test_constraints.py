@@ -10,7 +10,7 @@ from app.auth.models import session_rows, user_rows
 from app.notes.models import note_rows
 from tests.support.people import make_user, start_session
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+pytestmark = [pytest.mark.database, pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
 
 async def count(table: Any) -> int:

@@ -15,7 +15,11 @@ from app import db
 from tests.support import database as databases
 from tests.support import postgres
 
-pytestmark = [pytest.mark.anyio, pytest.mark.skipif(not databases.POSTGRESQL, reason="of PostgreSQL")]
+pytestmark = [
+    pytest.mark.database,
+    pytest.mark.anyio,
+    pytest.mark.skipif(not databases.POSTGRESQL, reason="of PostgreSQL"),
+]
 
 CUT = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname LIKE 'lanyard%'"
 READS_ONLY = sa.text("SELECT current_setting('transaction_read_only') = 'on'")

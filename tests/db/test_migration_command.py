@@ -13,6 +13,8 @@ from app.db import schema
 from app.settings import get_settings
 from tests.db.test_migrations import AddStep, add_person_with_session, add_step, ask, described, newest, rows, tables
 
+pytestmark = pytest.mark.database
+
 __all__ = ["add_step"]  # a fixture
 
 AWAY = """op.drop_table('recovery_codes')

@@ -14,6 +14,8 @@ from app.db import schema
 from app.web.email_address import email_key
 from tests.db.test_migrations import ask
 
+pytestmark = pytest.mark.database
+
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 PEOPLE, WIRE = "uli@b\u00fccher.example", "uli@xn--bcher-kva.example"
 

@@ -12,6 +12,8 @@ from app.db import schema
 from app.web import features
 from tests.db.test_migrations import ask
 
+pytestmark = pytest.mark.database
+
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 EVENTS = {
     "deletion_asked": "deletion_requested",

@@ -3,11 +3,14 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
 from app import db
 from app.db import schema
 from tests.db.test_migrations import ask
+
+pytestmark = pytest.mark.database
 
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 

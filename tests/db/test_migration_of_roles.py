@@ -10,6 +10,8 @@ from app import db
 from app.db import schema
 from tests.db.test_migrations import ask
 
+pytestmark = pytest.mark.database
+
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
 

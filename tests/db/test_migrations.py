@@ -14,6 +14,8 @@ import sqlalchemy as sa
 from app import db
 from app.db import schema
 
+pytestmark = pytest.mark.database
+
 NOON = datetime(2026, 7, 1, 12, tzinfo=UTC)
 AddStep = Callable[[str], None]
 

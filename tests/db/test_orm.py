@@ -14,7 +14,7 @@ from app.auth.models import User, user_rows
 from tests.support import database as databases
 from tests.support.people import Person, make_user
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.database, pytest.mark.anyio]
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from app.db import schema
 from app.settings import get_settings
 from tests.support import database as databases
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.database, pytest.mark.anyio]
 
 bounds: Any = sys.modules["app.db.database"]  # `app.db.database` is the database itself
 IDLE = "idle_in_transaction_session_timeout"

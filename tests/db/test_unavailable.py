@@ -15,7 +15,7 @@ from app import db
 from app.db import sqlite
 from tests.support.server import free_port
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.database, pytest.mark.anyio]
 
 
 @pytest.fixture

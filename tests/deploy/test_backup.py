@@ -26,7 +26,7 @@ from tests.support.environment import ROOT
 from tests.support.people import Person, make_user, start_session
 from tests.support.programs import pooling
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.long, pytest.mark.anyio]
 
 SCRIPT = ROOT / "deploy" / "backup.py"
 ROLES = (ROOT / "deploy" / "roles.sql").read_text()

@@ -10,7 +10,7 @@ from app.email import outbox
 from app.email.models import email_rows
 from tests.support.clock import Clock
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+pytestmark = [pytest.mark.database, pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
 
 async def count() -> int:

@@ -13,6 +13,8 @@ from app.learn import chapters, code_blocks
 from app.settings import ROOT
 from tests.learn.breaks import Break, Outcome
 
+pytestmark = pytest.mark.long
+
 COPIED = (
     "app",
     "tests",

@@ -15,6 +15,8 @@ from app.settings import ROOT
 from tests.learn import course, fresh_environment
 from tests.learn.course import Reader, Stuck
 
+pytestmark = pytest.mark.long
+
 STEPS = course.steps()
 each_step = pytest.mark.parametrize("path", STEPS, ids=[path.stem for path in STEPS])
 

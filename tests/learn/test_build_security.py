@@ -21,6 +21,8 @@ from tests.learn import course
 from tests.support import forge
 from tests.support.ports import free_port
 
+pytestmark = pytest.mark.long
+
 ROBIN, ADMIN, PASSWORD = "robin@example.com", "admin@example.com", "seven wooden pegs"
 SAME = {"Sec-Fetch-Site": "same-origin"}
 

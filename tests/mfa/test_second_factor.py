@@ -22,7 +22,7 @@ from tests.support.mailbox import emails_to
 from tests.support.people import PASSWORD, Person, make_user
 from tests.support.phone import with_a_phone
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+pytestmark = [pytest.mark.database, pytest.mark.anyio, pytest.mark.usefixtures("database")]
 NEW = "quite another long passphrase"
 
 

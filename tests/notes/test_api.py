@@ -10,7 +10,7 @@ from app.notes.models import note_rows
 from tests.support.people import Person, make_user, sign_in
 from tests.support.visitor import Visitor
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.database, pytest.mark.anyio]
 
 
 @pytest.fixture

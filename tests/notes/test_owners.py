@@ -9,7 +9,7 @@ from app.notes.models import note_rows
 from tests.support.people import make_user, sign_in
 from tests.support.visitor import Visitor
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.database, pytest.mark.anyio]
 
 
 # v5.0.0-8.2.2

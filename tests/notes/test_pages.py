@@ -13,7 +13,7 @@ from app.notes.models import note_rows
 from tests.support.people import make_user, sign_in
 from tests.support.visitor import Visitor
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.database, pytest.mark.anyio]
 
 
 FULL = {"title": "Buy rope", "body": "two metres", "status": "in_progress", "due_on": "2026-12-24"}

@@ -21,7 +21,7 @@ from tests.support.clock import Clock
 from tests.support.mailbox import delivered, emails_to
 from tests.support.people import Person, make_user, start_session
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+pytestmark = [pytest.mark.database, pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
 GRACE = timedelta(days=14)
 

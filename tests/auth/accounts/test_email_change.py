@@ -32,7 +32,7 @@ from tests.support.mailbox import emails_to, link_in
 from tests.support.people import PASSWORD, Person, make_user, start_session
 from tests.support.phone import with_a_phone
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+pytestmark = [pytest.mark.database, pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
 NEW = "wrong zebra paperclip sonata"
 

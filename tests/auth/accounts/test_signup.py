@@ -19,7 +19,7 @@ from tests.support.clock import Clock
 from tests.support.people import PASSWORD, make_user
 from tests.support.statements import sent, spoken
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+pytestmark = [pytest.mark.database, pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
 EMAIL = "joan@example.com"
 ATTACKERS = "an attacker's own passphrase"

@@ -10,7 +10,7 @@ from app.auth.accounts import user_admin, user_search
 from app.auth.models import user_rows
 from tests.support.people import make_user
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.database, pytest.mark.anyio]
 
 
 async def found(text: str) -> set[str]:

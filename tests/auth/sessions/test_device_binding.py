@@ -26,7 +26,7 @@ from tests.support.bound import BoundDevice, bound, key_of, sid_of
 from tests.support.clock import Clock
 from tests.support.people import make_user, start_session
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+pytestmark = [pytest.mark.database, pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
 PROVEN = [Decision.ROTATE, Decision.REPLAY]
 

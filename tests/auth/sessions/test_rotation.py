@@ -21,7 +21,7 @@ from tests.support import forge
 from tests.support.clock import Clock
 from tests.support.people import make_user, start_session
 
-pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("database")]
+pytestmark = [pytest.mark.database, pytest.mark.anyio, pytest.mark.usefixtures("database")]
 
 
 async def rotated(raw: str, **options: Any) -> tokens.TokenPair:
