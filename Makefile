@@ -33,7 +33,7 @@ test: $(VENV)/.dev ## every rule, and the main paths in the browser (T=tests/web
 	@$(PY) -m tests $(T)
 
 .PHONY: test-all
-test-all: test ## and the rest: races, PostgreSQL in full, several processes, ejected copies, the whole browser
+test-all: $(VENV)/.dev test ## and the rest: races, PostgreSQL in full, several processes, ejected copies, the whole browser
 	@$(PY) -m tests --rest $(T)
 
 .PHONY: postgresql
@@ -109,13 +109,18 @@ docs: $(VENV)/.dev ## update the code, outputs and tables in docs/
 	@$(PY) -m tests.learn.refresh
 
 .PHONY: course
-course: $(VENV)/.dev ## follow the course in docs/build in an empty folder, and write down what its commands print
+course: $(VENV)/.dev ## follow docs/build in an empty folder and docs/features.md in a copy, and write down what their commands print
 	@$(PY) -m tests.learn.course
+	@$(PY) -m tests.learn.test_features_guide $$(mktemp -d)
 # /learn
 
 .PHONY: migrate
-migrate: $(VENV)/.run .env ## run pending migrations (`make run` does so automatically)
-	@APP_ENV=development exec $(PY) -m app migrate
+migrate: $(VENV)/.run .env ## run pending migrations, as `make run` does (TO=-1: one back, TO=0018: to that one)
+	@APP_ENV=development exec $(PY) -m app migrate $(if $(TO),--to $(TO))
+
+.PHONY: seed
+seed: $(VENV)/.run .env ## add many users and audit events to try the lists on
+	@APP_ENV=development exec $(PY) -m app seed
 
 .PHONY: migration
 migration: $(VENV)/.dev .env ## write a migration from the models: make migration M="add projects"

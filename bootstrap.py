@@ -1,6 +1,6 @@
 """Makes the environment, and runs the site or its tests in it, without `make`: on Windows, or wherever there is none.
 
-    python bootstrap.py run | dev | test | check      what `make` does under these names; more arguments are passed on
+    python bootstrap.py run | dev | test | test-all | check    as `make` under these names; more arguments are passed on
 
 Needs Python 3.11 or newer. The Makefile makes its environment with this file, too: `venv`, `install`, `env`.
 """
@@ -22,6 +22,7 @@ COMMANDS = {
     "run": ("run", [["-m", "app", "serve"]]),
     "dev": ("run", [["-m", "app.cli.reload"]]),
     "test": ("dev", [["-m", "tests"]]),
+    "test-all": ("dev", [["-m", "tests"], ["-m", "tests", "--rest"]]),
     "check": ("dev", [["-m", "ruff", "check", "."], ["-m", "ruff", "format", "--check", "."],
                       ["lint-imports", "--no-cache"], ["-m", "mypy"]]),
 }  # fmt: skip

@@ -5,6 +5,7 @@ Imports stand inside the functions: every worker process of `serve` imports this
 """
 
 import argparse
+import os
 import sys
 
 
@@ -37,12 +38,14 @@ def migration(options: argparse.Namespace) -> int:
 
 
 def generate(options: argparse.Namespace) -> int:
+    os.environ.setdefault("APP_ENV", "development")  # it writes code, and needs no setting of production
     from app.cli import generate
 
     return generate.generate(options)
 
 
 def destroy(options: argparse.Namespace) -> int:
+    os.environ.setdefault("APP_ENV", "development")
     from app.cli.generate.removal import destroy
 
     return destroy(options)
@@ -95,8 +98,6 @@ def doctor(options: argparse.Namespace) -> int:
 
 
 def rotate_keys(options: argparse.Namespace) -> int:
-    import os
-
     from app.auth import key_rotation
     from app.setting_files import Refused, env_file, secrets_folder
 

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from threading import Event, Lock
-from typing import IO
 
 from tests import sets
 
@@ -46,7 +45,9 @@ def main(arguments: list[str]) -> int:
 def finished(runs: Sequence[sets.Run], at_once: int) -> int:
     """Run them; the exit code. Ctrl-C reaches every process of the terminal, SIGTERM is passed on."""
     with ThreadPoolExecutor(at_once) as pool, tempfile.TemporaryDirectory() as folder:
-        files = [(Path(folder) / str(number)).open("w+b") for number in range(len(runs))]
+        files = [Path(folder) / str(number) for number in range(len(runs))]
+        for file in files:
+            file.touch()
         codes = [pool.submit(code_of, run, file) for run, file in zip(runs, files, strict=True)]
         try:
             for code, file in zip(codes, files, strict=True):
@@ -60,29 +61,28 @@ def finished(runs: Sequence[sets.Run], at_once: int) -> int:
     return failed[0] if failed else min(code.result() for code in codes)
 
 
-def code_of(run: sets.Run, file: IO[bytes]) -> int:
+def code_of(run: sets.Run, file: Path) -> int:
     environment = os.environ | ({"TEST_DATABASE": "postgresql"} if run.postgresql else {})
     command = [sys.executable, "-m", "pytest", *run.arguments]
-    with starting:
+    with starting, file.open("wb") as said:
         if ending.is_set():
             return 130
-        process = subprocess.Popen(command, env=environment, stdout=file, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT)
         started.append(process)
     return process.wait()
 
 
-def show(code: "Future[int]", file: IO[bytes]) -> None:
+def show(code: "Future[int]", file: Path) -> None:
     """What it says, as soon as it says it."""
-    told = 0
-    while True:
-        over = code.done()
-        text = os.pread(file.fileno(), 1 << 24, told)
-        told += len(text)
-        sys.stdout.buffer.write(text)
-        sys.stdout.flush()
-        if over and not text:
-            return
-        wait([code], timeout=0 if over else 0.5)
+    with file.open("rb") as said:
+        while True:
+            over = code.done()
+            text = said.read()
+            sys.stdout.buffer.write(text)
+            sys.stdout.flush()
+            if over and not text:
+                return
+            wait([code], timeout=0 if over else 0.5)
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@
 
 `short`: every rule and contract on SQLite, those that the database decides on PostgreSQL as well (mark `database`), and
 the main paths in the browser. `rest`: all others. Those are races, several processes, programs that stand around it,
-what else takes long (marks `race`, `ops`, `long`), and modules that work on copies of this tree (they import `copied`).
-A new test is in `short` until it is marked.
+what else takes long (marks `race`, `ops`, `long`), and modules that work on copies of this tree (they import from
+`tests.support.copies`). A new test is in `short` until it is marked.
 """
 
 import os
@@ -66,7 +66,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def is_short(item: pytest.Item) -> bool:
     marks = {mark.name for mark in item.iter_markers()}
-    if marks & NOT_SHORT or hasattr(getattr(item, "module", None), "copied"):
+    used = vars(getattr(item, "module", os)).values()
+    if marks & NOT_SHORT or any(getattr(each, "__module__", "") == "tests.support.copies" for each in used):
         return False
     return "database" in marks or os.environ.get("TEST_DATABASE") != "postgresql"
 

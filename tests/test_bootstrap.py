@@ -40,10 +40,11 @@ def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 def recipe(target: str) -> list[str]:
     """What that target runs, as `bootstrap.COMMANDS` says it."""
-    found = re.search(rf"^{target}: .*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
+    found = re.search(rf"^{target}: (.*)##.*\n((?:\t.*\n)+)", MAKEFILE, re.MULTILINE)
     assert found, target
-    lines = [re.sub(r".*\$\(PY\) (?=-m)|.*\$\(VENV\)/bin/|\$\(T\)", "", line) for line in found[1].splitlines()]
-    return [line.strip() for line in lines]
+    first = [line for each in found[1].split() if each in bootstrap.COMMANDS for line in recipe(each)]
+    lines = [re.sub(r".*\$\(PY\) (?=-m)|.*\$\(VENV\)/bin/|\$\(T\)", "", line) for line in found[2].splitlines()]
+    return [*first, *(line.strip() for line in lines)]
 
 
 @pytest.mark.parametrize("name", bootstrap.COMMANDS)

@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -57,11 +56,3 @@ def test_parts_have_each_module_once_and_about_as_many_tests() -> None:
 
     assert sets.split(modules, 2) == {"a": 1, "b": 2, "c": 2}
     assert set(sets.split(modules, 1).values()) == {1}
-
-
-def test_everything_that_reaches_the_database_is_run_on_postgresql() -> None:
-    """A module is left out where its tests use no database, or the same one each time."""
-    listed = [Path(path) for path in sets.database_tests()]
-    asking = [path for path in Path("tests").rglob("test_*.py") if 'usefixtures("database")' in path.read_text()]
-
-    assert [path for path in asking if not any(path.is_relative_to(each) for each in listed)] == []

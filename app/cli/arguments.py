@@ -3,6 +3,13 @@
 import argparse
 from typing import Any
 
+# What `generate` writes besides a feature: kind, what it is, how it is named.
+SMALL_KINDS = (
+    ("page", "a page behind the sign-in", "its address and folder, such as reports"),
+    ("mail", "an e-mail of a feature to its user", "the feature and the e-mail, such as projects/due_soon"),
+    ("command", "a command that reads the database", "such as close-month"),
+)
+
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
     """The options; `command` is the name of the command. Errors: SystemExit 2 for wrong usage, 0 after `--help`."""
@@ -29,7 +36,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
         "--to",
         default="",
         metavar="REVISION",
-        help="migrate up or down to this revision; going down deletes what newer ones added",
+        help="migrate up or down to this revision (-1: one back); going down deletes what newer ones added",
     )
     command.add_argument("--yes-really", action="store_true", help="allow going down outside development")
 
@@ -159,7 +166,9 @@ def _ejectable() -> list[Any]:
 # /eject
 def _add_generate(commands: Any) -> None:
     command = commands.add_parser(
-        "generate", help="write a feature, as if by hand", description="Write code of your own. Nothing is overwritten."
+        "generate",
+        help="write a feature, a page, an e-mail or a command",
+        description="Write code of your own. Nothing is overwritten.",
     )
     kinds = command.add_subparsers(required=True, dest="kind", metavar="KIND")
     command = kinds.add_parser(
@@ -172,16 +181,26 @@ def _add_generate(commands: Any) -> None:
     command.add_argument("fields", nargs="+", metavar="FIELDS", help='such as title:str "status:choice(open,done)"')
     command.add_argument("--singular", default="", help="where it cannot be told from the plural, as person for people")
     command.add_argument("--dry-run", action="store_true", help="list the files without writing them")
+    for kind, what, named in SMALL_KINDS:
+        command = kinds.add_parser(kind, help=what, description=f"Write {what}, with a test.")
+        command.add_argument("name", help=named)
+        if kind == "page":
+            command.add_argument("--public", action="store_true", help="for everybody, not only after signing in")
+        command.add_argument("--dry-run", action="store_true", help="list the files without writing them")
 
     command = commands.add_parser(
         "destroy",
         help="take back what `generate` wrote",
-        description="Delete a generated feature that nobody has changed since, and whose migration has not run.",
+        description="Delete what nobody has changed since; a feature while its migration has not run.",
     )
     kinds = command.add_subparsers(required=True, dest="kind", metavar="KIND")
     command = kinds.add_parser("feature", help="a feature", description="Delete its files and its line in app/main.py.")
     command.add_argument("name", help="as it was generated, such as projects")
     command.add_argument("--dry-run", action="store_true", help="list the files without deleting them")
+    for kind, what, named in SMALL_KINDS:
+        command = kinds.add_parser(kind, help=what, description="Delete its files, and its lines in other files.")
+        command.add_argument("name", help=named)
+        command.add_argument("--dry-run", action="store_true", help="list the files without deleting them")
 
 
 def _count(text: str) -> int:

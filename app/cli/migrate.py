@@ -7,15 +7,23 @@ from app.settings import get_settings
 
 
 def migrate(to: str, yes_really: bool) -> int:
-    """`to`: a revision such as "0018"; "" for the newest. Returns the exit code."""
-    if to and to not in db.known():
-        return _refuse(f"there is no migration {to}; the newest is {db.known()[0]}", 2)
+    """`to`: a revision such as "0018"; "" for the newest, "-1" for the one before. Returns the exit code."""
     try:
+        if to == "-1":
+            to = next(iter(_applied()[1:]), to)
+        if to and to not in db.known():
+            return _refuse(f"there is no migration {to}; the newest is {db.known()[0]}", 2)
         return _back(to, yes_really) if to and to not in db.pending() else _forward(to or "head")
     except db.Stopped as error:
         return _refuse(str(error))
     except (db.Unavailable, OSError) as error:
         return _refuse(f"the database that DATABASE_URL names does not answer: {error}")
+
+
+def _applied() -> list[str]:
+    """Newest first."""
+    pending = db.pending()
+    return [revision for revision in db.known() if revision not in pending]
 
 
 def _forward(to: str) -> int:

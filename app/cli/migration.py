@@ -51,7 +51,7 @@ def migration(message: str, dry_run: bool = False) -> int:
         print(f"  look: {warning}")
     if dry_run:
         return 0
-    print(f"Wrote app/migrations/versions/{write(found, message, slug).name}. Read it, then: python -m app migrate")
+    print(f"Wrote app/migrations/versions/{write(found, message, slug).name}. Read it, then: make migrate")
     return 0
 
 

@@ -4,9 +4,7 @@ They ask the same rules as the pages; only that nobody in particular is the acto
 sees it, and never stands on a command line, which every user of the machine can read.
 """
 
-import asyncio
 import getpass
-import sys
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
@@ -19,6 +17,8 @@ from app.auth.accounts import user_admin, user_creation
 from app.auth.accounts.user_admin import Outcome
 from app.auth.models import user_rows
 from app.auth.sessions import revocation
+from app.cli import on_database
+from app.cli.on_database import Refused
 from app.mfa import second_factor
 from app.web.email_address import address, email_key
 from app.web.forms import Line
@@ -26,13 +26,9 @@ from app.web.forms import Line
 Act = Callable[[UUID], Awaitable[Outcome]]
 
 
-class Refused(Exception):
-    """What was asked for cannot be done; the text says why, in one line."""
-
-
 def create_admin(email: str, name: str) -> int:
     """Make an administrator; asks for what is not given, and always for the password."""
-    return _do(lambda: _create_admin(email, name))
+    return on_database.run(lambda: _create_admin(email, name))
 
 
 def promote(email: str) -> int:
@@ -54,7 +50,7 @@ def end_every_session() -> int:
         ended = await revocation.revoke_everybody(events.ENDED_BY_ADMIN)
         return f"{ended} sessions ended: everybody has to sign in again."
 
-    return _do(end)
+    return on_database.run(end)
 
 
 def remove_second_factor(email: str) -> int:
@@ -68,7 +64,7 @@ def _change(email: str, act: Act, becomes: str) -> int:
             raise Refused(f"{email} is the only administrator: create or promote another one first")
         return f"{email} is now {becomes}." if outcome is Outcome.DONE else f"{email} was already {becomes}."
 
-    return _do(change)
+    return on_database.run(change)
 
 
 async def _create_admin(email: str, name: str) -> str:
@@ -114,27 +110,3 @@ def _checked(check: Callable[[str], str], text: str) -> str:
         return check(text)
     except ValueError as error:
         raise Refused(str(error)) from None
-
-
-def _do(work: Callable[[], Awaitable[str]]) -> int:
-    async def connected() -> str:
-        await db.connect()
-        try:
-            return await work()
-        finally:
-            await db.disconnect()
-
-    try:
-        if pending := db.pending():
-            raise Refused(f"migrations are pending ({', '.join(pending)}): run `python -m app migrate` first")
-        print(asyncio.run(connected()))
-    except Refused as error:
-        print(f"lanyard: {error}", file=sys.stderr)
-        return 1
-    except EOFError:
-        print("lanyard: no terminal to type the password into", file=sys.stderr)
-        return 1
-    except (db.Unavailable, OSError) as error:
-        print(f"lanyard: the database that DATABASE_URL names does not answer: {error}", file=sys.stderr)
-        return 1
-    return 0

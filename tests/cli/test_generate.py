@@ -1,4 +1,4 @@
-"""`python -m app generate feature`: what it writes passes its own tests, and what it refuses leaves no file.
+"""`python -m app generate`: what it writes passes its own tests, and what it refuses leaves no file.
 
 The shapes are generated in copies of this tree. One of them is tried with the ordinary tests; all of them, on both
 databases, with `LONG=1 make unit T=tests/cli/test_generate.py`.
@@ -232,6 +232,102 @@ def test_reference_to_a_feature_that_comes_later_in_the_alphabet_can_be_migrated
     passes(folder, "tests/boxes/test_pages.py", "-k", "copy_of_ones_data")
 
 
+# Kind, name, other arguments, its tests.
+SMALL = [
+    ("page", "reports", [], "tests/reports"),
+    ("page", "imprint", ["--public"], "tests/imprint"),
+    ("mail", "reports/due_soon", [], "tests/reports/test_due_soon.py"),
+    ("mail", "reports/much_later", [], "tests/reports/test_much_later.py"),
+    ("mail", "mfa/reminder", [], "tests/mfa/test_reminder.py"),
+    ("command", "close-month", [], "tests/cli/test_close_month.py"),
+]
+
+
+def test_pages_emails_and_commands_pass_the_checks_and_their_own_tests_and_can_be_taken_back(tmp_path: Path) -> None:
+    folder = copied(tmp_path / "clone")
+    for kind, name, more, _ in SMALL:
+        done = generate(folder, "generate", kind, name, *more)
+        assert (done.returncode, done.stderr) == (0, ""), name
+        again = generate(folder, "generate", kind, name, *more)
+        assert (again.returncode, again.stdout) == (2, "")
+        assert again.stderr.startswith("generate: ")
+        assert again.stderr.count("\n") == 1
+
+    checked(folder, *CHECKS)
+    passes(folder, *(tests for *_, tests in SMALL), "tests/web/test_routes.py", "tests/dev/test_email_samples.py")
+
+    page = folder / "app" / "imprint" / "pages.py"
+    before = page.read_text()
+    page.write_text(f"{before}\n# mine\n")
+    assert generate(folder, "destroy", "page", "imprint").returncode == 2
+    page.write_text(before)
+    for kind, name, *_ in reversed(SMALL):
+        gone = generate(folder, "destroy", kind, name)
+        assert (gone.returncode, gone.stderr) == (0, ""), name
+    status = subprocess.run(["git", "status", "--porcelain"], cwd=folder, capture_output=True, text=True, check=True)
+    assert status.stdout == ""
+    assert not (folder / "app" / "reports").exists()
+
+
+def test_generating_needs_no_setting_of_production(tmp_path: Path) -> None:
+    """As in a clone: a secret of its own in `.env`, and nothing else."""
+    folder = copied(tmp_path / "clone")
+    (folder / ".env").write_text("APP_SECRET_KEY=k3J9x!aB7qLmZ2wR8tYvE4uI6oP0sDfGh1jKcNbV5\n")
+    command = [sys.executable, "-m", "app", "generate", "feature", *PROJECTS, "--dry-run"]
+
+    done = subprocess.run(
+        command, cwd=folder, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
+    )
+
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["page", "account"], "already"),
+        (["page", "class"], "Python has this word"),
+        (["page", "../x"], "named with a-z"),
+        (["mail", "reminder"], "say the feature"),
+        (["mail", "nowhere/reminder"], "say the feature"),
+        (["mail", "../../x/reminder"], "say the feature"),
+        (["mail", "mfa/new_device"], "already"),
+        (["mail", "mfa/Reminder"], "named with a-z"),
+        (["command", "serve"], "already"),
+        (["command", "users"], "already"),
+        (["command", "generate"], "already"),
+        (["command", "rotate-keys"], "already"),
+        (["command", "main"], "already"),
+        (["command", "a b"], "named with a-z"),
+    ],
+    ids=str,
+)
+def test_small_thing_that_cannot_be_is_refused_in_one_line(
+    arguments: list[str], reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = tree()
+
+    code = main(["generate", *arguments])
+
+    said = capsys.readouterr()
+    assert (code, said.out) == (2, "")
+    assert reason in said.err
+    assert said.err.startswith("generate: ")
+    assert said.err.count("\n") == 1
+    assert tree() == before
+
+
+@pytest.mark.parametrize(("kind", "name"), [("page", "reports"), ("mail", "mfa/reminder"), ("command", "close-month")])
+def test_dry_run_of_a_small_thing_writes_nothing(kind: str, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = tree()
+
+    code = main(["generate", kind, name, "--dry-run"])
+
+    assert code == 0
+    assert "would write   tests/" in capsys.readouterr().out
+    assert tree() == before
+
+
 def test_what_is_destroyed_leaves_nothing_and_what_was_changed_stays(tmp_path: Path) -> None:
     folder = copied(tmp_path / "clone")
     assert generate(folder, "generate", "feature", *SHAPES["unique"]).returncode == 0
@@ -241,15 +337,15 @@ def test_what_is_destroyed_leaves_nothing_and_what_was_changed_stays(tmp_path: P
 
     changed = generate(folder, "destroy", "feature", "people")
     assert (changed.returncode, changed.stderr) == (
-        2, "destroy: app/people/pages.py was changed since: delete the feature by hand\n"
+        2, "destroy: app/people/pages.py was changed since: delete it by hand\n"
     )  # fmt: skip
     page.write_text(before)
     assert generate(folder, "migrate").returncode == 0
     migrated = generate(folder, "destroy", "feature", "people")
     assert migrated.returncode == 2
-    back = re.search(r"first `python -m app (migrate --to \d+)`", migrated.stderr)
+    back = re.search(r"first `make migrate TO=(\d+)`", migrated.stderr)
     assert back
-    assert generate(folder, *back[1].split()).returncode == 0
+    assert generate(folder, "migrate", "--to", back[1]).returncode == 0
     gone = generate(folder, "destroy", "feature", "people")
 
     assert (gone.returncode, gone.stderr) == (0, "")

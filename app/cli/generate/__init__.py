@@ -4,24 +4,19 @@ What is generated is the project's own from then on: nothing reads it back but `
 changed since. Templates have [[ ]] and [% %], because many of them are templates of pages themselves.
 """
 
-import subprocess
 import sys
 import textwrap
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from app.cli import migration
-from app.cli.generate import spec
+from app.cli.generate import small, spec
 from app.cli.generate.code import Written
+from app.cli.generate.small import LAST, MAIN
 from app.cli.generate.spec import Refused, Spec
+from app.cli.generate.writing import rendered, tidied, write
 from app.settings import ROOT
 
-TEMPLATES = Path(__file__).parent / "templates"
-MAIN = ROOT / "app" / "main.py"
-LAST = '    "app.dev",\n'  # a feature of one's own comes before it
 FEATURE = {
     "app/{plural}/__init__.py": "feature/package",
     "app/{plural}/models.py": "feature/models",
@@ -45,7 +40,7 @@ FEATURE = {
 def generate(options: Any) -> int:
     """Returns the exit code: 2, and nothing is written, for what cannot be."""
     try:
-        return KINDS[options.kind](options)
+        return _feature(options) if options.kind == "feature" else _small(options)
     except Refused as refused:
         print(f"generate: {refused}", file=sys.stderr)
         return 2
@@ -67,13 +62,25 @@ def _feature(options: Any) -> int:
     return code
 
 
+def _small(options: Any) -> int:
+    spec.read_models()
+    plan = small.PLANS[options.kind](options, new=True)
+    changed = plan.changed(small.Line.added)
+    write(rendered(plan.files, plan.context), options.dry_run)
+    for path, content in changed.items():
+        print(f"{'would change' if options.dry_run else 'change'}  {path.relative_to(ROOT)}")
+        if not options.dry_run:
+            path.write_text(tidied(content, str(path.relative_to(ROOT))), "utf-8")
+    if not options.dry_run:
+        tests = next(path for path in plan.files if path.startswith("tests/") and "test_" in path)
+        print(f"Now: {plan.then}. Its test: make test T={tests}")
+    return 0
+
+
 def files(wanted: Spec) -> dict[Path, str]:
     """Path -> text, formatted."""
-    context = context_of(wanted)
-    return {
-        ROOT / path.format(plural=wanted.plural): _tidy(_rendered(name, context), path) if name else ""
-        for path, name in FEATURE.items()
-    }
+    paths = {path.format(plural=wanted.plural): name for path, name in FEATURE.items()}
+    return rendered(paths, context_of(wanted))
 
 
 def context_of(wanted: Spec) -> dict[str, Any]:
@@ -105,41 +112,3 @@ def context_of(wanted: Spec) -> dict[str, Any]:
         "optional_names": repr([field.name for field in fields if field.optional]),
         "related": "".join(f', "{field.name}"' for field in references),
     }
-
-
-def write(made: dict[Path, str], dry_run: bool) -> None:
-    """Errors: Refused if one of them is there."""
-    if there := [path for path in made if path.exists()]:
-        raise Refused(f"{there[0].relative_to(ROOT)} is there already; nothing was written")
-    for path, text in made.items():
-        print(f"{'would write ' if dry_run else 'write'}  {path.relative_to(ROOT)}")
-        if not dry_run:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text, "utf-8")
-
-
-def _rendered(name: str, context: dict[str, Any]) -> str:
-    environment = Environment(  # noqa: S701 - code, no page
-        loader=FileSystemLoader(TEMPLATES), undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-        keep_trailing_newline=True, variable_start_string="[[", variable_end_string="]]",
-        block_start_string="[%", block_end_string="%]", comment_start_string="[#", comment_end_string="#]",
-    )  # fmt: skip
-    return environment.get_template(f"{name}.jinja").render(context)
-
-
-def _tidy(text: str, path: str) -> str:
-    """Formatted, without imports that nothing uses. Errors: Refused without the linter."""
-    if not path.endswith(".py"):
-        return text
-    ours = 'lint.isort.known-first-party = ["app", "e2e", "tests"]'  # the new folder is not there yet
-    check = ["check", "--fix", "--quiet", "--select", "I,F401", "--config", ours]
-    for command in (check, ["format", "--quiet"]):
-        call = [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(ROOT / path), "-"]
-        done = subprocess.run(call, input=text, capture_output=True, text=True)  # noqa: S603
-        if done.returncode:
-            raise Refused(f"ruff could not format {path}; run `make check` first: {done.stderr.strip()[:200]}")
-        text = done.stdout
-    return text
-
-
-KINDS: dict[str, Callable[[Any], int]] = {"feature": _feature}

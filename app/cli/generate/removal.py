@@ -1,33 +1,56 @@
-"""The command `destroy`: delete what `generate feature` wrote, as long as nobody has changed it."""
+"""The command `destroy`: delete what `generate` wrote, as long as nobody has changed it."""
 
 import re
 import shlex
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from app import db
-from app.cli.generate import MAIN, files, spec
+from app.cli.generate import files, small, spec
+from app.cli.generate.small import MAIN
 from app.cli.generate.spec import Refused, Spec
+from app.cli.generate.writing import rendered
 from app.db import schema
 from app.settings import ROOT
 
 
 def destroy(options: Any) -> int:
     """Returns the exit code: 2, and nothing is deleted, for what cannot be taken back."""
+    return _feature(options) if options.kind == "feature" else _small(options)
+
+
+def _small(options: Any) -> int:
+    try:
+        plan = small.PLANS[options.kind](options, new=False)
+        made = rendered(plan.files, plan.context)
+        _unchanged(made)
+        contents = plan.changed(small.Line.removed)
+    except (Refused, OSError) as refused:
+        print(f"destroy: {refused}", file=sys.stderr)
+        return 2
+    _delete(made, options.dry_run)
+    for path, content in contents.items():
+        print(f"{'would change' if options.dry_run else 'change'}  {path.relative_to(ROOT)}")
+        if not options.dry_run:
+            path.write_text(content, "utf-8")
+    if options.kind == "page" and not options.dry_run:
+        for folder in {path.parent for path in made}:
+            _empty(folder)
+    return 0
+
+
+def _feature(options: Any) -> int:
     try:
         spec.read_models()
         wanted = written(options.name)
         made, migration = files(wanted), migration_of(wanted)
-        if changed := [path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]:
-            raise Refused(f"{changed[0].relative_to(ROOT)} was changed since: delete the feature by hand")
+        _unchanged(made)
     except (Refused, db.Unavailable, OSError) as refused:
         print(f"destroy: {refused}", file=sys.stderr)
         return 2
-    for path in (*made, migration):
-        print(f"{'would delete' if options.dry_run else 'delete'}  {path.relative_to(ROOT)}")
-        if not options.dry_run:
-            path.unlink()
+    _delete((*made, migration), options.dry_run)
     if not options.dry_run:
         line = f'    "app.{wanted.plural}",\n'
         MAIN.write_text(MAIN.read_text("utf-8").replace(line, ""), "utf-8")
@@ -58,8 +81,21 @@ def migration_of(wanted: Spec) -> Path:
     if db.known()[0] != revision:
         raise Refused(f"migration {revision} has others after it: write one that drops the table, and delete by hand")
     if revision not in db.pending():
-        raise Refused(f"the table is there: first `python -m app migrate --to {db.known()[1]}`, which deletes its rows")
+        raise Refused(f"the table is there: first `make migrate TO={db.known()[1]}`, which deletes its rows")
     return found[0]
+
+
+def _unchanged(made: dict[Path, str]) -> None:
+    """Errors: Refused for the first file that is not as it was written."""
+    if changed := [path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text]:
+        raise Refused(f"{changed[0].relative_to(ROOT)} was changed since: delete it by hand")
+
+
+def _delete(paths: Iterable[Path], dry_run: bool) -> None:
+    for path in paths:
+        print(f"{'would delete' if dry_run else 'delete'}  {path.relative_to(ROOT)}")
+        if not dry_run:
+            path.unlink()
 
 
 def _empty(folder: Path) -> None:

@@ -78,7 +78,7 @@ def feature(plural: str, written: Sequence[str], singular: str = "", *, new: boo
     if new:
         new_name(plural)
     singular = singular or singular_of(plural)
-    _name(singular, "the singular")
+    plain_name(singular, "the singular")
     if singular in TAKEN | ALSO_TEMPLATES or camel(singular) in MODELS:
         raise Refused(f"{plural}: the code uses {singular} for something else; take a longer name")
     if singular == plural:
@@ -135,7 +135,7 @@ def reference(written: str, folder: str, plural: str) -> tuple[str, str]:
 
 def new_name(name: str) -> None:
     """For a package, a table and the first part of an address."""
-    _name(name, "a feature")
+    plain_name(name, "a feature")
     if re.search(r"\d", name):
         raise Refused(f"{name}: no digits: the permission {name}:read has none")
     addresses = {str(route.path).split("/")[1] for each in features.registered() for route in each.routes}
@@ -150,9 +150,19 @@ def new_name(name: str) -> None:
 def field_name(name: str, singular: str) -> None:
     if name in Owned.model_fields or name == "owner":
         raise Refused(f"{name}: every row has it already")
-    _name(name, "a field")
+    plain_name(name, "a field")
     if name in TAKEN or name in (singular, f"{singular}_id") or hasattr(BaseModel, name) or hasattr(edgy.Model, name):
         raise Refused(f"{name}: the code uses this name for something else; take a longer one, such as {name}_text")
+
+
+def plain_name(name: str, what: str) -> None:
+    """Errors: Refused for what Python or SQL has for itself, and for other signs."""
+    if not NAME.fullmatch(name) or len(name) > LONGEST:
+        raise Refused(f"{name or what}: {what} is named with a-z, 0-9 and single _, a letter first, up to {LONGEST}")
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in dir(builtins):
+        raise Refused(f"{name}: Python has this word for itself")
+    if name in POSTGRESQL or name in SQLiteIdentifierPreparer.reserved_words:
+        raise Refused(f"{name}: SQL has this word for itself")
 
 
 def singular_of(plural: str) -> str:
@@ -188,12 +198,3 @@ def _choices(written: str, inside: Any) -> tuple[str, ...]:
     ):
         raise Refused(f"{written}: a choice has two or more different values of a-z, 0-9 and _, up to 20 characters")
     return found
-
-
-def _name(name: str, what: str) -> None:
-    if not NAME.fullmatch(name) or len(name) > LONGEST:
-        raise Refused(f"{name or what}: {what} is named with a-z, 0-9 and single _, a letter first, up to {LONGEST}")
-    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in dir(builtins):
-        raise Refused(f"{name}: Python has this word for itself")
-    if name in POSTGRESQL or name in SQLiteIdentifierPreparer.reserved_words:
-        raise Refused(f"{name}: SQL has this word for itself")
