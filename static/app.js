@@ -30,26 +30,6 @@ addEventListener("pageshow", async (event) => {
   document.body.hidden = false;
 });
 
-// Show or hide a password. The field keeps its name and autocomplete, and is hidden again before it is sent.
-for (const input of document.querySelectorAll(".reveal input")) {
-  const toggle = document.createElement("button");
-  const hidden = document.createElement("span");
-  hidden.className = "visually-hidden";
-  hidden.textContent = " password";
-  const show = (visible) => {
-    input.type = visible ? "text" : "password";
-    toggle.textContent = visible ? "Hide" : "Show";
-    toggle.append(hidden);
-  };
-  toggle.type = "button";
-  toggle.className = "button button-plain";
-  toggle.setAttribute("aria-controls", input.id);
-  toggle.addEventListener("click", () => show(input.type === "password"));
-  input.form?.addEventListener("submit", () => show(false));
-  show(false);
-  input.after(toggle);
-}
-
 // The account menu closes at Escape, at a click beside it, and when the focus leaves it.
 for (const menu of document.querySelectorAll(".menu")) {
   menu.addEventListener("keydown", (event) => {

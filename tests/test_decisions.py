@@ -21,7 +21,7 @@ from app.mfa import enrolment, passkey_pages, recovery_codes, totp
 from app.mfa import pages as mfa_pages
 from app.server import protocol, run
 from app.settings import ROOT, Settings
-from app.web import email_address, paging, request_limits
+from app.web import email_address, lengths, paging, request_limits
 from tests.support.source import imported, sources
 
 TEXT = (ROOT / "docs" / "decisions.md").read_text()
@@ -102,9 +102,11 @@ def test_rules_for_fields_are_those_of_the_forms() -> None:
     assert default("body_limit_bytes") == 1024 * 1024
     assert f"{default('anonymous_body_limit_bytes') // 1024} KiB" in rules["body of a request"][0]
     assert f"{default('request_memory_bytes') // 1024**2} MiB in each worker" in TEXT
-    lines = set(re.findall(r"name: Annotated\[str, forms\.Line\((\d+), (\d+)\)\]", "\n".join(sources().values())))
+    least = set(
+        re.findall(r"name: Annotated\[str, forms\.Line\((\d+), lengths\.NAME\)\]", "\n".join(sources().values()))
+    )
     told = {rules[field][0].removesuffix(" characters on one line") for field in ("name", "name of a passkey")}
-    assert {" to ".join(each) for each in lines} == told
+    assert {f"{each} to {lengths.NAME}" for each in least} == told
 
 
 # v5.0.0-8.1.1, v5.0.0-8.1.2

@@ -20,7 +20,7 @@ from app.auth.errors import RetryLater
 from app.auth.redirects import see_other
 from app.mfa import enrolment, passkeys, webauthn
 from app.settings import get_settings
-from app.web import errors, forms, notices, templates, urls
+from app.web import errors, forms, lengths, notices, templates, urls
 from app.web.errors import Problem
 
 PAGE = 50
@@ -30,7 +30,7 @@ LAST_ADMIN = "You are the only administrator. Make somebody else an administrato
 
 
 class NameForm(BaseModel):
-    name: Annotated[str, forms.Line(1, 80)]
+    name: Annotated[str, forms.Line(1, lengths.NAME)]
 
 
 class PasswordForm(BaseModel):
@@ -127,7 +127,8 @@ async def _password_page(request: Request, chosen: str = "", status: int = 200, 
     ways = {way: words for way, words in PASSKEYS.items() if way != "new" or any(each.name for each in added)}
     shortest = get_settings().password_min_length
     hint = f"At least {shortest} characters. A few unrelated words are easy to remember and hard to guess."
-    context = {"errors": {}, "error": "", "hint": hint, "added": added, "days": enrolment.LATELY.days, **context}
+    context = {"errors": {}, "error": "", "hint": hint, "shortest": shortest, "added": added, **context}
+    context["days"] = enrolment.LATELY.days
     context |= {"ways": ways if known else {}, "chosen": chosen if chosen in ways else "none"}
     return templates.page(request, "account/password.html", status, **context)
 

@@ -24,7 +24,7 @@ from app.auth.redirects import see_other
 from app.auth.roles import ROLES
 from app.mfa import proofs, second_factor
 from app.mfa.proof_form import ProofForm, asking
-from app.web import client, errors, forms, templates
+from app.web import client, errors, forms, lengths, templates
 from app.web.email_address import Address
 from app.web.errors import Problem
 
@@ -57,7 +57,7 @@ def known_role(text: str) -> str:
 
 
 class EditForm(ProofForm):
-    name: Annotated[str, forms.Line(1, 80)]
+    name: Annotated[str, forms.Line(1, lengths.NAME)]
     role: Annotated[str, AfterValidator(known_role)]
 
 

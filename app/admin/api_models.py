@@ -10,6 +10,7 @@ from app.admin import users
 from app.admin.actions import known_role
 from app.auth.roles import ROLES
 from app.mfa.proofs import Proof
+from app.web import lengths
 from app.web.email_address import Address
 from app.web.forms import Line
 
@@ -24,7 +25,7 @@ class Confirmed(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     current_password: str = ""
-    code: str = Field(default="", max_length=100)
+    code: str = Field(default="", max_length=lengths.CODE)
 
     def proof(self) -> Proof:
         return Proof(self.current_password, self.code)
@@ -33,14 +34,14 @@ class Confirmed(BaseModel):
 class UserPatch(Confirmed):
     """Fields that are left out do not change."""
 
-    name: Annotated[str, Line(1, 80)] | None = None
+    name: Annotated[str, Line(1, lengths.NAME)] | None = None
     role: Annotated[str, AfterValidator(known_role)] | None = None
     is_active: bool | None = None
 
 
 class Invitation(Confirmed):
     email: Address
-    name: Annotated[str, Line(1, 80)]
+    name: Annotated[str, Line(1, lengths.NAME)]
     role: Annotated[str, AfterValidator(known_role)]
 
 

@@ -20,6 +20,7 @@ from app.auth.sessions import revocation
 from app.cli import on_database
 from app.cli.on_database import Refused
 from app.mfa import second_factor
+from app.web import lengths
 from app.web.email_address import address, email_key
 from app.web.forms import Line
 
@@ -69,7 +70,7 @@ def _change(email: str, act: Act, becomes: str) -> int:
 
 async def _create_admin(email: str, name: str) -> str:
     email = _checked(address, email or _ask("E-mail: "))
-    name = _checked(Line(1, 80).check, name or _ask("Name: "))
+    name = _checked(Line(1, lengths.NAME).check, name or _ask("Name: "))
     password = _new_password((email, name))
     encoded = await passwords.hash(password)
     try:

@@ -12,6 +12,7 @@ from app import db
 from app.auth import challenges, cookies, permissions
 from app.auth.api import Tokens, in_the_body
 from app.mfa import second_factor
+from app.web import lengths
 from app.web.json_response import JSONResponse
 
 
@@ -21,7 +22,7 @@ class CodeRequest(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     ticket: str = Field(min_length=1, max_length=200)
-    code: str = Field(min_length=1, max_length=100)
+    code: str = Field(min_length=1, max_length=lengths.CODE)
 
 
 @post(status_code=200)

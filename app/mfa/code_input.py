@@ -4,8 +4,8 @@ import re
 import unicodedata
 
 from app.unicode import normalised
+from app.web import lengths
 
-LONGEST = 100  # characters of the input, checked first
 LIST_NUMBER = re.compile(r"\A\s*\d{1,2}[.)]\s")  # "1. " before a code of a list
 FORM = re.compile(r"[0-9]{6}|[a-z2-7]{24}")
 
@@ -15,7 +15,7 @@ def normalise(typed: str) -> str | None:
 
     Converts decimal digits of any script, and removes spaces, dashes, invisible characters and a list number.
     """
-    text = normalised("NFKC", typed, LONGEST)
+    text = normalised("NFKC", typed, lengths.CODE)
     if text is None:
         return None
     shown = "".join(each for each in text if unicodedata.category(each) != "Cf")

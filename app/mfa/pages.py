@@ -20,7 +20,7 @@ from app.auth.sessions import rotation
 from app.mfa import enrolment, second_factor, totp
 from app.mfa.proof_form import ProofForm, asking
 from app.mfa.proofs import WRONG, Proof
-from app.web import forms, templates, urls
+from app.web import forms, lengths, templates, urls
 
 HERE = "/account/second-factor"
 OVER = (
@@ -33,7 +33,7 @@ REPLACED = (
 
 
 class SignInForm(BaseModel):
-    code: str = Field(min_length=1, max_length=100)
+    code: str = Field(min_length=1, max_length=lengths.CODE)
     next: str = ""
 
 
@@ -138,8 +138,10 @@ async def _proved(request: Request, do: Callable[[UUID, UUID, Proof], Awaitable[
 
 
 def _sign_in_page(request: Request, to: str, status: int = 200, **context: Any) -> Any:
+    """Shows the field for a recovery code if the address says so; the form accepts both kinds of code either way."""
     context = {"errors": {}, "error": "", **context}
-    return templates.page(request, "mfa/sign_in.html", status, form={"next": to}, **context)
+    form = {"next": to, "recovery": request.query_params.get("recovery") == "yes"}
+    return templates.page(request, "mfa/sign_in.html", status, form=form, **context)
 
 
 async def _overview(request: Request, typed: Mapping[str, str], status: int = 200, **context: Any) -> Any:

@@ -20,7 +20,7 @@ from app.auth.sessions import rotation
 from app.mfa import authenticators, enrolment, passkeys, webauthn
 from app.mfa.proof_form import ProofForm, asking
 from app.settings import get_settings
-from app.web import forms, templates, urls
+from app.web import forms, lengths, templates, urls
 from app.web.errors import Problem
 from app.web.json_response import JSONResponse
 
@@ -28,7 +28,7 @@ HERE = "/account/passkeys"
 
 
 class AddForm(ProofForm):
-    name: Annotated[str, forms.Line(0, 80)] = ""
+    name: Annotated[str, forms.Line(0, lengths.NAME)] = ""
     credential: str = Field(min_length=1, max_length=webauthn.LONGEST)
 
 

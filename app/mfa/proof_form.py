@@ -9,13 +9,14 @@ from ravyn import Request
 
 from app.mfa import passkeys, proofs
 from app.mfa.proofs import Proof
+from app.web import lengths
 
 
 class ProofForm(BaseModel):
     """Base class of forms that require a proof: its fields (see `proofs.Proof`)."""
 
     current_password: str = ""
-    code: str = Field(default="", max_length=100)
+    code: str = Field(default="", max_length=lengths.CODE)
     passkey: str = ""
 
     def proof(self) -> Proof:

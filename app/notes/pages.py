@@ -116,6 +116,7 @@ async def _found(request: Request) -> Any:
 def _form(request: Request, values: Mapping[str, str], note_id: Any, errors: dict[str, str] | None = None) -> Any:
     form = {name: values.get(name, "") for name in NoteForm.model_fields}
     context = {"form": form, "errors": errors or {}, "note_id": note_id, "statuses": STATUSES}
+    context["longest"] = forms.longest(NoteForm)
     return templates.page(request, "notes/form.html", 422 if errors else 200, **context)
 
 

@@ -60,6 +60,12 @@ def person(scope: Mapping[str, Any]) -> str:
     return str(user.id) if user is not None and user.is_authenticated else ""
 
 
+def longest(model: type[BaseModel]) -> dict[str, int]:
+    """Field -> the characters that its text may have, for `maxlength` in the page of the form."""
+    fields = model.model_fields.items()
+    return {name: each.most for name, field in fields for each in field.metadata if isinstance(each, Line)}
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
     """One line of text, trimmed, `least` to `most` characters: `name: Annotated[str, Line(1, 80)]`. JSON models too."""

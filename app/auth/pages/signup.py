@@ -17,7 +17,7 @@ from app.auth.accounts.signup import Outcome
 from app.auth.errors import RetryLater
 from app.auth.redirects import see_other
 from app.settings import get_settings
-from app.web import errors, forms, templates
+from app.web import errors, forms, lengths, templates
 from app.web.email_address import Address, readable
 from app.web.errors import Problem
 
@@ -36,7 +36,7 @@ NOT_YOURS = (
 
 
 class Registration(BaseModel):
-    name: Annotated[str, forms.Line(1, 80)]
+    name: Annotated[str, forms.Line(1, lengths.NAME)]
     email: Address
     password: str = Field(min_length=1)
     homepage: str = ""  # the honeypot: hidden, so a person leaves it empty
