@@ -186,3 +186,27 @@ def test_scenario_is_a_link_that_is_marked_as_current(page: Page) -> None:
     page.get_by_text("Show as a table").click()
     expect(page.get_by_role("table")).to_be_visible()
     expect(page.get_by_role("row").filter(has_text="same pair again")).to_contain_text("Tab 2")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scripts", [True, False])
+def test_picture_of_the_time_machine_stays_in_view_and_the_focus_where_it_was(
+    new_context: Callable[..., BrowserContext], width: int, scripts: bool
+) -> None:
+    page = new_context(java_script_enabled=scripts, viewport={"width": width, "height": 800}).new_page()
+    page.goto(f"{LAB}/time-machine")
+    picture = page.get_by_role("region", name="The generations of this session")
+
+    for pressed in range(8):
+        button = page.get_by_role("button", name="+ 16 min" if pressed % 2 else "Open a page in tab 1")
+        button.focus()
+        page.keyboard.press("Enter")
+        page.wait_for_url(f"**moves={'1-w960-' * (pressed // 2)}{'1-w960' if pressed % 2 else '1'}&**")
+        expect(button).to_be_focused()
+        at = button.bounding_box()
+        assert at
+        corner = [at["x"] + 9, at["y"] + 9]
+        assert button.evaluate("(button, at) => document.elementFromPoint(...at) === button", corner), "it is covered"
+        expect(picture).to_be_in_viewport(ratio=0.6)
+
+    expect(picture.locator(".history-number").last).to_be_in_viewport()

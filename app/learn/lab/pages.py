@@ -114,17 +114,21 @@ async def run_attack(request: Request) -> Any:
 
 @get()
 async def time_machine(request: Request) -> Any:
-    """Show the simulation. A new move redirects to an address that contains all moves and can be shared as a link."""
+    """Show the simulation. A new move redirects to an address that contains all moves and can be shared as a link.
+
+    `pressed`: the button that gets the focus again. No fragment: with one, browsers ignore `autofocus`.
+    """
     query = request.query_params
     moves = simulation.read(query.get("moves", ""))
     loss, wait = _number(query.get("loss"), 0, 90, 0), _number(query.get("wait"), 10, 1800, 60)
     if move := query.get("move", ""):
         moves = simulation.after(moves, f"w{wait}" if move == "w" else move)
-        here = urlencode({"moves": "-".join(moves), "loss": loss, "wait": wait})
-        return RedirectResponse(f"{MACHINE}?{here}#world", status_code=303)
+        here = urlencode({"moves": "-".join(moves), "loss": loss, "wait": wait, "pressed": move})
+        return RedirectResponse(f"{MACHINE}?{here}", status_code=303)
     world = simulation.replay(moves, loss)
     return templates.page(
         request, "learn/lab/time_machine.html", world=world, moves=moves, loss=loss, wait=wait, scenarios=scenarios.ALL,
+        pressed=query.get("pressed", ""),
         picture=simulation.picture(world), full=len(moves) >= simulation.MOST_MOVES,
         decide=sources.find(rotation_policy.decide, "def decide"),
     )  # fmt: skip

@@ -167,7 +167,7 @@ async def test_move_redirects_to_an_address_that_contains_all_moves(client: Visi
     answer = await client.visit("/learn/lab/time-machine?moves=1-c&loss=20&wait=90&move=w")
 
     assert answer.status_code == 303
-    assert answer.headers["location"] == "/learn/lab/time-machine?moves=1-c-w90&loss=20&wait=90#world"
+    assert answer.headers["location"] == "/learn/lab/time-machine?moves=1-c-w90&loss=20&wait=90&pressed=w"
     page = await client.visit(answer.headers["location"])
     assert "The clock moves forward by 90 seconds." in page.text
 
@@ -199,5 +199,5 @@ async def test_invalid_moves_in_a_link_are_ignored(client: Visitor, database: st
     page = await client.visit(link, follow_redirects=True)
 
     assert page.status_code == 200
-    assert str(page.url).endswith("?moves=1&loss=90&wait=60#world")
+    assert str(page.url).endswith("?moves=1&loss=90&wait=60&pressed=%27")
     assert "<script>-" not in page.text
