@@ -15,6 +15,11 @@ def test_map_is_fresh() -> None:
     assert all(f"| {control.id} | {control.level} |" in page for control in found)
 
 
+def test_requirement_without_a_test_has_a_reason_and_no_other_has() -> None:
+    for control in controls.collect():
+        assert bool(control.tests) != bool(control.without_test), control.id
+
+
 def test_id_that_is_on_no_list_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(controls, "places", lambda _: [("app/x.py", 7, "v5.0.0-" + "99.1.1")])
 

@@ -114,6 +114,23 @@ def test_no_hash_but_sha_256_is_named_in_the_code() -> None:
     assert [path for path, text in sources().items() if "sha256" in text] != []
 
 
+def test_secrets_are_compared_in_constant_time() -> None:
+    """v5.0.0-11.2.4: `hmac.compare_digest`, or a digest that the database looks up."""
+    secret = re.compile(r"(?:mac|digest|signature|token|secret|hash|jti|challenge|nonce)s?$")
+    found = set()
+    for path, text in sources().items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.Compare) and any(isinstance(each, ast.Eq | ast.NotEq) for each in node.ops):
+                sides = [getattr(side, "attr", getattr(side, "id", "")) for side in (node.left, *node.comparators)]
+                if any(map(secret.search, sides)):
+                    found.add((path, ast.unparse(node)))
+
+    assert found == {
+        ("app/auth/key_rotation.py", "secret != signs"),  # a command that the operator runs
+        ("app/mfa/second_factor.py", "table.c.digest == recovery_codes.digest(typed)"),
+    }
+
+
 # v5.0.0-15.1.5, v5.0.0-1.3.2, v5.0.0-1.2.5
 def test_nothing_is_evaluated_and_no_program_is_started_for_a_visitor() -> None:
     commands = ("app/cli/", "app/cli/doctor/")
