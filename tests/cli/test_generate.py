@@ -8,13 +8,15 @@ import os
 import re
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from app import db
 from app.__main__ import main
-from app.cli.generate import spec
+from app.cli.generate import spec, writing
 from app.cli.generate.spec import Refused
 from tests.support.copies import copied, run
 from tests.support.environment import ROOT
@@ -315,6 +317,23 @@ def test_small_thing_that_cannot_be_is_refused_in_one_line(
     assert said.err.startswith("generate: ")
     assert said.err.count("\n") == 1
     assert tree() == before
+
+
+@pytest.mark.parametrize("code", [0, 1])
+def test_linter_that_make_run_did_not_install_is_installed(monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    ran: list[list[str]] = []
+    monkeypatch.setattr(writing, "find_spec", lambda _: None)
+
+    def run(command: list[str]) -> SimpleNamespace:
+        ran.append(command)
+        return SimpleNamespace(returncode=code)
+
+    monkeypatch.setattr(writing.subprocess, "run", run)
+
+    with pytest.raises(Refused, match="run `make check` first") if code else nullcontext():
+        writing.install_linter()
+
+    assert ran == [[sys.executable, str(ROOT / "bootstrap.py"), "install", "dev"]]
 
 
 @pytest.mark.parametrize(("kind", "name"), [("page", "reports"), ("mail", "mfa/reminder"), ("command", "close-month")])

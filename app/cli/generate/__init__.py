@@ -14,7 +14,7 @@ from app.cli.generate import small, spec
 from app.cli.generate.code import Written
 from app.cli.generate.small import LAST, MAIN
 from app.cli.generate.spec import Refused, Spec
-from app.cli.generate.writing import rendered, tidied, write
+from app.cli.generate.writing import install_linter, rendered, tidied, write
 from app.settings import ROOT
 
 FEATURE = {
@@ -40,6 +40,7 @@ FEATURE = {
 def generate(options: Any) -> int:
     """Returns the exit code: 2, and nothing is written, for what cannot be."""
     try:
+        install_linter()
         return _feature(options) if options.kind == "feature" else _small(options)
     except Refused as refused:
         print(f"generate: {refused}", file=sys.stderr)

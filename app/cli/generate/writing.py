@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,14 @@ from app.cli.generate.spec import Refused
 from app.settings import ROOT
 
 TEMPLATES = Path(__file__).parent / "templates"
+
+
+def install_linter() -> None:
+    """`make run` installs what the site needs, and no linter. Errors: Refused."""
+    if find_spec("ruff") is None:
+        command = [sys.executable, str(ROOT / "bootstrap.py"), "install", "dev"]
+        if subprocess.run(command).returncode:  # noqa: S603
+            raise Refused("the linter could not be installed; run `make check` first")
 
 
 def rendered(files: dict[str, str], context: dict[str, Any]) -> dict[Path, str]:
