@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from lilya.enums import Match
 
-from app.learn import chapters, code_blocks, pattern_index, sources
+from app.learn import chapters, code_blocks, markdown, pattern_index, sources
+from app.learn.lab import attacks
 from app.main import route_table
 from app.settings import ROOT
 from tests.learn import outputs
@@ -188,6 +189,14 @@ async def test_answer_that_is_shown_is_what_the_application_answers(app: Any, da
 @pytest.mark.parametrize("name", COMMANDS)
 def test_command_prints_what_is_shown(name: str) -> None:
     assert COMMANDS[name]() == SHOWN[name], "make docs"
+
+
+def test_every_exhibit_of_the_lab_is_linked_where_a_chapter_needs_it() -> None:
+    """In the text before its last two sections, which are exercises."""
+    texts = "".join(path.read_text().partition("## Break it")[0] for path in CHAPTERS)
+
+    for name in (*(f"attacks/{attack.name}" for attack in attacks.ALL), "inspector", "family", "time-machine?script="):
+        assert f"{markdown.SITE}/learn/lab/{name}" in texts, name
 
 
 def test_routes_of_the_tutorial_are_public() -> None:

@@ -21,12 +21,14 @@ from app.learn.lab import (
     inspector,
     samples,
     sandbox,
+    scenario_language,
     scenarios,
     simulation,
     sources,
     transcripts,
 )
 from app.learn.lab.endpoint_reader import reader
+from app.learn.lab.scenario_language import ScriptError
 from app.web import forms, templates
 from app.web.errors import Problem
 from app.web.forms import Line, Lines
@@ -39,6 +41,12 @@ class EditForm(BaseModel):
     header: Annotated[str, Lines(1, 2000)]
     payload: Annotated[str, Lines(1, 4000)]
     way: Literal["kept", "wrong", "leaked"]
+
+
+class Prediction(BaseModel):
+    """What the reader expects of an attack before it runs; "" without an opinion."""
+
+    expected: Literal["", "held", "broken"] = ""
 
 
 class MintForm(BaseModel):
@@ -105,11 +113,10 @@ async def attack(request: Request) -> Any:
 
 @post(status_code=200)
 async def run_attack(request: Request) -> Any:
-    await forms.parse(request, forms.Nothing)
-    selected = _selected(request)
+    selected, form = _selected(request), await forms.parse(request, Prediction)
     async with sandbox.temporary(http_exchange.in_this_process(request.scope)) as made:
         outcome = await attacks.run(selected, made)
-    return _attack(request, selected, outcome, made.exchanges)
+    return _attack(request, selected, outcome, made.exchanges, form.data.expected if form.data else "")
 
 
 @get()
@@ -125,9 +132,18 @@ async def time_machine(request: Request) -> Any:
         moves = simulation.after(moves, f"w{wait}" if move == "w" else move)
         here = urlencode({"moves": "-".join(moves), "loss": loss, "wait": wait, "pressed": move})
         return RedirectResponse(f"{MACHINE}?{here}", status_code=303)
+    script, results, error = query.get("script", ""), [], None
+    if script:
+        try:
+            read = scenario_language.parse(script)
+            moves, results = read.moves, scenario_language.check(read, loss)
+        except ScriptError as wrong:
+            error = wrong
     world = simulation.replay(moves, loss)
     return templates.page(
-        request, "learn/lab/time_machine.html", world=world, moves=moves, loss=loss, wait=wait, scenarios=scenarios.ALL,
+        request, "learn/lab/time_machine.html", 422 if error else 200, world=world,
+        script=script[: scenario_language.LONGEST] or scenario_language.written(moves), results=results, error=error,
+        language=scenario_language, moves=moves, loss=loss, wait=wait, scenarios=scenarios.ALL,
         pressed=query.get("pressed", ""),
         picture=simulation.picture(world), full=len(moves) >= simulation.MOST_MOVES,
         decide=sources.find(rotation_policy.decide, "def decide"),
@@ -153,11 +169,14 @@ async def _inspector(request: Request, status: int = 200, **context: Any) -> Any
     )  # fmt: skip
 
 
-def _attack(request: Request, selected: attacks.Attack, outcome: Any = None, exchanges: Any = ()) -> Any:
+def _attack(
+    request: Request, selected: attacks.Attack, outcome: Any = None, exchanges: Any = (), expected: str = ""
+) -> Any:
     at = attacks.ALL.index(selected)
     return templates.page(
         request, "learn/lab/attack.html", attack=selected, outcome=outcome, exchanges=list(exchanges),
-        transcript=transcripts.first_of(selected.transcripts), following=attacks.ALL[(at + 1) % len(attacks.ALL)],
+        expected=expected, transcript=transcripts.first_of(selected.transcripts),
+        following=attacks.ALL[(at + 1) % len(attacks.ALL)],
     )  # fmt: skip
 
 
