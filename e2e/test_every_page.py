@@ -550,6 +550,7 @@ PAGES |= {
     "coming from": ("", "Coming from another framework", lambda at: at.go("/learn/coming-from")),
     "other tutorials": ("", "Beside other tutorials", lambda at: at.go("/learn/other-tutorials")),
     "port": ("", "Port it into your own application", lambda at: at.go("/learn/port")),
+    "switched off": ("", "Switch off one check", lambda at: at.go("/learn/switched-off")),
     "curl": ("", "Every request with curl", lambda at: at.go("/learn/curl")),
     "pattern": ("", "token-create", lambda at: at.go("/learn/patterns/token-create")),
     "glossary": ("", "Glossary", lambda at: at.go("/learn/glossary")),
