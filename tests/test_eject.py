@@ -49,12 +49,12 @@ def combinations_of_parts() -> list[tuple[str, ...]]:
 # What would tell that something was there, and where the word means something else.
 WORDS = {
     "learn": r"\blearn(?:\b|_)|\blab\b|\btutorial\b|\bChapters?: |mark\.pattern|\"markdown-it"
-    r"|docs/(?:\d|patterns|glossary|problems)",
+    r"|docs/(?:\d|patterns|glossary|problems|comparisons|coming-from|curl|port|switched-off|other-tutorials)",
     "template": r"mark\.template|docs/pictures|e2e\.pictures|\bfindings/|scaffold\.md|ready to build on|with Ravyn\.",
     "bench": r"\bbench\b|scaling\.md|make (?:soak|scale|peers)",
     "proofs": r"(?:decisions|security|mutants)\.md|tests[./](?:controls|mutants)|make (?:controls|mutants)",
     "eject": r"\beject\b|\beject_|mark\.part",
-    "notes": r"\bnotes\b|\bnote_(?:rows|id|saved|deleted)\b|note-card|\bNote\b(?! the)|app\.notes",
+    "notes": r"\bnotes\b|\bnote_(?:rows|id|saved|deleted)\b|note-card|\bNote\b(?! the| over)|app\.notes",
 }
 ELSEWHERE = r"joan\+notes@|must learn of it|[Tt]utorials? key|FastAPI's tutorial|Spring Security tutorial|a tutorial's"
 OTHERS = {".lock", ".png", ".woff2"}

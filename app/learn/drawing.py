@@ -33,7 +33,7 @@ class Message:
 
 
 @dataclass(slots=True)
-class Note:
+class Remark:
     over: str
     lines: list[str]
 
@@ -43,7 +43,7 @@ class Sequence:
     """`names`: sign -> participant, from left to right."""
 
     names: dict[str, str]
-    steps: list[Message | Note]
+    steps: list[Message | Remark]
 
 
 def parse(text: str) -> Sequence:
@@ -51,16 +51,16 @@ def parse(text: str) -> Sequence:
     if first != "sequenceDiagram":
         raise ValueError(f"not a sequence diagram: {first}")
     names: dict[str, str] = {}
-    steps: list[Message | Note] = []
+    steps: list[Message | Remark] = []
     for line in lines:
         if found := PARTICIPANT.fullmatch(line):
             names[found[1]] = found[2]
         elif found := NOTE.fullmatch(line):
             last = steps[-1] if steps else None
-            if isinstance(last, Note) and last.over == found[1]:
+            if isinstance(last, Remark) and last.over == found[1]:
                 last.lines.append(found[2])
             else:
-                steps.append(Note(found[1], [found[2]]))
+                steps.append(Remark(found[1], [found[2]]))
         elif found := MESSAGE.fullmatch(line):
             source, arrow, target, said, carries, lost = found.groups()
             steps.append(Message(source, target, said, carries or "", arrow != "->>", bool(lost)))
@@ -83,7 +83,7 @@ def sequence(text: str) -> Markup:
 def words(diagram: Sequence) -> Iterator[str]:
     names = diagram.names
     for step in diagram.steps:
-        if isinstance(step, Note):
+        if isinstance(step, Remark):
             yield f"{names[step.over]}: {'; '.join(step.lines)}."
         else:
             verb = "answers" if step.answer else "sends to"
@@ -97,7 +97,7 @@ def _svg(diagram: Sequence, label: str) -> Markup:
     pieces: list[Markup] = []
     y = HEAD + 2 * MARGIN
     for step in diagram.steps:
-        if isinstance(step, Note):
+        if isinstance(step, Remark):
             pieces.append(_note(step, at[step.over], y))
             y += len(step.lines) * LINE + 2 * MARGIN
         else:
@@ -138,12 +138,12 @@ def _columns(diagram: Sequence) -> dict[str, int]:
 
 
 def _overhang(diagram: Sequence, sign: str, least: float) -> float:
-    """How far notes of this participant reach to each side."""
-    lines = [line for step in diagram.steps if isinstance(step, Note) and step.over == sign for line in step.lines]
+    """How far remarks of this participant reach to each side."""
+    lines = [line for step in diagram.steps if isinstance(step, Remark) and step.over == sign for line in step.lines]
     return max([least, *(len(line) * CHARACTER / 2 + MARGIN for line in lines)]) + MARGIN
 
 
-def _note(note: Note, x: int, y: int) -> Markup:
+def _note(note: Remark, x: int, y: int) -> Markup:
     wide = max(map(len, note.lines)) * CHARACTER + 2 * MARGIN
     box = Markup('<rect class="note" x="{}" y="{}" width="{}" height="{}" rx="6"/>').format(
         x - wide // 2, y, wide, len(note.lines) * LINE + MARGIN

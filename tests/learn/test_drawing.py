@@ -36,7 +36,7 @@ def test_picture_and_words_have_every_step(body: str) -> None:
     for name in diagram.names.values():
         assert name in text_of(picture)
     for step in diagram.steps:
-        said = step.lines if isinstance(step, drawing.Note) else [step.text, step.carries]
+        said = step.lines if isinstance(step, drawing.Remark) else [step.text, step.carries]
         for piece in said:
             assert piece in text_of(picture)
             assert piece in text_of(words)
