@@ -499,6 +499,9 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "passkeys, none": ("user", "Passkeys", lambda at: at.go("/account/passkeys")),
     "passkeys": ("user", "Passkeys", passkeys),
     "passkey, to remove": ("user", "Remove this passkey?", passkey_to_remove),
+    "passkey, offered": (
+        "user", "Sign in without a password next time?", lambda at: at.go("/account/passkeys/offer#x")
+    ),
     "devices": ("user", "Devices", devices),
     "device": ("user", "Unknown device", device),
     "device, to sign out": ("user", "Sign out this device?", revoke),

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, Locator, Page, Request, Response
 
 from app import db
 from app.audit.models import event_rows
+from app.auth import redirects
 from app.auth.models import user_rows
 from app.email import sender
 from app.email.models import email_rows
@@ -42,7 +43,8 @@ NEW_PASSWORD = "wrong zebra paperclip sonata"
 KNOWN_ADDRESS = ("/login", "/forgot-password")  # every other form wants an address that is new
 # Shown by the answer to another form alone, so no link leads there: where the first of the two is sent.
 SHOWN_BY = {"/account/second-factor/recovery-codes/saved": "/account/second-factor/recovery-codes"}
-SIGNED_BY_A_DEVICE = ("/account/passkeys", "/login/passkey", "/step-up/passkey")  # a script has to ask it
+ADDS_A_DEVICE = ("/account/passkeys", redirects.PASSKEY_OFFER)
+SIGNED_BY_A_DEVICE = (*ADDS_A_DEVICE, "/login/passkey", "/step-up/passkey")  # a script has to ask it
 # Counted are effects: not how often something was tried, nor the rows of the mechanism itself.
 UNCOUNTED = {"throttle_counters", "form_submissions"}
 
@@ -140,7 +142,7 @@ class Try:
 
     def _bring_a_device(self) -> None:
         Device(self.page)
-        if self.route == "/account/passkeys":
+        if self.route in ADDS_A_DEVICE:
             return
         sign_in(self.context, self.server, self.world.person)
         add_passkey(self.page)

@@ -21,9 +21,42 @@ function written(credential) {
   return JSON.stringify({ id: credential.id, rawId: credential.id, type: credential.type, response, clientExtensionResults: {} });
 }
 
+let waiting = new AbortController(); // of the question before: one that waits makes every other fail
+
 async function answered(options, ways = {}) {
+  waiting.abort();
+  waiting = new AbortController();
   const publicKey = understood(JSON.parse(options));
-  return written(await navigator.credentials[publicKey.user ? "create" : "get"]({ publicKey, ...ways }));
+  const asked = { publicKey, signal: waiting.signal, ...ways };
+  return written(await navigator.credentials[publicKey.user ? "create" : "get"](asked));
+}
+
+// What the browser can do besides; one that cannot be asked is asked for what it had before that.
+async function capabilities() {
+  const known = await window.PublicKeyCredential?.getClientCapabilities?.();
+  return known ?? { conditionalGet: await window.PublicKeyCredential?.isConditionalMediationAvailable?.() };
+}
+
+// A sign-in with the password says whether this device could keep a passkey.
+for (const field of document.querySelectorAll("[data-can-keep-passkeys]")) {
+  window.PublicKeyCredential?.isUserVerifyingPlatformAuthenticatorAvailable?.()
+    .then((can) => { field.value = can ? "1" : ""; }, () => {});
+}
+
+// The offer after it. The challenge is in the address: whoever comes to the page in another way has none.
+const offered = document.querySelector("[data-offered-after-sign-in]");
+if (offered && location.hash.length > 1) {
+  const options = JSON.parse(offered.dataset.offeredAfterSignIn);
+  offered.dataset.passkey = JSON.stringify({ ...options, challenge: location.hash.slice(1) });
+  history.replaceState(null, "", location.pathname + location.search);
+  keepUnasked(offered).catch(() => {}); // not now, or a click on the button took its place
+}
+
+// A browser whose password manager has just filled in the password may make the passkey without a question.
+async function keepUnasked(form) {
+  if (!(await capabilities()).conditionalCreate) return;
+  form.elements.credential.value = await answered(form.dataset.passkey, { mediation: "conditional" });
+  form.submit();
 }
 
 // A form that a device answers (data-passkey), one that may be proved by a passkey (data-proof), or both in turn.
@@ -65,12 +98,6 @@ for (const form of document.querySelectorAll("form:is([data-passkey], :has([data
   });
 }
 
-// What the browser can do besides; one that cannot be asked is asked for what it had before that.
-async function capabilities() {
-  const known = await window.PublicKeyCredential?.getClientCapabilities?.();
-  return known ?? { conditionalGet: await window.PublicKeyCredential?.isConditionalMediationAvailable?.() };
-}
-
 // Signs in with the form of the page behind the link, sent from here.
 async function signIn(link, ways) {
   const answer = await fetch(link.href);
@@ -84,16 +111,14 @@ async function signIn(link, ways) {
 // leads to the other page where it has none; a browser that can do neither follows the link.
 async function offer(link) {
   const { conditionalGet, immediateGet } = await capabilities();
-  const waiting = new AbortController();
   if (immediateGet) {
     link.addEventListener("click", (event) => {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return; // to a tab or window of its own
       event.preventDefault();
-      waiting.abort(); // one question at a time
       signIn(link, { uiMode: "immediate" }).catch(() => location.assign(link.href));
     });
   }
-  if (conditionalGet) await signIn(link, { mediation: "conditional", signal: waiting.signal });
+  if (conditionalGet) await signIn(link, { mediation: "conditional" });
 }
 
 for (const link of document.querySelectorAll("a[data-offered-passkey]")) {

@@ -15,6 +15,7 @@ How each request is answered:
     POST /login                          forms.parse -> login_flow.login -> rotation.start -> cookies.set_tokens
     the same with a second factor        login_flow.login -> cookies.set_ticket -> /login/code (mfa)
                                          -> login_flow.complete
+    the same where a passkey is offered  login_flow.complete -> passkey_offer.made -> redirects.signed_in
     POST /login/passkey                  mfa.passkeys.sign_in -> login_flow.complete
     POST /account/password               permissions.RecentLogin -> password_change.change_password: one transaction,
                                          new session

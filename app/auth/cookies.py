@@ -17,6 +17,7 @@ from app.settings import get_settings
 from app.web import cookies
 
 DEVICE = "device"
+METHODS = PASSWORD, PASSKEY = "password", "passkey"
 REGISTER_DEVICE = "/auth/device-session"  # see `pages.device_session`
 
 
@@ -34,6 +35,10 @@ def ticket_name() -> str:
 
 def device_name() -> str:
     return "__Host-device" if get_settings().secure_cookies else "device"
+
+
+def method_name() -> str:
+    return "__Host-method" if get_settings().secure_cookies else "method"
 
 
 def ended_name() -> str:
@@ -107,6 +112,18 @@ def set_device(response: Any, device: str, now: datetime) -> Any:
     until = now + known_devices.KNOWN_FOR
     value = f"{device}.{keys.expiring_mac(DEVICE, device, until)}"
     _set(response, device_name(), value, int(known_devices.KNOWN_FOR.total_seconds()))
+    return response
+
+
+def method(scope: MutableMapping[str, Any]) -> str:
+    """The method of the last sign-in in this browser, one of METHODS; "" if unknown. For the login page to name."""
+    sent = cookies.read(scope).get(method_name())
+    return sent if sent in METHODS else ""
+
+
+def set_method(response: Any, method: str) -> Any:
+    """Remember how this browser signed in, as long as the device. It says nothing about who did."""
+    _set(response, method_name(), method, int(known_devices.KNOWN_FOR.total_seconds()))
     return response
 
 

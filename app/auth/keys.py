@@ -85,6 +85,21 @@ def verify_expiring_mac(label: str, message: str, given: str, now: datetime) -> 
     return verify_mac(label, f"{message} {until}", mac)
 
 
+CHALLENGE = "challenge"
+
+
+def challenge(purpose: str, ends: datetime) -> str:
+    """128 random bits and a MAC that is valid until `ends`, always of the same length. `purpose`: its only use."""
+    nonce = secrets.token_urlsafe(16)
+    return f"{nonce}.{expiring_mac(CHALLENGE, f'{purpose} {nonce}', ends)}"
+
+
+def verify_challenge(purpose: str, given: str, now: datetime) -> bool:
+    """Whether `given` is an unexpired result of `challenge` for this purpose. Whether it was used is for the caller."""
+    nonce, _, stamp = given.partition(".")
+    return verify_expiring_mac(CHALLENGE, f"{purpose} {nonce}", stamp, now)
+
+
 def encrypt(label: str, text: str, *, of: str) -> str:
     """The text encrypted with AES-256-GCM and a random nonce, behind its prefix (v5.0.0-11.3.2, v5.0.0-11.3.4).
 

@@ -30,7 +30,8 @@ class User(edgy.StrictModel):
     `delete_after` is set while a requested deletion can still be cancelled. `second_factor_at`: since when a login
     needs a second factor (see `app.mfa`). Passkeys older than `passkeys_since` are void: at that time the owner
     recovered the account with an e-mailed link. `mailbox_proved_at`: when a link e-mailed to the account's current
-    address was last used, not counting the registration. The first four indexes begin with the two columns that every
+    address was last used, not counting the registration. No passkey is offered before `passkey_offer_after` (see
+    `accounts.passkey_offer`). The first four indexes begin with the two columns that every
     list of users filters by, followed by the sort key (see `admin.users`); the last one finds invited users who never
     signed in.
     """
@@ -51,6 +52,7 @@ class User(edgy.StrictModel):
     passkeys_since = timestamp(null=True)
     mailbox_proved_at = timestamp(null=True)
     invited_at = timestamp(null=True)
+    passkey_offer_after = timestamp(null=True)
 
     class Meta:
         registry = db.registry

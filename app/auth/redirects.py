@@ -8,11 +8,13 @@ from urllib.parse import urlencode, urlsplit
 
 from lilya.responses import RedirectResponse
 
+from app import db
 from app.auth import cookies
 from app.settings import get_settings
 from app.web import notices, urls
 
 CLEAR = {"Clear-Site-Data": '"cache", "storage"'}
+PASSKEY_OFFER = "/account/passkeys/offer"
 LONGEST_REFERER = 2048  # characters
 
 
@@ -21,6 +23,23 @@ def signed_out(notice: str) -> Any:
     response = see_other("/login", notice=notice)
     response.headers.update(CLEAR)
     return cookies.delete_tokens(response)
+
+
+def signed_in(login: Any, to: str, device: str, method: str) -> Any:
+    """Redirect to `to` after a sign-in, with the cookies of the session and of the browser.
+
+    `login`: a `login_flow.Login`. `method`: one of `cookies.METHODS`. An offer of a passkey comes before `to`; its
+    challenge is in the fragment, which the browser sends nowhere.
+    """
+    if login.deletion_cancelled:
+        response = see_other("/dashboard", notice="deletion_cancelled")
+    elif login.passkey_offer:
+        offer = f"{PASSKEY_OFFER}?{urlencode({'next': to})}#{login.passkey_offer}"
+        response = RedirectResponse(offer, status_code=303)
+    else:
+        response = see_other(to)
+    cookies.set_device(cookies.set_tokens(response, login.pair), device, db.utcnow())
+    return cookies.set_method(response, method)
 
 
 def see_other(path: str, **query: str) -> Any:

@@ -19,6 +19,10 @@ FEATURE = Feature(
             "success", "Your new recovery codes are valid, and the old ones no longer work."
         ),
         "passkey_added": Notice("success", "The passkey is added. You can sign in with it from now on."),
+        "passkey_not_added": Notice(
+            "error",
+            "No passkey was added: it took too long, or another session began. Add it here.",
+        ),
         "passkey_removed": Notice(
             "success", "The passkey is removed. If your device still offers it, delete it there, too."
         ),

@@ -14,15 +14,15 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth import email_links, keys
-from app.auth.accounts import login_flow, profile
+from app.auth.accounts import login_flow, passkey_offer, profile
 from app.auth.accounts.profile import FieldErrors
 from app.auth.errors import SessionEnded
 from app.auth.models import user_rows
 from app.auth.sessions import revocation, session_cache
 from app.auth.tokens import TokenPair
-from app.mfa import code_input, passkeys, second_factor, totp
+from app.mfa import code_input, passkeys, second_factor, totp, webauthn
 from app.mfa.models import authenticator_rows, recovery_rows
-from app.mfa.proofs import MISSING, WRONG, Proof, proved
+from app.mfa.proofs import MISSING, WRONG, Proof, proved, proved_by_sign_in
 from app.web import urls
 
 LATELY = timedelta(days=14)
@@ -169,7 +169,7 @@ async def add_passkey(user_id: UUID, sid: UUID, answer: str, name: str, proof: P
     If only the proof was wrong, the same `answer` of the device can be sent again.
     Raises TooManyAttempts, Overloaded, SessionEnded.
     """
-    made = passkeys.made(answer, sid)
+    made = passkeys.made(answer, webauthn.adding(sid))
     if made is None:
         return {"credential": NOT_ADDED}
     try:
@@ -177,6 +177,26 @@ async def add_passkey(user_id: UUID, sid: UUID, answer: str, name: str, proof: P
     except sa.exc.IntegrityError:  # an account already has this credential
         stored = False
     return stored if isinstance(stored, dict) else {} if stored else {"credential": NOT_ADDED}
+
+
+async def add_offered_passkey(user_id: UUID, sid: UUID, answer: str) -> bool:
+    """Store a passkey that was offered after the sign-in; the challenge that it signed is the proof of that sign-in.
+
+    False for any other response. Raises SessionEnded.
+    """
+    made = passkeys.made(answer, passkey_offer.purpose(sid), unasked=True)
+    if made is None:
+        return False
+    try:
+        return await proved_by_sign_in(user_id, sid, partial(passkeys.store, made, ""))
+    except sa.exc.IntegrityError:  # an account already has this credential
+        return False
+
+
+async def decline_passkeys(user_id: UUID) -> None:
+    """The owner does not want to be offered a passkey after a sign-in any more."""
+    async with db.transaction() as tx:
+        await passkey_offer.stop(tx, user_id)
 
 
 async def added_lately(user_id: UUID, now: datetime) -> list[Added]:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from ravyn import Request, get, post
 
 from app import db
-from app.auth import challenges, cookies, mfa_ticket, permissions
+from app.auth import challenges, cookies, mfa_ticket, permissions, redirects
 from app.auth.errors import RetryLater
 from app.auth.redirects import see_other
 from app.auth.sessions import rotation
@@ -35,6 +35,7 @@ REPLACED = (
 class SignInForm(BaseModel):
     code: str = Field(min_length=1, max_length=lengths.CODE)
     next: str = ""
+    offer: str = ""
 
 
 class SavedForm(BaseModel):
@@ -66,16 +67,15 @@ async def sign_in(request: Request) -> Any:
     replaced = rotation.presented((access, "access"), (refresh, "refresh"))
     try:
         device = cookies.device_or_new(request.scope, db.utcnow())
-        signed_in = await second_factor.sign_in(cookies.read_ticket(request.scope), form.data.code, replaced, device)
+        ticket, offers = cookies.read_ticket(request.scope), bool(form.data.offer)
+        signed_in = await second_factor.sign_in(ticket, form.data.code, replaced, device, offers=offers)
     except second_factor.TicketExpired:
         return cookies.delete_ticket(see_other("/login", next=to, notice="sign_in_again"))
     except RetryLater as error:
         return _sign_in_page(request, to, **challenges.form_again(request, error))
     if signed_in is None:
         return _sign_in_page(request, to, status=422, errors={"code": WRONG})
-    response = see_other("/dashboard", notice="deletion_cancelled") if signed_in.deletion_cancelled else see_other(to)
-    response = cookies.set_device(cookies.set_tokens(response, signed_in.pair), device, db.utcnow())
-    return cookies.delete_ticket(response)
+    return cookies.delete_ticket(redirects.signed_in(signed_in, to, device, cookies.PASSWORD))
 
 
 @get()

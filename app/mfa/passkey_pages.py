@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field
 from ravyn import Request, get, post
 
 from app import db
-from app.auth import challenges, cookies, permissions
+from app.auth import challenges, cookies, permissions, redirects
 from app.auth.errors import RetryLater
 from app.auth.redirects import see_other
 from app.auth.sessions import rotation
@@ -58,6 +58,30 @@ async def add(request: Request) -> Any:
 
 
 @get()
+async def offer(request: Request) -> Any:
+    """After a sign-in with the password: the script finds the challenge in the address (see `passkey_offer`)."""
+    options = json.dumps(webauthn.to_add(request.user, await passkeys.of_user(request.user.id), challenged=False))
+    to = urls.local_path(request.query_params.get("next"))
+    return templates.page(request, "mfa/offer_passkey.html", options=options, to=to)
+
+
+@post(status_code=303)
+async def accept_offer(request: Request) -> Any:
+    form = await forms.parse(request, SignedForm)
+    user, to = request.user, urls.local_path(form.values["next"])
+    if await enrolment.add_offered_passkey(user.id, user.sid, form.values["credential"]):
+        return see_other(to, notice="passkey_added")
+    return see_other(HERE, notice="passkey_not_added")
+
+
+@post(status_code=303)
+async def decline_offer(request: Request) -> Any:
+    form = await forms.parse(request, SignedForm)
+    await enrolment.decline_passkeys(request.user.id)
+    return see_other(urls.local_path(form.values["next"]))
+
+
+@get()
 async def confirm_remove(request: Request) -> Any:
     passkey = await _own(request)
     kept_in = authenticators.name_of(passkey.aaguid)
@@ -91,8 +115,7 @@ async def sign_in(request: Request) -> Any:
             unknown = json.dumps(webauthn.to_signal_unknown(credential))
             return _use_page(request, to, webauthn.SIGN_IN, "/login", 422, unknown=unknown)
         return see_other("/login/passkey", next=to, notice="passkey_not_good")
-    response = see_other("/dashboard", notice="deletion_cancelled") if signed_in.deletion_cancelled else see_other(to)
-    return cookies.set_device(cookies.set_tokens(response, signed_in.pair), device, db.utcnow())
+    return redirects.signed_in(signed_in, to, device, cookies.PASSKEY)
 
 
 @get()
@@ -155,6 +178,9 @@ async def _own(request: Request) -> Any:
 route_patterns = [
     permissions.private(HERE, overview, permissions.RecentLogin),
     permissions.private(HERE, add, permissions.RecentLogin),
+    permissions.private(redirects.PASSKEY_OFFER, offer),
+    permissions.private(redirects.PASSKEY_OFFER, accept_offer),
+    permissions.private(f"{redirects.PASSKEY_OFFER}/decline", decline_offer),
     permissions.private(f"{HERE}/{{passkey_id}}/remove", confirm_remove, permissions.RecentLogin),
     permissions.private(f"{HERE}/{{passkey_id}}/remove", remove, permissions.RecentLogin),
     permissions.public("/login/passkey", sign_in_page),

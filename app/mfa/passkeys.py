@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth import keys
-from app.auth.accounts import login_flow
+from app.auth.accounts import login_flow, passkey_offer
 from app.auth.claims import AppToken
 from app.auth.models import user_rows
 from app.auth.rate_limit import counters, quotas
@@ -56,13 +56,16 @@ async def of_user(user_id: UUID) -> list[Any]:
     return await db.fetch_all(mine.order_by(table.c.id))
 
 
-def made(answer: str, sid: UUID) -> Made | None:
-    """The new key pair in the browser's response; None if it is no valid response to our challenge. Changes nothing."""
-    credential = webauthn.answered(answer, webauthn.adding(sid))
+def made(answer: str, purpose: str, *, unasked: bool = False) -> Made | None:
+    """The new key pair in the browser's response; None if it is no valid response to our challenge. Changes nothing.
+
+    `unasked`: see `webauthn.verify_new`.
+    """
+    credential = webauthn.answered(answer, purpose)
     if credential is None:
         return None
     try:
-        return Made(credential["challenge"].decode(), webauthn.verify_new(credential))
+        return Made(credential["challenge"].decode(), webauthn.verify_new(credential, unasked=unasked))
     except NotGoodError as error:
         log.info("passkey_refused", reason=error.args[0])
         return None
@@ -89,6 +92,7 @@ async def store(made: Made, name: str, tx: Any, user: Any, at: datetime) -> bool
     values = {"id": db.uuid7(), "user_id": user.id, "name": name, "created_at": at, "credential": key.credential}
     values |= {"public_key": public_key, "aaguid": key.aaguid, **_last_seen(key)}
     await tx.execute(sa.insert(table).values(values))
+    await passkey_offer.stop(tx, user.id)
     await _record_and_email(tx, events.PASSKEY_ADDED, user.id, key.aaguid)
     return True
 
@@ -204,7 +208,7 @@ def _last_seen(key: Verified) -> dict[str, Any]:
 
 async def _first_use(challenge: str, now: datetime, *, tx: Any = db) -> bool:
     """Whether this challenge was not answered before. Called after the signature check: only valid responses write."""
-    once = counters.key(webauthn.CHALLENGE, challenge)
+    once = counters.key(keys.CHALLENGE, challenge)
     return (await counters.add({once: webauthn.LASTS}, 1, now, tx=tx))[once].count == 1
 
 

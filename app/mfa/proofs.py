@@ -17,7 +17,7 @@ from app import db
 from app.auth.accounts import login_flow, profile
 from app.auth.accounts.profile import FieldErrors
 from app.auth.errors import SessionEnded
-from app.auth.models import session_rows
+from app.auth.models import session_rows, user_rows
 from app.auth.rate_limit import attempts
 from app.auth.sessions import lifetime
 from app.mfa import passkeys, second_factor, webauthn
@@ -70,6 +70,20 @@ async def proved(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T
         done = await passkeys.prove(user_id, webauthn.proving(sid), proof.passkey, change_if_live)
         return {"passkey": NOT_GOOD} if done is None else done
     return await _by_password(user_id, sid, proof, change_if_live)
+
+
+async def proved_by_sign_in(user_id: UUID, sid: UUID, change: Change[T]) -> T:
+    """Make the change, in one transaction, for a caller that has checked a proof of this session's sign-in.
+
+    Raises SessionEnded: a new password, a new factor or a confirmed password ends the session that had signed in.
+    """
+    async with db.transaction() as tx:
+        at = await tx.fetch_value(sa.select(db.now()))
+        users = user_rows.c
+        locked = sa.update(user_rows).where(users.id == user_id, users.is_active.is_(True))
+        user = await tx.fetch_one(locked.values(last_login=users.last_login).returning(*users))
+        await _still_signed_in(tx, user_id, sid, at)
+        return await change(tx, user, at)
 
 
 async def _by_password(user_id: UUID, sid: UUID, proof: Proof, change: Change[T]) -> T | FieldErrors:

@@ -40,7 +40,7 @@ class TicketExpired(Exception):
 
 
 async def sign_in(
-    ticket: str, code: str, presented: Iterable[AppToken] = (), device: str = ""
+    ticket: str, code: str, presented: Iterable[AppToken] = (), device: str = "", *, offers: bool = False
 ) -> login_flow.Login | None:
     """Complete a login: start the session for a ticket and a TOTP or recovery code. None for a wrong code.
 
@@ -60,7 +60,7 @@ async def sign_in(
         await counters.keep(tx, used, at + timedelta(seconds=mfa_ticket.SECONDS))
         await tx.execute(sa.update(user_rows).where(user_rows.c.id == user.id).values(last_login=at))
         await known_devices.login_completed(tx, user.email_key, device, at)
-        return await login_flow.complete(tx, user, presented, at, device)
+        return await login_flow.complete(tx, user, presented, at, device, offers=offers)
 
     return await with_code(user, code, start, used=used)
 

@@ -9,7 +9,6 @@ v5.0.0-6.7.2.
 
 import json
 import re
-import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -22,7 +21,6 @@ from app.mfa import cbor
 from app.settings import get_settings
 from app.web import templates
 
-CHALLENGE = "challenge"
 LASTS = timedelta(hours=1)  # lifetime of a challenge: a page may stay open that long
 LONGEST = 16_384  # characters of a browser's response
 ID = re.compile(r"[A-Za-z0-9_-]{1,1364}")  # 1023 bytes at most (W3C Web Authentication section 4)
@@ -67,21 +65,17 @@ def proving(sid: UUID) -> str:
 
 
 def challenge(purpose: str, now: datetime) -> str:
-    """A challenge: 128 random bits and an expiring MAC, always of the same length. `purpose`: its only use."""
-    nonce = secrets.token_urlsafe(16)
-    return f"{nonce}.{keys.expiring_mac(CHALLENGE, f'{purpose} {nonce}', now + LASTS)}"
+    """A challenge for an hour. `purpose`: its only use."""
+    return keys.challenge(purpose, now + LASTS)
 
 
-def is_our_challenge(challenge: str, purpose: str, now: datetime) -> bool:
-    """Whether we made this challenge, for this purpose, within the last hour."""
-    nonce, _, stamp = challenge.partition(".")
-    return keys.verify_expiring_mac(CHALLENGE, f"{purpose} {nonce}", stamp, now)
+def to_add(user: Any, known: Iterable[Any], challenged: bool = True) -> dict[str, Any]:
+    """The options for `navigator.credentials.create`: bytes as base64url, the challenge as text.
 
-
-def to_add(user: Any, known: Iterable[Any]) -> dict[str, Any]:
-    """The options for `navigator.credentials.create`: bytes as base64url, the challenge as text."""
+    `challenged`: False leaves the challenge out, where the page has another one (see `accounts.passkey_offer`).
+    """
     return {
-        "challenge": challenge(adding(user.sid), db.utcnow()),
+        "challenge": challenge(adding(user.sid), db.utcnow()) if challenged else "",
         "rp": {"id": _site(), "name": templates.APP_NAME},
         "user": {"id": keys.b64(user.id.bytes), "name": user.email, "displayName": user.name},
         "pubKeyCredParams": [{"type": "public-key", "alg": algorithm} for algorithm in ALGORITHMS],
@@ -122,7 +116,7 @@ def answered(answer: str, purpose: str) -> dict[str, Any] | None:
         credential: Any = json.loads(answer) if len(answer) <= LONGEST else None
         said = json.loads(keys.unb64(credential["response"]["clientDataJSON"]))
         given, now = keys.unb64(said["challenge"]).decode("ascii"), db.utcnow()
-        if not is_our_challenge(given, purpose, now) or not ID.fullmatch(credential["id"]):
+        if not keys.verify_challenge(purpose, given, now) or not ID.fullmatch(credential["id"]):
             return None
         if not cbor.is_plain(credential["response"]):
             return None
@@ -131,11 +125,16 @@ def answered(answer: str, purpose: str) -> dict[str, Any] | None:
     return {**credential, "challenge": given.encode(), "embedded": _embedded(said)}
 
 
-def verify_new(credential: dict[str, Any]) -> Verified:
-    """Verify the response to `to_add`. `credential`: see `answered`. Raises NotGoodError."""
+def verify_new(credential: dict[str, Any], *, unasked: bool = False) -> Verified:
+    """Verify the response to `to_add`. `credential`: see `answered`. Raises NotGoodError.
+
+    `unasked`: a password manager may have made the pair without asking anybody (conditional create, section 5.1.3 and
+    step 15 of 7.1). Each use of it needs user verification all the same.
+    """
     from webauthn import verify_registration_response  # takes 0.2 s, so not imported at startup
 
-    made = _verified(verify_registration_response, credential, supported_pub_key_algs=list(ALGORITHMS))
+    presence = {"require_user_presence": not unasked, "require_user_verification": not unasked}
+    made = _verified(verify_registration_response, credential, supported_pub_key_algs=list(ALGORITHMS), **presence)
     new = _described(made, made.sign_count, keys.b64(made.credential_public_key))
     return new._replace(aaguid="" if made.aaguid == NO_AAGUID else made.aaguid)
 
@@ -162,8 +161,7 @@ def _verified(verify: Any, credential: dict[str, Any], **known: Any) -> Any:
             expected_challenge=credential["challenge"],
             expected_rp_id=_site(),
             expected_origin=get_settings().origin,
-            require_user_verification=True,
-            **known,
+            **{"require_user_verification": True, **known},
         )
     except Exception as error:  # the library decodes untrusted bytes and may raise anything
         raise NotGoodError(type(error).__name__) from None

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import cookies, email_links, mfa_ticket, passwords
-from app.auth.accounts import password_reset
+from app.auth import cookies, email_links, keys, mfa_ticket, passwords, redirects
+from app.auth.accounts import passkey_offer, password_reset
 from app.auth.models import user_rows
 from app.auth.sessions import revocation
 from app.email.models import email_rows
@@ -96,6 +96,15 @@ async def stolen_from() -> World:
     return World(person, ["/dashboard"], jar_of(await start_session(person)))
 
 
+async def offered_a_passkey() -> World:
+    """They have just signed in with the password, on a device that could keep a passkey."""
+    person = await make_user()
+    pair = await start_session(person)
+    purpose = passkey_offer.purpose(UUID(forge.claims(pair.access_token)["sid"]))
+    challenge = keys.challenge(purpose, db.utcnow() + passkey_offer.PROOF_LASTS)
+    return World(person, [f"{redirects.PASSKEY_OFFER}?next=/account#{challenge}"], jar_of(pair))
+
+
 async def half_signed_in() -> World:
     person = await make_user()
     phone = await with_a_phone(person)
@@ -106,7 +115,7 @@ async def half_signed_in() -> World:
 
 MakeWorld = Callable[[], Awaitable[World]]
 WORLDS: tuple[MakeWorld, ...] = (
-    nobody, administrator, with_a_second_step, an_hour_later, stolen_from, half_signed_in
+    nobody, administrator, with_a_second_step, an_hour_later, stolen_from, half_signed_in, offered_a_passkey
 )  # fmt: skip
 
 

@@ -19,7 +19,7 @@ from tests.support.visitor import Visitor
 
 pytestmark = pytest.mark.anyio
 
-ACCESS, REFRESH, DEVICE = "__Host-access", "__Host-refresh", "__Host-device"
+ACCESS, REFRESH, DEVICE, METHOD = "__Host-access", "__Host-refresh", "__Host-device", "__Host-method"
 ATTRIBUTES = {"HttpOnly", "Secure", "SameSite=Strict", "Path=/"}
 
 
@@ -58,7 +58,8 @@ async def test_right_password_sets_both_cookies_and_goes_on(client: Visitor) -> 
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/account?q=x")
     cookies = set_cookies(answer)
-    assert set(cookies) == {ACCESS, REFRESH, DEVICE}  # of the last one: test_known_devices
+    assert set(cookies) == {ACCESS, REFRESH, DEVICE, METHOD}  # of the third: test_known_devices
+    assert cookies[METHOD] == ("password", ATTRIBUTES | {f"Max-Age={60 * 24 * 3600}"})
     for name, seconds in ((ACCESS, 900), (REFRESH, 604800)):
         value, attributes = cookies[name]
         claims = forge.claims(value)

@@ -15,7 +15,8 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
-from app.auth import tokens
+from app.auth import keys, tokens
+from app.auth.accounts import passkey_offer
 from app.auth.claims import AppToken
 from app.auth.models import session_rows
 from app.auth.tokens import TokenPair
@@ -133,6 +134,13 @@ async def _step_up_with_a_passkey(scene: Scene) -> dict[str, str]:
     return {"credential": device.get(webauthn.to_sign(webauthn.stepping_up(scene.token.sid)))}
 
 
+async def _add_an_offered_passkey(scene: Scene) -> dict[str, str]:
+    user = SimpleNamespace(**vars_of(scene.person), sid=scene.token.sid)
+    now = db.utcnow() + passkey_offer.PROOF_LASTS
+    options = {**webauthn.to_add(user, []), "challenge": keys.challenge(passkey_offer.purpose(user.sid), now)}
+    return {"credential": Device().create(options)}
+
+
 async def _add_a_passkey(scene: Scene) -> dict[str, str]:
     user = SimpleNamespace(**vars_of(scene.person), sid=scene.token.sid)
     made = Device().create(webauthn.to_add(user, []))
@@ -224,6 +232,8 @@ ACTS: dict[str, Callable[[Scene], Awaitable[dict[str, str]]]] = {
     "POST /account/second-factor/off": _with_a_code,
     "POST /account/passkeys": _add_a_passkey,
     "POST /account/passkeys/{passkey_id}/remove": _remove_a_passkey,
+    "POST /account/passkeys/offer": _add_an_offered_passkey,
+    "POST /account/passkeys/offer/decline": _nothing,
     "POST /account": _a_name,
     "POST /account/password": _password,
     "POST /account/delete": _nothing,

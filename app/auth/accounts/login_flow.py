@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events
 from app.auth import mfa_ticket, passwords
-from app.auth.accounts import new_device
+from app.auth.accounts import new_device, passkey_offer
 from app.auth.claims import AppToken
 from app.auth.errors import TooManyAttempts
 from app.auth.models import session_rows, user_rows
@@ -30,10 +30,14 @@ from app.web.email_address import email_key
 
 
 class Login(NamedTuple):
-    """The issued tokens. `deletion_cancelled`: a scheduled account deletion was cancelled by this login."""
+    """The issued tokens. `deletion_cancelled`: a scheduled account deletion was cancelled by this login.
+
+    `passkey_offer`: the challenge to offer a passkey with, "" for no offer (see `passkey_offer`).
+    """
 
     pair: TokenPair
     deletion_cancelled: bool
+    passkey_offer: str = ""
 
 
 class PendingLogin(NamedTuple):
@@ -59,13 +63,13 @@ _LOCK_UNCHANGED = sa.update(user_rows).where(
 
 
 async def login(
-    email: str, password: str, presented: Iterable[AppToken] = (), device: str = ""
+    email: str, password: str, presented: Iterable[AppToken] = (), device: str = "", *, offers: bool = False
 ) -> Login | PendingLogin | None:
     """A new session for the right password of an active account; None for everything else, after the same time.
 
     PendingLogin, and no session yet, if a second factor is on.
     `presented`: tokens that the browser still holds; their sessions end as replaced. `device`: the browser's id, ""
-    for a program (see `cookies.device`).
+    for a program (see `cookies.device`). `offers`: the browser could add a passkey.
     Raises TooManyAttempts, Overloaded.
     """
     key = email_key(email)
@@ -77,7 +81,7 @@ async def login(
                 now = await tx.fetch_value(_NOW)
                 await attempt.count(tx, now)
                 if user is not None and user.is_active and verified.ok:
-                    if done := await _accept(tx, user, verified.new_hash, presented, device, now):
+                    if done := await _accept(tx, user, verified.new_hash, presented, device, now, offers):
                         await attempt.take_back(tx, now)
                         return done
                     if not last_time and await _changed(tx, user):
@@ -160,7 +164,7 @@ async def replace_session(tx: Any, user: Any, sid: UUID, now: Any) -> TokenPair 
 
 
 async def _accept(
-    tx: Any, user: Any, new_hash: str | None, presented: Iterable[AppToken], device: str, now: Any
+    tx: Any, user: Any, new_hash: str | None, presented: Iterable[AppToken], device: str, now: Any, offers: bool
 ) -> Login | PendingLogin | None:
     """Complete the login, or ask for the second factor. None if the account has changed since it was verified."""
     half = user.second_factor_at is not None
@@ -170,14 +174,16 @@ async def _accept(
     if new_hash:
         await events.record(events.PASSWORD_REHASHED, tx=tx, user_id=user.id, actor_id=user.id)
     if not half:
-        return await complete(tx, user, presented, now, device)
+        return await complete(tx, user, presented, now, device, offers=offers)
     if await known_devices.password_accepted(tx, user.email_key, device, now):  # v5.0.0-6.3.5
         await outbox.enqueue(tx, "second_factor_requested", user_id=user.id, **client.current().words())
     await events.record(events.SECOND_FACTOR_REQUESTED, tx=tx, user_id=user.id)
     return PendingLogin(mfa_ticket.issue(user.id, values["password"], now))
 
 
-async def complete(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, device: str) -> Login:
+async def complete(
+    tx: Any, user: Any, presented: Iterable[AppToken], now: Any, device: str, *, offers: bool = False
+) -> Login:
     """Start the session after every factor was verified, in the transaction that locked the user's row.
 
     From now on the device is known to the account: only a complete login makes it known.
@@ -191,7 +197,10 @@ async def complete(tx: Any, user: Any, presented: Iterable[AppToken], now: Any, 
     if is_new:  # v5.0.0-6.3.5
         await events.record(events.NEW_DEVICE, tx=tx, user_id=user.id, actor_id=user.id)
         await outbox.enqueue(tx, "new_device", user_id=user.id, **client.current().words())
-    return Login(pair, await _cancel_deletion(tx, user))
+    if await _cancel_deletion(tx, user):
+        return Login(pair, deletion_cancelled=True)
+    offer = await passkey_offer.made(tx, user, pair, now) if offers else ""
+    return Login(pair, deletion_cancelled=False, passkey_offer=offer)
 
 
 async def _cancel_deletion(tx: Any, user: Any) -> bool:

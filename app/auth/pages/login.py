@@ -34,6 +34,7 @@ class LoginForm(BaseModel):
     email: str = Field(min_length=1, max_length=320)
     password: str = Field(min_length=1)
     next: str = ""
+    offer: str = ""
 
 
 class StepUpForm(BaseModel):
@@ -55,28 +56,26 @@ async def login(request: Request) -> Any:
     shown = {"email": form.values.get("email", ""), "next": urls.local_path(form.values.get("next"))}
     if form.data is None:
         return _login_page(request, shown, status=422, errors=form.errors)
-    return await sign_in(request, form.data.email, form.data.password, shown)
+    return await sign_in(request, form.data.email, form.data.password, shown, offers=bool(form.data.offer))
 
 
-async def sign_in(request: Request, email: str, password: str, shown: dict[str, str]) -> Any:
-    """The answer to an address and a password: cookies, the second factor, or the form again with what was typed."""
+async def sign_in(request: Request, email: str, password: str, shown: dict[str, str], *, offers: bool = False) -> Any:
+    """The answer to an address and a password: cookies, the second factor, or the form again with what was typed.
+
+    `offers`: this browser could add a passkey.
+    """
     access, refresh = cookies.read(request.scope)
     replaced = rotation.presented((access, "access"), (refresh, "refresh"))
     try:
         device = cookies.device_or_new(request.scope, db.utcnow())
-        signed_in = await login_flow.login(email, password, replaced, device)
+        signed_in = await login_flow.login(email, password, replaced, device, offers=offers)
     except RetryLater as error:  # the form again, so that nothing is typed twice
         return _login_page(request, shown, **challenges.form_again(request, error))
     if signed_in is None:
         return _login_page(request, shown, status=422, error=WRONG)
     if isinstance(signed_in, login_flow.PendingLogin):
         return cookies.set_ticket(see_other("/login/code", next=shown["next"]), signed_in.ticket)
-    to = (
-        see_other("/dashboard", notice="deletion_cancelled")
-        if signed_in.deletion_cancelled
-        else see_other(shown["next"])
-    )
-    return cookies.set_device(cookies.set_tokens(to, signed_in.pair), device, db.utcnow())
+    return redirects.signed_in(signed_in, shown["next"], device, cookies.PASSWORD)
 
 
 @post(status_code=303)
@@ -144,7 +143,7 @@ def _login_page(request: Request, form: dict[str, str], status: int = 200, **con
     # Never to another machine in the network: the demo passwords are for the developer's own browser.
     offered = get_settings().is_development and client.is_this_machine(request.scope)
     shown = [account._asdict() for account in demo_accounts.ACCOUNTS] if offered else []
-    context = {"errors": {}, "error": "", **context}
+    context = {"errors": {}, "error": "", "method": cookies.method(request.scope), **context}
     return templates.page(request, "auth/login.html", status, form=form, demo_accounts=shown, **context)
 
 
