@@ -121,7 +121,7 @@ def test_no_leads_on(page: Page, person: Person) -> None:
 
 
 def test_page_that_is_loaded_again_leads_to_the_form_with_the_password(page: Page, person: Person) -> None:
-    """The challenge is gone: whoever has the cookies alone sees this."""
+    """The challenge is gone. A copy of the cookies shows the same page."""
     Phone(page)
     sign_in(page, person)
     is_offered(page)

@@ -43,7 +43,7 @@ for (const field of document.querySelectorAll("[data-can-keep-passkeys]")) {
     .then((can) => { field.value = can ? "1" : ""; }, () => {});
 }
 
-// The offer after it. The challenge is in the address: whoever comes to the page in another way has none.
+// The offer after it. The challenge is in the address: who comes to the page in another way has none.
 const offered = document.querySelector("[data-offered-after-sign-in]");
 if (offered && location.hash.length > 1) {
   const options = JSON.parse(offered.dataset.offeredAfterSignIn);
