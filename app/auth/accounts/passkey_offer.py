@@ -1,8 +1,8 @@
 """The offer to add a passkey, made in the answer to a sign-in with the password, and the proof that goes with it.
 
 To add a passkey takes the password in the same form (see `mfa.proofs`): a session's cookie is no proof, because a copy
-is as good as the original. The answer to a sign-in is one, for the one who reads it has just sent the password. So it has
-the challenge that the new passkey signs, good for PROOF_LASTS, once, in this session. It stands in the fragment of the
+is as good as the original. The answer to a sign-in is one, for who reads it has just sent the password. So it has the
+challenge that the new passkey signs, good for PROOF_LASTS, once, in this session. It stands in the fragment of the
 address: in no cookie, no request, no log. Without it the page of the offer only leads to the form with the password.
 Chapter: "The life of an account". Source: v5.0.0-7.5.1; NIST SP 800-63B-4 section 4.1.2.
 """
