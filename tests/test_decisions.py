@@ -126,7 +126,11 @@ def test_permissions_check_nothing_but_what_the_page_names() -> None:
     forms = (login.LoginForm, login.StepUpForm, signup.NewPassword, signup.Confirmation)
 
     asked = {name for form in (*forms, mfa_pages.SignInForm, passkey_pages.SignedForm) for name in form.model_fields}
-    assert asked == {"email", "password", "code", "credential", "token", "next"}  # the last one: where to go afterwards
+    proofs, wishes = (
+        {"email", "password", "code", "credential", "token"},
+        {"next", "offer"},
+    )  # where to go, what to show
+    assert asked == proofs | wishes
     assert list(table("Authentication methods")) == [
         f"password of {default('password_min_length')} characters or more",
         "link sent by e-mail to a confirmed address",
