@@ -5,10 +5,12 @@ import re
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from app import db
 from app.notes import store
 from e2e.support.header import account_menu
 from e2e.support.people import sign_in
-from tests.support.people import Person
+from e2e.test_signup import link_to
+from tests.support.people import PASSWORD, Person
 from tests.support.server import Server
 
 pytestmark = pytest.mark.long
@@ -59,6 +61,37 @@ def test_skip_link_comes_first_and_leads_past_the_header(signed_in: Page) -> Non
 
 
 # notes:
+def test_from_signing_up_to_the_first_note_and_back_out(page: Page, server: Server) -> None:
+    """The link of the e-mail is opened as the mail program does it; everything else is a key."""
+    email = f"joan-{db.uuid7()}@example.com"
+    page.goto("/login")
+    tab_to(page, page.get_by_role("link", name="Create an account"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("Name")).to_be_focused()
+    page.keyboard.type("Joan Example")
+    tab_to(page, page.get_by_label("E-mail"))
+    page.keyboard.type(email)
+    tab_to(page, page.get_by_label("Password", exact=True))
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Check your e-mail")
+
+    page.goto(link_to(server, email, "Confirm your address"))
+    tab_to(page, page.get_by_role("button", name="Confirm this address"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("status")).to_be_visible()
+    page.get_by_label("E-mail").focus()
+    page.keyboard.type(email)
+    tab_to(page, page.get_by_label("Password", exact=True))
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Hello, Joan Example")
+
+    test_writing_a_note(page)
+
+    test_signing_out(page)
+
+
 def test_writing_a_note(signed_in: Page) -> None:
     page = signed_in
     tab_to(page, page.get_by_role("link", name="Notes"))
