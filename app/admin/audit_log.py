@@ -31,6 +31,14 @@ class AuditFilters(BaseModel):
     cursor: Cursor = None
 
 
+def periods(now: datetime) -> dict[str, dict[str, str]]:
+    """The words of a link -> the filters that it sets: the days up to today, in UTC."""
+    today = now.astimezone(UTC).date()
+    lengths = {"today": 1, "7 days": 7, "30 days": 30}
+    days = {words: today - timedelta(days=length - 1) for words, length in lengths.items()}
+    return {words: {"since": since.isoformat(), "until": today.isoformat()} for words, since in days.items()}
+
+
 async def listing(
     filters: AuditFilters, limit: int = PAGE, *, before: UUID | None = None, counted: bool = False
 ) -> Page:

@@ -104,6 +104,7 @@ async def audit_page(request: Request) -> Any:
         request, "admin/audit_log.html", 422 if filters.errors else 200, words=events.EVENT_TEXT,
         events=_described(page.items), listed=links(page, place, moved=bool(place.before or filters.data.cursor)),
         filters=active(filters.data), form=filters.values, errors=filters.errors,
+        periods=audit_log.periods(db.utcnow()),
     )  # fmt: skip
 
 

@@ -1,5 +1,8 @@
 """Long lists: in every order each row comes once, in at most four queries, along an index on both databases."""
 
+import re
+from datetime import UTC, datetime
+from html import unescape
 from typing import Any
 from uuid import UUID
 
@@ -102,6 +105,22 @@ async def test_way_back_shows_the_pages_of_the_way_there(sort: str, role: str) -
     assert there[0].total == sum(len(page.items) for page in there)
     assert back[-1].previous_cursor is None
     assert back[-1].next_cursor == there[0].next_cursor
+
+
+async def test_links_of_the_audit_log_set_the_days_and_keep_the_other_filters(client: Visitor, database: str) -> None:
+    admin = await make_user(role="admin")
+    await sign_in(client, admin)
+    now = datetime(2026, 11, 30, 23, 59, tzinfo=UTC)
+    assert audit_log.periods(now)["7 days"] == {"since": "2026-11-24", "until": "2026-11-30"}
+
+    page = await client.visit("/admin/audit?event=login&ip=192.0.2.7&since=2026-01-01")
+    links = [unescape(href) for href in re.findall(r'href="([^"]*since=[^"]*)"', page.text) if "export" not in href]
+
+    assert len(links) == 3
+    assert all("event=login" in link and "ip=192.0.2.7" in link and link.count("since=") == 1 for link in links)
+    shown = await client.visit(links[0])
+    assert shown.status_code == 200
+    assert 'aria-current="true">today</a>' in shown.text
 
 
 @pytest.mark.usefixtures("database")
