@@ -74,12 +74,12 @@ def test_week_in_which_a_mailed_link_undoes_a_second_factor_is_that_of_the_code(
     assert (
         [timedelta(days=days) for days in named]
         == [login_flow.UNDO_WINDOW]
-        == [email_links.LASTS[email_links.UNDO_EMAIL]]
+        == [email_links.LIFETIMES[email_links.UNDO_EMAIL]]
     )
 
 
 def test_days_for_which_the_page_of_the_password_looks_back_are_those_of_the_code() -> None:
-    assert f"unless they want those of the last {enrolment.LATELY.days} days" in TEXT.replace("\n", " ")
+    assert f"unless they want those of the last {enrolment.RECENT.days} days" in TEXT.replace("\n", " ")
 
 
 # v5.0.0-6.1.2

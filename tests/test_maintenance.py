@@ -60,7 +60,7 @@ async def one_of_each(clock: Clock) -> Any:
         "sessions": session.ends_at + lifetime.RETENTION,
         "cache invalidations": clock.now + session_cache.RETENTION,
         "rate limit counters": clock.now + timedelta(minutes=5) + counters.RETENTION,
-        "forms": clock.now + form_submissions.LASTS - A_LOOK,
+        "forms": clock.now + form_submissions.LIFETIME - A_LOOK,
     }
 
 

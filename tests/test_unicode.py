@@ -69,7 +69,7 @@ def test_run_of_marks_is_cut_whatever_their_category(mark: str) -> None:
 async def test_nothing_is_normalised_before_its_length_is_looked_at(normalised: list[int]) -> None:
     assert (await passwords.verify(LONG, None)).ok is False
     assert passwords.normalise(LONG) is None
-    assert "at most" in (passwords.complaint(LONG) or "")
+    assert "at most" in (passwords.validation_error(LONG) or "")
     with pytest.raises(ValueError, match="too long"):
         await passwords.hash(LONG)
     assert email_address.email_key(LONG) == ""
@@ -94,7 +94,9 @@ async def test_password_is_compared_with_the_beginning_of_a_name(monkeypatch: py
 
     monkeypatch.setattr(passwords.re, "split", counted)
 
-    assert passwords.complaint("correct horse battery", about=("word " * 10_000, "a@example.com " * 10_000)) is None
+    assert (
+        passwords.validation_error("correct horse battery", about=("word " * 10_000, "a@example.com " * 10_000)) is None
+    )
     assert max(taken_apart) <= passwords.LONGEST_KNOWN
 
 

@@ -80,7 +80,7 @@ async def change_password(request: Request) -> Any:
 
 async def _remove_passkeys(user_id: UUID, which: str, tx: Any, now: datetime) -> None:
     if which != "none":
-        await passkeys.remove_all(tx, user_id, since=now - enrolment.LATELY if which == "new" else None)
+        await passkeys.remove_all(tx, user_id, since=now - enrolment.RECENT if which == "new" else None)
 
 
 @get()
@@ -123,12 +123,12 @@ async def _signal(request: Request) -> str:
 async def _password_page(request: Request, chosen: str = "", status: int = 200, **context: Any) -> Any:
     """`chosen`: which passkeys are to be removed; a key of PASSKEYS."""
     known = await passkeys.of_user(request.user.id)
-    added = await enrolment.added_lately(request.user.id, db.utcnow())
+    added = await enrolment.added_recently(request.user.id, db.utcnow())
     ways = {way: words for way, words in PASSKEYS.items() if way != "new" or any(each.name for each in added)}
     shortest = get_settings().password_min_length
     hint = f"At least {shortest} characters. A few unrelated words are easy to remember and hard to guess."
     context = {"errors": {}, "error": "", "hint": hint, "shortest": shortest, "added": added, **context}
-    context["days"] = enrolment.LATELY.days
+    context["days"] = enrolment.RECENT.days
     context |= {"ways": ways if known else {}, "chosen": chosen if chosen in ways else "none"}
     return templates.page(request, "account/password.html", status, **context)
 

@@ -158,7 +158,7 @@ async def _to_login(request: Any, user: Any, ended: bool) -> Any:
         return see_other("/login", next=target, notice="cookies")
     if user.refresh_cookie and not ended:
         return see_other("/auth/resume", next=target)
-    return cookies.drop_kept_pages(see_other("/login", next=target), request.scope)
+    return cookies.discard_cached_pages(see_other("/login", next=target), request.scope)
 
 
 def _followed_from_elsewhere(request: Any, user: Any) -> bool:

@@ -134,7 +134,7 @@ def delete_tokens(response: Any) -> Any:
     return response
 
 
-def drop_kept_pages(response: Any, scope: MutableMapping[str, Any]) -> Any:
+def discard_cached_pages(response: Any, scope: MutableMapping[str, Any]) -> Any:
     """Have a browser that was signed in drop the pages that it keeps for "back": its session has ended.
 
     Chromium keeps `no-store` pages too, and shows them without asking; it drops them when an HttpOnly cookie changes.

@@ -27,7 +27,7 @@ RESET = "reset"  # choose a new password: `user_id`, `fingerprint`
 CHANGE_EMAIL = "change_email"  # confirm the new address: `user_id`, `email`, `email_key`, `fingerprint`
 UNDO_EMAIL = "undo_email"  # restore the old address: `user_id`, `email`, `email_key`
 INVITE = "invite"  # choose the first password of an account that an admin created: `user_id`, `fingerprint`
-LASTS = {
+LIFETIMES = {
     REGISTER: timedelta(hours=24),
     RESET: timedelta(minutes=30),
     CHANGE_EMAIL: timedelta(hours=24),
@@ -43,7 +43,7 @@ async def make(tx: Any, purpose: str, now: datetime, *, link_id: UUID | None = N
     a later expiry.
     """
     row = {"id": link_id or db.uuid7(), "purpose": purpose, "secret": secrets.token_hex(32), **values}
-    row |= {"created_at": now, "ends_at": now + LASTS[purpose]}
+    row |= {"created_at": now, "ends_at": now + LIFETIMES[purpose]}
     if link_id:
         again = sa.update(link_rows).where(link_rows.c.id == link_id, link_rows.c.used_at.is_(None))
         if known := await tx.fetch_one(again.values(ends_at=row["ends_at"]).returning(*link_rows.c)):
@@ -59,7 +59,7 @@ def token(row: Any) -> str:
 async def find(raw: str, purpose: str, now: datetime) -> Any:
     """The row of a valid token, or None. Changes nothing, because mail scanners open links with GET."""
     row = await db.fetch_one(sa.select(link_rows).where(_open(raw, purpose, now)))
-    return row if row is not None and _fits(raw, row) else None
+    return row if row is not None and _matches(raw, row) else None
 
 
 async def use(tx: Any, raw: str, purpose: str, now: datetime) -> Any:
@@ -68,7 +68,7 @@ async def use(tx: Any, raw: str, purpose: str, now: datetime) -> Any:
     The data of a registration is deleted from the row, because the account has it from now on.
     """
     row = await tx.fetch_one(sa.select(link_rows).where(_open(raw, purpose, now)))
-    if row is None or not _fits(raw, row):
+    if row is None or not _matches(raw, row):
         return None
     used = sa.update(link_rows).where(link_rows.c.id == row.id, link_rows.c.used_at.is_(None))
     emptied = dict.fromkeys(("email", "email_key", "name", "password"), "") if purpose == REGISTER else {}
@@ -80,7 +80,7 @@ async def was_used(raw: str, *purposes: str) -> bool:
     table, link_id = link_rows, urls.uuid_or_none(raw.partition(".")[0])
     done = table.c.id == link_id, table.c.purpose.in_(purposes), table.c.done_at.is_not(None)
     row = await db.fetch_one(sa.select(table).where(*done))
-    return row is not None and _fits(raw, row)
+    return row is not None and _matches(raw, row)
 
 
 async def void(tx: Any, now: datetime, *which: Any) -> int:
@@ -116,7 +116,7 @@ def _open(raw: str, purpose: str, now: datetime) -> Any:
     return sa.and_(table.c.id == link_id, table.c.purpose == purpose, table.c.used_at.is_(None), table.c.ends_at > now)
 
 
-def _fits(raw: str, row: Any) -> bool:
+def _matches(raw: str, row: Any) -> bool:
     return keys.verify_mac(LABEL, _message(row), raw.partition(".")[2])
 
 

@@ -25,7 +25,7 @@ from app.auth import cookies, keys, tokens
 from app.auth.models import session_rows, submission_rows
 
 LABEL = "form submission"
-LASTS = timedelta(seconds=60)  # from the arrival of a form, and again from its response
+LIFETIME = timedelta(seconds=60)  # from the arrival of a form, and again from its response
 LARGEST = 128 * 1024  # bytes; a larger response is not stored
 PRUNE_EVERY = 20  # claims; responses must not stay until the hourly maintenance
 
@@ -80,7 +80,7 @@ async def claim(form: Submission, now: datetime) -> bool:
     Other fields under the same key count as a new form: the user went back and changed them. Errors: db.Unavailable.
     """
     global _claims
-    values: dict[str, Any] = {"key": form.key, "fields": form.fields, "holder": form.holder, "ends_at": now + LASTS}
+    values: dict[str, Any] = {"key": form.key, "fields": form.fields, "holder": form.holder, "ends_at": now + LIFETIME}
     values |= {"holder_after": "", "session_id": None, "answer": ""}
     claimed = await db.fetch_one(_claimed(db.database.address.get_backend_name()), values | {"now": now}) is not None
     _claims += 1
@@ -122,7 +122,7 @@ async def store(form: Submission, answer: Answer, jar: Mapping[str, str], now: d
         "answer": keys.encrypt(LABEL, _written(answer), of=form.key),
         "holder_after": form.holder if after == jar else _holder(after, now),
         "session_id": _session(after, now) if changed else None,
-        "ends_at": now + LASTS,
+        "ends_at": now + LIFETIME,
     }
     await db.execute(_STORE, _this(form) | values)
 

@@ -50,11 +50,11 @@ class Verified:
 async def hash(password: str) -> str:
     """A new hash, made in a worker thread (about 20 ms of one core). Errors: ValueError over LONGEST_TRIED, Overloaded.
 
-    Call `complaint` first: it refuses such passwords with a message.
+    Call `validation_error` first: it refuses such passwords with a message.
     """
     normal = normalise(password)
     if normal is None:
-        raise ValueError("too long: ask complaint() first")
+        raise ValueError("too long: call validation_error() first")
     return await _in_thread(_hash, normal)
 
 
@@ -74,7 +74,7 @@ async def verify(password: str, encoded: str | None) -> Verified:
     return await _in_thread(_verify, normal, encoded)
 
 
-def complaint(password: str, *, about: tuple[str, ...] = ()) -> str | None:
+def validation_error(password: str, *, about: tuple[str, ...] = ()) -> str | None:
     """The reason why the policy refuses this password, as a message for the user; None if it is acceptable.
 
     `about`: what an attacker may know of the user, such as address and name. Length counts code points after

@@ -84,7 +84,7 @@ async def _create_admin(email: str, name: str) -> str:
 
 def _new_password(about: tuple[str, str]) -> str:
     password = getpass.getpass("Password: ")
-    if why_not := passwords.complaint(password, about=about):
+    if why_not := passwords.validation_error(password, about=about):
         raise Refused(why_not)
     if getpass.getpass("Repeat password: ") != password:
         raise Refused("the passwords do not match")

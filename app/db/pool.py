@@ -29,9 +29,9 @@ class Pool:
         self._engine = engine
         self._size = size
         self._threads: ThreadPoolExecutor | None = None
-        self._lender = engine.sync_engine
+        self._connections = engine.sync_engine
         if engine.dialect.name == "sqlite":
-            self._lender, self._threads = sqlite.engine(engine.url, size), ThreadPoolExecutor(size, "sqlite")
+            self._connections, self._threads = sqlite.engine(engine.url, size), ThreadPoolExecutor(size, "sqlite")
         self._slots = asyncio.Semaphore(size)
         self._background: set[asyncio.Future[Any]] = set()  # work that continues if its caller is cancelled
 
@@ -76,7 +76,7 @@ class Pool:
         await self.wait_for_background()
         if self._threads:
             self._threads.shutdown()
-            self._lender.dispose()
+            self._connections.dispose()
 
     async def _take_slot(self) -> None:
         with translate_errors():
@@ -84,8 +84,8 @@ class Pool:
                 await self._slots.acquire()
 
     def _begin(self, work: Callable[[Connection], T]) -> asyncio.Future[Any]:
-        def lend() -> T:
-            with translate_errors(), self._lender.connect() as connection:
+        def checkout() -> T:
+            with translate_errors(), self._connections.connect() as connection:
                 try:
                     return work(connection)
                 except DBAPIError as error:
@@ -94,8 +94,8 @@ class Pool:
                 return work(connection)  # again: the statement had been prepared before a column changed
 
         if self._threads is None:
-            return self._in_background(greenlet_spawn(lend))
-        begun = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, lend)
+            return self._in_background(greenlet_spawn(checkout))
+        begun = asyncio.get_running_loop().run_in_executor(self._threads, copy_context().run, checkout)
         self._track(begun)
         return begun
 

@@ -25,7 +25,7 @@ from app.mfa.models import authenticator_rows, recovery_rows
 from app.mfa.proofs import MISSING, WRONG, Proof, proved, proved_by_sign_in
 from app.web import urls
 
-LATELY = timedelta(days=14)
+RECENT = timedelta(days=14)
 OFFERED = "authenticator offered"
 SHOWN = "recovery codes shown"
 NOT_ADDED = "The passkey was not added. Try again. An account can have at most twenty."
@@ -199,9 +199,9 @@ async def decline_passkeys(user_id: UUID) -> None:
         await passkey_offer.stop(tx, user_id)
 
 
-async def added_lately(user_id: UUID, now: datetime) -> list[Added]:
-    """The credentials added within LATELY, newest first: their owner may not have added them if the password leaked."""
-    since = now - LATELY
+async def added_recently(user_id: UUID, now: datetime) -> list[Added]:
+    """The credentials added within RECENT, newest first: their owner may not have added them if the password leaked."""
+    since = now - RECENT
     found = [Added("passkey", row.created_at, row.name) for row in await passkeys.of_user(user_id)]
     turned_on = (await profile.load_user(user_id)).second_factor_at
     if turned_on:

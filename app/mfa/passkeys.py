@@ -209,7 +209,7 @@ def _last_seen(key: Verified) -> dict[str, Any]:
 async def _first_use(challenge: str, now: datetime, *, tx: Any = db) -> bool:
     """Whether this challenge was not answered before. Called after the signature check: only valid responses write."""
     once = counters.key(keys.CHALLENGE, challenge)
-    return (await counters.add({once: webauthn.LASTS}, 1, now, tx=tx))[once].count == 1
+    return (await counters.add({once: webauthn.LIFETIME}, 1, now, tx=tx))[once].count == 1
 
 
 async def _claimed(tx: Any, passkey: Any, **values: Any) -> Any:

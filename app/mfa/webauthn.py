@@ -21,7 +21,7 @@ from app.mfa import cbor
 from app.settings import get_settings
 from app.web import templates
 
-LASTS = timedelta(hours=1)  # lifetime of a challenge: a page may stay open that long
+LIFETIME = timedelta(hours=1)  # lifetime of a challenge: a page may stay open that long
 LONGEST = 16_384  # characters of a browser's response
 ID = re.compile(r"[A-Za-z0-9_-]{1,1364}")  # 1023 bytes at most (W3C Web Authentication section 4)
 SIGN_IN = "sign in"
@@ -66,7 +66,7 @@ def proving(sid: UUID) -> str:
 
 def challenge(purpose: str, now: datetime) -> str:
     """A challenge for an hour. `purpose`: its only use."""
-    return keys.challenge(purpose, now + LASTS)
+    return keys.challenge(purpose, now + LIFETIME)
 
 
 def to_add(user: Any, known: Iterable[Any], challenged: bool = True) -> dict[str, Any]:

@@ -37,7 +37,7 @@ TYPES = {
 }
 COMPRESSED = (".css", ".js", ".svg", ".txt", ".webmanifest")  # the others are compressed by their format
 NOT_AT_ALL = re.compile(r"q\s*=\s*0(\.0*)?")
-FOR_EVER = "public, max-age=31536000, immutable"
+IMMUTABLE = "public, max-age=31536000, immutable"
 ASK_FIRST = "no-cache"
 
 _HASHED = re.compile(r"(.+)\.[0-9a-f]{16}(\.[a-z0-9]+)")
@@ -94,7 +94,7 @@ class Files:
         if file is None:
             raise HTTPException(status_code=404)
         # Another worker's hash, while a new version rolls out: our content must not be kept under its name.
-        kept = FOR_EVER if requested == file.hashed_name else ASK_FIRST
+        kept = IMMUTABLE if requested == file.hashed_name else ASK_FIRST
         response = _response(file, kept, scope)
         await response(scope, receive, send)
 

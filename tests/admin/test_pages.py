@@ -201,7 +201,10 @@ async def test_registrations_and_invitations_that_wait_are_shown_without_their_s
             await email_links.make(tx, email_links.RESET, now, user_id=admin.id),
         ]
         await email_links.make(
-            tx, email_links.REGISTER, now - email_links.LASTS[email_links.REGISTER], **(values | {"name": "Too Late"})
+            tx,
+            email_links.REGISTER,
+            now - email_links.LIFETIMES[email_links.REGISTER],
+            **(values | {"name": "Too Late"}),
         )
 
     page = main(await admin_area.visit("/admin/users/pending"))

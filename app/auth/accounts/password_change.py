@@ -40,8 +40,8 @@ async def change_password(
         field_errors: FieldErrors = {}
         if not await profile.password_is_right(attempt, current, user, sid):
             field_errors["current_password"] = profile.NOT_YOURS
-        if complaint := _complaint(user, current, new):
-            field_errors["new_password"] = complaint
+        if error := _password_error(user, current, new):
+            field_errors["new_password"] = error
         if field_errors:
             return field_errors
         encoded = await passwords.hash(new)
@@ -64,7 +64,7 @@ async def change_password(
         return {"current_password": profile.NOT_YOURS}  # changed by another request meanwhile
 
 
-def _complaint(user: Any, current: str, new: str) -> str | None:
-    if complaint := passwords.complaint(new, about=(user.email, user.name)):
-        return complaint
+def _password_error(user: Any, current: str, new: str) -> str | None:
+    if error := passwords.validation_error(new, about=(user.email, user.name)):
+        return error
     return SAME_PASSWORD if passwords.normalise(new) == passwords.normalise(current) else None

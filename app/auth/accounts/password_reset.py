@@ -101,8 +101,8 @@ def undoes_second_factor(user: Any, now: datetime) -> bool:
 async def reset(raw: str, password: str, device: str = "") -> bool:
     """Replace the password and end every session; False if the link is not valid.
 
-    Validate the password first (`passwords.complaint`). The account knows the `device` for 30 minutes: guesses from
-    elsewhere do not delay the owner's login (v5.0.0-6.1.1). Raises Overloaded.
+    Validate the password first (`passwords.validation_error`). The account knows the `device` for 30 minutes, so
+    guesses from elsewhere do not delay the owner's login (v5.0.0-6.1.1). Raises Overloaded.
     """
     found = await find(raw, db.utcnow())
     if found is None:

@@ -54,7 +54,7 @@ def check_open() -> None:
 
 
 async def request(email: str, name: str, password: str, honeypot: str = "") -> None:
-    """Store the registration and queue its e-mail. Validate the password first (`passwords.complaint`).
+    """Store the registration and queue its e-mail. Validate the password first (`passwords.validation_error`).
 
     `honeypot`: the field that no person sees. If a program filled it in, the same limits apply and the same time is
     spent, and nothing is stored: an answer that differs would tell the program what to leave out.
@@ -107,7 +107,7 @@ async def confirm(raw: str, password: str = "") -> Outcome:
     if waiting is None:
         return Outcome.GONE
     row = waiting.row
-    if waiting.contested and not await _fits(password, row, now):
+    if waiting.contested and not await _matches(password, row, now):
         return Outcome.NOT_YOURS
     try:
         async with db.transaction() as tx:
@@ -148,7 +148,7 @@ async def _contested(row: Any, now: datetime) -> bool:
     return await db.fetch_one(others.limit(1)) is not None
 
 
-async def _fits(password: str, row: Any, now: datetime) -> bool:
+async def _matches(password: str, row: Any, now: datetime) -> bool:
     if not password:
         return False
     async with attempts.step_up(row.id, now) as attempt:

@@ -13,7 +13,7 @@ from app.web.email_address import email_key
 
 
 async def create(email: str, name: str, password: str, role: str = "user") -> UUID | None:
-    """A new account; None if the address is taken. Validate the password first (`passwords.complaint`)."""
+    """A new account; None if the address is taken. Validate the password first (`passwords.validation_error`)."""
     encoded = await passwords.hash(password)
     try:
         async with db.transaction() as tx:

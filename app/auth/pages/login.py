@@ -116,7 +116,7 @@ async def resume(request: Request) -> Any:
 
 
 def _to_login(request: Request, to: str, **why: str) -> Any:
-    return cookies.drop_kept_pages(see_other("/login", next=to, **why), request.scope)
+    return cookies.discard_cached_pages(see_other("/login", next=to, **why), request.scope)
 
 
 @get()

@@ -72,7 +72,7 @@ async def register(request: Request) -> Any:
     form = await forms.parse(request, Registration, bound=False)
     shown, field_errors = {"name": form.values["name"], "email": form.values["email"]}, form.errors
     if form.values["password"]:
-        field_errors = field_errors | _complaint(
+        field_errors = field_errors | _password_error(
             form.values["password"], readable(form.values["email"]), form.values["name"]
         )
     if form.data is None or field_errors:
@@ -160,7 +160,7 @@ async def reset(request: Request) -> Any:
     found = await password_reset.find(token, db.utcnow())
     if found is None:
         return await link_expired(request, "reset", token)
-    field_errors = form.errors or _complaint(password, found[0].email, found[0].name)
+    field_errors = form.errors or _password_error(password, found[0].email, found[0].name)
     if field_errors:
         return _reset_page(request, token, *found, status=422, errors=field_errors)
     try:
@@ -220,9 +220,9 @@ def _shortest() -> int:
     return get_settings().password_min_length
 
 
-def _complaint(password: str, *about: str) -> dict[str, str]:
-    complaint = passwords.complaint(password, about=about)
-    return {"password": complaint} if complaint else {}
+def _password_error(password: str, *about: str) -> dict[str, str]:
+    error = passwords.validation_error(password, about=about)
+    return {"password": error} if error else {}
 
 
 route_patterns = [

@@ -26,7 +26,7 @@ from app.auth.sessions import session_cache
 from app.settings import get_settings
 
 LABEL, REGISTRATION, PROOF = "device key", "device registration", "device proof"
-REGISTRATION_LASTS = timedelta(minutes=5)  # from the sign-in until the browser has made its key
+REGISTRATION_LIFETIME = timedelta(minutes=5)  # from the sign-in until the browser has made its key
 PROOF_GRACE = timedelta(minutes=5)  # a challenge is sent ahead, and outlives the access token by this
 TYP = "dbsc+jwt"
 LONGEST = 4096  # characters of a proof; one with an RSA key of 4096 bits has 2,100
@@ -51,7 +51,7 @@ def is_offered() -> bool:
 
 def registration_challenge(sid: UUID, now: datetime) -> str:
     """For the answer to a sign-in: what the browser signs to bind the new session. "" where that is not offered."""
-    return keys.expiring_mac(REGISTRATION, str(sid), now + REGISTRATION_LASTS) if is_offered() else ""
+    return keys.expiring_mac(REGISTRATION, str(sid), now + REGISTRATION_LIFETIME) if is_offered() else ""
 
 
 def challenge(sid: UUID, generation: int, now: datetime) -> str:

@@ -181,9 +181,9 @@ async def read_invalidations() -> None:
     if changed:
         evict(changed)
     if len(rows) > MAX_FEED_ROWS or not _feed_is_recent(began):
-        _tell(None)
-    elif news := {owner for owner, at in found.items() if _cache.known.get(owner) != at}:
-        _tell(news)
+        _notify(None)
+    elif changed := {owner for owner, at in found.items() if _cache.known.get(owner) != at}:
+        _notify(changed)
     _cache.known = found
     _cache.read_at, _cache.read_began = rows[0].now, began
 
@@ -215,10 +215,10 @@ def _feed_is_recent(at: float) -> bool:
 
 def _committed(ids: Collection[UUID | None]) -> None:
     evict(ids)
-    _tell(ids)
+    _notify(ids)
 
 
-def _tell(changed: Collection[UUID | None] | None) -> None:
+def _notify(changed: Collection[UUID | None] | None) -> None:
     for watcher in _watchers:
         watcher(changed)
 

@@ -61,7 +61,7 @@ async def test_owner_gets_an_email_about_the_new_password() -> None:
 
 async def test_new_password_voids_what_waits_in_mailboxes_but_the_way_back() -> None:
     person = await make_user()
-    waiting = {purpose: await open_link(purpose, person, email="x@example.com") for purpose in email_links.LASTS}
+    waiting = {purpose: await open_link(purpose, person, email="x@example.com") for purpose in email_links.LIFETIMES}
 
     await password_change.change_password(person.id, sid_of(await start_session(person)), PASSWORD, NEW)
 
