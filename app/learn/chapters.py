@@ -10,7 +10,7 @@ from app.learn.markdown import REFERENCE, TURN, Text
 from app.settings import ROOT, get_settings
 
 DOCS = ROOT / "docs"
-WORDS_A_MINUTE, LINES_A_MINUTE, TYPED_A_MINUTE = 200, 40, 10
+WORDS_A_MINUTE, LINES_A_MINUTE, TYPED_A_MINUTE = 200, 40, 6
 
 
 @dataclass(frozen=True)

@@ -509,6 +509,14 @@ def other_sessions_go_on() -> None:
 
 
 @check(9)
+def token_and_session_have_one_owner() -> None:
+    """A token that names somebody else's session is refused."""
+    sid = claims(log_in().json["access_token"])["sid"]
+    expect(me(forged({"sid": sid})), 200)
+    expect(me(forged({"sid": sid, "sub": "2"})), 401)
+
+
+@check(9)
 def table_has_no_tokens() -> None:
     """The table has the hash of a token's id, not the id."""
     token = log_in().json["refresh_token"]
@@ -549,7 +557,9 @@ def anonymous_is_kept_out() -> None:
 @check(10)
 def administrator_sees_the_users() -> None:
     """An administrator sees the users."""
-    assert ROBIN in send("GET", "/admin", cookie=sent(browser(ADMIN))).text
+    cookies = browser(ADMIN)
+    assert cookies, "the administrator cannot sign in"
+    assert ROBIN in send("GET", "/admin", cookie=sent(cookies)).text, "the page does not name Robin"
 
 
 @check(10)
