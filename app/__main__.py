@@ -141,6 +141,12 @@ def remove_second_factor(options: argparse.Namespace) -> int:
     return users.remove_second_factor(options.email)
 
 
+def import_authenticator(options: argparse.Namespace) -> int:
+    from app.cli.users import import_authenticator
+
+    return import_authenticator(options.email, options.short)
+
+
 def seed(options: argparse.Namespace) -> int:
     from app.cli.seed import seed
 
@@ -177,6 +183,7 @@ COMMANDS = {
     "deactivate": deactivate,
     "end-sessions": end_sessions,
     "remove-second-factor": remove_second_factor,
+    "import-authenticator": import_authenticator,
     "seed": seed,
     "upgrade-notes": upgrade_notes,
     "eject": eject,  # eject

@@ -137,6 +137,21 @@ def public_origin(written: str, others: ValidationInfo) -> str:
     return origin
 
 
+def passkey_site(host: str) -> str:
+    """The host that passkeys are made for (WebAuthn's relying party id), "" for that of PUBLIC_ORIGIN."""
+    if host and (hosts.name(host) != host or host.startswith("[") or host.replace(".", "").isdigit()):
+        raise ValueError("must be a host name alone, in lower case, such as app.example.com")
+    return host
+
+
+def related_origins(written: str) -> str:
+    """Origins, separated by commas, as browsers write them. Browsers read the list over https alone."""
+    found = [hosts.origin(each.strip()) for each in written.split(",")] if written else []
+    if plain := [each for each in found if not each.startswith("https:")]:
+        raise ValueError(f"must be https: {plain[0]}")
+    return ",".join(dict.fromkeys(found))
+
+
 def database_url(url: str, others: ValidationInfo) -> str:
     database_tls.ssl_argument(database_urls.parsed(url))
     return _without_default_password(url, others)
@@ -173,6 +188,8 @@ AccessTokenSeconds = Annotated[int, AfterValidator(access_token_seconds)]
 MinLength = Annotated[int, AfterValidator(password_min_length)]
 RequestMemory = Annotated[int, AfterValidator(request_memory)]
 Argon2Memory = Annotated[int, AfterValidator(argon2_memory)]
+PasskeySite = Annotated[str, AfterValidator(passkey_site)]
+RelatedOrigins = Annotated[str, AfterValidator(related_origins)]
 PublicOrigin = Annotated[str, AfterValidator(public_origin)]
 DatabaseUrl = Annotated[str, AfterValidator(database_url)]
 MailUrl = Annotated[str, AfterValidator(mail_url_or_its_old_name)]

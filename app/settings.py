@@ -55,6 +55,8 @@ class Settings(RavynSettings):
     deletion_grace_days: int = Field(default=14, ge=1, le=365)
     registration: Literal["open", "invited", "closed"] = "open"
     security_contact: checks.Contact = ""
+    passkey_site: checks.PasskeySite = ""
+    related_origins: checks.RelatedOrigins = ""
     password_max_length: int = Field(default=128, ge=64, le=1024)
     password_min_length: checks.MinLength = Field(default=15, ge=8)  # NIST SP 800-63B-4 section 3.1.1.2
     argon2_memory_kib: checks.Argon2Memory = ARGON2_MEMORY_KIB
@@ -148,6 +150,11 @@ class Settings(RavynSettings):
     def origin(self) -> str:
         """The origin of the site as browsers write it; in development, the URL that `make run` prints."""
         return self.public_origin or hosts.own_origin(self.host, self.port)
+
+    @property
+    def relying_party(self) -> str:
+        """The host that passkeys are made for (WebAuthn's relying party id)."""
+        return self.passkey_site or urlsplit(self.origin).hostname or ""
 
     @property
     def reported_to(self) -> str:

@@ -112,6 +112,20 @@ def test_production_is_the_default_and_lifetimes_are_timedeltas() -> None:
         ({"APP_DELETION_GRACE_DAYS": "0"}, "APP_DELETION_GRACE_DAYS"),
         ({"APP_SECURITY_CONTACT": "security@app.example.org"}, "APP_SECURITY_CONTACT must begin with mailto:"),
         ({"APP_SECURITY_CONTACT": "http://app.example.org"}, "APP_SECURITY_CONTACT must begin with"),
+        *[
+            ({"APP_PASSKEY_SITE": host}, "APP_PASSKEY_SITE must be a host name alone")
+            for host in (
+                "https://app.example.org",
+                "app.example.org:443",
+                "App.example.org",
+                "192.0.2.7",
+                "[::1]",
+                "a b",
+            )
+        ],
+        ({"APP_RELATED_ORIGINS": "http://app.example.org"}, "APP_RELATED_ORIGINS must be https"),
+        ({"APP_RELATED_ORIGINS": "https://a.example,app.example.org"}, "APP_RELATED_ORIGINS must be scheme and host"),
+        ({"APP_RELATED_ORIGINS": "https://a.example,"}, "APP_RELATED_ORIGINS must be scheme and host"),
         ({"APP_SECURITY_CONTACT": "mailto:a@app.example.org\nX: y"}, "APP_SECURITY_CONTACT must begin with"),
     ],
     ids=str,

@@ -121,6 +121,17 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
         )
 
     command = commands.add_parser(
+        "import-authenticator",
+        help="turn on two-factor authentication with a secret of another system",
+        description="Reads the secret (base32) from standard input, or asks for it: never in an argument. The user "
+        "goes on with the same app, and makes recovery codes after the next sign-in. Recorded in the audit log.",
+    )
+    command.add_argument("email", help="the e-mail address of the account")
+    command.add_argument(
+        "--short", action="store_true", help="take a secret of 80 to 127 bits too; RFC 4226 wants at least 128"
+    )
+
+    command = commands.add_parser(
         "seed",
         help="add many users and events",
         description="Add sample users and audit events, to try out and measure. Only in development.",

@@ -1,10 +1,12 @@
-"""The commands about users: create-admin, promote, deactivate, end-sessions, remove-second-factor.
+"""The commands about users: create-admin, promote, deactivate, end-sessions, remove-second-factor,
+import-authenticator.
 
 They ask the same rules as the pages; only that nobody in particular is the actor. A password is typed where nobody
 sees it, and never stands on a command line, which every user of the machine can read.
 """
 
 import getpass
+import sys
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
@@ -19,7 +21,7 @@ from app.auth.models import user_rows
 from app.auth.sessions import revocation
 from app.cli import on_database
 from app.cli.on_database import Refused
-from app.mfa import second_factor
+from app.mfa import second_factor, totp
 from app.web import lengths
 from app.web.email_address import address, email_key
 from app.web.forms import Line
@@ -56,6 +58,20 @@ def end_every_session() -> int:
 
 def remove_second_factor(email: str) -> int:
     return _change(email, lambda user_id: second_factor.remove(user_id, None), "without two-factor authentication")
+
+
+def import_authenticator(email: str, short: bool) -> int:
+    """Turn on two-factor authentication with a secret of another system, read from standard input or asked for."""
+
+    async def import_it() -> str:
+        user_id = await _holder(email)
+        written = getpass.getpass("Secret (base32): ") if sys.stdin.isatty() else sys.stdin.readline()
+        secret = _checked(lambda text: totp.imported(text, short=short), written)
+        if await second_factor.import_authenticator(user_id, secret) is not Outcome.DONE:
+            raise Refused("two-factor authentication is on already: nothing was changed")
+        return f"{email} now signs in with a code of the imported authenticator; all sessions ended."
+
+    return on_database.run(import_it)
 
 
 def _change(email: str, act: Act, becomes: str) -> int:

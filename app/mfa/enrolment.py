@@ -21,7 +21,7 @@ from app.auth.models import user_rows
 from app.auth.sessions import revocation, session_cache
 from app.auth.tokens import TokenPair
 from app.mfa import code_input, passkeys, second_factor, totp, webauthn
-from app.mfa.models import authenticator_rows, recovery_rows
+from app.mfa.models import recovery_rows
 from app.mfa.proofs import MISSING, WRONG, Proof, proved, proved_by_sign_in
 from app.web import urls
 
@@ -93,9 +93,7 @@ async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof
             raise SessionEnded
         await tx.execute(sa.update(user_rows).where(user_rows.c.id == user_id).values(second_factor_at=at))
         await second_factor.delete_factors(tx, user_id)
-        values = {"id": db.uuid7(), "user_id": user_id, "last_step": step, "created_at": at}
-        values["secret"] = keys.encrypt(second_factor.LABEL, secret, of=str(user_id))
-        await tx.execute(sa.insert(authenticator_rows).values(values))
+        await second_factor.add_authenticator(tx, user_id, secret, step, at)
         made, _ = await second_factor.new_codes(tx, user_id, at, saved=True)
         reason = events.CREDENTIALS_CHANGED
         await revocation.revoke_all(user_id, reason, tx=tx, now=at, actor_id=user_id, but=sid)

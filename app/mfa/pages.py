@@ -149,7 +149,8 @@ async def _overview(request: Request, typed: Mapping[str, str], status: int = 20
     user, context = request.user, {"errors": {}, "error": "", **await asking(request, typed), **context}
     if user.second_factor:
         left = await second_factor.recovery_codes_left(user.id)
-        return templates.page(request, "mfa/on.html", status, left=left, **context)
+        short = await second_factor.has_short_secret(user.id)
+        return templates.page(request, "mfa/on.html", status, left=left, short=short, **context)
     offer = enrolment.offer(user.sid, typed.get("offer", ""))
     address = totp.provisioning_uri(offer.secret, user.email, templates.APP_NAME)
     picture = Markup(totp.qr_code(address))  # noqa: S704 - SVG shapes made by the library: contains no user input

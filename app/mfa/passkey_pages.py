@@ -25,6 +25,7 @@ from app.web.errors import Problem
 from app.web.json_response import JSONResponse
 
 HERE = "/account/passkeys"
+RELATED = "/.well-known/webauthn"
 
 
 class AddForm(ProofForm):
@@ -141,6 +142,14 @@ async def endpoints() -> Any:
     return JSONResponse({"enroll": there, "manage": there})
 
 
+@get()
+async def related_origins() -> Any:
+    """The other origins that may use the passkeys of this site (WebAuthn Level 3, section 5.11.1); 404 for none."""
+    if not (origins := get_settings().related_origins):
+        raise Problem(404)
+    return JSONResponse({"origins": origins.split(",")})
+
+
 def _use_page(request: Request, to: str, purpose: str, instead: str, status: int = 200, unknown: str = "") -> Any:
     to_sign = json.dumps(webauthn.to_sign(purpose))
     context: dict[str, Any] = {"to": to, "to_sign": to_sign, "instead": instead, "unknown": unknown}
@@ -188,4 +197,5 @@ route_patterns = [
     permissions.private("/step-up/passkey", step_up_page),
     permissions.private("/step-up/passkey", step_up),
     permissions.no_authentication("/.well-known/passkey-endpoints", endpoints),
+    permissions.no_authentication(RELATED, related_origins),
 ]

@@ -21,6 +21,7 @@ from app.auth.accounts.user_admin import Outcome
 from app.auth.claims import AppToken
 from app.auth.models import user_rows
 from app.auth.rate_limit import attempts, counters, known_devices
+from app.auth.sessions import revocation
 from app.email import outbox
 from app.mfa import code_input, recovery_codes, totp
 from app.mfa.models import authenticator_rows, recovery_rows
@@ -77,6 +78,41 @@ async def remove(user_id: UUID, actor_id: UUID | None) -> Outcome:
         await email_links.void_email_change(case.tx, case.now, user_id)
         await record_and_email(case.tx, events.SECOND_FACTOR_REMOVED, "second_factor_off", user_id, actor_id)
     return Outcome.DONE
+
+
+async def import_authenticator(user_id: UUID, secret: str) -> Outcome:
+    """Turn on the second factor with the secret that the owner's app has from another system (see `totp.imported`).
+
+    Every session ends, and there are no recovery codes: the owner makes some at the next sign-in. NOTHING if it is on.
+    """
+    async with user_admin.admin_action(user_id, None) as case:
+        if case.refused:
+            return case.refused
+        if case.person.second_factor_at is not None:
+            return Outcome.NOTHING
+        await user_admin.write(case, {"second_factor_at": case.now})
+        await delete_factors(case.tx, user_id)
+        await add_authenticator(case.tx, user_id, secret, 0, case.now)
+        await revocation.revoke_all(user_id, events.CREDENTIALS_CHANGED, tx=case.tx, now=case.now)
+        await email_links.void_email_change(case.tx, case.now, user_id)
+        bits = totp.bits(secret)
+        await events.record(events.SECOND_FACTOR_ON, tx=case.tx, user_id=user_id, detail=f"imported, {bits} bits")
+        await outbox.enqueue(case.tx, "second_factor_on", user_id=user_id, **client.current().words())
+    return Outcome.DONE
+
+
+async def add_authenticator(tx: Any, user_id: UUID, secret: str, step: int, at: datetime) -> None:
+    """Store the secret, encrypted. `step`: of the last accepted code (see `Authenticator`)."""
+    values = {"id": db.uuid7(), "user_id": user_id, "last_step": step, "created_at": at}
+    values["secret"] = keys.encrypt(LABEL, secret, of=str(user_id))
+    await tx.execute(sa.insert(authenticator_rows).values(values))
+
+
+async def has_short_secret(user_id: UUID) -> bool:
+    """Whether the authenticator's secret was imported with fewer bits than RFC 4226 wants."""
+    row = await db.fetch_one(sa.select(authenticator_rows).where(authenticator_rows.c.user_id == user_id))
+    secret = keys.decrypt(LABEL, row.secret, of=str(user_id)) if row else None
+    return secret is not None and totp.is_short(secret)
 
 
 async def recovery_codes_left(user_id: UUID) -> int:

@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 from uuid import UUID
 
 from app import db
@@ -76,7 +75,7 @@ def to_add(user: Any, known: Iterable[Any], challenged: bool = True) -> dict[str
     """
     return {
         "challenge": challenge(adding(user.sid), db.utcnow()) if challenged else "",
-        "rp": {"id": _site(), "name": templates.APP_NAME},
+        "rp": {"id": get_settings().relying_party, "name": templates.APP_NAME},
         "user": {"id": keys.b64(user.id.bytes), "name": user.email, "displayName": user.name},
         "pubKeyCredParams": [{"type": "public-key", "alg": algorithm} for algorithm in ALGORITHMS],
         "authenticatorSelection": {"residentKey": "required", "userVerification": "required"},
@@ -87,7 +86,11 @@ def to_add(user: Any, known: Iterable[Any], challenged: bool = True) -> dict[str
 
 def to_sign(purpose: str) -> dict[str, Any]:
     """The options for `navigator.credentials.get`. They list no credentials, so they reveal nothing about accounts."""
-    return {"challenge": challenge(purpose, db.utcnow()), "rpId": _site(), "userVerification": "required"}
+    return {
+        "challenge": challenge(purpose, db.utcnow()),
+        "rpId": get_settings().relying_party,
+        "userVerification": "required",
+    }
 
 
 def to_signal(user: Any, known: Iterable[Any]) -> dict[str, Any]:
@@ -97,7 +100,7 @@ def to_signal(user: Any, known: Iterable[Any]) -> dict[str, Any]:
     to be complete.
     """
     return {
-        "rpId": _site(),
+        "rpId": get_settings().relying_party,
         "userId": keys.b64(user.id.bytes),
         "allAcceptedCredentialIds": [row.credential for row in known],
         "name": user.email,
@@ -107,7 +110,7 @@ def to_signal(user: Any, known: Iterable[Any]) -> dict[str, Any]:
 
 def to_signal_unknown(credential: str) -> dict[str, str]:
     """The options for `PublicKeyCredential.signalUnknownCredential`: the device forgets this passkey."""
-    return {"rpId": _site(), "credentialId": credential}
+    return {"rpId": get_settings().relying_party, "credentialId": credential}
 
 
 def answered(answer: str, purpose: str) -> dict[str, Any] | None:
@@ -159,7 +162,7 @@ def _verified(verify: Any, credential: dict[str, Any], **known: Any) -> Any:
         verified = verify(
             credential=credential,
             expected_challenge=credential["challenge"],
-            expected_rp_id=_site(),
+            expected_rp_id=get_settings().relying_party,
             expected_origin=get_settings().origin,
             **{"require_user_verification": True, **known},
         )
@@ -173,8 +176,3 @@ def _verified(verify: Any, credential: dict[str, Any], **known: Any) -> Any:
 def _described(verified: Any, uses: int, key: str = "") -> Verified:
     eligible = verified.credential_device_type == "multi_device"
     return Verified(keys.b64(verified.credential_id), uses, eligible, verified.credential_backed_up, key)
-
-
-def _site() -> str:
-    """The relying party id: the host of our origin."""
-    return urlsplit(get_settings().origin).hostname or ""

@@ -76,6 +76,14 @@ def that_binds_sessions(browser: Browser, key: str) -> Browser:
     return browser.browser_type.launch(**_binding(key))
 
 
+def that_knows(browser: Browser, hosts: dict[str, int], *keys: str) -> Browser:
+    """Another browser of the same kind, for which these https hosts are at ports of this machine. `keys`: to trust."""
+    rules = ",".join(f"MAP {host}:443 127.0.0.1:{port}" for host, port in hosts.items())
+    more = [f"--host-resolver-rules={rules}", f"--ignore-certificate-errors-spki-list={','.join(keys)}"]
+    options = _options(_full_chromium()) | {"args": [*ARGUMENTS[1:], *more]}
+    return browser.browser_type.launch(**options)
+
+
 def profile_that_binds_sessions(browser: Browser, key: str, folder: Path, **options: Any) -> BrowserContext:
     """As `that_binds_sessions`, with a profile that outlives the browser."""
     return browser.browser_type.launch_persistent_context(folder, **_binding(key), **options)

@@ -24,6 +24,7 @@ from aiosmtpd.smtp import AuthResult
 
 from app import db
 from app.auth.accounts import demo_accounts
+from app.cli.doctor import site as visited
 from app.db.database import STATEMENT_SECONDS
 from tests.cli.conftest import STRONG
 from tests.cli.examined import examine
@@ -382,3 +383,19 @@ def fill(url: str, work: Callable[[], Awaitable[Any]]) -> None:
     db.point_at(url)
     asyncio.run(connected())
     db.point_at(before)
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "listed"),
+    [
+        ("application/json", b'{"origins": ["https://a.example", "https://new.example"]}', True),
+        ("application/json; charset=utf-8", b'{"origins": ["https://new.example"]}', True),
+        ("text/plain", b'{"origins": ["https://new.example"]}', False),
+        ("application/json", b'{"origins": ["https://a.example"]}', False),
+        ("application/json", b'{"origins": null}', False),
+        ("application/json", b'["https://new.example"]', False),
+        ("application/json", b"<h1>Moved</h1>", False),
+    ],
+)
+def test_list_of_related_origins_is_read_as_a_browser_reads_it(kind: str, body: bytes, listed: bool) -> None:
+    assert visited.lists(kind, body, "https://new.example") == listed

@@ -1,5 +1,8 @@
 """The commands about people, as an operator types them."""
 
+import base64
+import hmac
+import io
 import os
 import pty
 import sys
@@ -16,8 +19,10 @@ from app.__main__ import main
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth import passwords
+from app.auth.accounts import login_flow
 from app.auth.models import session_rows, user_rows
 from app.auth.sessions import revocation
+from app.mfa import second_factor
 from tests.support.environment import ROOT
 from tests.support.people import Person, make_user, start_session
 from tests.support.phone import is_on, with_a_phone
@@ -235,3 +240,56 @@ def test_database_without_its_migrations_is_one_line(
     assert main(command) == 1
 
     assert "migrations are pending" in capsys.readouterr().err
+
+
+SHORT = "JBSWY3DPEHPK3PXP"
+
+
+def test_authenticator_of_another_system_is_taken_over(
+    here: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person: Person = here(make_user)
+    here(lambda: start_session(person))
+
+    def imports(*more: str) -> tuple[int, str]:
+        monkeypatch.setattr("sys.stdin", io.StringIO(f"{SHORT}\n"))
+        code = main(["import-authenticator", person.email, *more])
+        said = capsys.readouterr()
+        assert SHORT not in said.out + said.err
+        return code, said.out + said.err
+
+    refused, done, again = imports(), imports("--short"), imports("--short")
+
+    assert (refused[0], done[0], again[0]) == (1, 0, 1)
+    assert "RFC 4226 wants 128" in refused[1]
+    assert "on already" in again[1]
+    assert here(only_user).second_factor_at is not None
+    assert here(lambda: second_factor.has_short_secret(person.id))
+    assert here(details) == ["imported, 80 bits"]
+    assert here(lambda: live_sessions(person)) == 0
+
+    async def signs_in() -> Any:
+        half = await login_flow.login(person.email, person.password)
+        assert isinstance(half, login_flow.PendingLogin)
+        now = await db.fetch_value(sa.select(db.now()))
+        code = shown_by_the_app(SHORT, int(now.timestamp()) // 30)
+        return await second_factor.sign_in(half.ticket, code)
+
+    assert here(signs_in)
+
+
+async def details() -> list[str]:
+    rows = await db.fetch_all(sa.select(event_rows).where(event_rows.c.event == events.SECOND_FACTOR_ON))
+    return [row.detail for row in rows]
+
+
+async def live_sessions(person: Person) -> int:
+    mine = session_rows.c.user_id == person.id, session_rows.c.revoked_at.is_(None)
+    return len(await db.fetch_all(sa.select(session_rows).where(*mine)))
+
+
+def shown_by_the_app(secret: str, step: int) -> str:
+    """RFC 6238 by hand: the authenticator's library refuses so short a secret."""
+    digest = hmac.digest(base64.b32decode(secret), step.to_bytes(8, "big"), "sha1")
+    at = digest[-1] & 15
+    return f"{int.from_bytes(digest[at : at + 4], 'big') % 2**31 % 10**6:06}"

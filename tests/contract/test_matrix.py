@@ -40,7 +40,7 @@ PUBLIC |= {"/learn/patterns/{pattern}", "/learn/search"}  # learn
 NO_AUTHENTICATION = {
     "/healthz", "/readyz", "/metrics", "/openapi.json",
     "/.well-known/jwks.json", "/.well-known/change-password", "/.well-known/security.txt",
-    "/.well-known/passkey-endpoints",
+    "/.well-known/passkey-endpoints", "/.well-known/webauthn",
 }  # fmt: skip
 OPEN = ("Public", "NoAuthentication")
 PRIVATE = [row for row in route_table() if row["permission"] not in (*OPEN, "Developer")]  # see tests/dev

@@ -778,3 +778,31 @@ async def test_password_managers_find_the_page(client: Visitor, database: str) -
     answer = await client.get("/.well-known/passkey-endpoints")
 
     assert answer.json() == {"enroll": f"{ORIGIN}{HERE}", "manage": f"{ORIGIN}{HERE}"}
+
+
+async def test_site_without_related_origins_lists_none(client: Visitor) -> None:
+    assert (await client.visit("/.well-known/webauthn")).status_code == 404
+
+
+async def test_other_origins_read_that_they_may_use_the_passkeys(
+    client: Visitor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(get_settings(), "related_origins", "https://a.example,https://b.example")
+
+    answer = await client.get("/.well-known/webauthn", headers={"Sec-Fetch-Site": "none", "Sec-Fetch-Mode": "no-cors"})
+
+    assert answer.json() == {"origins": ["https://a.example", "https://b.example"]}
+    assert answer.headers["content-type"] == "application/json"
+
+
+async def test_passkey_for_another_host_is_signed_on_our_own_pages_alone(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(get_settings(), "passkey_site", "old.example")
+    person = await make_user()
+    device = await with_a_device(person)
+
+    assert asks()["rpId"] == "old.example"
+    assert await passkeys.sign_in(device.get(asks()))
+    assert await passkeys.sign_in(device.get(asks(), origin="https://old.example")) is None
+    assert await passkeys.sign_in(device.get(asks(), host="testserver")) is None

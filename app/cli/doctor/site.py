@@ -19,10 +19,12 @@ from app import db
 from app.audit.models import event_rows
 from app.auth import cookies
 from app.cli.doctor import Finding
+from app.mfa.passkey_pages import RELATED
 from app.settings import get_settings
 
 FORGED = "203.0.113.7"  # an address for documentation (RFC 5737): no visitor has it
 NOBODY = "doctor@invalid.invalid"
+MOST_RELATED = 5  # different names before the public suffix (WebAuthn Level 3, section 5.11)
 ENDS_SOON = timedelta(days=14)
 CLOCKS_APART = timedelta(seconds=30)
 
@@ -58,6 +60,7 @@ def examine(proxies: str) -> Iterator[Finding]:
         yield Finding("host", "every page is refused (400): the proxy sends another Host header", fix)
         return
     yield from _cookies()
+    yield from _passkeys()
     yield from _inside()
     yield _proxy(proxies)
 
@@ -72,9 +75,9 @@ class Answer:
         return ", ".join(value for key, value in self.headers if key.lower() == name)
 
 
-def _ask(method: str, path: str, body: str = "", **headers: str) -> Answer:
-    """Ask the public address. Errors: OSError, http.client.HTTPException."""
-    parts = urlsplit(get_settings().origin)
+def _ask(method: str, path: str, body: str = "", *, origin: str = "", **headers: str) -> Answer:
+    """Ask the public address, or another `origin`. Errors: OSError, http.client.HTTPException."""
+    parts = urlsplit(origin or get_settings().origin)
     host, sent = parts.hostname or "", {"User-Agent": "lanyard doctor", **headers}
     connection: http.client.HTTPConnection
     if parts.scheme == "https":
@@ -122,6 +125,35 @@ def _clock(answer: Answer) -> Finding:
         says = f"the clocks of this machine and the server are {apart.total_seconds():.0f} seconds apart"
         return Finding("clock", says, "synchronise both clocks with NTP (timedatectl set-ntp true)")
     return Finding("clock", "the clocks of this machine and the server agree")
+
+
+def _passkeys() -> Iterator[Finding]:
+    """Whether browsers accept passkeys of another host here (APP_PASSKEY_SITE), and those of this one elsewhere."""
+    settings = get_settings()
+    host, site = urlsplit(settings.origin).hostname or "", settings.relying_party
+    if len(settings.related_origins.split(",")) > MOST_RELATED:
+        says = f"APP_RELATED_ORIGINS has more than {MOST_RELATED} origins: browsers may ignore the others"
+        yield Finding("passkeys", says, "count the names before the public suffix: five are accepted", note=True)
+    if host == site or host.endswith(f".{site}"):
+        return
+    where, fix = f"https://{site}{RELATED}", f"APP_RELATED_ORIGINS={settings.origin} at https://{site}"
+    try:
+        answer = _ask("GET", RELATED, origin=f"https://{site}")
+    except (OSError, http.client.HTTPException) as error:
+        yield Finding("passkeys", f"{where} cannot be read ({type(error).__name__}): no passkey works here", fix)
+        return
+    if answer.status == 200 and lists(answer.header("content-type"), answer.body, settings.origin):
+        yield Finding("passkeys", f"those of {site} work here: {where}")
+    else:
+        yield Finding("passkeys", f"{where} does not list {settings.origin}: no passkey works here", fix)
+
+
+def lists(kind: str, body: bytes, origin: str) -> bool:
+    """Whether browsers find the origin in an answer with this Content-Type."""
+    try:
+        return kind.startswith("application/json") and origin in json.loads(body)["origins"]
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def _cookies() -> Iterator[Finding]:

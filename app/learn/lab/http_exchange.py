@@ -15,7 +15,10 @@ from typing import Any
 from urllib.parse import unquote
 
 TOKEN = re.compile(r"(eyJ[A-Za-z0-9_-]{5})[A-Za-z0-9_-]*\.([A-Za-z0-9_-]{6})[A-Za-z0-9_-]*\.[A-Za-z0-9_-]*")
-WORTH_SHOWING = ("location", "set-cookie", "www-authenticate", "content-type", "clear-site-data", "retry-after")
+WORTH_SHOWING = (
+    "location", "set-cookie", "www-authenticate", "content-type", "clear-site-data", "retry-after",
+    "secure-session-challenge",
+)  # fmt: skip
 LONGEST = 700  # characters of a body that are shown
 
 

@@ -111,7 +111,7 @@ async def test_attack_that_succeeds_is_reported_as_succeeding(client: Visitor, m
     monkeypatch.setattr(rotation, "decide", lambda *_: Decision.REPLAY)
     monkeypatch.setattr(same_origin.SameOrigin, "_allowed", lambda *_: True)
 
-    for name in ("stale-refresh", "cross-site-post"):
+    for name in ("stale-refresh", "cross-site-post", "copied-cookies"):
         page = (await client.submit(f"/learn/lab/attacks/{name}")).text
         assert not shown_on(page)[0], name
         assert "The attack succeeds." in page
@@ -160,5 +160,5 @@ def test_test_that_an_attack_names_exists(attack: Attack) -> None:
 def test_names_are_unique_and_fit_a_url() -> None:
     names = [attack.name for attack in attacks.ALL]
 
-    assert len(set(names)) == len(names) == 13
+    assert len(set(names)) == len(names) == 14
     assert all(re.fullmatch(r"[a-z-]+", name) for name in names)

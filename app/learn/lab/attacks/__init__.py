@@ -8,7 +8,7 @@ a valid request that succeeds: without it, a refusal would prove nothing.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from app.learn.lab.attacks import requests, sessions, tokens
+from app.learn.lab.attacks import requests, sessions, theft, tokens
 from app.learn.lab.attacks.script import Outcome
 from app.learn.lab.sandbox import Sandbox
 
@@ -68,6 +68,13 @@ ALL = (
         "An attacker copies a refresh token and presents it after the owner has refreshed twice.",
         sessions.stale_refresh, "tests/race/test_server.py::test_token_two_generations_old_ends_the_session_for_good",
         ("stale-refresh", "refresh-endpoint"),
+    ),
+    Attack(
+        "copied-cookies", "Copied cookies, bound session",
+        "Malware copies every cookie of the browser. The session is bound to its device (DBSC): only a signature of a "
+        "key that does not leave the device renews it.",
+        theft.copied_cookies,
+        "e2e/test_device_bound.py::test_copied_cookies_are_worth_nothing_once_the_access_token_is_over",
     ),
     Attack(
         "two-tabs", "Two tabs at once",

@@ -80,7 +80,7 @@ async def mass_assignment(sandbox: Sandbox) -> Outcome:
         "The form for the password, with additional fields.", "POST", "/step-up", jar=sandbox.pair, form=fields,
         accept=HTML,
     )  # fmt: skip
-    after = await sandbox.request("The role and the id are unchanged.", "GET", ME, jar=_pair_of(form))
+    after = await sandbox.request("The role and the id are unchanged.", "GET", ME, jar=pair_of(form))
     return Outcome(
         statuses(json, profile, form, after) == [422, 303, 303, 200]
         and about(after) == ("user", str(sandbox.person.id)),
@@ -105,7 +105,7 @@ async def body_over_arguments(sandbox: Sandbox) -> Outcome:
     )
 
 
-def _pair_of(answer: Answer) -> TokenPair:
+def pair_of(answer: Answer) -> TokenPair:
     """The tokens in the cookies that a response sets. Errors: KeyError if it sets none."""
     sent = [value.partition(";")[0] for name, value in answer.headers if name.lower() == "set-cookie"]
     jar = dict(one.split("=", 1) for one in sent)
