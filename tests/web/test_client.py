@@ -94,7 +94,9 @@ IOS = "Mobile/15E148 Safari/604.1"
         (f"{WINDOWS} {BLINK} Chrome/142.0.0.0 YaBrowser/25.10.0.0 Safari/537.36", "Yandex Browser on Windows"),
         (f"{ANDROID} {BLINK} Version/4.0 {MOBILE} XiaoMi/MiuiBrowser/14.35.0-gn", "Mi Browser on Android"),
         (f"{ANDROID} {BLINK} Chrome/114.0 HuaweiBrowser/15.0.4.312 Mobile Safari/537.36", "Huawei Browser on Android"),
-        (f"{ANDROID} {BLINK} Version/4.0 Chrome/123.0 UCBrowser/13.7 Mobile Safari/537.36", "UC Browser on Android"),
+        (f"{ANDROID} {BLINK} Chrome/123.0 UCBrowser/13.7.0.1 Mobile Safari/537.36", "UC Browser on Android"),
+        (f"{WINDOWS} {BLINK} {CHROME} Whale/4.33.325.17", "Whale on Windows"),
+        ("Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:144.0) Gecko/20100101 Firefox/144.0", "Firefox on Ubuntu"),
         (f"{LINUX} {WEBKIT} Version/26.0 Safari/605.1.15 Epiphany/605.1.15", "GNOME Web on Linux"),
         ("Mozilla/5.0 (Windows NT 10.0; WOW64; Trident/7.0; rv:11.0) like Gecko", "Internet Explorer on Windows"),
         (f"{IPHONE} {WEBKIT} GSA/392.0.804440838 {IOS}", "Google app on iPhone"),
@@ -112,7 +114,8 @@ IOS = "Mobile/15E148 Safari/604.1"
         ("Wget/1.24.5", "Wget"),
         ("python-requests/2.32.3", "Python"),
         ("python-httpx/0.28.1", "Python"),
-        ("Go-http-client/2.0", "Go"),
+        ("Go-http-client/2.0", "Go-http-client"),
+        ("okhttp/4.12.0", "okhttp"),
         ("(Windows NT 10.0)", "Windows"),
         ("", "Unknown device"),
         ("<script>alert(1)</script>", "Unknown device"),
@@ -122,3 +125,28 @@ IOS = "Mobile/15E148 Safari/604.1"
 )  # fmt: skip
 def test_a_device_in_words(user_agent: str, words: str) -> None:
     assert client.device(user_agent) == words
+
+
+# v5.0.0-1.3.11
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        "CallUsNow0800123456bot/1.0",
+        "evil.example-bot/1",
+        "Mozilla/5.0 (compatible; evil.example/bot)",
+        "YourBank/1.0 CFNetwork/1 Darwin/2",
+        "Visit evil.example/x crawler",
+    ],
+)
+def test_name_of_a_device_is_no_text_of_the_visitor(user_agent: str) -> None:
+    """It stands in an e-mail to the owner of an account."""
+    words = client.device(user_agent)
+
+    assert not any(part in words for part in ("0800", "evil", "Bank", "example", "/x"))
+
+
+def test_names_of_long_hostile_text_are_bounded() -> None:
+    """Every expression of the library runs over the text: the longest one that a session holds."""
+    text = "Mozilla/5.0 (" * 10_000
+
+    assert client.device(text) == client.device(text[: client.LONGEST])
