@@ -240,6 +240,20 @@ async def test_session_is_bound_by_the_challenge_of_its_own_sign_in(clock: Clock
     assert not await device_binding.bind(sid_of(pair), DEVICE.registration(pair.registration))
 
 
+async def test_other_sessions_stay_unbound(clock: Clock) -> None:
+    person = await make_user()
+    mine, another, of_somebody = (
+        await start_session(person),
+        await start_session(person),
+        await start_session(await make_user()),
+    )
+
+    await bound(mine)
+
+    assert [await key_of(pair) for pair in (another, of_somebody)] == ["", ""]
+    assert await key_of(mine)
+
+
 async def test_session_is_bound_once(clock: Clock) -> None:
     pair = await start_session(await make_user())
     device = await bound(pair)
