@@ -45,7 +45,8 @@ REFERENCES["learn"] = (
 
 def ejectable() -> dict[str, Feature]:
     """The features that can be taken out, by name. A clone that never ran has no settings yet, and needs none here."""
-    os.environ |= {"APP_ENV": "development", "APP_SECRET_KEY": os.urandom(32).hex()}
+    os.environ["APP_ENV"] = "development"
+    os.environ.setdefault("APP_SECRET_KEY", os.urandom(32).hex())  # not another one: sessions are signed with it
     import_module("app.main")
     return {feature.name: feature for feature in (*registered(), *PARTS) if _is_here(feature)}
 
