@@ -36,8 +36,10 @@ def test_signing_out_ends_the_session_and_empties_the_jar(page: Page, server: Se
 
 
 def test_other_tab_asks_to_sign_in_and_keeps_the_way_back(
-    context: BrowserContext, server: Server, person: Person
+    new_context: Callable[..., BrowserContext], server: Server, person: Person
 ) -> None:
+    # A browser of its own: one that has just got a session and sent none would be told about cookies.
+    context = new_context(user_agent="Mozilla/5.0 (X11; Linux x86_64) Chrome/150.0.0.0 of this test alone")
     sign_in(context, server, person)
     this, other = context.new_page(), context.new_page()
     this.goto("/dashboard")

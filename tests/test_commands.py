@@ -263,7 +263,7 @@ def test_insecure_cookies_are_warned_of_and_lose_prefix_and_secure() -> None:
             cookies = answer.headers.get_all("set-cookie")
 
     assert "COOKIE_INSECURE=true: anybody on the network" in server.log()
-    assert sorted(cookie.split("=")[0] for cookie in cookies) == ["access", "device", "refresh"]
+    assert sorted(cookie.split("=")[0] for cookie in cookies) == ["access", "device", "method", "refresh"]
     assert not [cookie for cookie in cookies if "Secure" in cookie]
 
 
