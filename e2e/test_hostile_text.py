@@ -57,7 +57,7 @@ def overflow(page: Page) -> int:
     return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
 
 
-# v5.0.0-1.2.1, v5.0.0-1.1.2, v5.0.0-1.3.1: no markup is taken from anybody
+# v5.0.0-1.2.1, v5.0.0-1.1.2, v5.0.0-1.3.1, v5.0.0-1.3.5, v5.0.0-3.2.2: no markup is taken from anybody
 def test_name_that_is_markup_is_shown_as_typed(page: Page, mallory: Person) -> None:
     for path in ("/dashboard", "/", "/account", "/account/delete"):
         page.goto(path)

@@ -17,6 +17,7 @@ FEATURE = Feature(
     export={"notes": OwnedRows(note_rows, note_rows.c.owner_id, {"owner_id", "search_text"})},
     # eject:
     eject=(
+        "tests/cli/test_upgrade_notes.py",  # its example
         "app/notes", "templates/notes", "tests/notes", "tests/db/*_notes.py", "e2e/test_notes.py",
         "app/migrations/versions/*_notes.py",
     ),

@@ -107,8 +107,9 @@ COMMANDS = [
     ["end-sessions", "a@example.com"],
     ["end-sessions", "--everybody"],
     ["remove-second-factor", "a@example.com"],
+    ["import-authenticator", "a@example.com"],
 ]
-WITHOUT_DATABASE = {"rotate-keys"}  # it reads and writes secrets alone, where they are stored
+WITHOUT_DATABASE = {"rotate-keys", "upgrade-notes"}  # secrets where they are stored; two changelogs
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ PAGE = "/account/passkeys/offer"
 
 
 async def signs_in(client: Visitor, person: Person, *, can: bool = True) -> str:
-    """Sign in at the login page, on the way to /notes; where that leads. `can`: this device could keep a passkey."""
+    """Sign in at the login page, on the way to a page; where that leads. `can`: this device could keep a passkey."""
     fields = {"email": person.email, "password": PASSWORD, "next": "/account", "offer": "1" if can else ""}
     return str((await client.submit("/login", fields)).headers["location"])
 

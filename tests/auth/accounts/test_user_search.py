@@ -54,6 +54,7 @@ def test_text_falls_apart_into_words(text: str, words: list[str]) -> None:
     ],
 )
 async def test_each_searched_word_starts_a_word_of_the_user(text: str, who: set[str]) -> None:
+    """v5.0.0-1.2.4: "%" and quotes are text."""
     await make_user(name="Zoë Zuse", email="zoe@example.org")
     await make_user(name="Ada Lace", email="ada.l@example.com")
 
