@@ -45,10 +45,8 @@ def test_set_is_run_on_sqlite_in_all_its_parts_in_the_browser_and_on_postgresql(
     assert [run.postgresql for run in runs] == [False] * (parts + 1) + [True]
 
 
-def test_ci_runs_both_sets() -> None:
-    commands = (ROOT / ".ci" / "run").read_text().split("\nmake ")[1].splitlines()[0].split("#")[0].split()
-
-    assert commands == ["check", "test", "test-all"]
+def test_workflow_of_a_clone_runs_both_sets() -> None:
+    assert "- run: make check test test-all\n" in (ROOT / "deploy" / "ci" / "github.yml").read_text()
 
 
 def test_parts_have_each_module_once_and_about_as_many_tests() -> None:
