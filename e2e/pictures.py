@@ -17,6 +17,11 @@ from tests.support.server import running
 
 FOLDER = ROOT / "docs" / "pictures"
 SIZE: Any = {"width": 1280, "height": 960}
+# Of the browser that most readers have: the pages name it.
+USER_AGENT = (
+    "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/{major}.0.0.0 Safari/537.36"
+)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,10 @@ def main() -> None:
         server.run(lambda: fill(PEOPLE, EVENTS))
         browser = browsers.launch(playwright)
         for name, picture in PICTURES.items():
-            context = browser.new_context(base_url=server.url, viewport=SIZE, color_scheme=picture.scheme)
+            agent = USER_AGENT.format(major=browser.version.partition(".")[0])
+            context = browser.new_context(
+                base_url=server.url, viewport=SIZE, color_scheme=picture.scheme, user_agent=agent
+            )
             page = context.new_page()
             if picture.account:
                 sign_in(page, picture.account)
