@@ -16,7 +16,7 @@ from markupsafe import Markup
 
 from app import db
 from app.settings import ROOT, get_settings
-from app.web import features, lengths, notices, static_files
+from app.web import features, lengths, notices, static_files, theme
 
 TEMPLATES = ROOT / "templates"
 APP_NAME = "Lanyard"
@@ -92,6 +92,7 @@ def environment(folder: Path) -> Environment:
     made.globals |= {"app_name": APP_NAME, "app_slug": APP_SLUG, "lengths": lengths.OF_FIELDS}
     made.globals |= {"static": static_files.url, "development": development}
     made.globals |= {"navigation": features.navigation, "footer": features.footer}
+    made.globals["theme"] = theme
     made.globals["admin_tabs"] = features.admin_tabs
     made.globals["live"] = get_settings().streams_per_worker > 0
     made.globals["shows_learn"] = get_settings().shows_learn  # learn
