@@ -54,6 +54,7 @@ __all__ = [
     "prune",
     "registry",
     "run_in_transaction",
+    "run_statement",
     "timestamp",
     "transaction",
     "translate_errors",
@@ -187,6 +188,11 @@ async def run_in_transaction(work: Callable[[Connection], T]) -> T:
     return await _current_pool().run(whole)
 
 
+async def run_statement(work: Callable[[Connection], T]) -> T:
+    """As `run_in_transaction`, for `work` that runs one statement, which is a transaction of its own."""
+    return await (run_in_transaction(work) if conditions.for_writes() else _current_pool().run(work))
+
+
 async def prune(table: Any, over: Any) -> int:
     """Delete the rows that match the condition, PRUNED at a time. Returns how many. Skips rows that are locked.
 
@@ -235,7 +241,7 @@ async def transaction() -> AsyncIterator[Transaction]:
 async def _run_alone(statement: Any, work: Callable[[Connection], T]) -> T:
     """Run one statement. For a request with a condition, a write runs in a transaction, and a read checks after it."""
     if not statement.is_select:
-        return await (run_in_transaction(work) if conditions.for_writes() else _current_pool().run(work))
+        return await run_statement(work)
     found = await _current_pool().run(work)
     if condition := conditions.for_reads():
         await _current_pool().run(condition.check)  # afterwards: so the condition still held during the read

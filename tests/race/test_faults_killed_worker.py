@@ -42,7 +42,15 @@ async def at_once(work, at_once=db.run_in_transaction):
         return result
     return await at_once(killed)
 
-tokens.issue_pair, db.run_in_transaction = issue_pair, at_once
+async def statement(work, statement=db.run_statement):
+    # On PostgreSQL a rotation is one statement, which is committed with its end.
+    def killed(connection):
+        if work.__module__ == "app.auth.sessions.rotation":
+            killed_at("before the commit")
+        return work(connection)
+    return await statement(killed)
+
+tokens.issue_pair, db.run_in_transaction, db.run_statement = issue_pair, at_once, statement
 """
 
 

@@ -11,6 +11,7 @@ import hmac
 import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,7 @@ import sqlalchemy as sa
 
 from app import db
 from app.audit import events
+from app.audit.models import event_rows
 from app.auth import claims, email_links, keys, tokens
 from app.auth.claims import AppToken
 from app.auth.errors import Overloaded
@@ -193,24 +195,45 @@ async def _issue_successor(row: Any, token: AppToken, decision: Decision) -> Rot
     values = {"last_seen_at": now, "ip": browser.ip, "user_agent": browser.user_agent}
     values |= issued(row, token.gen, decision, now)
 
-    def update_and_record(connection: sa.Connection) -> Any:
-        fresh = connection.execute(_ISSUE_SUCCESSOR, {"sid": row.id, "expected": row.generation, **values}).first()
-        if fresh is None:
-            return None
-        event = events.SESSION_ROTATED if decision is Decision.ROTATE else events.SESSION_REPLAYED
-        about = {"user_id": row.user_id, "actor_id": row.user_id, "session_id": row.id}
-        written = events.row(event, **about, detail=f"gen {fresh.generation}")
-        connection.execute(events.RECORDED, written)
-        return fresh, written
-
-    done = await db.run_in_transaction(update_and_record)
-    if done is None:
+    event = events.SESSION_ROTATED if decision is Decision.ROTATE else events.SESSION_REPLAYED
+    about = {"user_id": row.user_id, "actor_id": row.user_id, "session_id": row.id}
+    written = events.row(event, **about, detail=f"gen {values.get('generation', row.generation)}")
+    fresh = await _update_and_record({"sid": row.id, "expected": row.generation}, values, written)
+    if fresh is None:
         return None
-    fresh, written = done
     events.log_event(written)
     quick = (token.quick or 0) + 1 if now - token.iat < QUICK_GAP else 0
     challenge = device_binding.challenge(fresh.id, fresh.generation, now) if fresh.device_key else ""
     return Rotated(tokens.issue_pair(fresh, role=row.role, now=now, quick=quick), quick, decision, challenge)
+
+
+async def _update_and_record(whose: dict[str, Any], values: dict[str, Any], event: dict[str, Any]) -> Any:
+    """Run the UPDATE with the event, both or neither: on PostgreSQL as one statement, a round trip instead of four.
+
+    Returns the changed columns; None if no row matched.
+    """
+    if db.database.target.kind == "postgresql":
+        named = {f"new_{name}": value for name, value in values.items()}
+        named |= {f"event_{name}": value for name, value in event.items()}
+        statement = _issue_and_record(tuple(values))
+        return await db.run_statement(lambda connection: connection.execute(statement, whose | named).first())
+
+    def update_and_record(connection: sa.Connection) -> Any:
+        fresh = connection.execute(_ISSUE_SUCCESSOR, whose | values).first()
+        if fresh is not None:
+            connection.execute(events.RECORDED, event)
+        return fresh
+
+    return await db.run_in_transaction(update_and_record)
+
+
+@cache
+def _issue_and_record(columns: tuple[str, ...]) -> Any:
+    """`_ISSUE_SUCCESSOR` for these columns, and an event if it changed a row. PostgreSQL alone has such statements."""
+    changed = _ISSUE_SUCCESSOR.values({name: sa.bindparam(f"new_{name}") for name in columns}).cte("changed")
+    event = [sa.bindparam(f"event_{column.name}", type_=column.type) for column in event_rows.c]
+    source = sa.select(*event).select_from(changed)
+    return sa.select(changed).add_cte(sa.insert(event_rows).from_select(list(event_rows.c), source).cte("recorded"))
 
 
 async def _revoke_reused(row: Any, token: AppToken) -> None:
