@@ -28,6 +28,7 @@ EMAIL_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'self'; "
     "sandbox allow-popups allow-popups-to-escape-sandbox"
 )
+EMAIL_HEADER = (b"content-security-policy", EMAIL_POLICY.encode("ascii"))
 ALWAYS: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"cross-origin-opener-policy", b"same-origin"),
@@ -128,15 +129,15 @@ def _quoted(path: str) -> str:
 
 def _merged(theirs: Iterable[tuple[bytes, bytes]], ours: Headers) -> Headers:
     """The handler's headers without those set here, then ours; if it sets a default repeatedly, the last one counts."""
-    kept = [(name.lower(), value) for name, value in theirs]
-    if LINE_END.search(b" ".join(part for header in kept for part in header)):
-        raise ValueError("a header contains a line end")  # the server would write it unchanged: response splitting
-    email = (b"content-security-policy", EMAIL_POLICY.encode("ascii"))
-    if email in kept:
-        ours = [email if header[0] == email[0] else header for header in ours]
-    kept = [header for header in kept if header[0] not in REPLACED]
-    for name, default in DEFAULTS:
-        values = [value for key, value in kept if key == name]
-        kept = [header for header in kept if header[0] != name]
-        kept.append((name, values[-1] if values else default))
-    return kept + ours
+    kept, defaults = [], dict(DEFAULTS)
+    for name, value in theirs:
+        name = name.lower()
+        if LINE_END.search(name) or LINE_END.search(value):
+            raise ValueError("a header contains a line end")  # the server would write it unchanged: response splitting
+        if name in defaults:
+            defaults[name] = value
+        elif name not in REPLACED:
+            kept.append((name, value))
+        elif (name, value) == EMAIL_HEADER:
+            ours = [EMAIL_HEADER if header[0] == name else header for header in ours]
+    return [*kept, *defaults.items(), *ours]

@@ -68,6 +68,7 @@ login_flow.login = talking
 )
 def test_secrets_that_somebody_quotes_are_hidden(text: str, shown: str) -> None:
     assert logs.without_secrets(None, "info", {"event": text})["event"] == shown
+    assert json.loads(logs.as_json(None, "info", {"event": "x", "more": f"{text}é"}))["more"].startswith(shown)
 
 
 INTEGER, DAY = sa.bindparam("x", type_=sa.Integer()), sa.bindparam("x", type_=sa.Date())
