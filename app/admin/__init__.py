@@ -1,7 +1,7 @@
 """The admin area: users, sessions, the audit log and the e-mail queue, as pages and as JSON API."""
 
 from app.admin import actions, api, downloads, email_queue_pages, pages
-from app.web.features import Feature, Link, Notice, first_admin_tab
+from app.web.features import Feature, Link, Notice, first_admin_tab, signed_in
 
 FEATURE = Feature(
     name="admin",
@@ -9,7 +9,7 @@ FEATURE = Feature(
         *downloads.route_patterns, *email_queue_pages.route_patterns, *actions.route_patterns, *pages.route_patterns,
         *api.route_patterns,
     ],
-    navigation=[Link(first_admin_tab, "Admin")],
+    navigation=[Link(first_admin_tab, "Admin", signed_in)],
     admin_tabs={
         "/admin": "Overview",
         "/admin/users": "Users",

@@ -4,7 +4,7 @@
 navigation, admin tabs, notices, the data export, e-mails, maintenance, metrics) asks here and knows no feature by name.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -129,13 +129,14 @@ def navigation(user: Any) -> list[tuple[str, str]]:
 
 def admin_tabs(user: Any) -> list[tuple[str, str]]:
     """Address and text of the tabs that this user may open, those of the feature `admin` first."""
-    features = sorted(enabled(), key=lambda feature: feature.name != "admin")
-    return [
-        (path, text)
-        for feature in features
-        for path, text in feature.admin_tabs.items()
-        if any(permission.allows(user) for permission in _permissions_at(path))
-    ]
+    return list(_admin_tabs(user))
+
+
+def _admin_tabs(user: Any) -> Iterator[tuple[str, str]]:
+    for feature in sorted(enabled(), key=lambda feature: feature.name != "admin"):
+        for path, text in feature.admin_tabs.items():
+            if any(permission.allows(user) for permission in _permissions_at(path)):
+                yield path, text
 
 
 @cache
@@ -146,7 +147,7 @@ def _permissions_at(path: str) -> list[Any]:
 
 def first_admin_tab(user: Any) -> str:
     """The address of the first tab that this user may open; "" for none."""
-    return next((path for path, _ in admin_tabs(user)), "")
+    return next((path for path, _ in _admin_tabs(user)), "")
 
 
 def footer() -> list[tuple[str, str]]:

@@ -6,13 +6,13 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from lilya.responses import Response
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from app import db
 from app.settings import ROOT, get_settings
@@ -23,6 +23,7 @@ APP_NAME = "Lanyard"
 APP_SLUG = "lanyard"  # in the names of files that are taken away
 KEY_FIELD = "idempotency_key"
 POSTED = re.compile(r'<form\b[^>]*\bmethod="post"[^>]*>')  # values are escaped: no ">" in them
+ATTRIBUTE = re.compile(r"[\w:.-]+", re.ASCII)
 MONTHS = tuple(calendar.month_name)
 UNITS = (("day", 86400), ("hour", 3600), ("minute", 60))
 
@@ -83,10 +84,17 @@ def visitor(scope: Mapping[str, Any]) -> Any:
     return user if user.is_authenticated else Nobody(getattr(user, "unavailable", False))
 
 
+class _Environment(Environment):
+    """Stock: a template's globals are a ChainMap, and each import of macros goes through all of its keys in Python."""
+
+    def make_globals(self, d: Any) -> dict[str, Any]:
+        return {**self.globals, **(d or {})}
+
+
 @cache
 def environment(folder: Path) -> Environment:
     development = get_settings().is_development
-    made = Environment(
+    made = _Environment(
         loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, auto_reload=development
     )
     made.globals |= {"app_name": APP_NAME, "app_slug": APP_SLUG, "lengths": lengths.OF_FIELDS}
@@ -97,7 +105,7 @@ def environment(folder: Path) -> Environment:
     made.globals["live"] = get_settings().streams_per_worker > 0
     made.globals["shows_learn"] = get_settings().shows_learn  # learn
     made.globals["reloads"] = lambda: development and any(feature.name == "reload" for feature in features.enabled())
-    made.filters |= {"when": when, "ago": ago, "day": day, "initials": initials}
+    made.filters |= {"xmlattr": attributes, "when": when, "ago": ago, "day": day, "initials": initials}
     return made
 
 
@@ -105,6 +113,20 @@ def initials(name: str) -> str:
     """One or two letters for a round picture: those of the first and the last word."""
     words = name.split()
     return "".join(word[0] for word in dict.fromkeys((words[0], words[-1]))).upper() if words else ""
+
+
+def attributes(named: Mapping[str, Any]) -> Markup:
+    """The filter `xmlattr`, without those that are None. Stock: each name is checked and escaped every time anew."""
+    # The values are escaped here, and `_opening` refuses a name that could end its attribute.
+    shown = (f'{_opening(name)}{escape(value)}"' for name, value in named.items() if value is not None)
+    return Markup("".join(shown))  # noqa: S704
+
+
+@lru_cache(256)  # names stand in templates: they are always the same few
+def _opening(name: str) -> str:
+    if not ATTRIBUTE.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of an attribute")
+    return f' {name}="'
 
 
 def when(timestamp: datetime) -> Markup:

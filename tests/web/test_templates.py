@@ -29,6 +29,27 @@ async def test_values_are_escaped(site: Visitor) -> None:
     assert answer.headers["content-type"] == "text/html; charset=utf-8"
 
 
+# v5.0.0-1.2.1
+def test_attributes_are_escaped_and_those_without_a_value_left_out() -> None:
+    made = templates.attributes({"value": '"><b>', "hidden": None, "data-x": 1, "required": ""})
+
+    assert made == ' value="&#34;&gt;&lt;b&gt;" data-x="1" required=""'
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a>", "a/", 'a"', "a=b", "a\n"])
+def test_name_that_could_end_its_attribute_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="no name of an attribute"):
+        templates.attributes({name: "x"})
+
+
+def test_macros_are_imported_without_going_through_all_globals() -> None:
+    """Stock Jinja makes a ChainMap, whose keys are walked in Python for each import."""
+    page = templates.environment(templates.TEMPLATES).get_template("page.html")
+
+    assert type(page.globals) is dict
+    assert type(jinja2.Environment().make_globals(None)) is not dict
+
+
 def test_a_name_that_was_not_given_is_an_error() -> None:
     with pytest.raises(jinja2.UndefinedError):
         templates.page(request(), "broken.html")
