@@ -540,6 +540,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "e-mail in the mailbox, failed": ("", "(reset)", failed_email),
     "403": ("user", "Forbidden", lambda at: at.go("/admin/users")),
     "404": ("", "Not Found", lambda at: at.go("/nothing/here")),
+    "accessibility": ("", "Accessibility", lambda at: at.go("/accessibility")),
     "bounce": ("user", "One moment…", bounce),
 }  # fmt: skip
 # learn:

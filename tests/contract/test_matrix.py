@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 
 # Public on purpose. A new route without a permission fails until it is listed here.
 PUBLIC = {
-    "/", "/login", "/login/code", "/login/passkey", "/logout", "/auth/resume", "/auth/device-session",
+    "/", "/accessibility", "/login", "/login/code", "/login/passkey", "/logout", "/auth/resume", "/auth/device-session",
     "/auth/device-session/refresh", "/undo-email-change", "/docs/swagger",
     "/api/auth/login", "/api/auth/login/code", "/api/auth/refresh", "/api/auth/logout",
     "/register", "/register/sent", "/verify-email", "/verify-email/resend", "/verify-email/sent",
