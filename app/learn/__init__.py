@@ -21,7 +21,8 @@ FEATURE = Feature(
     navigation=[Link("/learn", "Learn", _shown)],
     # eject:
     eject=(
-        "app/learn", "docs/[0-9]*.md", *(f"docs/{name}.md" for name in chapters.REFERENCE), "docs/pictures/lab.png",
+        "app/learn", "docs/[0-9]*.md", *(f"docs/{name}.md" for name in chapters.REFERENCE),
+        "docs/pictures/lab.png",  # template
         "docs/build",
         "templates/learn", "static/learn.*", "static/lab.*", "tests/learn", "tests/patterns", "e2e/test_learn.py",
         "e2e/test_lab.py",
