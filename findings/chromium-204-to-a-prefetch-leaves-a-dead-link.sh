@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # After 204 to a prefetch or a prerender, a click on the link does nothing in Chromium: the server is not asked again.
 #
-# Seen 2026-11-30: Chromium 150.0.7871.100 (Debian 12), headless, driven by playwright 1.65.2.
+# Seen 2026-11-30 in Chromium 150.0.7871.100 and 2026-12-01 in 156.0.8078.114 (Debian 12), headless, driven by playwright 1.65.2.
 # A page has speculation rules for a link. The server answers the request that brings Sec-Purpose with 204, "nothing to
 # load ahead here", `no-store` and `Vary: Sec-Purpose`, and answers every visit with 200. Chromium takes the 204 for the
 # answer to the click: the page stays as it is, and no request is sent. With 503 it asks again and shows the page. So a

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Chromium sends an address at another domain than its own URLs lead to.
 #
-# Seen 2026-11-30: Chromium 156.0.8078.108 (Debian), driven by playwright 1.65.2.
+# Seen 2026-11-30: Chromium 156.0.8078.108, and 2026-12-01 156.0.8078.114 (Debian), driven by playwright 1.65.2.
 # <input type="email"> turns the domain of "a@faß.de" into "fass.de" before the form is sent: the old mapping of IDNA 2003.
 # The same browser's URL parser follows IDNA 2008 (UTS #46, nontransitional) and makes "xn--fa-hia.de" of "https://faß.de":
 # another domain, which somebody else can own. "ü" goes the same way in both. A server sees only "fass.de" and cannot know

@@ -3,7 +3,7 @@
 Such a request brings the cookies, and only the header Sec-Purpose tells it from a visit. Answered, it would renew the
 session, use up a notice, or show a private page after its session has ended: Chromium keeps what it has loaded ahead,
 `no-store` or not. 503 it does not keep, and asks again when the page is visited; after 204 it keeps nothing to show and
-does not ask either, so the link does nothing (seen in Chromium 150).
+does not ask either, so the link does nothing (seen in Chromium 150 and 156).
 Chapter: "The way of a request". Source: W3C Speculation Rules; Fetch section 4.11 (Sec-Purpose).
 """
 
