@@ -101,7 +101,7 @@ async def offered_a_passkey() -> World:
     person = await make_user()
     pair = await start_session(person)
     purpose = passkey_offer.purpose(UUID(forge.claims(pair.access_token)["sid"]))
-    challenge = keys.challenge(purpose, db.utcnow() + passkey_offer.PROOF_LASTS)
+    challenge = keys.challenge(purpose, db.utcnow() + passkey_offer.PROOF_LIFETIME)
     return World(person, [f"{redirects.PASSKEY_OFFER}?next=/account#{challenge}"], jar_of(pair))
 
 

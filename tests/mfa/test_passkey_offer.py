@@ -157,7 +157,7 @@ async def test_copied_cookies_find_no_challenge_on_the_page(client: Visitor, dat
 async def test_offer_is_over_after_five_minutes(client: Visitor, clock: Clock) -> None:
     person = await make_user()
     _, options = await offered(client, await signs_in(client, person))
-    clock.forward(seconds=passkey_offer.PROOF_LASTS.total_seconds())
+    clock.forward(seconds=passkey_offer.PROOF_LIFETIME.total_seconds())
 
     assert await refused(client, person, Device().create(options))
 

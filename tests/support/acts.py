@@ -136,7 +136,7 @@ async def _step_up_with_a_passkey(scene: Scene) -> dict[str, str]:
 
 async def _add_an_offered_passkey(scene: Scene) -> dict[str, str]:
     user = SimpleNamespace(**vars_of(scene.person), sid=scene.token.sid)
-    now = db.utcnow() + passkey_offer.PROOF_LASTS
+    now = db.utcnow() + passkey_offer.PROOF_LIFETIME
     options = {**webauthn.to_add(user, []), "challenge": keys.challenge(passkey_offer.purpose(user.sid), now)}
     return {"credential": Device().create(options)}
 
