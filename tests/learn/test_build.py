@@ -142,11 +142,11 @@ def test_first_page_lists_every_step() -> None:
 
 
 def test_only_typed_blocks_are_not_run() -> None:
-    """What the tests do not run is the environment, the repository, the server and the copy of check.py."""
+    """What the tests do not run is the environment, the folder, the repository, the server and the copy of check.py."""
     typed = [f.body for path in STEPS for f in code_blocks.all_in(path.read_text()) if f.language == "sh"]
 
     words = {line.split()[0] for body in typed for line in body.splitlines()}
-    assert words == {"mkdir", "cp", "python3", ".", "pip", "git", "uvicorn"}
+    assert words == {"cd", "mkdir", "cp", "python3", ".", "pip", "git", "uvicorn"}
 
 
 def test_versions_are_ours() -> None:
