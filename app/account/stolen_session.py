@@ -16,7 +16,7 @@ from app.audit import events
 from app.auth import challenges, permissions
 from app.auth.errors import RetryLater
 from app.auth.redirects import see_other
-from app.auth.sessions import reused
+from app.auth.sessions import reuse_review
 from app.mfa import proofs
 from app.mfa.proof_form import ProofForm, asking
 from app.web import client, forms, templates
@@ -41,11 +41,11 @@ async def answer(request: Request) -> Any:
     if form.data is None:
         return await _answer_page(request, sid, form.values, status=422, errors=form.errors)
     if form.data.owner == "no":
-        await reused.deny(user.id, sid)
+        await reuse_review.deny(user.id, sid)
         return see_other("/account/secure")
 
     async def confirm(tx: Any, _: Any, __: datetime) -> dict[str, str]:
-        await reused.confirm(tx, user.id, sid)
+        await reuse_review.confirm(tx, user.id, sid)
         return {}
 
     try:
@@ -66,10 +66,10 @@ async def secure(request: Request) -> Any:
 async def _answer_page(
     request: Request, sid: UUID, typed: Mapping[str, str], status: int = 200, headers: Any = None, **context: Any
 ) -> Any:
-    case = await reused.unsettled(request.user.id, db.utcnow())
+    case = await reuse_review.unsettled(request.user.id, db.utcnow())
     if case is None or case.session.id != sid:
         return see_other("/dashboard")
-    where = await reused.reuse_of(request.user.id, sid)
+    where = await reuse_review.reuse_of(request.user.id, sid)
     about = {
         "stolen": case.session,
         "device": client.device(case.session.user_agent),

@@ -9,7 +9,7 @@ from app import db
 from app.audit import activity, events, queries
 from app.auth import permissions
 from app.auth.models import session_rows
-from app.auth.sessions import reused
+from app.auth.sessions import reuse_review
 from app.web import client, templates
 
 _SESSION = sa.select(session_rows).where(session_rows.c.id == sa.bindparam("sid"))
@@ -33,9 +33,9 @@ async def dashboard(request: Request) -> Any:
         "ip": row.ip,
     }
     rows = await queries.of_user(request.user.id, activity.READ)
-    case = await reused.unsettled(request.user.id, db.utcnow())
+    case = await reuse_review.unsettled(request.user.id, db.utcnow())
     stolen, denied = case or (None, False)
-    where = await reused.reuse_of(request.user.id, stolen.id) if stolen else None
+    where = await reuse_review.reuse_of(request.user.id, stolen.id) if stolen else None
     return templates.page(
         request, "home/dashboard.html", session=session, activity=activity.grouped(rows, SHOWN), stolen=stolen,
         denied=denied, where=events.described(where) if where else None,

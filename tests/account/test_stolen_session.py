@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from app import db
 from app.audit import events, queries
 from app.auth.models import session_rows
-from app.auth.sessions import reused, revocation
+from app.auth.sessions import reuse_review, revocation
 from app.web import client as client_of
 from tests.support import forge
 from tests.support.people import Person, make_user, sign_in, start_session
@@ -68,7 +68,7 @@ async def test_copied_cookie_does_not_silence_the_warning(client: Visitor, owner
         await client.submit(f"/account/sessions/{sid}/answer", {"owner": owner, **proof})
 
     assert await is_asked(client)
-    assert (sid, reused.OWNER) not in await answers(person)
+    assert (sid, reuse_review.OWNER) not in await answers(person)
 
 
 async def test_owner_settles_it_with_the_password(client: Visitor) -> None:
@@ -83,7 +83,7 @@ async def test_owner_settles_it_with_the_password(client: Visitor) -> None:
 
     assert done.headers["location"] == "/dashboard?notice=reuse_was_owner"
     assert not await is_asked(client)
-    assert await answers(person) == [(sid, reused.OWNER)]
+    assert await answers(person) == [(sid, reuse_review.OWNER)]
 
 
 async def test_no_leads_to_the_steps_and_the_warning_stays_until_the_password_is_changed(client: Visitor) -> None:
@@ -95,7 +95,7 @@ async def test_no_leads_to_the_steps_and_the_warning_stays_until_the_password_is
 
     assert done.headers["location"] == "/account/secure"
     assert "stays until you have changed your password" in (await client.visit("/dashboard")).text
-    assert await answers(person) == [(sid, reused.SOMEBODY_ELSE)]
+    assert await answers(person) == [(sid, reuse_review.SOMEBODY_ELSE)]
     await client.submit("/account/password", {"current_password": person.password, "new_password": NEW_PASSWORD})
     assert not await is_asked(client)
 
@@ -134,20 +134,22 @@ async def test_answer_that_nobody_asked_for_is_not_recorded(client: Visitor) -> 
         await client.submit(f"/account/sessions/{each}/answer", {"owner": "no"})
         await client.submit(f"/account/sessions/{each}/answer", yes(person))
 
-    assert await answers(person) == [(sid, reused.OWNER), (sid, reused.SOMEBODY_ELSE)]
+    assert await answers(person) == [(sid, reuse_review.OWNER), (sid, reuse_review.SOMEBODY_ELSE)]
     assert (await client.visit(f"/account/sessions/{sid}/answer")).headers["location"] == "/dashboard"
 
 
-@pytest.mark.parametrize("who", [reused.OWNER, reused.SOMEBODY_ELSE])
+@pytest.mark.parametrize("who", [reuse_review.OWNER, reuse_review.SOMEBODY_ELSE])
 async def test_of_many_answers_at_once_one_is_recorded(database: str, who: str) -> None:
     person = await make_user()
     sid = await stolen(person)
 
     async def confirm() -> None:
         async with db.transaction() as tx:
-            await reused.confirm(tx, person.id, sid)
+            await reuse_review.confirm(tx, person.id, sid)
 
-    await asyncio.gather(*(confirm() if who == reused.OWNER else reused.deny(person.id, sid) for _ in range(20)))
+    await asyncio.gather(
+        *(confirm() if who == reuse_review.OWNER else reuse_review.deny(person.id, sid) for _ in range(20))
+    )
 
     assert await answers(person) == [(sid, who)]
 

@@ -16,7 +16,7 @@ from app.admin import actions
 from app.audit.models import event_rows
 from app.auth import cookies, redirects
 from app.auth.models import link_rows, session_rows, user_rows
-from app.auth.sessions import reused
+from app.auth.sessions import reuse_review
 from app.mfa.models import authenticator_rows, passkey_rows, recovery_rows
 from app.web.same_origin import SAFE
 from tests.support.acts import ACTS, LOOKS, Scene, name_of, of_a_role, of_features
@@ -122,7 +122,7 @@ async def ways_in() -> dict[str, set[Any]]:
         "authenticators": sa.select(authenticator_rows.c.id, authenticator_rows.c.secret),
         "recovery codes": sa.select(recovery_rows.c.digest).where(recovery_rows.c.used_at.is_(None)),
         "links": sa.select(link_rows.c.id).where(link_rows.c.used_at.is_(None)),
-        "warnings that are settled": sa.select(event_rows.c.id).where(event_rows.c.detail == reused.OWNER),
+        "warnings that are settled": sa.select(event_rows.c.id).where(event_rows.c.detail == reuse_review.OWNER),
     }
     return {name: {tuple(row) for row in await db.fetch_all(query)} for name, query in kept.items()}
 

@@ -27,7 +27,7 @@ CHECKED = [
         "auth/accounts": "account_deletion email_change login_flow logout_flow new_device password_change "
         "password_reset profile signup user_admin",
         "auth/rate_limit": "attempts counters known_devices limits quotas",
-        "auth/sessions": "device_binding reused rotation rotation_policy session_cache",
+        "auth/sessions": "device_binding reuse_review rotation rotation_policy session_cache",
         "auth/streams": "events open_streams sockets",
         "db": "scope",
         "mfa": "cbor code_input enrolment passkeys recovery_codes second_factor totp webauthn",
