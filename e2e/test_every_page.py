@@ -454,7 +454,7 @@ PAGES: dict[str, tuple[str, str, Callable[[Scene], Any]]] = {
     "register, refused": ("", "Create an account", refused("/register", "Create account")),
     "register, sent": ("", "Check your e-mail", lambda at: at.go("/register/sent")),
     "confirm": ("", "Confirm your address", confirmation("a passphrase of one's own")),
-    "confirm, contested": ("", "Confirm your address", confirmation("an attacker's phrase", "one's own passphrase")),
+    "confirm, password": ("", "Confirm your address", confirmation("an attacker's phrase", "one's own passphrase")),
     "resend": ("", "Send the confirmation e-mail again", refused("/verify-email/resend", "Send the link again")),
     "resend, sent": ("", "Check your e-mail", lambda at: at.go("/verify-email/sent")),
     "forgot": ("", "Forgot your password?", lambda at: at.go("/forgot-password")),

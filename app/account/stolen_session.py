@@ -66,13 +66,13 @@ async def secure(request: Request) -> Any:
 async def _answer_page(
     request: Request, sid: UUID, typed: Mapping[str, str], status: int = 200, headers: Any = None, **context: Any
 ) -> Any:
-    case = await reuse_review.unsettled(request.user.id, db.utcnow())
-    if case is None or case.session.id != sid:
+    review = await reuse_review.open_review(request.user.id, db.utcnow())
+    if review is None or review.session.id != sid:
         return see_other("/dashboard")
-    where = await reuse_review.reuse_of(request.user.id, sid)
+    where = await reuse_review.reuse_event(request.user.id, sid)
     about = {
-        "stolen": case.session,
-        "device": client.device(case.session.user_agent),
+        "stolen": review.session,
+        "device": client.device(review.session.user_agent),
         "where": events.described(where) if where else None,
     }
     context = {"errors": {}, "error": "", **about, **await asking(request, typed), **context}

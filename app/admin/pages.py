@@ -113,9 +113,9 @@ def acts_on(user: Any, person: Any) -> bool:
     return bool(user.may("users:write") and user.id != person.id and roles.covers(user.role, person.role))
 
 
-def role_words(giver: Any = None) -> dict[str, str]:
-    """Role -> how it is shown; only those that `giver` may give, if there is one."""
-    return {role: role.capitalize() for role in ROLES if giver is None or roles.covers(giver.role, role)}
+def role_words(admin: Any = None) -> dict[str, str]:
+    """Role -> how it is shown; only those that `admin` may give, if there is one."""
+    return {role: role.capitalize() for role in ROLES if admin is None or roles.covers(admin.role, role)}
 
 
 async def known(request: Request) -> Any:

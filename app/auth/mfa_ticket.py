@@ -23,7 +23,7 @@ def issue(user_id: UUID, password: str, now: datetime) -> str:
     return f"{user_id}.{nonce}.{stamp}"
 
 
-def holder(ticket: str) -> UUID | None:
+def user_id_of(ticket: str) -> UUID | None:
     """The user id in the ticket, unverified: see `is_valid`."""
     return urls.uuid_or_none(ticket.partition(".")[0])
 

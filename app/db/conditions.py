@@ -30,24 +30,24 @@ class Condition:
     locking_query: Any
     values: dict[str, Any]
     decide: Callable[[Any], None]
-    waived: bool = field(default=False, init=False)  # True once the request itself has ended the session
+    stopped: bool = field(default=False, init=False)  # True once the request itself has ended the session
 
     def check(self, connection: sa.Connection) -> None:
         """Raises what `decide` raises."""
-        if not self.waived:
+        if not self.stopped:
             self.decide(connection.execute(self.query, self.values).first())
 
     def check_and_lock(self, connection: sa.Connection) -> None:
         """As `check`, and lock the rows, so no other transaction changes them before this one ends."""
         if connection.dialect.name == "sqlite":
             self.check(connection)  # since BEGIN IMMEDIATE, no other connection can write
-        elif not self.waived:
+        elif not self.stopped:
             connection.execute(self.lock_first, self.values)
             self.decide(connection.execute(self.locking_query, self.values).first())
 
-    def waive(self) -> None:
+    def stop_checking(self) -> None:
         """Stop checking: the request itself has ended the session."""
-        self.waived = True
+        self.stopped = True
 
 
 @dataclass(slots=True)

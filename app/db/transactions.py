@@ -65,7 +65,7 @@ class Transaction:
     def session_ended(self, session_id: UUID) -> None:
         """This transaction ended the session. If it is the request's own session, the condition no longer applies."""
         if self._condition and self._condition.of == session_id:
-            self.after_commit.append(self._condition.waive)
+            self.after_commit.append(self._condition.stop_checking)
             self._condition = None
 
     async def check_condition(self) -> None:

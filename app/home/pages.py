@@ -33,9 +33,9 @@ async def dashboard(request: Request) -> Any:
         "ip": row.ip,
     }
     rows = await queries.of_user(request.user.id, activity.READ)
-    case = await reuse_review.unsettled(request.user.id, db.utcnow())
-    stolen, denied = case or (None, False)
-    where = await reuse_review.reuse_of(request.user.id, stolen.id) if stolen else None
+    review = await reuse_review.open_review(request.user.id, db.utcnow())
+    stolen, denied = review or (None, False)
+    where = await reuse_review.reuse_event(request.user.id, stolen.id) if stolen else None
     return templates.page(
         request, "home/dashboard.html", session=session, activity=activity.grouped(rows, SHOWN), stolen=stolen,
         denied=denied, where=events.described(where) if where else None,

@@ -51,7 +51,7 @@ async def sign_in_page(request: Request) -> Any:
     to = urls.local_path(request.query_params.get("next"))
     if request.user.is_authenticated:
         return see_other(to)
-    if mfa_ticket.holder(cookies.read_ticket(request.scope)) is None:
+    if mfa_ticket.user_id_of(cookies.read_ticket(request.scope)) is None:
         why = "cookies" if challenges.without_cookies(request) else "sign_in_again"
         return see_other("/login", next=to, notice=why)
     return _sign_in_page(request, to)

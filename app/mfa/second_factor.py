@@ -48,7 +48,7 @@ async def sign_in(
     A ticket works for one login; after that, no code sent with it is checked.
     Raises TooManyAttempts; TicketExpired, also if the second factor was turned off meanwhile.
     """
-    user_id = mfa_ticket.holder(ticket)
+    user_id = mfa_ticket.user_id_of(ticket)
     user = await db.fetch_one(sa.select(user_rows).where(user_rows.c.id == user_id)) if user_id else None
     if user is None or user.second_factor_at is None:
         raise TicketExpired

@@ -225,7 +225,7 @@ async def test_link_is_confirmed_also_where_somebody_else_is_signed_in(client: V
     assert len(await users()) == 2
 
 
-async def test_contested_registration_asks_for_its_password(client: Visitor) -> None:
+async def test_registration_of_an_address_with_another_asks_for_its_password(client: Visitor) -> None:
     """Pre-hijacking: the attacker's e-mail is in the same mailbox."""
     await client.submit("/register", FIELDS | {"password": ATTACKERS})
     theirs = await token_to()

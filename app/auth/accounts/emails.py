@@ -28,7 +28,7 @@ async def _register(row: Any) -> Message | None:
     """
     if not get_settings().takes_signups:
         return None
-    if user := await signup.holder(row.recipient):
+    if user := await signup.account_of(row.recipient):
         async with db.transaction() as tx:
             await signup.void(tx, user.email_key, await tx.fetch_value(sa.select(db.now())))
         return from_template("already_registered", user.email, **_request_facts(row))
@@ -42,7 +42,7 @@ async def _register(row: Any) -> Message | None:
 
 async def _resend(row: Any) -> Message | None:
     """The newest link again; no e-mail to an address with an account or without a registration."""
-    if not get_settings().takes_signups or await signup.holder(row.recipient):
+    if not get_settings().takes_signups or await signup.account_of(row.recipient):
         return None
     link = await signup.newest(row.recipient, db.utcnow())
     return (
@@ -71,7 +71,7 @@ async def _email_to_confirm(row: Any) -> Message | None:
     link = await _open_link(row.id)
     if link is None:  # cancelled
         return None
-    if user := await signup.holder(row.recipient):
+    if user := await signup.account_of(row.recipient):
         return from_template("email_taken", user.email, **_request_facts(row))
     return from_template("email_to_confirm", row.recipient, url=_url("/verify-email", link), **_request_facts(row))
 

@@ -32,19 +32,19 @@ log = logs.get("auth")
 
 
 class PendingSignup(NamedTuple):
-    """A registration that can be confirmed. `contested`: the address has another one, so the password is required.
+    """A registration that can be confirmed. `needs_password`: the address has another one, so the password is required.
 
     Otherwise the owner of the mailbox could confirm another person's registration, and with it that person's password.
     """
 
     row: Any
-    contested: bool
+    needs_password: bool
 
 
 class Outcome(Enum):
     CONFIRMED = auto()
     GONE = auto()  # used, expired, void or unknown: the answer does not say which
-    NOT_YOURS = auto()  # contested, and the password is not that of this registration
+    NOT_YOURS = auto()  # it needs the password, and this is not that of this registration
 
 
 def check_open() -> None:
@@ -97,7 +97,7 @@ async def find(raw: str, now: datetime) -> PendingSignup | None:
     row = await email_links.find(raw, email_links.REGISTER, now)
     if row:
         check_open()
-    return row and PendingSignup(row, await _contested(row, now))
+    return row and PendingSignup(row, await _needs_password(row, now))
 
 
 async def confirm(raw: str, password: str = "") -> Outcome:
@@ -107,7 +107,7 @@ async def confirm(raw: str, password: str = "") -> Outcome:
     if waiting is None:
         return Outcome.GONE
     row = waiting.row
-    if waiting.contested and not await _matches(password, row, now):
+    if waiting.needs_password and not await _matches(password, row, now):
         return Outcome.NOT_YOURS
     try:
         async with db.transaction() as tx:
@@ -129,7 +129,7 @@ async def newest(email: str, now: datetime) -> Any:
     return await db.fetch_one(mine.order_by(link_rows.c.id.desc()).limit(1))
 
 
-async def holder(email: str) -> Any:
+async def account_of(email: str) -> Any:
     """The account that has this address, or None."""
     return await db.fetch_one(sa.select(user_rows).where(user_rows.c.email_key == email_key(email)))
 
@@ -143,7 +143,7 @@ class _LinkExpired(Exception):
     pass
 
 
-async def _contested(row: Any, now: datetime) -> bool:
+async def _needs_password(row: Any, now: datetime) -> bool:
     others = sa.select(link_rows.c.id).where(_open(row.email_key, now), link_rows.c.id != row.id)
     return await db.fetch_one(others.limit(1)) is not None
 

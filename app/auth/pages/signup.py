@@ -89,7 +89,7 @@ async def confirm_page(request: Request) -> Any:
     token = request.query_params.get("token", "")
     if link := await email_links.find(token, email_links.CHANGE_EMAIL, db.utcnow()):
         shown = {"token": token, "email": link.email}
-        return _opened(request, "verify_email", 200, form=shown, contested=False, new_account=False)
+        return _opened(request, "verify_email", 200, form=shown, needs_password=False, new_account=False)
     return await _confirm_page(request, token)
 
 
@@ -188,7 +188,7 @@ async def _confirm_page(request: Request, token: str, status: int = 200, **conte
     waiting = await signup.find(token, db.utcnow())
     if waiting is None:
         return await link_expired(request, "confirm", token)
-    context |= {"form": {"token": token, "email": waiting.row.email}, "contested": waiting.contested}
+    context |= {"form": {"token": token, "email": waiting.row.email}, "needs_password": waiting.needs_password}
     return _opened(request, "verify_email", status, new_account=True, **context)
 
 

@@ -19,14 +19,14 @@ ASKED_FOR = timedelta(days=30)
 OWNER, SOMEBODY_ELSE = "the owner", "somebody else"
 
 
-class Reused(NamedTuple):
+class Review(NamedTuple):
     """`session`: its row. `denied`: somebody answered that it was not the owner."""
 
     session: Any
     denied: bool
 
 
-async def unsettled(user_id: UUID, now: datetime, tx: Any = db) -> Reused | None:
+async def open_review(user_id: UUID, now: datetime, tx: Any = db) -> Review | None:
     """The newest such session of the last 30 days, unless it is settled.
 
     Two queries at most: the sessions of one person, and what happened since. Nearly always the first finds nothing.
@@ -38,10 +38,10 @@ async def unsettled(user_id: UUID, now: datetime, tx: Any = db) -> Reused | None
     happened = {(row.event, row.detail) for row in await tx.fetch_all(_SINCE, since)}
     if {event for event, _ in happened} - {events.SESSION_REUSE_ANSWERED} or (ANSWERED, OWNER) in happened:
         return None
-    return Reused(ended, (ANSWERED, SOMEBODY_ELSE) in happened)
+    return Review(ended, (ANSWERED, SOMEBODY_ELSE) in happened)
 
 
-async def reuse_of(user_id: UUID, sid: UUID) -> Any:
+async def reuse_event(user_id: UUID, sid: UUID) -> Any:
     """The row of the audit log that says where the old token came from; None if it is gone."""
     event = event_rows.c
     which = (event.user_id == user_id, event.session_id == sid, db.unindexed(event.event) == events.SESSION_REUSED)
@@ -61,8 +61,8 @@ async def confirm(tx: Any, user_id: UUID, sid: UUID) -> None:
 
 async def _answer(tx: Any, user_id: UUID, sid: UUID, who: str) -> None:
     await tx.fetch_one(_LOCKED, {"sid": sid})  # of answers sent at once, each sees the ones before it
-    open_case = await unsettled(user_id, await tx.fetch_value(sa.select(db.now())), tx)
-    if open_case and open_case.session.id == sid and not (open_case.denied and who == SOMEBODY_ELSE):
+    review = await open_review(user_id, await tx.fetch_value(sa.select(db.now())), tx)
+    if review and review.session.id == sid and not (review.denied and who == SOMEBODY_ELSE):
         about = {"user_id": user_id, "actor_id": user_id, "session_id": sid}
         await events.record(ANSWERED, tx=tx, **about, detail=who)
 

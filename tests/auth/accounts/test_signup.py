@@ -63,7 +63,7 @@ async def test_looking_at_the_link_changes_nothing() -> None:
     for _ in range(3):
         found = await signup.find(raw, db.utcnow())
         assert found
-        assert (found.row.email, found.contested) == (EMAIL, False)
+        assert (found.row.email, found.needs_password) == (EMAIL, False)
 
     assert await users() == []
     assert await signup.confirm(raw) is Outcome.CONFIRMED
@@ -133,13 +133,13 @@ async def test_mailbox_owner_cannot_confirm_another_persons_registration_by_mist
     assert await signup.confirm(ours, PASSWORD) is Outcome.CONFIRMED
 
 
-async def test_registration_that_came_later_is_contested_too() -> None:
+async def test_registration_that_came_later_needs_its_password_too() -> None:
     ours, theirs = await registered(), await registered(password=ATTACKERS)
 
     for raw in (ours, theirs):
         found = await signup.find(raw, db.utcnow())
         assert found
-        assert found.contested
+        assert found.needs_password
 
 
 async def test_registration_of_another_address_or_one_that_is_over_is_no_rival(clock: Clock) -> None:
@@ -151,7 +151,7 @@ async def test_registration_of_another_address_or_one_that_is_over_is_no_rival(c
     assert await signup.confirm(raw) is Outcome.CONFIRMED
 
 
-async def test_password_of_a_contested_registration_is_not_guessed_for_ever(clock: Clock) -> None:
+async def test_password_of_a_registration_is_not_guessed_for_ever(clock: Clock) -> None:
     theirs = await registered(password=ATTACKERS)
     await registered()
     for number in range(10):

@@ -59,7 +59,7 @@ async def address_of_now(person: Person, sid: UUID) -> tuple[Try, str]:
     return lambda guess: email_change.request_email_change(person.id, sid, person.email, guess), PASSWORD
 
 
-async def contested_registration(person: Person, sid: UUID) -> tuple[Try, str]:
+async def registration_that_needs_its_password(person: Person, sid: UUID) -> tuple[Try, str]:
     for name in ("Joan", "Somebody"):
         await signup.request("contested@example.com", name, PASSWORD)
     row = await db.fetch_one(sa.select(link_rows).where(link_rows.c.name == "Joan"))
@@ -99,7 +99,7 @@ WAYS = {
     new_password_that_is_refused: limits.SESSION,
     new_address: limits.SESSION,
     address_of_now: limits.SESSION,
-    contested_registration: limits.SESSION,
+    registration_that_needs_its_password: limits.SESSION,
     second_step: limits.CODE,
     turning_off: limits.CODE,
     turning_off_by_password: limits.SESSION,
