@@ -82,7 +82,7 @@ async def test_what_is_no_template_of_an_e_mail_is_not_found(client: Visitor, na
 
 
 async def test_another_machine_and_production_find_nothing(client: Visitor, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = ["/dev/mailbox/samples", "/dev/mailbox/samples/forgot", "/dev/mailbox/samples/forgot/html"]
+    paths = ["/dev/mailbox/samples", "/dev/mailbox/samples/password_reset", "/dev/mailbox/samples/password_reset/html"]
     tunnel = [await client.visit(path, headers={"X-Forwarded-For": "192.0.2.7"}) for path in paths]
     monkeypatch.setattr(get_settings(), "env", "production")
 

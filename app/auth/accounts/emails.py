@@ -50,12 +50,12 @@ async def _resend(row: Any) -> Message | None:
     )
 
 
-async def _forgot(row: Any) -> Message | None:
+async def _password_reset(row: Any) -> Message | None:
     browser = client.Client(ip=row.facts["ip"], user_agent=row.facts["user_agent"])
     if not (made := await password_reset.make_link(email_key(row.recipient), row.id, browser)):
         return None
     user, link = made
-    return from_template("forgot", user.email, url=_url("/reset-password", link), **_request_facts(row))
+    return from_template("password_reset", user.email, url=_url("/reset-password", link), **_request_facts(row))
 
 
 async def _sent_by_admin(template: str, purpose: str, row: Any) -> Message | None:
@@ -121,9 +121,9 @@ def _url(path: str, link: Any) -> str:
 COMPOSERS: dict[str, Composer] = {
     "register": _register,
     "resend": _resend,
-    "forgot": _forgot,
+    "forgot": _password_reset,  # the kinds "forgot" and "reset" stand in queued rows, so they stay
     "invite": partial(_sent_by_admin, "invite", email_links.INVITE),
-    "reset": partial(_sent_by_admin, "reset", email_links.RESET),
+    "reset": partial(_sent_by_admin, "password_reset_by_admin", email_links.RESET),
     "email_to_confirm": _email_to_confirm,
     "deletion_requested": _deletion_requested,
     "account_deleted": _account_deleted,
