@@ -1,9 +1,9 @@
 """The HTTP/1.1 protocol: limits for heads, bodies and idle connections that uvicorn lacks.
 
 Without them, one connection can fill the memory with an endless header or stay open for ever, and many connections can
-fill it with endless requests. Other limits: `web.bodies` for the size of bodies, `run.UNREAD_SECONDS` for responses
-that the client does not read. A request refused here never reaches the application, so this module writes the response,
-with the same security headers.
+fill it with endless requests (`in_flight`). Other limits: `web.bodies` for the size of bodies, `run.UNREAD_SECONDS` for
+responses that the client does not read. A request refused here never reaches the application, so this module writes the
+response, with the same security headers.
 Source: v5.0.0-15.2.2; RFC 9110 section 15.5, RFC 6585 section 5; RFC 9112 section 9.5 (idle connections).
 """
 
@@ -21,7 +21,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from app.auth.streams import open_streams
 from app.auth.streams.open_streams import End
-from app.observability import logs
+from app.server import in_flight
 from app.server.forwarded import IgnoredHeaders
 from app.settings import get_settings
 from app.web import request_limits, security_headers
@@ -31,8 +31,6 @@ HEAD_BYTES = (
 )  # room for all cookies that a browser stores for one site; `request_limits.WellFormed` limits the rest
 HEAD_LINES = 256  # each one becomes three Python objects
 HEAD_SECONDS = 20
-
-log = logs.get("server")
 
 _idle: dict["BoundedProtocol", None] = {}  # idle connections of this worker, the longest idle first
 
@@ -67,7 +65,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timer()
         _idle.pop(self, None)
-        _in_flight.forget(self)
+        in_flight.requests.forget(self)
         if self._answering:  # stock: only the last of several pipelined requests learns that the client disconnected
             self._answering.disconnected |= not self._answering.response_complete
         super().connection_lost(exc)
@@ -84,7 +82,7 @@ class BoundedProtocol(HttpToolsProtocol):
         elif len(self.headers) > HEAD_LINES:  # trailers
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         if not self.transport.is_closing():
-            _in_flight.add(self, len(data))
+            in_flight.requests.add(self, len(data))
 
     def shutdown(self) -> None:
         """The server stops: streams end at once. Stock: it waits for them, and then cuts them off."""
@@ -121,7 +119,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def handle_websocket_upgrade(self) -> None:
         """Stock: a handshake that the library cannot parse gets no response, and the connection stays open for ever."""
         super().handle_websocket_upgrade()
-        _in_flight.forget(self)
+        in_flight.requests.forget(self)
         if not self.transport.get_protocol().handshake_initiated:  # type: ignore[attr-defined]
             self._refuse(HTTPStatus.BAD_REQUEST)
 
@@ -131,7 +129,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        _in_flight.forget(self)
+        in_flight.requests.forget(self)
         if self.timeout_keep_alive_task:  # uvicorn's keep-alive timer runs: the connection is idle
             _idle[self] = None
             if len(_idle) > get_settings().keep_alive_connections:
@@ -176,7 +174,7 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refuse(self, status: HTTPStatus) -> None:
         """Respond and close: later data on the connection cannot be separated from the rest of this request."""
-        _in_flight.forget(self)
+        in_flight.requests.forget(self)
         if (cycle := self._answering) and not cycle.response_complete:
             cycle.disconnected = True  # it gets no response, or no more of it
             cycle.message_event.set()
@@ -219,40 +217,3 @@ class QuietWebSocket(WebSocketsSansIOProtocol):
         await super().send(message)
         if message["type"] == "websocket.http.response.body" and not message.get("more_body", False):
             self.handshake_complete = True
-
-
-class InFlight:
-    """The bytes of unanswered requests in this worker, by connection.
-
-    If they exceed the limit, the largest incomplete requests are dropped: a client that sends endless requests does not
-    affect others.
-    """
-
-    def __init__(self) -> None:
-        self.total = 0
-        self._held: dict[BoundedProtocol, int] = {}
-
-    def add(self, connection: BoundedProtocol, size: int) -> None:
-        self._held[connection] = self._held.get(connection, 0) + size
-        self.total += size
-        most = get_settings().request_memory_bytes
-        if self.total > most:
-            self._make_room(most * 3 // 4)
-            if self.total > most:
-                connection.drop()  # all other requests are complete and being processed
-
-    def forget(self, connection: BoundedProtocol) -> None:
-        self.total -= self._held.pop(connection, 0)
-
-    def _make_room(self, enough: int) -> None:
-        unfinished = [connection for connection in self._held if connection.is_unfinished()]
-        unfinished.sort(key=lambda connection: self._held[connection])
-        dropped = 0
-        while unfinished and self.total > enough:
-            unfinished.pop().drop()
-            dropped += 1
-        if dropped:
-            log.warning("requests_dropped", dropped=dropped)
-
-
-_in_flight = InFlight()
