@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from app.admin import users
+from app.admin import user_statements
 from app.admin.actions import known_role
 from app.auth.roles import ROLES
 from app.mfa.proofs import Proof
@@ -127,6 +127,6 @@ DAY = {"type": "string", "format": "date"}
 PEOPLE_QUERY = _query(
     q=TEXT, role={"enum": ["", *ROLES]}, status={"enum": ["", "active", "deactivated"]},
     verified={"enum": ["", "yes", "no"]},
-    sort={"enum": list(users.SORTS)}, cursor=CURSOR,
+    sort={"enum": list(user_statements.SORTS)}, cursor=CURSOR,
 )  # fmt: skip
 AUDIT_QUERY = _query(event=TEXT, person=TEXT, ip=TEXT, since=DAY, until=DAY, cursor=CURSOR)

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 
 from app import db
-from app.admin import users
+from app.admin import user_statements
 from app.admin.audit_log import first_id
 from app.audit import events
 from app.audit.models import event_rows
@@ -95,7 +95,7 @@ def _numbers() -> Any:
         _bounded(user.id.is_not(None)),
         _bounded(user.role == "admin", user.is_active.is_(True)),
         _bounded(user.role.in_(ROLES), user.is_active.is_(False))
-        + _bounded(user.role.in_(users.of_no_role()), user.is_active.is_(False)),
+        + _bounded(user.role.in_(user_statements.of_no_role()), user.is_active.is_(False)),
         _bounded(lifetime.is_live()),
         _bounded(event_rows.c.event == events.SESSION_REUSED, event_rows.c.id >= sa.bindparam("since")),
         _bounded(emails.sent_at.is_(None), emails.dropped_at.is_(None), emails.failed_at.is_(None)),

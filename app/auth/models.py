@@ -31,9 +31,8 @@ class User(edgy.StrictModel):
     needs a second factor (see `app.mfa`). Passkeys older than `passkeys_since` are void: at that time the owner
     recovered the account with an e-mailed link. `mailbox_proved_at`: when a link e-mailed to the account's current
     address was last used, not counting the registration. No passkey is offered before `passkey_offer_after` (see
-    `accounts.passkey_offer`). The first four indexes begin with the two columns that every
-    list of users filters by, followed by the sort key (see `admin.users`); the last one finds invited users who never
-    signed in.
+    `accounts.passkey_offer`). The first four indexes begin with the two columns that every list of users filters by,
+    followed by the sort key (see `admin.user_statements`); the last one finds invited users who never signed in.
     """
 
     id = f.UUIDField(primary_key=True, default=db.uuid7)

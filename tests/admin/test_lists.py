@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from app import db
-from app.admin import audit_log, overview, users
+from app.admin import audit_log, overview, user_statements, users
 from app.admin.audit_log import AuditFilters
 from app.admin.users import PeopleFilters
 from app.audit import events
@@ -66,7 +66,7 @@ async def every_page(asked: PeopleFilters, limit: int) -> list[Any]:
 
 
 @pytest.mark.usefixtures("database")
-@pytest.mark.parametrize("sort", users.SORTS)
+@pytest.mark.parametrize("sort", user_statements.SORTS)
 @pytest.mark.parametrize("role", ["", "user", "admin"])
 @pytest.mark.parametrize("status", ["", "deactivated"])
 async def test_pages_of_every_order_hold_each_person_once(sort: str, role: str, status: str) -> None:
@@ -86,7 +86,7 @@ async def test_pages_of_every_order_hold_each_person_once(sort: str, role: str, 
 
 
 @pytest.mark.usefixtures("database")
-@pytest.mark.parametrize("sort", users.SORTS)
+@pytest.mark.parametrize("sort", user_statements.SORTS)
 @pytest.mark.parametrize("role", ["", "user"])
 async def test_way_back_shows_the_pages_of_the_way_there(sort: str, role: str) -> None:
     """Those who never signed in stand at the end in every order, on the way back too."""
@@ -147,7 +147,7 @@ async def test_events_of_several_filters_are_not_counted() -> None:
 
 
 @pytest.mark.usefixtures("database")
-@pytest.mark.parametrize("sort", users.SORTS)
+@pytest.mark.parametrize("sort", user_statements.SORTS)
 @pytest.mark.parametrize("q", ["s", "s example", "example com"])
 async def test_search_for_few_and_for_many_gives_the_same_pages(
     monkeypatch: pytest.MonkeyPatch, sort: str, q: str
@@ -170,7 +170,7 @@ async def test_search_for_few_and_for_many_gives_the_same_pages(
 async def test_orders_are_what_they_are_called() -> None:
     await some_people()
 
-    by = {sort: await every_page(PeopleFilters(sort=sort), 4) for sort in users.SORTS}
+    by = {sort: await every_page(PeopleFilters(sort=sort), 4) for sort in user_statements.SORTS}
 
     assert [row.id for row in by["newest"]] == sorted((row.id for row in by["newest"]), reverse=True)
     assert [row.email_key for row in by["email"]] == sorted(row.email_key for row in by["email"])
@@ -283,7 +283,7 @@ async def test_sessions_of_one_person_are_found_without_going_through_everybodys
 
 
 @pytest.mark.skipif(databases.POSTGRESQL, reason="PostgreSQL decides by its statistics, and there are none of two rows")
-@pytest.mark.parametrize("sort", users.SORTS)
+@pytest.mark.parametrize("sort", user_statements.SORTS)
 @pytest.mark.parametrize("cursor", ["", "&cursor={user}"])
 async def test_search_that_few_people_fit_looks_at_them_alone(
     client: Visitor, sort: str, cursor: str, plans: list[Sent]
@@ -347,13 +347,13 @@ async def test_search_is_planned_for_what_is_searched_every_time() -> None:
 
 @pytest.mark.usefixtures("database")
 async def test_list_is_built_once_for_all_values_of_its_filters() -> None:
-    users._statement.cache_clear()
+    user_statements.page.cache_clear()
     audit_log._page.cache_clear()
     for number, word in enumerate(("ann", "bob", "zoe")):
         await users.listing(PeopleFilters(q=word))
         await audit_log.listing(AuditFilters(ip=f"192.0.2.{number}", event=events.LOGIN))
 
-    assert users._statement.cache_info().misses == 1
+    assert user_statements.page.cache_info().misses == 1
     assert audit_log._page.cache_info().misses == 1
 
 
