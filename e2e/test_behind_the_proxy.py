@@ -94,7 +94,7 @@ def test_login_sets_host_cookies_over_tls(site: Site, page: Page, person: Person
 
     expect(page).to_have_url(f"{site.origin}/dashboard")
     jar = {cookie["name"]: cookie for cookie in page.context.cookies()}
-    assert set(jar) == {"__Host-access", "__Host-refresh", "__Host-device"}
+    assert set(jar) == {"__Host-access", "__Host-refresh", "__Host-device", "__Host-method"}
     assert all(cookie["secure"] and cookie["httpOnly"] for cookie in jar.values())
     assert {cookie["sameSite"] for cookie in jar.values()} == {"Strict"}
     shown = next(answer for answer in answers if answer.url.endswith("/dashboard")).headers

@@ -76,9 +76,18 @@ def devtools(page: Page) -> list[dict[str, Any]]:
     return told
 
 
-def faults(told: list[dict[str, Any]]) -> list[str]:
+def details(page: Page, told: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """What DevTools said of this kind. Waits for the first: an event may come after the page that it is about."""
+    for _ in range(PATIENCE // 100):
+        if found := [event[kind] for event in told if kind in event]:
+            return found
+        page.wait_for_timeout(100)
+    return []
+
+
+def faults(page: Page, told: list[dict[str, Any]]) -> list[str]:
     """The results of the renewals."""
-    return [event["refreshEventDetails"]["fetchResult"] for event in told if "refreshEventDetails" in event]
+    return [each["fetchResult"] for each in details(page, told, "refreshEventDetails")]
 
 
 def reasons(site: Site, person: Person) -> list[str]:
@@ -91,7 +100,7 @@ def test_devtools_tell_of_the_binding(site: BrokenSite, page: Page, person: Pers
 
     bound(site, page, person)
 
-    (made,) = [event["creationEventDetails"] for event in told if "creationEventDetails" in event]
+    (made,) = details(page, told, "creationEventDetails")
     assert made["fetchResult"] == "Success"
     assert made["newSession"]["key"] == {"site": "https://localhost", "id": device_session.IDENTIFIER}
     assert [(each["name"], each["sameSite"]) for each in made["newSession"]["cookieCravings"]] == [
@@ -121,7 +130,7 @@ def test_fault_of_the_server_signs_nobody_out(site: BrokenSite, page: Page, pers
     assert broken
     assert broken.status == 503
     expect(page.get_by_text("You are still signed in")).to_be_visible()
-    assert faults(told) == [named]
+    assert faults(page, told) == [named]
     assert reasons(site, person) == [reason]
     assert site.session_of(person).generation == session.generation
     site.proxy.fault = ""
@@ -157,7 +166,7 @@ def test_browser_that_forgets_its_key_is_asked_to_sign_in(
 
     visit_expired(page, TO_LOGIN)
 
-    assert faults(told) == [named]
+    assert faults(page, told) == [named]
     assert reasons(site, person) == [""]
     assert site.session_of(person).revoked_at is None
     site.proxy.fault = ""
@@ -173,7 +182,7 @@ def test_answer_without_the_cookie_is_asked_for_again(site: BrokenSite, page: Pa
     session, told = bound(site, page, person), devtools(page)
     site.proxy.fault = fault
     visit_expired(page, TO_LOGIN)
-    assert set(faults(told)) == {"Success"}
+    assert set(faults(page, told)) == {"Success"}
     site.proxy.fault = ""
 
     page.goto("/account")
@@ -218,7 +227,7 @@ def test_quota_of_signatures_signs_nobody_out(site: BrokenSite, page: Page, pers
     assert answered
     assert answered.status == 503
     expect(page.get_by_text("You are still signed in")).to_be_visible()
-    assert faults(told) == ["Success"] * (SIGNATURES - 1) + ["SigningQuotaExceeded"]
+    assert faults(page, told) == ["Success"] * (SIGNATURES - 1) + ["SigningQuotaExceeded"]
     assert reasons(site, person) == ["quota_exceeded"]
     assert site.session_of(person).revoked_at is None
 

@@ -102,7 +102,8 @@ def test_reader_finds_the_code_the_test_and_the_pattern_of_a_chapter(page: Page)
 
     page.go_back()
     page.get_by_role("link", name="refresh-endpoint").click()
-    expect(page.locator(":target")).to_contain_text("adapted")
+    expect(page.get_by_role("heading", level=1)).to_have_text("refresh-endpoint")
+    expect(page.get_by_role("heading", name="The right form")).to_be_visible()
 
 
 def test_chapters_and_their_sections_are_reached_from_the_side(page: Page, server: Server, person: Person) -> None:

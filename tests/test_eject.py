@@ -53,7 +53,7 @@ WORDS = {
     "template": r"mark\.template|docs/pictures|e2e\.pictures|\bfindings/|scaffold\.md|ready to build on|with Ravyn\.",
     "bench": r"\bbench\b|scaling\.md|make (?:soak|scale|peers)",
     "proofs": r"(?:decisions|security|mutants)\.md|tests[./](?:controls|mutants)|make (?:controls|mutants)",
-    "eject": r"\beject\b|\beject_|mark\.part",
+    "eject": r"\beject\b|\beject_",
     "notes": r"\bnotes\b|\bnote_(?:rows|id|saved|deleted)\b|note-card|\bNote\b(?! the| over)|app\.notes",
 }
 ELSEWHERE = r"joan\+notes@|must learn of it|[Tt]utorials? key|FastAPI's tutorial|Spring Security tutorial|a tutorial's"

@@ -6,7 +6,10 @@ file, and `pattern_index` lists the patterns of the framework's documentation pa
 
 from typing import Any
 
-from app.learn import chapters, pages
+from app.learn import (
+    chapters,  # eject
+    pages,
+)
 from app.settings import get_settings
 from app.web.features import Feature, Link
 

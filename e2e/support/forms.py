@@ -52,7 +52,9 @@ class _Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         said = dict(attrs)
         if tag == "a" and said.get("href"):
-            self.links.append(urlsplit(urljoin(self.path, said["href"] or ""))._replace(fragment="").geturl())
+            address = urlsplit(urljoin(self.path, said["href"] or ""))._replace(fragment="")
+            if not address.scheme and not address.netloc:  # others lead away from the site
+                self.links.append(address.geturl())
         elif tag == "form":
             self._action = said.get("action") if said.get("method") == "post" else None
         elif tag == "button" and said.get("type") == "submit" and self._action:

@@ -26,7 +26,10 @@ def run(*arguments: str, **variables: str) -> str:
 
 def routes() -> str:
     """The header line, and the first route of each permission among those that stay in every clone."""
+    go: set[str] = set()
+    # eject:
     go = {route.path for feature in features.registered() if feature.eject for route in feature.routes}
+    # /eject
     said = run("routes", APP_ENV="development", APP_SECRET_KEY=STRONG).splitlines()
     said = [line for line in said if not go & set(line.split())]
     permissions = ("PERMISSION", "Public", "SignedIn", "users:read", "users:write")

@@ -11,7 +11,7 @@ from tests.learn.course import Reader
 from tests.support.copies import copied
 
 GUIDE = ROOT / "docs" / "features.md"
-NUMBER = re.compile(r"\b0\d{3}(?=_|\b)")  # of a migration: one more for each that this tree gets
+NUMBER = re.compile(r"\b0\d{3}(?=_|\b)|\d\d(?= new\))")  # of migrations: one more for each that this tree gets
 
 
 def followed(folder: Path) -> str:
