@@ -50,7 +50,8 @@ def combinations_of_parts() -> list[tuple[str, ...]]:
 WORDS = {
     "learn": r"\blearn(?:\b|_)|\blab\b|\btutorial\b|\bChapters?: |mark\.pattern|\"markdown-it"
     r"|docs/(?:\d|patterns|glossary|problems|comparisons|coming-from|curl|port|switched-off|other-tutorials)",
-    "template": r"mark\.template|docs/pictures|e2e\.pictures|\bfindings/|scaffold\.md|ready to build on|with Ravyn\.",
+    "template": r"mark\.template|docs/pictures|e2e\.pictures|\bfindings/|(?:scaffold|kits)\.md|tests[./](?:test_)?kits"
+    r"|ready to build on|with Ravyn\.",
     "bench": r"\bbench\b|scaling\.md|make (?:soak|scale|peers)",
     "proofs": r"(?:decisions|security|mutants)\.md|tests[./](?:controls|mutants)|make (?:controls|mutants)",
     "eject": r"\beject\b|\beject_",

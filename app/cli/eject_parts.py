@@ -9,9 +9,9 @@ TEMPLATE = Feature(
     description="what this starter says of itself: a short README and a plain front page take its place; "
     "its pictures go, and the tests that keep all that true",
     eject=(
-        "docs/scaffold.md", "docs/pictures", "e2e/pictures.py", "findings", "tests/test_readme.py",
+        "docs/scaffold.md", "docs/kits.md", "docs/pictures", "e2e/pictures.py", "findings", "tests/test_readme.py",
         FILES, "tests/test_clone.py", "tests/test_repository.py", "tests/test_scaffold.py", "tests/test_findability.py",
-        "tests/test_words.py",
+        "tests/test_words.py", "tests/kits.py", "tests/test_kits.py",
     ),
 )  # fmt: skip
 BENCH = Feature(
