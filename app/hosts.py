@@ -15,7 +15,7 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 EVERYWHERE = ("0.0.0.0", "[::]")  # noqa: S104 - compared, not bound
 
 _ORIGIN = re.compile(r"(https?)://(\[[^\[\]]*\]|[^\[\]:/?#@\\]+)(?::([0-9]*))?/?", re.IGNORECASE)
-_HOST = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::[0-9]*)?")
+_HOST = re.compile(r"(\[[^\[\]]*\]|[^\[\]:]*)(?::[0-9]{0,5})?")
 _NAME = re.compile(r"[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?")
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
 

@@ -13,10 +13,13 @@ from ravyn import get
 
 from app.auth import permissions
 from app.settings import Settings
+from app.web import urls
+from app.web.errors import Problem
 from app.web.features import Feature
 from app.web.static_files import FOLDER
 from app.web.templates import TEMPLATES
 
+MOST = 16  # open streams: each one takes one of the 40 threads of the pool
 PUSH = ":\n\n"  # a comment: the framework keeps each piece of a stream until there is another one
 SCRIPT = """\
 const changes = new EventSource("/dev/reload");
@@ -29,8 +32,13 @@ changes.addEventListener("message", () => location.reload());
 """
 
 
+_open: set[object] = set()
+
+
 @get()
 async def changes() -> Any:
+    if len(_open) >= MOST:
+        raise Problem(503, "Too many pages wait for changes.", headers={"Retry-After": "5"})
     return StreamingResponse(_events(), media_type="text/event-stream", headers={"cache-control": "no-store"})
 
 
@@ -42,11 +50,16 @@ async def script() -> Any:
 async def _events() -> AsyncIterator[str]:
     from watchfiles import awatch  # not in production's memory
 
-    yield "retry: 200\n\n"
-    yield PUSH
-    async for _ in awatch(TEMPLATES, FOLDER, debounce=100, step=20):
-        yield "data: changed\n\n"
+    stream = object()
+    _open.add(stream)
+    try:
+        yield "retry: 200\n\n"
         yield PUSH
+        async for _ in awatch(TEMPLATES, FOLDER, debounce=100, step=20):
+            yield "data: changed\n\n"
+            yield PUSH
+    finally:
+        _open.discard(stream)
 
 
 def under_make_dev(settings: Settings) -> bool:
@@ -54,6 +67,7 @@ def under_make_dev(settings: Settings) -> bool:
     return settings.is_development and os.environ.get("APP_RELOAD") == "on"
 
 
+urls.no_page("/dev/reload")
 FEATURE = Feature(
     name="reload",
     enabled=under_make_dev,

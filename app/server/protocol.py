@@ -21,7 +21,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 from app.auth.streams import open_streams
 from app.auth.streams.open_streams import End
-from app.server import in_flight
+from app.server import framing, in_flight
 from app.server.forwarded import IgnoredHeaders
 from app.settings import get_settings
 from app.web import request_limits, security_headers
@@ -105,9 +105,9 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:
-        if fault := self._too_much():
+        if fault := self._too_much() or framing.fault(self.parser.get_http_version(), self.url, self.headers):
             self._fault = fault
-            raise ValueError("too much")  # the parser passes it on, and uvicorn calls `send_400_response`
+            raise ValueError(fault.phrase)  # the parser passes it on, and uvicorn calls `send_400_response`
         self._in_head = False
         self._stop_timer()
         _ignored_headers(self.config).look(self.client[0] if self.client else "", self.headers, monotonic())

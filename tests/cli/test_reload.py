@@ -5,7 +5,9 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -134,3 +136,24 @@ def test_pages_of_production_do_not_name_it() -> None:
     assert page.status_code == 200
     assert not re.search("reload", page.text)
     assert answer.status_code == 404
+
+
+def test_open_streams_are_bounded_and_given_back() -> None:
+    with running(APP_RELOAD="on") as server, httpx.Client(timeout=PATIENCE, limits=httpx.Limits()) as client:
+        address = f"http://localhost:{server.port}/dev/reload"
+        with ExitStack() as streams:
+            for _ in range(reload.MOST):
+                answer = streams.enter_context(client.stream("GET", address))
+                assert next(answer.iter_lines()) == "retry: 200"
+            assert client.get(address).status_code == 503
+        assert _opens_again(client, address)
+
+
+def _opens_again(client: httpx.Client, address: str) -> bool:
+    """Within the time that the server takes to see that the clients have left."""
+    until = time.monotonic() + PATIENCE
+    while time.monotonic() < until:
+        with client.stream("GET", address) as answer:
+            if answer.status_code == 200:
+                return True
+    return False

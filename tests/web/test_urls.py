@@ -127,7 +127,13 @@ REFUSED_HERE = [
     "/login/..",
     "/memos/..",
     "/memos/.",
+    "/healthz",
+    "/static/app.js",
+    "/metrics?x",
+    "/openapi.json",
 ]
+
+NO_PAGES = ["/rooms/7/events", "/ROOMS/7/events", "/rooms/%37/%65vents?x", "/rooms/7/events/", "/rooms/7%2fevents"]
 
 
 @pytest.mark.parametrize("raw", KEPT)
@@ -139,6 +145,18 @@ def test_a_local_page_is_kept_as_it_is(raw: str) -> None:
 @pytest.mark.parametrize("raw", [*REFUSED_ELSEWHERE, *REFUSED_HERE])
 def test_anything_else_becomes_the_dashboard(raw: str | None) -> None:
     assert urls.local_path(raw) == DEFAULT
+
+
+@pytest.mark.parametrize("raw", NO_PAGES)
+def test_a_stream_is_no_page_to_go_on_to(raw: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(urls, "_no_pages", set())
+    assert urls.local_path(raw) == raw
+
+    urls.no_page("/rooms/{id}/events")
+
+    assert urls.local_path(raw) == DEFAULT
+    assert urls.local_path("/rooms/7/events/8") == "/rooms/7/events/8"
+    assert urls.local_path("/rooms/7") == "/rooms/7"
 
 
 def test_the_default_is_the_callers() -> None:

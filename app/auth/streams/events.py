@@ -57,6 +57,8 @@ def private_events(
     has fetched a response with `no-store`.
     """
 
+    urls.no_page(path)
+
     @get()
     async def events() -> Any:
         return EventStream(source, permission, cache_control)

@@ -17,6 +17,7 @@ from app.auth.permissions import SignedIn
 from app.auth.streams import open_streams
 from app.auth.streams.open_streams import SEND_SECONDS, End, Stream
 from app.observability import logs
+from app.web import urls
 
 log = logs.get("auth")
 
@@ -71,6 +72,7 @@ def private_socket(path: str, handler: Handler, permission: type[SignedIn] = Sig
         async with open_streams.opened(socket.scope, permission) as stream:
             await _run(handler, stream, socket.receive, socket.send)
 
+    urls.no_page(path)
     gateway: Any = WebSocketGateway(path, handler=socket, permissions=[permission])
     gateway.permission = permission  # for the table of routes
     return gateway

@@ -16,6 +16,7 @@ from app.auth.streams.events import Event
 from app.auth.streams.open_streams import End
 from app.auth.tokens import TokenPair
 from app.settings import get_settings
+from app.web import urls
 from tests.auth.streams.conftest import Feed, checked
 from tests.support.clock import Clock
 from tests.support.people import PASSWORD, make_user, start_session
@@ -44,6 +45,12 @@ async def test_answer_is_no_page_to_keep_and_no_proxy_holds_it_back(site: Any) -
     assert (headers["cache-control"], headers["x-accel-buffering"]) == ("no-store", "no")
     assert "content-length" not in headers
     assert {"content-security-policy", "x-request-id", "x-content-type-options"} <= headers.keys()
+
+
+@pytest.mark.parametrize("path", ["/session/events", "/admin/events", MINE, "/mine/socket", "/mine/%65vents"])
+async def test_nobody_is_sent_on_to_a_stream_after_a_sign_in(site: Any, path: str) -> None:
+    """The browser would show a page that never ends loading, and hold one of the session's streams."""
+    assert urls.local_path(path) == "/dashboard"
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a b", "", "a:b"])
