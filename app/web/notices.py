@@ -1,10 +1,10 @@
 """Notices (flash messages): shown once, to the browser that did the thing.
 
 The redirect after a form names a notice that a feature brings, `?notice=password_changed`, and leaves the same name in
-a cookie. The page shows it where both agree, and expires the cookie. A link that somebody sends around says nothing: it
-cannot bring the cookie along, so nobody reads of a change that did not happen.
-No seal is on the cookie: `__Host-` keeps other hosts from planting one, and who can set a cookie on this very
-host could plant a sealed one of their own.
+a cookie. The page shows the notice if both agree, and expires the cookie. A link that somebody passes on brings no
+cookie, so it shows no notice, and nobody reads of a change that did not happen.
+The cookie is not signed: the prefix `__Host-` keeps other hosts from setting it, and anyone who could set a cookie on
+this host could set a signed one of their own.
 Source: CWE-451; v5.0.0-3.3.*.
 """
 
