@@ -39,10 +39,10 @@ class On(NamedTuple):
 
 
 class NewCodes(NamedTuple):
-    """New recovery codes. `sealed`: the value with which their page confirms that the owner saved them."""
+    """New recovery codes. `signed`: with our MAC, for the page that confirms that the owner saved them."""
 
     recovery_codes: list[str]
-    sealed: str
+    signed: str
 
 
 class Added(NamedTuple):
@@ -54,14 +54,14 @@ class Added(NamedTuple):
 
 
 class Offer(NamedTuple):
-    """A TOTP secret to set up an authenticator with. `sealed`: the same, encrypted, for a hidden field of the page."""
+    """A TOTP secret to set up an authenticator with. `encrypted`: the same, for a hidden field of the page."""
 
     secret: str
-    sealed: str
+    encrypted: str
 
 
 def offer(sid: UUID, before: str = "") -> Offer:
-    """A new secret, stored only in the page; or that of `before`, a sealed value of this session.
+    """A new secret, stored only in the page; or that of `before`, an encrypted value of this session.
 
     Each page view gets its own secret: an attacker with the session's cookie does not see the owner's.
     """
@@ -71,9 +71,9 @@ def offer(sid: UUID, before: str = "") -> Offer:
     return Offer(secret, keys.encrypt(OFFERED, secret, of=str(sid)))
 
 
-def offered(sealed: str, sid: UUID) -> str | None:
-    """The secret in a sealed value of this session; None for anything else."""
-    return keys.decrypt(OFFERED, sealed, of=str(sid))
+def offered(encrypted: str, sid: UUID) -> str | None:
+    """The secret in an encrypted value of this session; None for anything else."""
+    return keys.decrypt(OFFERED, encrypted, of=str(sid))
 
 
 async def turn_on(user_id: UUID, sid: UUID, secret: str, code: str, proof: Proof) -> On | FieldErrors:
@@ -141,12 +141,12 @@ async def new_recovery_codes(user_id: UUID, sid: UUID, proof: Proof) -> NewCodes
     return await proved(user_id, sid, proof, made)
 
 
-async def save_recovery_codes(user_id: UUID, sealed: str) -> bool:
+async def save_recovery_codes(user_id: UUID, signed: str) -> bool:
     """The owner has saved the new codes: they become valid, and the old ones void. Repeating it has no effect.
 
     False if newer codes were made since, or the second factor was turned off.
     """
-    written, _, mac = sealed.partition(".")
+    written, _, mac = signed.partition(".")
     first = urls.uuid_or_none(written)
     if first is None or not keys.verify_mac(SHOWN, f"{user_id} {first}", mac):
         return False

@@ -113,7 +113,7 @@ async def new_recovery_codes(request: Request) -> Any:
 
 @post(status_code=303)
 async def save_recovery_codes(request: Request) -> Any:
-    """Requires no second proof: only the page with the codes, which required one, contains the form's sealed value."""
+    """Requires no second proof: only the page with the codes, which required one, contains the form's signed value."""
     form = await forms.parse(request, SavedForm)
     if await enrolment.save_recovery_codes(request.user.id, form.values["shown"]):
         return see_other(HERE, notice="recovery_codes_saved")
@@ -159,7 +159,7 @@ async def _overview(request: Request, typed: Mapping[str, str], status: int = 20
 
 
 def _recovery_codes(request: Request, made: list[str], shown: str = "") -> Any:
-    """`shown`: the sealed value of new codes that are not saved yet."""
+    """`shown`: the signed value of new codes that are not saved yet."""
     return templates.page(request, "mfa/recovery_codes.html", recovery_codes=made, shown=shown)
 
 

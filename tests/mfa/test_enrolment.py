@@ -82,11 +82,11 @@ async def test_two_who_hold_one_session_see_two_secrets(clock: Clock) -> None:
     mine, theirs = enrolment.offer(sid), enrolment.offer(sid)
 
     assert mine.secret != theirs.secret
-    assert mine.secret not in mine.sealed
-    assert enrolment.offer(sid, mine.sealed) == mine  # the page once more, after a wrong code
-    for sealed in ("", "x", mine.sealed + "A", enrolment.offer(elsewhere).sealed):
-        assert enrolment.offered(sealed, sid) is None
-        assert enrolment.offer(sid, sealed).sealed != sealed
+    assert mine.secret not in mine.encrypted
+    assert enrolment.offer(sid, mine.encrypted) == mine  # the page once more, after a wrong code
+    for encrypted in ("", "x", mine.encrypted + "A", enrolment.offer(elsewhere).encrypted):
+        assert enrolment.offered(encrypted, sid) is None
+        assert enrolment.offer(sid, encrypted).encrypted != encrypted
 
 
 @pytest.mark.race
@@ -217,7 +217,7 @@ async def test_old_recovery_codes_are_good_until_the_new_ones_are_saved(clock: C
     assert not await signs_in(person, made.recovery_codes[0])
     assert await signs_in(person, old[0])
     assert await second_factor.recovery_codes_left(person.id) == 9
-    assert await enrolment.save_recovery_codes(person.id, made.sealed)
+    assert await enrolment.save_recovery_codes(person.id, made.signed)
 
     assert await second_factor.recovery_codes_left(person.id) == 10
     assert not await signs_in(person, old[1])
@@ -229,9 +229,9 @@ async def test_codes_saved_twice_cause_one_email(clock: Clock) -> None:
     made = await new_codes(person, await with_a_phone(person), clock)
     assert events.RECOVERY_CODES_MADE not in await happened(person)
 
-    assert await enrolment.save_recovery_codes(person.id, made.sealed)
+    assert await enrolment.save_recovery_codes(person.id, made.signed)
     await signs_in(person, made.recovery_codes[0])
-    assert await enrolment.save_recovery_codes(person.id, made.sealed)
+    assert await enrolment.save_recovery_codes(person.id, made.signed)
 
     assert (await happened(person)).count(events.RECOVERY_CODES_MADE) == 1
     assert await second_factor.recovery_codes_left(person.id) == 9
@@ -243,10 +243,10 @@ async def test_codes_that_newer_ones_replaced_cannot_be_saved(clock: Clock) -> N
     phone = await with_a_phone(person)
     first, second = await new_codes(person, phone, clock), await new_codes(person, phone, clock)
 
-    assert not await enrolment.save_recovery_codes(person.id, first.sealed)
+    assert not await enrolment.save_recovery_codes(person.id, first.signed)
     assert await signs_in(person, phone.recovery_codes[0])
-    assert await enrolment.save_recovery_codes(person.id, second.sealed)
-    assert not await enrolment.save_recovery_codes(person.id, first.sealed)
+    assert await enrolment.save_recovery_codes(person.id, second.signed)
+    assert not await enrolment.save_recovery_codes(person.id, first.signed)
 
 
 async def test_codes_are_saved_by_who_has_seen_them_alone(clock: Clock) -> None:
@@ -254,11 +254,11 @@ async def test_codes_are_saved_by_who_has_seen_them_alone(clock: Clock) -> None:
     person, other = await make_user(), await make_user()
     phone = await with_a_phone(person)
     made = await new_codes(person, phone, clock)
-    first, _, mac = made.sealed.partition(".")
+    first, _, mac = made.signed.partition(".")
 
     for guessed in ("", "x", first, f"{first}.", f"{first}.{mac[::-1]}", f"{db.uuid7()}.{mac}"):
         assert not await enrolment.save_recovery_codes(person.id, guessed)
-    assert not await enrolment.save_recovery_codes(other.id, made.sealed)
+    assert not await enrolment.save_recovery_codes(other.id, made.signed)
     assert await signs_in(person, phone.recovery_codes[0])
 
 
@@ -268,7 +268,7 @@ async def test_codes_of_a_factor_that_was_turned_off_cannot_be_saved(clock: Cloc
     made = await new_codes(person, phone, clock)
     await enrolment.turn_off(person.id, await session_of(person), OWN._replace(code=phone.recovery_codes[0]))
 
-    assert not await enrolment.save_recovery_codes(person.id, made.sealed)
+    assert not await enrolment.save_recovery_codes(person.id, made.signed)
     assert await db.fetch_all(sa.select(recovery_rows)) == []
 
 

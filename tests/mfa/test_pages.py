@@ -190,8 +190,8 @@ async def test_secret_of_another_page_is_scanned_anew(client: Visitor, clock: Cl
     theirs = enrolment.offer(db.uuid7())
     phone = Phone(theirs.secret)
 
-    for sealed in (theirs.sealed, "", phone.secret):
-        form = {"offer": sealed, "code": phone.shows(clock.now), "current_password": PASSWORD}
+    for encrypted in (theirs.encrypted, "", phone.secret):
+        form = {"offer": encrypted, "code": phone.shows(clock.now), "current_password": PASSWORD}
         refused = await client.submit(HERE, form)
         assert refused.status_code == 422
         assert pages.OVER in unescape(refused.text)

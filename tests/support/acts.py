@@ -153,9 +153,9 @@ async def _remove_a_passkey(scene: Scene) -> dict[str, str]:
 
 
 async def _turn_on(scene: Scene) -> dict[str, str]:
-    secret, sealed = enrolment.offer(scene.token.sid)
+    secret, encrypted = enrolment.offer(scene.token.sid)
     code = Phone(secret).shows(await db.fetch_value(sa.select(db.now())))
-    return {"offer": sealed, "code": code, "current_password": scene.person.password}
+    return {"offer": encrypted, "code": code, "current_password": scene.person.password}
 
 
 async def _with_a_code(scene: Scene) -> dict[str, str]:
@@ -170,7 +170,7 @@ async def _saved_codes(scene: Scene) -> dict[str, str]:
     proof = proofs.Proof(form["current_password"], form["code"])
     made = await enrolment.new_recovery_codes(scene.person.id, scene.token.sid, proof)
     assert isinstance(made, enrolment.NewCodes)
-    return {"shown": made.sealed}
+    return {"shown": made.signed}
 
 
 async def _password(scene: Scene) -> dict[str, str]:
