@@ -37,6 +37,7 @@ def migration(options: argparse.Namespace) -> int:
     return migration(options.message, options.dry_run)
 
 
+# generate:
 def generate(options: argparse.Namespace) -> int:
     os.environ.setdefault("APP_ENV", "development")  # it writes code, and needs no setting of production
     from app.cli import generate
@@ -51,6 +52,7 @@ def destroy(options: argparse.Namespace) -> int:
     return destroy(options)
 
 
+# /generate
 def routes(_: argparse.Namespace) -> int:
     from app.main import route_table
 
@@ -171,8 +173,8 @@ COMMANDS = {
     "serve": serve,
     "migrate": migrate,
     "migration": migration,
-    "generate": generate,
-    "destroy": destroy,
+    "generate": generate,  # generate
+    "destroy": destroy,  # generate
     "routes": routes,
     "shell": shell,
     "doctor": doctor,

@@ -52,6 +52,7 @@ WORDS = {
     r"|docs/(?:\d|patterns|glossary|problems|comparisons|coming-from|curl|port|switched-off|other-tutorials)",
     "template": r"mark\.template|docs/pictures|e2e\.pictures|\bfindings/|(?:scaffold|kits)\.md|tests[./](?:test_)?kits"
     r"|ready to build on|with Ravyn\.",
+    "generate": r"app generate|cli[./]generate|\"generate\"|`generate|`destroy|features\.md|test_generate",
     "bench": r"\bbench\b|scaling\.md|make (?:soak|scale|peers)",
     "proofs": r"(?:decisions|security|mutants)\.md|tests[./](?:controls|mutants)|make (?:controls|mutants)",
     "eject": r"\beject\b|\beject_",
@@ -59,7 +60,7 @@ WORDS = {
 }
 ELSEWHERE = r"joan\+notes@|must learn of it|[Tt]utorials? key|FastAPI's tutorial|Spring Security tutorial|a tutorial's"
 # What a clone is told of newer versions.
-ELSEWHERE += r"|upgrade[-_]notes|^gone = |\(.notes., .learn.\)|out the benchmarks \(`--bench`\)"
+ELSEWHERE += r"|upgrade[-_]notes|^gone = |\(.notes., .learn.\)|the benchmarks \(`--bench`\)|takes out the generators"
 OTHERS = {".lock", ".png", ".woff2"}
 OURS = ("app/cli/eject", "tests/test_eject.py")
 # What a change of this kind breaks first, without the tests that take minutes.
@@ -218,6 +219,7 @@ def test_tests_of_the_template_are_marked_and_can_be_taken_out(tmp_path: Path) -
     [
         (lambda root: None, [], "say what to remove"),
         (lambda root: None, ["--proofs", "--template"], "--proofs needs --learn, too: its chapters lead there"),
+        (lambda root: None, ["--generate", "--learn"], "--generate needs --template, too: README leads to the guide"),
         (lambda root: None, ["--name", "x; DROP TABLE"], "--name must be"),
         (lambda root: (root / "mine.txt").write_text("not committed"), ["--name", NAME], "uncommitted"),
         (

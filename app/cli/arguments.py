@@ -3,12 +3,14 @@
 import argparse
 from typing import Any
 
+# generate:
 # What `generate` writes besides a feature: kind, what it is, how it is named.
 SMALL_KINDS = (
     ("page", "a page behind the sign-in", "its address and folder, such as reports"),
     ("mail", "an e-mail of a feature to its user", "the feature and the e-mail, such as projects/due_soon"),
     ("command", "a command that reads the database", "such as close-month"),
 )
+# /generate
 
 
 def parsed(arguments: list[str]) -> argparse.Namespace:
@@ -49,7 +51,7 @@ def _parser(arguments: list[str]) -> argparse.ArgumentParser:
     command.add_argument("message", help='what it does, such as "add projects"')
     command.add_argument("--dry-run", action="store_true", help="list the changes without writing")
 
-    _add_generate(commands)
+    _add_generate(commands)  # generate
 
     command = commands.add_parser(
         "routes", help="list the routes", description="List every route with the permission that protects it."
@@ -175,6 +177,7 @@ def _ejectable() -> list[Any]:
 
 
 # /eject
+# generate:
 def _add_generate(commands: Any) -> None:
     command = commands.add_parser(
         "generate",
@@ -214,6 +217,7 @@ def _add_generate(commands: Any) -> None:
         command.add_argument("--dry-run", action="store_true", help="list the files without deleting them")
 
 
+# /generate
 def _count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 64:
         raise argparse.ArgumentTypeError("must be a number from 1 to 64")

@@ -14,6 +14,12 @@ TEMPLATE = Feature(
         "tests/test_words.py", "tests/kits.py", "tests/test_kits.py",
     ),
 )  # fmt: skip
+GENERATE = Feature(
+    name="generate",
+    description="the commands that write code of your own, `generate` and `destroy`, and their guide",
+    eject=("app/cli/generate", "tests/cli/test_generate.py", "docs/features.md"),
+    eject_needs={"learn": "its tests follow the guide", "template": "README leads to the guide"},
+)
 BENCH = Feature(
     name="bench",
     description="the benchmarks, their results and the scaling page",
@@ -34,4 +40,4 @@ EJECT = Feature(
     eject=("app/cli/eject.py", "app/cli/eject_*.py", "tests/test_eject.py"),
     eject_needs={"template": "without it nothing writes the texts of the new project"},
 )
-PARTS = (TEMPLATE, BENCH, PROOFS, EJECT)
+PARTS = (TEMPLATE, GENERATE, BENCH, PROOFS, EJECT)

@@ -93,8 +93,8 @@ COMMANDS = [
     ["serve"],
     ["migrate"],
     ["migration", "add projects", "--dry-run"],
-    ["generate", "feature", "projects", "title:str", "--dry-run"],
-    ["destroy", "feature", "projects", "--dry-run"],
+    ["generate", "feature", "projects", "title:str", "--dry-run"],  # generate
+    ["destroy", "feature", "projects", "--dry-run"],  # generate
     ["eject", "--dry-run"],  # eject
     ["routes"],
     ["shell"],
