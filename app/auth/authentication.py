@@ -16,7 +16,7 @@ from app import db
 from app.auth import claims, cookies, roles, tokens
 from app.auth.claims import AppToken
 from app.auth.errors import AuthError, LoginRequired
-from app.auth.sessions import session_cache
+from app.auth.sessions import lifetime, session_cache
 from app.observability import logs
 
 
@@ -25,7 +25,8 @@ class Principal:
     """A signed-in user, with the values of the database rows. `auth_time`: last password entry in this session.
 
     `bearer`: this request sent the token in a header. `program`: the session's tokens were never in a cookie.
-    `bound`: the session is bound to a device.
+    `bound`: the session is bound to a device. `ends_at`: the session's absolute end. `idle_ends_at`: its end
+    if it is not refreshed again.
     """
 
     id: UUID
@@ -34,6 +35,8 @@ class Principal:
     role: str
     sid: UUID
     auth_time: datetime
+    ends_at: datetime
+    idle_ends_at: datetime
     token: AppToken = field(repr=False)
     bearer: bool = False
     must_change_password: bool = False
@@ -177,6 +180,8 @@ def _principal(
         role=cached.role,
         sid=cached.sid,
         auth_time=datetime.fromtimestamp(token.auth_time or 0, UTC),
+        ends_at=cached.ends_at,
+        idle_ends_at=token.iat + lifetime.idle(),
         token=token,
         bearer=anonymous.bearer,
         must_change_password=cached.must_change_password,

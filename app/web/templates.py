@@ -101,6 +101,7 @@ def environment(folder: Path) -> Environment:
     made.globals |= {"static": static_files.url, "development": development}
     made.globals |= {"navigation": features.navigation, "footer": features.footer}
     made.globals["theme"] = theme
+    made.globals["utcnow"] = lambda: db.utcnow()
     made.globals["admin_tabs"] = features.admin_tabs
     made.globals["live"] = get_settings().streams_per_worker > 0
     made.globals["shows_learn"] = get_settings().shows_learn  # learn

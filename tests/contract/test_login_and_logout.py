@@ -1,5 +1,6 @@
 """/login, /logout and /step-up as the contract fixes them."""
 
+from datetime import timedelta
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ from app import db
 from app.audit import events
 from app.audit.models import event_rows
 from app.auth.models import session_rows, user_rows
+from app.settings import get_settings
 from app.web import notices
 from tests.support import forge
 from tests.support.clock import Clock
@@ -144,6 +146,28 @@ async def test_login_page_with_a_live_session_goes_on(client: Visitor) -> None:
     answer = await client.visit("/login?next=/account")
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/account")
+
+
+async def test_session_near_its_absolute_end_can_be_replaced_by_a_new_sign_in(client: Visitor, clock: Clock) -> None:
+    person = await make_user()
+    await sign_in(client, person)
+    ends_at = clock.now + timedelta(minutes=5)
+    await db.execute(sa.update(session_rows).values(ends_at=ends_at))
+
+    page = await client.visit("/login?next=/account")
+    answer = await log_in(client, person.email)
+
+    assert (page.status_code, answer.status_code) == (200, 303)
+    old, new = await db.fetch_all(sa.select(session_rows).order_by(session_rows.c.id))
+    assert (old.revoked_for, new.revoked_for) == (events.REPLACED, None)
+    assert new.ends_at == clock.now + timedelta(seconds=get_settings().session_seconds)
+
+
+async def test_session_more_than_five_minutes_from_its_end_is_not_replaced(client: Visitor, clock: Clock) -> None:
+    await sign_in(client, await make_user())
+    await db.execute(sa.update(session_rows).values(ends_at=clock.now + timedelta(minutes=5, seconds=1)))
+
+    assert (await client.visit("/login?next=/account")).status_code == 303
 
 
 # v5.0.0-14.2.1

@@ -3,6 +3,7 @@
 Chapter: "The way of a request". Patterns: login-endpoint, login-errors, refresh-endpoint.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from lilya.responses import RedirectResponse
@@ -23,7 +24,7 @@ WRONG = "The e-mail address or the password is wrong, or the account cannot be u
 RESUME = "/auth/resume"
 NOTICES = {Decision.REUSE: "session_ended", Decision.UNPROVEN: "device_unproven"}
 QUICK_RESUMES = 5  # as many refreshes in a row within seconds: the browser refuses cookies, or tokens expire at once
-
+ENDING = timedelta(minutes=5)  # before its absolute end, a session can be replaced by a new sign-in (session_end.js)
 
 # Notices of an e-mailed link that has done its work. A person who is still signed in here is signed in to another
 # account, and would take it for the one that the link was for.
@@ -45,7 +46,8 @@ class StepUpForm(BaseModel):
 @get()
 async def login_page(request: Request) -> Any:
     to = urls.local_path(request.query_params.get("next"))
-    if request.user.is_authenticated and notices.code_of(request.scope) not in BY_LINK:
+    user = request.user
+    if user.is_authenticated and notices.code_of(request.scope) not in BY_LINK and not _is_ending(user):
         return see_other(to)
     return _login_page(request, {"email": "", "next": to})
 
@@ -137,6 +139,10 @@ async def step_up(request: Request) -> Any:
     if pair is None:
         return _step_up_page(request, to, status=422, error="The password is wrong.")
     return cookies.set_tokens(see_other(to), pair)
+
+
+def _is_ending(user: Any) -> bool:
+    return bool(user.ends_at - db.utcnow() <= ENDING)
 
 
 def _login_page(request: Request, form: dict[str, str], status: int = 200, **context: Any) -> Any:

@@ -76,6 +76,7 @@ class CachedSession:
     name: str
     role: str
     sid: UUID
+    ends_at: datetime
     must_change_password: bool = False
     second_factor: bool = False
     program: bool = False
@@ -121,7 +122,16 @@ def of_row(row: Any, token: AppToken, now: datetime) -> CachedSession | None:
     second_factor = row.second_factor_at is not None
     wanted = row.must_change_password
     return CachedSession(
-        row.user_id, row.email, row.name, row.role, token.sid, wanted, second_factor, row.program, row.bound
+        row.user_id,
+        row.email,
+        row.name,
+        row.role,
+        token.sid,
+        row.ends_at,
+        wanted,
+        second_factor,
+        row.program,
+        row.bound,
     )
 
 
