@@ -17,6 +17,7 @@ from app.auth.models import session_rows, user_rows
 from app.auth.sessions import lifetime, revocation, rotation, session_cache
 from app.auth.sessions.rotation import Rejected, Rotated
 from app.auth.sessions.rotation_policy import Decision
+from app.web import client
 from tests.support import forge
 from tests.support.clock import Clock
 from tests.support.people import make_user, start_session
@@ -65,6 +66,40 @@ async def test_one_refresh_gives_the_next_generation_and_one_event(clock: Clock)
     row = await the_session(pair)
     assert (row.generation, row.confirmed, row.handed_at) == (2, 1, clock.now)
     assert await use(following)
+
+
+async def test_session_says_where_it_was_refreshed_last_and_the_log_that_it_was(
+    clock: Clock, logged: list[dict[str, Any]]
+) -> None:
+    """v5.0.0-16.3.1"""
+    pair = await start_session(await make_user())
+    clock.forward(minutes=15)
+    browser: dict[str, Any] = {"client": ("192.0.2.7", 50000), "headers": [(b"user-agent", b"a browser of its own")]}
+
+    with client.of(browser):
+        await rotated(pair.refresh_token)
+
+    row = await the_session(pair)
+    assert (row.ip, row.user_agent, row.last_seen_at) == ("192.0.2.7", "a browser of its own", clock.now)
+    (line,) = [line for line in logged if line["event"] == events.SESSION_ROTATED]
+    assert (line["ip"], line["detail"]) == ("192.0.2.7", "gen 2")
+
+
+@pytest.mark.parametrize(
+    ("same", "ip", "ended"), [(True, "192.0.2.7", False), (False, "192.0.2.8", False), (False, "192.0.2.7", True)]
+)
+async def test_session_counts_as_never_confirmed_for_its_own_address_while_it_lasts(
+    same: bool, ip: str, ended: bool
+) -> None:
+    person, headers = await make_user(), [(b"user-agent", b"a browser")]
+    with client.of({"client": ("192.0.2.7", 50000), "headers": headers}):
+        await start_session(person)
+    if ended:
+        async with db.transaction() as tx:
+            await revocation.revoke_all(person.id, "logout", tx=tx, now=db.utcnow())
+
+    with client.of({"client": (ip, 50000), "headers": headers}):
+        assert await rotation.was_never_confirmed(db.utcnow()) is same
 
 
 async def test_late_tab_within_the_leeway_gets_the_same_successor(clock: Clock) -> None:
