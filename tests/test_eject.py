@@ -62,7 +62,8 @@ ELSEWHERE = r"joan\+notes@|must learn of it|[Tt]utorials? key|FastAPI's tutorial
 # What a clone is told of newer versions.
 ELSEWHERE += r"|upgrade[-_]notes|^gone = |\(.notes., .learn.\)|the benchmarks \(`--bench`\)|takes out the generators"
 OTHERS = {".lock", ".png", ".woff2"}
-OURS = ("app/cli/eject", "tests/test_eject.py")
+# What names every part: it goes with the template, or with the command.
+OURS = ("app/cli/eject", "tests/test_eject.py", "tests/kits.py", "docs/kits.md")
 # What a change of this kind breaks first, without the tests that take minutes.
 QUICK = [
     "tests/home", "tests/db/test_migrations.py", "tests/db/test_constraints.py", "tests/account/test_data_export.py",
