@@ -4,6 +4,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,17 @@ def test_name_in_the_header_leads_to_the_account_and_changes_there(mine: Page, p
 
     expect(mine.get_by_role("status")).to_have_text("Your name is changed.")
     expect(account_menu(mine)).to_contain_text("Zoë Zuse")
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_parts_of_the_account_page_do_not_touch(mine: Page, width: int) -> None:
+    mine.set_viewport_size({"width": width, "height": 900})
+    mine.goto("/account")
+
+    boxes = [mine.locator(part).bounding_box() for part in ("form.card", ".account-facts", ".account-links")]
+    shown = [box for box in boxes if box]  # the links stand beside them on a wide screen
+    assert len(shown) == (3 if width == 390 else 2)
+    assert all(upper["y"] + upper["height"] + 16 <= lower["y"] for upper, lower in pairwise(shown))
 
 
 def test_new_password_goes_on_here_and_puts_the_other_browser_out(
