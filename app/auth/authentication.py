@@ -25,8 +25,7 @@ class Principal:
     """A signed-in user, with the values of the database rows. `auth_time`: last password entry in this session.
 
     `bearer`: this request sent the token in a header. `program`: the session's tokens were never in a cookie.
-    `bound`: the session is bound to a device. `ends_at`: the session's absolute end. `idle_ends_at`: its end
-    if it is not refreshed again.
+    `bound`: the session is bound to a device. `ends_at`: the session's absolute end.
     """
 
     id: UUID
@@ -36,7 +35,6 @@ class Principal:
     sid: UUID
     auth_time: datetime
     ends_at: datetime
-    idle_ends_at: datetime
     token: AppToken = field(repr=False)
     bearer: bool = False
     must_change_password: bool = False
@@ -44,6 +42,11 @@ class Principal:
     program: bool = False
     bound: bool = False
     is_authenticated: bool = field(default=True, init=False)
+
+    @property
+    def idle_ends_at(self) -> datetime:
+        """The end of the session if it is not refreshed again."""
+        return self.token.iat + lifetime.idle()
 
     def may(self, permission: str) -> bool:
         return roles.may(self.role, permission)
@@ -181,7 +184,6 @@ def _principal(
         sid=cached.sid,
         auth_time=datetime.fromtimestamp(token.auth_time or 0, UTC),
         ends_at=cached.ends_at,
-        idle_ends_at=token.iat + lifetime.idle(),
         token=token,
         bearer=anonymous.bearer,
         must_change_password=cached.must_change_password,
